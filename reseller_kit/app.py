@@ -1,0 +1,140 @@
+"""The composition root: settings in, a running application out. Everything that is shared is made here, once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from .core.errors import InvalidRequest
+from .core.storefront import UpstreamConfig
+from .db import schema
+from .db.engine import Database
+from .db.ledger import new_owner, open_writer
+from .flows import snapshot as snapshots
+from .flows import sweep
+from .flows.runtime import Runtime
+from .flows.unlock import unlock
+from .settings import Settings
+from .telemetry.logs import AccessLog
+from .theming import load as load_themes
+from .tokens import warm
+from .upstream.base import Upstream
+from .upstream.endpoint import endpoint
+from .upstream.openai import OpenAIUpstream
+from .web.dispatch import Dispatcher
+from .web.hosts import Peers
+from .web.responses import Receive, Send
+from .web.storefront import build_pages
+
+_log = logging.getLogger(__name__)
+_FLUSH_SECONDS: Final = 0.2
+_DRAIN_SECONDS: Final = 30
+
+
+class Application:
+    """The ASGI application of one process. Opens everything at startup, drains and closes at shutdown."""
+
+    def __init__(self, settings: Settings, *, port: int) -> None:
+        self._settings = settings
+        self._port = port
+        self._dispatch: Dispatcher | None = None
+        self._runtime: Runtime | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """ASGI entry: lifespan and HTTP."""
+        if scope["type"] == "http" and self._dispatch is not None:
+            await self._dispatch(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    def drain(self) -> None:
+        """Take no new calls; those under way are finished."""
+        if self._runtime is not None:
+            self._runtime.draining = True
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with running(self._settings) as runtime:
+                self._dispatch = Dispatcher(
+                    runtime,
+                    build_pages(load_themes(), self._port),
+                    trusted_proxies=Peers([str(network) for network in self._settings.trusted_proxies]),
+                    internal_peers=Peers([str(network) for network in self._settings.internal_peers]),
+                )
+                self._runtime = runtime
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:
+            _log.exception("the application could not run")
+            failed = "lifespan.shutdown.failed" if self._dispatch else "lifespan.startup.failed"
+            await send({"type": failed, "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Runtime]:
+    """A runtime with its ledger writer, lease, sweep and watch, closed in reverse order."""
+    db = Database(settings.database_url)
+    await schema.prepare(db)
+    vault = await unlock(db, settings.secret_key)
+    ledger = open_writer(db, owner=new_owner(), epoch=1)
+    runtime = Runtime(
+        db=db,
+        vault=vault,
+        ledger=ledger,
+        snapshot=await snapshots.load(db, vault),
+        upstream_factory=make_upstream,
+        access_log=AccessLog(settings.log),
+    )
+    await sweep.take_lease(runtime)
+    await ledger.start()
+    chores = [
+        asyncio.create_task(sweep.keep(runtime), name="sweep"),
+        asyncio.create_task(runtime.watch(), name="watch"),
+        asyncio.create_task(_flush(runtime.access_log), name="access-log"),
+        asyncio.create_task(asyncio.to_thread(warm), name="warm-tokenizer"),
+    ]
+    try:
+        yield runtime
+    finally:
+        runtime.draining = True
+        await runtime.finish_background(_DRAIN_SECONDS)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+        await ledger.close()
+        await sweep.give_back(runtime)
+        await runtime.close()
+        await db.close()
+        runtime.access_log.flush()
+
+
+def make_upstream(config: UpstreamConfig) -> Upstream:
+    """The client of an upstream, by its dialect. Raises InvalidRequest for one that is not spoken here."""
+    if config.dialect != "openai":
+        raise InvalidRequest(f"The dialect {config.dialect!r} is not spoken to upstreams yet.")
+    timeouts = config.settings.get("timeouts") or {}
+    target = endpoint(
+        config.name,
+        config.base_url,
+        connect_seconds=timeouts.get("connect", 5),
+        first_byte_seconds=timeouts.get("first_byte", 60),
+        idle_seconds=timeouts.get("idle", 60),
+        max_concurrency=config.settings.get("max_concurrency", 1000),
+        headers=tuple((config.settings.get("headers") or {}).items()),
+    )
+    return OpenAIUpstream(target, list(config.api_keys))
+
+
+async def _flush(access_log: AccessLog) -> None:
+    while True:
+        await asyncio.sleep(_FLUSH_SECONDS)
+        access_log.flush()

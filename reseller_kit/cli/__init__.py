@@ -1,0 +1,1 @@
+"""The operator's command line: nouns, then verbs. Parses and shows; what happens is decided in `flows`."""

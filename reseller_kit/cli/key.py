@@ -1,0 +1,125 @@
+"""`key`: API keys of customers."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import click
+import msgspec
+
+from ..db.keys import OwnedKey
+from ..flows import keys as flow
+from ..flows.keys import KeyTerms, LimitReset, NewKey
+from . import shapes
+from .invocation import actor, with_database, with_vault
+from .options import (
+    AMOUNT,
+    PATTERNS,
+    TEXT,
+    TIME,
+    Group,
+    any_customer_option,
+    any_tenant_option,
+    customer_option,
+    page_options,
+    tenant_option,
+    window_of,
+)
+from .output import emit, facts, more, table
+
+
+@click.group(cls=Group)
+def key() -> None:
+    """API keys: create, list, rotate, revoke."""
+
+
+@key.command()
+@tenant_option
+@customer_option
+@click.option("--name", type=TEXT, help="What the customer calls it.")
+@click.option("--limit", type=AMOUNT, metavar="USD", help="Most that the key may spend. Left out: no limit of its own.")
+@click.option("--reset", type=click.Choice(get_args(LimitReset)), help="The limit is per period. Left out: for ever.")
+@click.option("--models", type=PATTERNS, metavar="GLOB,…", default=(), help="Models it may use. Left out: all.")
+@click.option("--expires", type=TIME, metavar="ISO", help="When it stops to work. Left out: never.")
+@click.option("--rpm", type=int, metavar="N", help="Most requests in a minute.")
+def create(
+    tenant: str,
+    customer: str,
+    name: str | None,
+    limit: int | None,
+    reset: str | None,
+    models: tuple[str, ...],
+    expires: int | None,
+    rpm: int | None,
+) -> None:
+    """A new key. It is shown here and never again."""
+    terms = KeyTerms(
+        name=name or "",
+        limit=limit,
+        reset=msgspec.convert(reset, LimitReset | None),
+        models=models,
+        expires_at=expires,
+        requests_per_minute=rpm,
+    )
+    new = with_vault(
+        lambda db, vault: flow.create_key(db, vault, tenant_slug=tenant, customer=customer, terms=terms, actor=actor())
+    )
+    _emit_new(new)
+
+
+@key.command("list")
+@tenant_option
+@any_customer_option
+@page_options
+def list_(tenant: str, customer: str | None, limit: int, cursor: str | None) -> None:
+    """A tenant's keys, or one customer's, newest first."""
+    window = window_of(limit, cursor)
+    page = with_database(lambda db: flow.list_keys(db, tenant, customer, window))
+    documents = [shapes.key(owned) for owned in page.items]
+    rows = [(row["id"], row["prefix"] + "…", row["customer"], row["limit"], row["status"]) for row in documents]
+    emit(
+        shapes.listing("keys", page, documents),
+        table(["ID", "KEY", "CUSTOMER", "LIMIT>", "STATUS"], rows, empty="No keys yet."),
+        more(page.next_cursor),
+    )
+
+
+@key.command()
+@click.argument("key_id", metavar="ID")
+@any_tenant_option
+def rotate(key_id: str, tenant: str | None) -> None:
+    """A new key with the same terms; the old one stops to work."""
+    _emit_new(with_vault(lambda db, vault: flow.rotate_key(db, vault, key_id, tenant, actor())))
+
+
+@key.command()
+@click.argument("key_id", metavar="ID")
+@any_tenant_option
+def revoke(key_id: str, tenant: str | None) -> None:
+    """Make a key stop to work, for good."""
+    owned = with_database(lambda db: flow.revoke_key(db, key_id, tenant, actor()))
+    emit(shapes.key(owned), facts(_pairs(owned)))
+
+
+def _emit_new(new: NewKey) -> None:
+    emit(
+        shapes.key(new.owned, new.secret),
+        facts(_pairs(new.owned)),
+        f"\nThe key, shown this once:\n{new.secret}",
+    )
+
+
+def _pairs(owned: OwnedKey) -> list[tuple[str, object]]:
+    row = shapes.key(owned)
+    limit = row["limit"] and f"{row['limit']} USD {row['reset'] or 'in all'}"
+    return [
+        ("Id", row["id"]),
+        ("Key", f"{row['prefix']}…"),
+        ("Name", row["name"]),
+        ("Customer", row["customer"]),
+        ("Limit", limit),
+        ("Models", row["models"] or "all"),
+        ("Requests per minute", row["rpm"]),
+        ("Expires", shapes.short_time(owned.key.expires_at)),
+        ("Status", row["status"]),
+    ]

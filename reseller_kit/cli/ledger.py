@@ -1,0 +1,50 @@
+"""`ledger`: proves the books."""
+
+from __future__ import annotations
+
+import click
+
+from ..core.money import format_amount
+from ..db.engine import Database
+from ..flows.audit import AuditReport
+from ..flows.audit import audit as prove
+from ..flows.tenants import tenant_id_of
+from .failures import FINDINGS
+from .invocation import with_database
+from .options import Group, any_tenant_option
+from .output import emit, facts, table
+
+
+@click.group(cls=Group)
+def ledger() -> None:
+    """Prove the books."""
+
+
+@ledger.command()
+@any_tenant_option
+@click.pass_context
+def audit(ctx: click.Context, tenant: str | None) -> None:
+    """Check every money invariant on the stored data. Corrects nothing."""
+
+    async def work(db: Database) -> AuditReport:
+        return await prove(db, tenant=None if tenant is None else await tenant_id_of(db, tenant))
+
+    report = with_database(work)
+    document = {
+        "ok": report.ok,
+        "transactions": report.transactions,
+        "entries": report.entries,
+        "open_holds": report.open_holds,
+        "imbalance": format_amount(report.imbalance),
+        "findings": report.findings,
+    }
+    pairs: list[tuple[str, object]] = [
+        ("Transactions", report.transactions),
+        ("Entries", report.entries),
+        ("Open holds", report.open_holds),
+        ("Imbalance", f"{document['imbalance']} USD"),
+    ]
+    rows = [(found["code"], found["ref"], found["message"]) for found in report.findings]
+    emit(document, facts(pairs), "", table(["FINDING", "WHERE", "WHAT"], rows, empty="The books are right."))
+    if not report.ok:
+        ctx.exit(FINDINGS)

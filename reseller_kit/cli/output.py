@@ -1,0 +1,81 @@
+"""How results are shown: one JSON document, or tables for people. Fetches nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from .invocation import current
+
+
+def emit(document: dict[str, Any], *shown: RenderableType) -> None:
+    """Print the result: `document` with --json, else what is meant for people. A text is printed as it is, unwrapped."""
+    if current().as_json:
+        print_json(document)
+        return
+    console = _console()
+    for part in shown:
+        if not isinstance(part, str):
+            console.print(part)
+        elif part:
+            click.echo(part)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One JSON document on standard output."""
+    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+
+def tell(text: str) -> None:
+    """A remark beside the result, on standard error."""
+    click.echo(text, err=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> RenderableType:
+    """A table for people; `empty` is said instead when there is no row.
+
+    A column whose name ends in ">" is aligned to the right, as amounts are.
+    """
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        right = name.endswith(">")
+        drawn.add_column(name.rstrip(">"), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    return drawn if drawn.row_count else empty
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> RenderableType:
+    """One thing's properties, a line each."""
+    drawn = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    drawn.add_column(style="bold", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, value in pairs:
+        drawn.add_row(name, _cell(value))
+    return drawn
+
+
+def more(next_cursor: str | None) -> RenderableType:
+    """The line under a list that goes on."""
+    return f"More: --cursor {next_cursor}" if next_cursor else ""
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "–"
+    return str(value)
+
+
+def _console() -> Console:
+    # Names and reasons are data: nothing in them is markup, an emoji or a link.
+    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)

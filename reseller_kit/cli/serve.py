@@ -1,0 +1,153 @@
+"""`reseller-kit serve`: the HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from types import FrameType
+from typing import Final
+
+import click
+import uvicorn
+
+from ..app import Application
+from ..core.errors import InvalidRequest
+from ..core.storefront import Snapshot
+from ..core.urls import DEFAULT_PORT, public_url
+from ..db import schema
+from ..db.engine import Database
+from ..flows import snapshot as snapshots
+from ..flows.unlock import unlock
+from ..settings import Settings, load
+from ..telemetry import logs
+
+_DRAIN_SECONDS: Final = 30
+_KEEP_ALIVE_SECONDS: Final = 75
+_BACKLOG: Final = 2048
+
+
+class _Server(uvicorn.Server):
+    """Tells the application at the signal, not at the end, that it is draining."""
+
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT."""
+        self._application.drain()
+        super().handle_exit(sig, frame)
+
+
+@click.command()
+@click.option("--host", "hosts", multiple=True, default=("127.0.0.1",), show_default=True, help="May be repeated.")
+@click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+def serve(hosts: tuple[str, ...], port: int, workers: int) -> None:
+    """Serve every storefront until SIGTERM, which drains."""
+    settings = load(os.environ)
+    logs.configure(settings.log)
+    sockets = [_listen(host, port) for host in hosts]
+    snapshot = asyncio.run(_prepared(settings))
+    for line in _announcement(snapshot, port):
+        click.echo(line)
+    if workers == 1:
+        _run(settings, port, sockets)
+    else:
+        _supervise(settings, port, sockets, workers)
+
+
+async def _prepared(settings: Settings) -> Snapshot:
+    """Migrate, unlock and read once, so that what is wrong is said before the server starts."""
+    db = Database(settings.database_url)
+    try:
+        await schema.prepare(db)
+        return await snapshots.load(db, await unlock(db, settings.secret_key))
+    finally:
+        await db.close()
+
+
+def _announcement(snapshot: Snapshot, port: int) -> list[str]:
+    if not snapshot.hosts:
+        return ["No storefronts yet. Run: reseller-kit apply", f"Listening on port {port}."]
+    lines = ["Storefronts:"]
+    for host, entry in sorted(snapshot.hosts.items(), key=lambda item: (item[1].storefront.slug, item[0])):
+        storefront = entry.storefront
+        state = "suspended" if storefront.suspended else storefront.status
+        shown = "" if state == "active" else f"  ({state})"
+        lines.append(f"  {storefront.slug:<16} {public_url(host, snapshot.public_url, port)}{shown}")
+    return lines
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise InvalidRequest(
+            f"Cannot listen on {host} port {port}: {error.strerror}.",
+            fix="Choose another --port, or stop what uses it.",
+        ) from None
+    listening.listen(_BACKLOG)
+    listening.set_inheritable(True)
+    return listening
+
+
+def _run(settings: Settings, port: int, sockets: list[socket.socket]) -> None:
+    application = Application(settings, port=port)
+    config = uvicorn.Config(
+        application,  # type: ignore[arg-type]  # scope is a dict here, a union of typed dicts there
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    server = _Server(config, application)
+    server.run(sockets=sockets)
+    if not server.started:
+        raise InvalidRequest("The server could not start.", fix="The log lines above say why.")
+
+
+def _supervise(settings: Settings, port: int, sockets: list[socket.socket], workers: int) -> None:
+    """Keep this many worker processes running on the same sockets until SIGTERM or SIGINT."""
+    children = {_spawn(settings, port, sockets) for _ in range(workers)}
+    stopping = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        for child in children:
+            os.kill(child, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while children:
+        child, _status = os.wait()
+        children.discard(child)
+        if not stopping:
+            children.add(_spawn(settings, port, sockets))
+
+
+def _spawn(settings: Settings, port: int, sockets: list[socket.socket]) -> int:
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            _run(settings, port, sockets)
+            status = 0
+        finally:
+            os._exit(status)
+    return child

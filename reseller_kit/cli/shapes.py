@@ -1,0 +1,208 @@
+"""Results as JSON documents, in the names and forms of the reference (docs/reference/cli.md). Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.ledger import Lot, Wallet
+from ..core.money import format_amount
+from ..core.paging import Page
+from ..core.times import format_time
+from ..db.audit_log import AuditRow
+from ..db.credits import HistoryLine
+from ..db.customers import Customer
+from ..db.keys import OwnedKey
+from ..db.ledger import Posted
+from ..db.usage import UsageRecord
+from ..flows.credits import CreditBalance
+from ..flows.tenants import TenantDetail, TenantView
+from ..flows.wholesale import WholesaleBalance
+
+Document = dict[str, Any]
+
+
+def listing(name: str, page: Page[Any], items: list[Document]) -> Document:
+    """A page of a list."""
+    return {name: items, "next_cursor": page.next_cursor}
+
+
+def tenant(view: TenantView) -> Document:
+    """A tenant in a list."""
+    row = view.tenant
+    return {
+        "slug": row.slug,
+        "name": row.name,
+        "status": row.status,
+        "suspended": row.suspended_at is not None,
+        "suspend_reason": row.suspend_reason,
+        "hosts": view.hosts,
+        "theme": row.theme,
+        "timezone": row.timezone,
+        "created_at": format_time(row.created_at),
+    }
+
+
+def tenant_detail(detail: TenantDetail) -> Document:
+    """A tenant on its own, with its domains and team."""
+    return {
+        **tenant(detail.view),
+        "domains": [
+            {"host": domain.host, "role": domain.role, "primary": domain.is_primary, "state": domain.state}
+            for domain in detail.view.domains
+        ],
+        "members": [{"email": member.email, "role": member.role, "status": member.status} for member in detail.members],
+    }
+
+
+def customer(row: Customer, tenant_slug: str, link: str | None = None) -> Document:
+    """A customer; `link` is known only when it was just created."""
+    return {
+        "id": row.id,
+        "tenant": tenant_slug,
+        "email": row.email,
+        "name": row.name,
+        "status": row.status,
+        "suspend_reason": row.suspend_reason,
+        "verified_at": _time(row.verified_at),
+        "created_at": format_time(row.created_at),
+        "link": link,
+    }
+
+
+def key(owned: OwnedKey, secret: str | None = None) -> Document:
+    """An API key; `secret`, the key itself, is known only when it was just created."""
+    row = owned.key
+    shown: Document = {
+        "id": row.id,
+        "prefix": row.prefix,
+        "name": row.name,
+        "customer": owned.email,
+        "customer_id": row.customer_id,
+        "status": "revoked" if row.revoked_at is not None else "active",
+        "limit": None if row.limit_nano is None else format_amount(row.limit_nano),
+        "reset": row.limit_reset,
+        "models": list(row.models),
+        "rpm": row.requests_per_minute,
+        "expires_at": _time(row.expires_at),
+        "revoked_at": _time(row.revoked_at),
+        "created_at": format_time(row.created_at),
+    }
+    return shown if secret is None else {**shown, "key": secret}
+
+
+def posted(row: Posted) -> Document:
+    """A movement of money."""
+    return {"id": row.id, "amount": format_amount(row.amount), "balance": format_amount(row.balance)}
+
+
+def credit_balance(found: CreditBalance) -> Document:
+    """A customer's credit."""
+    return {**_wallet(found.wallet, found.available), "lots": [_lot(lot) for lot in found.lots]}
+
+
+def wholesale_balance(found: WholesaleBalance) -> Document:
+    """A reseller's prepaid balance; it has no lots."""
+    return {
+        "currency": "USD",
+        "balance": format_amount(found.wallet.balance),
+        "held": format_amount(found.wallet.reserved),
+        "available": format_amount(found.available),
+        "debt": format_amount(found.wallet.debt),
+        "overdraft": format_amount(found.overdraft),
+        "lots": [],
+    }
+
+
+def history_line(row: HistoryLine) -> Document:
+    """One line of a wallet's history."""
+    return {
+        "id": row.id,
+        "created_at": format_time(row.created_at),
+        "code": row.code,
+        "amount": format_amount(row.amount),
+        "balance_after": None if row.balance_after is None else format_amount(row.balance_after),
+        "ref": row.ref,
+    }
+
+
+def usage(row: UsageRecord) -> Document:
+    """One call as the operator sees it."""
+    used = row.quantities
+    return {
+        "id": row.id,
+        "created_at": format_time(row.created_at),
+        "tenant": row.tenant,
+        "customer": row.customer,
+        "customer_id": row.customer_id,
+        "key": row.key_id,
+        "key_prefix": row.key_prefix,
+        "model": row.model,
+        "public_model": row.public_model,
+        "upstream": row.upstream,
+        "upstream_model": row.upstream_model,
+        "dialect": row.dialect,
+        "stream": row.stream,
+        "status": row.status,
+        "http_status": row.http_status,
+        "input_tokens": used.get("input", 0),
+        "cached_input_tokens": used.get("cached_input", 0),
+        "cache_write_tokens": used.get("cache_write", 0),
+        "cache_write_1h_tokens": used.get("cache_write_1h", 0),
+        "output_tokens": used.get("output", 0),
+        "reasoning_tokens": row.reasoning_tokens,
+        "quantities": used,
+        "usage_source": row.usage_source,
+        "usage_capped": row.usage_capped,
+        "retail": format_amount(row.retail_nano),
+        "wholesale": format_amount(row.wholesale_nano),
+        "cost": format_amount(row.cost_nano),
+        "attempts": row.attempts,
+        "latency_ms": row.latency_ms,
+        "first_byte_ms": row.first_byte_ms,
+    }
+
+
+def change(row: AuditRow) -> Document:
+    """One line of the audit log."""
+    return {
+        "id": row.id,
+        "created_at": format_time(row.created_at),
+        "actor": row.actor,
+        "action": row.action,
+        "kind": row.kind,
+        "ref": row.ref,
+        "before": row.before,
+        "after": row.after,
+    }
+
+
+def short_time(at_us: int | None) -> str:
+    """A time as tables show it, in UTC."""
+    return "" if at_us is None else format_time(at_us)[:19].replace("T", " ")
+
+
+def _wallet(row: Wallet, available: int) -> Document:
+    return {
+        "currency": "USD",
+        "balance": format_amount(row.balance),
+        "held": format_amount(row.reserved),
+        "available": format_amount(available),
+        "debt": format_amount(row.debt),
+    }
+
+
+def _lot(row: Lot) -> Document:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "amount": format_amount(row.amount),
+        "remaining": format_amount(row.remaining),
+        "reserved": format_amount(row.reserved),
+        "expires_at": _time(row.expires_at),
+        "models": list(row.models),
+        "created_at": format_time(row.created_at),
+    }
+
+
+def _time(at_us: int | None) -> str | None:
+    return None if at_us is None else format_time(at_us)

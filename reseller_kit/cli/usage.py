@@ -1,0 +1,63 @@
+"""`usage`: calls and what they cost, from the operator's side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import RenderableType
+
+from ..db.engine import Database
+from ..flows.explain import explain as explain_charge
+from ..flows.tenants import tenant_id_of
+from ..flows.usage import list_usage
+from . import shapes
+from .invocation import with_database
+from .options import TIME, Group, any_customer_option, any_tenant_option, page_options, window_of
+from .output import emit, facts, more, table
+
+
+@click.group(cls=Group)
+def usage() -> None:
+    """Calls and what they cost."""
+
+
+@usage.command("list")
+@any_tenant_option
+@any_customer_option
+@click.option("--since", type=TIME, metavar="ISO", help="Only calls from then on.")
+@page_options
+def list_(tenant: str | None, customer: str | None, since: int | None, limit: int, cursor: str | None) -> None:
+    """Usage records, newest first."""
+    window = window_of(limit, cursor)
+    page = with_database(lambda db: list_usage(db, tenant_slug=tenant, customer=customer, since=since, window=window))
+    documents = [shapes.usage(row) for row in page.items]
+    rows = [(row["id"], row["customer"], row["model"], row["status"], _tokens(row), row["retail"]) for row in documents]
+    emit(
+        shapes.listing("records", page, documents),
+        table(["ID", "CUSTOMER", "MODEL", "STATUS", "IN/OUT>", "RETAIL>"], rows, empty="No calls yet."),
+        more(page.next_cursor),
+    )
+
+
+@usage.command()
+@click.argument("usage_id", metavar="ID")
+@any_tenant_option
+def explain(usage_id: str, tenant: str | None) -> None:
+    """Every line behind a call's charge, at all three levels."""
+
+    async def work(db: Database) -> dict[str, Any]:
+        tenant_id = None if tenant is None else await tenant_id_of(db, tenant)
+        return await explain_charge(db, usage_id, tenant_id=tenant_id)
+
+    document = with_database(work)
+    emit(document, *_explained(document))
+
+
+def _tokens(row: dict[str, Any]) -> str:
+    read = row["input_tokens"] + row["cached_input_tokens"] + row["cache_write_tokens"] + row["cache_write_1h_tokens"]
+    return f"{read}/{row['output_tokens']}"
+
+
+def _explained(document: dict[str, Any]) -> list[RenderableType]:
+    return [facts([(str(name), value) for name, value in document.items()])]

@@ -1,0 +1,1 @@
+"""Pure decisions and values: stdlib and msgspec only, synchronous, no I/O."""

@@ -1,0 +1,87 @@
+"""Models, routes and price lists as values. Derives nothing (that is `pricing`) and asks no upstream.
+
+A price list maps a usage class to pico-USD per unit; classes of tokens and classes of other units are told apart
+by `TOKEN_CLASSES` and `UNIT_CLASSES`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+TOKEN_CLASSES: Final = (
+    "input",
+    "cached_input",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "input_audio",
+    "output_audio",
+    "input_image",
+    "output_image",
+)
+UNIT_CLASSES: Final = ("seconds", "characters", "images", "request", "tool_call")
+USAGE_CLASSES: Final = TOKEN_CLASSES + UNIT_CLASSES
+INPUT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "input_image")
+OUTPUT_CLASSES: Final = ("output", "output_audio", "output_image")
+
+DEFAULT_CONTEXT: Final = 128_000
+DEFAULT_MAX_OUTPUT: Final = 8_192
+
+
+class Tier(Struct, frozen=True, kw_only=True):
+    """Prices that replace the list's own for a request with more than `above_input` input tokens of all classes."""
+
+    above_input: int
+    prices: dict[str, int]
+
+
+class PriceList(Struct, frozen=True, kw_only=True):
+    """Pico-USD per unit by usage class, with long-context tiers in rising order of `above_input`."""
+
+    prices: dict[str, int]
+    tiers: tuple[Tier, ...] = ()
+
+    def at(self, input_tokens: int) -> dict[str, int]:
+        """The prices in force for a request with this many input tokens of all classes."""
+        chosen = self.prices
+        for tier in self.tiers:
+            if input_tokens > tier.above_input:
+                chosen = tier.prices
+        return chosen
+
+
+class PriceVersion(Struct, frozen=True, kw_only=True):
+    """An immutable, dated price list: what a hold pins and a usage record names."""
+
+    id: str
+    level: str
+    price_list: PriceList
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One way to serve a model: an upstream, the model's name there, and what that route charges."""
+
+    id: int
+    upstream: str
+    upstream_model: str
+    priority: int
+    weight: int
+    cost: PriceVersion
+
+
+class OfferedModel(Struct, frozen=True, kw_only=True):
+    """A model as one tenant offers it, under the name that its customers use."""
+
+    name: str
+    """The public name or alias that the customer asked for."""
+    model: str
+    """The public model that `name` stands for; the same unless it is an alias."""
+    context: int
+    max_output: int
+    retail: PriceVersion
+    wholesale: PriceVersion
+    routes: tuple[Route, ...]
+    created_at: int
+    """Unix seconds, as `GET /v1/models` shows."""

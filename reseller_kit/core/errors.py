@@ -1,0 +1,205 @@
+"""Every error that the product raises on purpose. Turns nothing into a response; that happens at the rim.
+
+KitError                        code, HTTP status, safe message, fix
+├── InvalidRequest              400 invalid_request
+│   └── InvalidAmount           400 invalid_amount
+├── Unauthenticated             401 invalid_api_key
+├── InsufficientCredit          402 insufficient_quota
+├── AccountSuspended            403 account_suspended
+├── NotFound                    404 not_found
+│   └── ModelNotFound           404 model_not_found
+├── MethodNotAllowed            405 method_not_allowed
+├── Conflict                    409 conflict
+├── Archived                    410 gone
+├── RequestTooLarge             413 request_too_large
+├── UnknownHost                 421 unknown_host
+├── RateLimited                 429 rate_limit_exceeded
+├── ConfirmationNeeded          409 confirmation_needed   (CLI only)
+├── InvalidManifest             400 invalid_configuration (CLI only; carries findings)
+├── LedgerFault                 500 ledger_fault          (a broken invariant; never a client's doing)
+└── ServiceUnavailable          503 service_unavailable
+    ├── UpstreamFailed          503 service_unavailable   (retryable on another route)
+    └── SchemaOutdated          503 schema_outdated
+UpstreamRejected                400/404/413/422           (a KitError: the provider refused the request itself)
+
+The message is one sentence for the person who made the request, free of platform and provider names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class KitError(Exception):
+    """Base of the tree.
+
+    `message` says what is wrong, `fix` what to do next, `details` is JSON-ready data for machines.
+    """
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, fix: str = "", details: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.details = details or []
+
+
+class InvalidRequest(KitError):
+    """What was sent is malformed or out of range. `param` names the field, if one is to blame."""
+
+    code = "invalid_request"
+    status = 400
+
+    def __init__(
+        self, message: str, *, param: str | None = None, fix: str = "", details: list[dict[str, Any]] | None = None
+    ) -> None:
+        super().__init__(message, fix=fix, details=details)
+        self.param = param
+
+
+class InvalidAmount(InvalidRequest):
+    """A money amount or price that is not plain decimal, too precise, too large or of the wrong sign."""
+
+    code = "invalid_amount"
+
+
+class Unauthenticated(KitError):
+    """No key, or one that is unknown, revoked, expired or another storefront's: all look the same."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class InsufficientCredit(KitError):
+    """The customer's credit, or the key's limit, does not cover the request."""
+
+    code = "insufficient_quota"
+    status = 402
+
+
+class AccountSuspended(KitError):
+    """The customer or the storefront is suspended, or the storefront is not open."""
+
+    code = "account_suspended"
+    status = 403
+
+
+class NotFound(KitError):
+    """There is nothing of that name here; the same answer for what exists elsewhere."""
+
+    code = "not_found"
+    status = 404
+
+
+class ModelNotFound(NotFound):
+    """The model is unknown, unpriced or not offered on this storefront."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(KitError):
+    """The path exists, the method does not."""
+
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, message: str, *, allow: str) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class Conflict(KitError):
+    """It exists already, or the idempotency key was used with other arguments."""
+
+    code = "conflict"
+    status = 409
+
+
+class ConfirmationNeeded(KitError):
+    """Changes wait for a yes and there is no terminal to ask on."""
+
+    code = "confirmation_needed"
+    status = 409
+
+
+class Archived(KitError):
+    """The storefront is closed for good."""
+
+    code = "gone"
+    status = 410
+
+
+class RequestTooLarge(KitError):
+    """The body is over the limit."""
+
+    code = "request_too_large"
+    status = 413
+
+
+class UnknownHost(KitError):
+    """No storefront answers at this host, or the Host header is missing, doubled or malformed."""
+
+    code = "unknown_host"
+    status = 421
+
+
+class RateLimited(KitError):
+    """Too many requests; `retry_after_seconds` says when to come back."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_seconds: int, fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InvalidManifest(KitError):
+    """tenants.toml has errors; `details` holds one finding each (file, line, code, path, message, fix)."""
+
+    code = "invalid_configuration"
+    status = 400
+
+
+class LedgerFault(KitError):
+    """A money invariant would break. Nothing is written."""
+
+    code = "ledger_fault"
+    status = 500
+
+
+class ServiceUnavailable(KitError):
+    """The call can't be served now: every route is down, or the storefront's own balance is empty."""
+
+    code = "service_unavailable"
+    status = 503
+
+
+class UpstreamFailed(ServiceUnavailable):
+    """An upstream failed before content; another route may be tried.
+
+    `reason` is for logs and usage records, never for the caller. `upstream_status` is None without an answer.
+    """
+
+    def __init__(self, reason: str, *, upstream_status: int | None = None) -> None:
+        super().__init__("The model is not available right now. Please try again in a moment.")
+        self.reason = reason
+        self.upstream_status = upstream_status
+
+
+class SchemaOutdated(ServiceUnavailable):
+    """The database's schema is not the one this version needs."""
+
+    code = "schema_outdated"
+
+
+class UpstreamRejected(KitError):
+    """The provider refused the request itself (400, 404, 413, 422). `message` is already cleaned of its identity."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, http_status: int) -> None:
+        super().__init__(message)
+        self.http_status = http_status

@@ -1,0 +1,59 @@
+"""Time-ordered public ids such as `req_01JD…`. Knows nothing of what they name.
+
+26 characters of Crockford's base32 (as in the ULID specification): 48 bits of milliseconds, then 80 bits of which
+the high ones are random per process and millisecond and the low ones count up, so ids of one process sort by
+creation and cannot be guessed from one another.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Final
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_PUBLIC_ID: Final = re.compile(r"[a-z]{2,6}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_RANDOM_BITS: Final = 80
+
+
+class IdSource:
+    """Makes ids for one process; not for use from several threads at once without the interpreter's lock."""
+
+    def __init__(self) -> None:
+        self._last_ms = 0
+        self._tail = 0
+
+    def next(self, now_ns: int | None = None) -> str:
+        """The next 26 characters; rises even when the clock steps back."""
+        now_ms = (time.time_ns() if now_ns is None else now_ns) // 1_000_000
+        if now_ms > self._last_ms:
+            self._last_ms = now_ms
+            # The top bit stays free, so counting up within one millisecond cannot overflow.
+            self._tail = int.from_bytes(os.urandom(10), "big") >> 1
+        else:
+            self._tail += 1 + int.from_bytes(os.urandom(3), "big")
+        return _encode((self._last_ms << _RANDOM_BITS) | self._tail)
+
+
+def _encode(value: int) -> str:
+    """130 bits to 13 pairs of base32 characters, most significant first."""
+    pairs = _PAIRS
+    return "".join([pairs[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+_SOURCE: Final = IdSource()
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id: `prefix`, an underscore, 26 characters.
+
+    Prefixes in use: req (request), txn, lot, hold, cus (customer), key, ten (tenant), pkg (package), prc (price version).
+    """
+    return f"{prefix}_{_SOURCE.next()}"
+
+
+def is_public_id(text: str, prefix: str) -> bool:
+    """Whether `text` has the form of an id with this prefix."""
+    return text.startswith(prefix + "_") and _PUBLIC_ID.fullmatch(text) is not None

@@ -1,0 +1,213 @@
+"""Holds: placed, captured, voided. Each decision changes the loaded state and says what to write, or changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import LedgerFault
+from .lots import consume, expire_free, net_debt
+from .state import (
+    NO_WINDOW,
+    Capture,
+    Entry,
+    Hold,
+    HoldRefused,
+    HoldRequest,
+    KeyWindow,
+    Lot,
+    Posting,
+    Txn,
+    Wallet,
+    available,
+    burn_order,
+    usable,
+)
+
+
+def place_hold(
+    request: HoldRequest, wallet: Wallet, lots: Sequence[Lot], reseller: Wallet, window: KeyWindow | None
+) -> Hold | HoldRefused:
+    """Reserve a call's most possible charge on the customer's lots, the reseller's wallet and the key's window.
+
+    Lowers the output limit to what all three cover if the terms allow it, else refuses naming the tightest.
+    """
+    terms = request.terms
+    credit = available(wallet, lots, request.created_at, request.model)
+    key_rest = None if window is None or window.limit is None else max(0, window.limit - window.spent - window.reserved)
+    retail_free = credit if key_rest is None else min(credit, key_rest)
+    wholesale_free = max(0, reseller.balance - reseller.reserved + request.overdraft)
+    output_limit = terms.output_limit
+    if terms.retail(output_limit) > retail_free or terms.wholesale(output_limit) > wholesale_free:
+        affordable = terms.affordable(retail=retail_free, wholesale=wholesale_free)
+        if terms.shrink_to is None or affordable < min(terms.shrink_to, terms.output_limit):
+            return _refusal(request, credit, key_rest, wholesale_free)
+        output_limit = affordable
+    retail, wholesale = terms.retail(output_limit), terms.wholesale(output_limit)
+    allocations = _allocate(lots, retail, request.model, request.created_at)
+    wallet.reserved += retail
+    reseller.reserved += wholesale
+    if window is not None:
+        window.reserved += retail
+    return Hold(
+        request_id=request.request_id,
+        tenant_id=request.tenant_id,
+        customer_id=request.customer_id,
+        wallet_id=request.wallet_id,
+        reseller_wallet_id=request.reseller_wallet_id,
+        key_id=request.key_id,
+        window_started_at=NO_WINDOW if window is None else request.window_started_at,
+        model=request.model,
+        retail_version=request.retail_version,
+        wholesale_version=request.wholesale_version,
+        output_limit=output_limit,
+        retail=retail,
+        wholesale=wholesale,
+        allocations=allocations,
+        created_at=request.created_at,
+    )
+
+
+def capture(
+    charge: Capture, hold: Hold, wallet: Wallet, lots: Sequence[Lot], reseller: Wallet, window: KeyWindow | None
+) -> Posting:
+    """Turn a hold into its final charge: consume its allocations in their order, then free lots, then debt.
+
+    What was reserved and not used is released, or expires here if its lot has run out meanwhile. A charge of zero
+    at every level is a void. Raises LedgerFault for a negative charge or a hold that is not open.
+    """
+    if min(charge.retail, charge.wholesale, charge.cost) < 0:
+        raise LedgerFault(f"{charge.request_id}: a charge is negative")
+    if charge.retail == charge.wholesale == charge.cost == 0:
+        return void(hold, wallet, lots, reseller, window, at=charge.at)
+    released = _take_reserved(hold, {lot.id: lot for lot in lots}, charge.retail)
+    _release(hold, wallet, reseller, window, state="captured", at=charge.at)
+    wallet.balance -= charge.retail
+    _take_free(wallet, lots, charge.retail - min(charge.retail, hold.retail), hold.model, charge.at)
+    reseller.balance -= charge.wholesale
+    if window is not None:
+        window.spent += charge.retail
+    txn = Txn(
+        id=call_txn_id(charge.request_id),
+        tenant_id=hold.tenant_id,
+        code="call",
+        ref=charge.request_id,
+        at=charge.at,
+        entries=_call_entries(charge, wallet.id, reseller.id),
+        wallet_id=wallet.id,
+        balance_after=wallet.balance,
+    )
+    return Posting(txns=[txn, *_after_release(hold, wallet, lots, released, charge.at)], lots=[])
+
+
+def void(
+    hold: Hold,
+    wallet: Wallet,
+    lots: Sequence[Lot],
+    reseller: Wallet,
+    window: KeyWindow | None,
+    *,
+    at: int,
+    state: str = "voided",
+) -> Posting:
+    """Release a hold without a charge."""
+    released = _take_reserved(hold, {lot.id: lot for lot in lots}, 0)
+    _release(hold, wallet, reseller, window, state=state, at=at)
+    return Posting(txns=_after_release(hold, wallet, lots, released, at), lots=[])
+
+
+def call_txn_id(request_id: str) -> str:
+    """The id of the one transaction that captures a call."""
+    return "txn_" + request_id.partition("_")[2]
+
+
+def _refusal(request: HoldRequest, credit: int, key_rest: int | None, wholesale_free: int) -> HoldRefused:
+    terms = request.terms
+    floor = terms.output_limit if terms.shrink_to is None else min(terms.shrink_to, terms.output_limit)
+    retail = terms.retail(floor)
+    if retail > credit:
+        payable = terms.affordable(retail=credit, wholesale=None)
+        return HoldRefused(reason="credit", required=retail, available=credit, affordable_output=payable)
+    if key_rest is not None and retail > key_rest:
+        payable = terms.affordable(retail=key_rest, wholesale=None)
+        return HoldRefused(reason="key_limit", required=retail, available=key_rest, affordable_output=payable)
+    payable = terms.affordable(retail=None, wholesale=wholesale_free)
+    return HoldRefused(
+        reason="wholesale", required=terms.wholesale(floor), available=wholesale_free, affordable_output=payable
+    )
+
+
+def _allocate(lots: Sequence[Lot], amount: int, model: str, now: int) -> list[tuple[str, int]]:
+    """Reserve `amount` on free lots in burn order; the caller has checked that they cover it."""
+    allocations = []
+    for lot in burn_order(lots) if len(lots) > 1 else lots:
+        if amount == 0:
+            break
+        part = min(amount, lot.remaining - lot.reserved) if usable(lot, model, now) else 0
+        if part > 0:
+            lot.reserved += part
+            amount -= part
+            allocations.append((lot.id, part))
+    if amount:
+        raise LedgerFault("lots do not cover what was found available")
+    return allocations
+
+
+def _take_reserved(hold: Hold, lots: dict[str, Lot], charge: int) -> list[Lot]:
+    """Consume up to `charge` from the hold's allocations in order and release the rest; the lots with a rest."""
+    if hold.state != "open":
+        raise LedgerFault(f"{hold.request_id}: hold is {hold.state}")
+    released = []
+    for lot_id, reserved in hold.allocations:
+        lot = lots[lot_id]
+        used = min(reserved, charge)
+        charge -= used
+        lot.reserved -= reserved
+        lot.remaining -= used
+        lot.consumed += used
+        if used < reserved:
+            released.append(lot)
+    return released
+
+
+def _release(hold: Hold, wallet: Wallet, reseller: Wallet, window: KeyWindow | None, *, state: str, at: int) -> None:
+    hold.state = state
+    hold.resolved_at = at
+    wallet.reserved -= hold.retail
+    reseller.reserved -= hold.wholesale
+    if window is not None:
+        window.reserved -= hold.retail
+
+
+def _take_free(wallet: Wallet, lots: Sequence[Lot], overage: int, model: str, now: int) -> None:
+    """An overage above the hold: free lots that fit the call, in burn order, then debt."""
+    if overage <= 0:
+        return
+    for lot in burn_order(lots):
+        if usable(lot, model, now):
+            overage -= consume(lot, overage)
+    wallet.debt += overage
+
+
+def _after_release(hold: Hold, wallet: Wallet, lots: Sequence[Lot], released: Sequence[Lot], at: int) -> list[Txn]:
+    """What a release sets off: expired parts go to breakage, and debt is paid from what is free."""
+    txns = []
+    for number, lot in enumerate(released, 1):
+        txn = expire_free(wallet, lot, f"{call_txn_id(hold.request_id)}_{number}", hold.tenant_id, at)
+        if txn is not None:
+            txns.append(txn)
+    net_debt(wallet, lots, at)
+    return txns
+
+
+def _call_entries(charge: Capture, wallet_id: int, reseller_wallet_id: int) -> tuple[Entry, ...]:
+    entries: list[Entry] = []
+    if charge.retail:
+        entries.append(Entry("customer_wallet", wallet_id, -charge.retail))
+        entries.append(Entry("reseller_revenue", None, charge.retail))
+    if charge.wholesale:
+        entries.append(Entry("reseller_wallet", reseller_wallet_id, -charge.wholesale))
+        entries.append(Entry("wholesale_revenue", None, charge.wholesale))
+    if charge.cost:
+        entries.append(Entry("upstream_cost", None, -charge.cost))
+        entries.append(Entry("upstream_payable", None, charge.cost))
+    return tuple(entries)

@@ -1,0 +1,94 @@
+"""From the text of tenants.toml to a valid manifest, or to all its errors at once. Reads no file and no environment."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import InvalidManifest
+from ..toml_lines import scan
+from .checks import check_document
+from .findings import Finding, Report
+from .reader import read_document
+from .structs import Document, Manifest
+
+Check = Callable[[Document, Report], None]
+
+SCHEMA: Final = 1
+_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
+_SYNTAX_FIXES: Final = (
+    ("overwrite", "Each key and each [table] stands once; items of a list are [[tables]] in double brackets."),
+    ("twice", "Each key and each [table] stands once; items of a list are [[tables]] in double brackets."),
+    ("Invalid value", 'Texts, money and percentages stand in double quotes: "…".'),
+    ("Expected '='", "Write key = value; keys with dots or spaces stand in double quotes."),
+)
+
+
+def parse_manifest(text: str, filename: str, *more_checks: Check) -> Manifest:
+    """The manifest with its warnings. `more_checks` add to the same report what only outer layers know.
+
+    Raises InvalidManifest with every finding, sorted by line, when there is an error among them.
+    """
+    report, manifest = _read(text.removeprefix("\ufeff"), filename, more_checks)
+    findings = report.sorted()
+    errors = sum(finding.level == "error" for finding in findings)
+    if manifest is None or errors:
+        raise invalid(findings)
+    return msgspec.structs.replace(manifest, warnings=tuple(findings))
+
+
+def invalid(findings: list[Finding]) -> InvalidManifest:
+    """The error that carries these findings."""
+    errors = [finding for finding in findings if finding.level == "error"]
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    return InvalidManifest(
+        f"{errors[0].file} has {count}.",
+        fix="Correct them and run the command again; nothing was changed.",
+        details=[msgspec.to_builtins(finding) for finding in findings],
+    )
+
+
+def _read(text: str, filename: str, more_checks: Iterable[Check]) -> tuple[Report, Manifest | None]:
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        return _syntax_report(error, text, filename), None
+    lines = scan(text)
+    report = Report(filename, lines)
+    schema = data.get("schema", SCHEMA)
+    if isinstance(schema, int) and schema != SCHEMA:
+        report.add(
+            "RK106",
+            ("schema",),
+            f"This version reads schema {SCHEMA}, not {schema}.",
+            f"Write schema = {SCHEMA}, or use another version.",
+        )
+        return report, None
+    document, stated = read_document(data, report)
+    for check in (check_document, *more_checks):
+        check(document, report)
+    return report, Manifest(document=document, stated=stated, file=filename, lines=lines)
+
+
+def _syntax_report(error: Exception, text: str, filename: str) -> Report:
+    if isinstance(error, RecursionError):
+        message, line = "Values are nested too deeply", 1
+    else:
+        match = _LINE.search(str(error))
+        message = _LINE.sub("", str(error)).removesuffix(" (at end of document)")
+        line = int(match[1]) if match else text.rstrip("\n").count("\n") + 1
+    fix = next((fix for word, fix in _SYNTAX_FIXES if word in message), "Correct the syntax; toml.io describes it.")
+    report = Report(filename, {(): line})
+    report.findings.append(
+        Finding(file=filename, line=line, level="error", code="RK101", path="", message=f"{message}.", fix=fix)
+    )
+    return report
+
+
+def as_findings(details: list[dict[str, Any]]) -> list[Finding]:
+    """The findings of an InvalidManifest again, for printing."""
+    return msgspec.convert(details, list[Finding])

@@ -1,0 +1,157 @@
+"""What must hold between costs, markups and rules, so that no price loses money unseen. Derives nothing itself."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from ..money import format_markup
+from ..pricing import Loss, losses, matching_rule, price_of
+from ..toml_lines import Path
+from .findings import Report
+from .prices import Levels, format_price, price_list, pricing_rules, route_cost, tenant_levels, wholesale_markup
+from .structs import Cost, Document, Model, Tenant, class_prices
+
+
+def check_prices(document: Document, report: Report) -> None:
+    """Report costs that are missing, patterns without effect, and prices below what they are derived from."""
+    for name, model in document.models.items():
+        _check_costs(document, name, model, report)
+    for index, tenant in enumerate(document.tenants):
+        path = ("tenants", index)
+        _check_patterns(document, tenant, path, report)
+        if not report.is_broken(("models",)) and not report.is_broken(("wholesale",)) and tenant.status != "archived":
+            _check_losses(document, tenant, path, report)
+
+
+def _check_costs(document: Document, name: str, model: Model, report: Report) -> None:
+    path: Path = ("models", name)
+    if report.is_broken(path) and not model.routes:
+        return
+    if model.cost is not None:
+        _check_cost_table(model.cost, (*path, "cost"), report)
+    for index, route in enumerate(model.routes):
+        place = (*path, "routes", index)
+        cost = route_cost(route, model, document.upstreams)
+        if route.cost is not None:
+            _check_cost_table(route.cost, (*place, "cost"), report)
+        if cost is None and not report.is_broken((*path, "cost")) and not report.is_broken(place):
+            message = f"Nothing says what {route.model!r} costs at {route.upstream!r}."
+            fix = 'Add cost = { input = "…", output = "…" } (USD per million tokens) to the route or the model.'
+            report.add("RK307", place, message, fix)
+        elif cost is not None and model.cost is not None and not report.is_broken(path):
+            _check_dearer_route(losses(cost, price_list(model.cost)), (*place, "cost"), report)
+
+
+def _check_cost_table(cost: Cost, path: Path, report: Report) -> None:
+    if not class_prices(cost) and not report.is_broken(path):
+        report.add("RK405", path, "The cost names no usage class.", 'Give at least one, such as input = "0.25".')
+    seen: set[int] = set()
+    for index, tier in enumerate(cost.tiers):
+        place = (*path, "tiers", index)
+        if tier.above_input in seen:
+            report.add("RK311", place, f"There is a tier above {tier.above_input} already.", "Give each boundary once.")
+        seen.add(tier.above_input)
+        for name in class_prices(tier):
+            if price_of(class_prices(cost), name) is None:
+                report.add(
+                    "RK405",
+                    (*place, name),
+                    f"The tier names {name}, which has no base price.",
+                    f"Add {name} to the cost itself.",
+                )
+
+
+def _check_dearer_route(found: list[Loss], path: Path, report: Report) -> None:
+    if found:
+        classes = ", ".join(dict.fromkeys(loss.usage_class for loss in found))
+        report.add(
+            "RK403",
+            path,
+            f"This route is dearer than the model's cost for {classes}; calls over it earn less than planned.",
+            "Raise the model's cost, or leave it out to use the dearest route.",
+            level="warning",
+        )
+
+
+def _check_patterns(document: Document, tenant: Tenant, path: Path, report: Report) -> None:
+    if not document.models:
+        return
+    places = [((*path, "pricing", "rules", i, "match"), rule.match) for i, rule in enumerate(tenant.pricing.rules)]
+    places += [((*path, "catalog", "allow", i), glob) for i, glob in enumerate(tenant.catalog.allow)]
+    for place, glob in places:
+        if glob and not any(fnmatch.fnmatchcase(name, glob) for name in document.models):
+            report.add(
+                "RK310",
+                place,
+                f"The pattern {glob!r} matches no model.",
+                "Check it against the names in [models].",
+                level="warning",
+            )
+
+
+def _check_losses(document: Document, tenant: Tenant, path: Path, report: Report) -> None:
+    if any(report.is_broken((*path, part)) for part in ("pricing", "catalog", "wholesale")):
+        return
+    own_markup = tenant.wholesale.markup is not None
+    wholesale_path: Path = (*path, "wholesale", "markup") if own_markup else ("wholesale", "markup")
+    below_cost: list[str] = []
+    below_wholesale: dict[Path, list[str]] = {}
+    for name, levels in tenant_levels(document, tenant):
+        rule_index = _check_rule_classes(tenant, name, levels, path, report)
+        rule_allows = rule_index is not None and tenant.pricing.rules[rule_index].allow_loss
+        if tenant.pricing.allow_loss or rule_allows or document.models[name].allow_loss:
+            continue
+        below_cost += [_describe(name, loss) for loss in losses(levels.cost, levels.wholesale)]
+        for loss in losses(levels.wholesale, levels.retail):
+            place = _retail_place(tenant, rule_index, loss, path)
+            below_wholesale.setdefault(place, []).append(_describe(name, loss))
+    if below_cost:
+        markup = format_markup(wholesale_markup(document, tenant))
+        message = (
+            f"With markup {markup}, wholesale for tenant {tenant.slug!r} lies below cost: {_shortened(below_cost)}."
+        )
+        report.add("RK402", wholesale_path, message, "Raise the markup, or set allow_loss = true on the model.")
+    for place, texts in below_wholesale.items():
+        message = f"Retail lies below wholesale: {_shortened(texts)}."
+        report.add(
+            "RK401",
+            place,
+            message,
+            "Raise it, or set allow_loss = true on the rule, the tenant's pricing or the model.",
+        )
+
+
+def _check_rule_classes(tenant: Tenant, model: str, levels: Levels, path: Path, report: Report) -> int | None:
+    """The index of the rule that prices the model; a class that it names must have a cost."""
+    rules = pricing_rules(tenant.pricing.rules)
+    rule = matching_rule(model, rules)
+    if rule is None:
+        return None
+    index = rules.index(rule)
+    for name in rule.prices:
+        if name not in levels.wholesale.prices:
+            place = (*path, "pricing", "rules", index, name)
+            message = f"The rule sets {name} for {model!r}, whose cost does not name it."
+            report.add("RK404", place, message, f"Add {name} to the model's cost, or narrow the pattern.")
+    return index
+
+
+def _retail_place(tenant: Tenant, rule_index: int | None, loss: Loss, path: Path) -> Path:
+    if rule_index is None:
+        return (*path, "pricing", "markup")
+    rule = tenant.pricing.rules[rule_index]
+    place = (*path, "pricing", "rules", rule_index)
+    if loss.usage_class in class_prices(rule):
+        return (*place, loss.usage_class)
+    return (*path, "pricing", "markup") if rule.markup is None else (*place, "markup")
+
+
+def _describe(model: str, loss: Loss) -> str:
+    price, base = format_price(loss.usage_class, loss.price), format_price(loss.usage_class, loss.base)
+    tier = f" above {loss.above_input} tokens" if loss.above_input else ""
+    return f"{model} {loss.usage_class}{tier} {price} < {base}"
+
+
+def _shortened(texts: list[str]) -> str:
+    shown = "; ".join(texts[:3])
+    return shown if len(texts) <= 3 else f"{shown}; and {len(texts) - 3} more"

@@ -1,0 +1,138 @@
+"""A manifest as flat resources, the unit of plan and apply, and back again. Decides on no change.
+
+A resource has a kind, an id and fields with dotted names (`pricing.markup`, `brand.tokens.color.accent`); arrays
+are one field. Values are JSON-ready in canonical spelling, secrets as references only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..catalog import DEFAULT_CONTEXT, DEFAULT_MAX_OUTPUT
+from .findings import Report
+from .reader import read_document
+from .shapes import MapOf, TableOf, keys_of
+from .structs import Document, Domain, Manifest, Model, Package, Platform, Table, Tenant, Upstream, Wholesale
+
+ResourceKey = tuple[str, str]
+Fields = dict[str, Any]
+Resources = dict[ResourceKey, Fields]
+
+_TABLES: Final[Mapping[str, type[Table]]] = {
+    "platform": Platform,
+    "wholesale": Wholesale,
+    "upstream": Upstream,
+    "model": Model,
+    "tenant": Tenant,
+    "domain": Domain,
+    "package": Package,
+}
+_MODEL_DEFAULTS: Final = {"context": DEFAULT_CONTEXT, "max_output": DEFAULT_MAX_OUTPUT}
+_OWN_RESOURCES: Final = ("slug", "owners", "domains", "packages")
+
+
+def resources(manifest: Manifest) -> Resources:
+    """What the file states, by (kind, id), parents before children.
+
+    Kinds: platform, wholesale, upstream, model, tenant, domain (id: its host, field `tenant`), package and owner
+    (id: `slug/name`). A key that the file leaves out is no field, but for a model's limits, whose defaults a plan
+    shows.
+    """
+    stated = manifest.stated
+    found: Resources = {("platform", "platform"): flat("platform", stated["platform"])}
+    if "wholesale" in stated:
+        found["wholesale", "wholesale"] = flat("wholesale", stated["wholesale"])
+    for name, table in stated.get("upstreams", {}).items():
+        found["upstream", name] = flat("upstream", table)
+    for name, table in stated.get("models", {}).items():
+        found["model", name] = {**_MODEL_DEFAULTS, **flat("model", table)}
+    for index, tenant in enumerate(manifest.document.tenants):
+        found.update(_tenant_resources(tenant, stated["tenants"][index]))
+    return found
+
+
+def _tenant_resources(tenant: Tenant, stated: Fields) -> Resources:
+    slug = tenant.slug
+    own = {name: value for name, value in stated.items() if name not in _OWN_RESOURCES}
+    found: Resources = {("tenant", slug): flat("tenant", own)}
+    for email in tenant.owners:
+        found["owner", f"{slug}/{email}"] = {"role": "owner"}
+    for table in stated.get("domains", ()):
+        fields = {name: value for name, value in table.items() if name != "host"}
+        found["domain", table["host"]] = {"tenant": slug, **fields}
+    for table in stated.get("packages", ()):
+        fields = {name: value for name, value in table.items() if name != "id"}
+        found["package", f"{slug}/{table['id']}"] = fields
+    return found
+
+
+def document_of(state: Resources, report: Report) -> Document:
+    """The resources as one document again, so that a merged state can be checked like a file.
+
+    Resources of a tenant that is not among them are left out; errors go to the report.
+    """
+    data: dict[str, Any] = {"schema": 1, "platform": {}, "upstreams": {}, "models": {}, "tenants": []}
+    tenants: dict[str, dict[str, Any]] = {}
+    for (kind, name), fields in state.items():
+        if kind in {"platform", "wholesale"}:
+            data[kind] = nested(kind, fields)
+        elif kind in {"upstream", "model"}:
+            data[f"{kind}s"][name] = nested(kind, fields)
+        elif kind == "tenant":
+            tenants[name] = {"slug": name, **nested(kind, fields), "owners": [], "domains": [], "packages": []}
+    for (kind, name), fields in state.items():
+        _place_in_tenant(tenants, kind, name, fields)
+    data["tenants"] = list(tenants.values())
+    return read_document(data, report)[0]
+
+
+def _place_in_tenant(tenants: dict[str, dict[str, Any]], kind: str, name: str, fields: Fields) -> None:
+    if kind == "domain":
+        own = {key: value for key, value in fields.items() if key != "tenant"}
+        if fields["tenant"] in tenants:
+            tenants[fields["tenant"]]["domains"].append({"host": name, **own})
+    elif kind in {"package", "owner"}:
+        slug, _, rest = name.partition("/")
+        if slug in tenants and kind == "package":
+            tenants[slug]["packages"].append({"id": rest, **fields})
+        elif slug in tenants:
+            tenants[slug]["owners"].append(rest)
+
+
+def nested(kind: str, fields: Fields) -> dict[str, Any]:
+    """The fields of a resource as the nested table that stands in the file."""
+    table: dict[str, Any] = {}
+    for name, value in fields.items():
+        _set(_TABLES[kind], table, name, value)
+    return table
+
+
+def flat(kind: str, table: Mapping[str, Any]) -> Fields:
+    """A nested table of the kind as fields with dotted names."""
+    fields: Fields = {}
+    _collect(_TABLES[kind], table, "", fields)
+    return fields
+
+
+def _collect(shape: type[Table], table: Mapping[str, Any], prefix: str, fields: Fields) -> None:
+    keys = keys_of(shape)
+    for name, value in table.items():
+        key_shape = keys[name].shape
+        if isinstance(key_shape, TableOf):
+            _collect(key_shape.table, value, f"{prefix}{name}.", fields)
+        elif isinstance(key_shape, MapOf):
+            fields.update({f"{prefix}{name}.{key}": item for key, item in value.items()})
+        else:
+            fields[prefix + name] = value
+
+
+def _set(shape: type[Table], table: dict[str, Any], name: str, value: Any) -> None:
+    head, _, rest = name.partition(".")
+    key_shape = keys_of(shape)[head].shape
+    if isinstance(key_shape, TableOf):
+        _set(key_shape.table, table.setdefault(head, {}), rest, value)
+    elif isinstance(key_shape, MapOf):
+        table.setdefault(head, {})[rest] = value
+    else:
+        table[head] = value

@@ -1,0 +1,352 @@
+"""The tables of tenants.toml as typed values, field for key. Reads and checks nothing; see `reader` and `checks`.
+
+The second part of each annotation is the key's line in the reference. Amounts are nano-USD, prices pico-USD per
+unit, percentages parts per million; a key that was left out has its default here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Struct, field
+
+from ..catalog import TOKEN_CLASSES, USAGE_CLASSES
+from ..tenant import DomainRole, TenantStatus
+from ..toml_lines import Path
+from . import leaves
+from .findings import Finding
+from .leaves import (
+    Amount,
+    BaseUrl,
+    Currency,
+    Day,
+    Email,
+    Flag,
+    Glob,
+    HeaderName,
+    Host,
+    KeyPrefix,
+    Locale,
+    Markdown,
+    Markup,
+    ModelName,
+    Name,
+    PaddleEnvironment,
+    PublicUrl,
+    Seconds,
+    SecretRef,
+    Sender,
+    SettingName,
+    SettingValue,
+    Slug,
+    Text,
+    Timezone,
+    TokenName,
+    TokenPrice,
+    TokenValue,
+    UnitPrice,
+    UpstreamModel,
+)
+
+NOT_EMPTY = "not empty"
+"""Marks an array that must hold at least one item."""
+RESOURCES = "resources"
+"""Marks an array whose items are resources of their own, each with the keys that it states."""
+
+Dialect = Literal["openai", "anthropic", "gemini"]
+Api = Literal[
+    "chat",
+    "completions",
+    "responses",
+    "messages",
+    "embeddings",
+    "images",
+    "speech",
+    "transcriptions",
+    "moderations",
+    "rerank",
+    "generate_content",
+]
+Tokens = Annotated[int, leaves.number("tokens", 1, 100_000_000)]
+Count = Annotated[int, leaves.number("count", 1, 1_000_000_000)]
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """A table of the file: every key that it may hold is a field."""
+
+
+class Prices(Table, frozen=True, kw_only=True):
+    """Prices by usage class, in pico-USD per unit; None where the class is not named."""
+
+    input: Annotated[TokenPrice | None, "Prompt tokens that came from no cache."] = None
+    cached_input: Annotated[TokenPrice | None, "Prompt tokens read from the provider's cache."] = None
+    cache_write: Annotated[TokenPrice | None, "Prompt tokens written to a cache for five minutes."] = None
+    cache_write_1h: Annotated[TokenPrice | None, "Prompt tokens written to a cache for an hour."] = None
+    output: Annotated[TokenPrice | None, "Answer tokens, reasoning included."] = None
+    input_audio: Annotated[TokenPrice | None, "Audio tokens in the prompt."] = None
+    output_audio: Annotated[TokenPrice | None, "Audio tokens in the answer."] = None
+    input_image: Annotated[TokenPrice | None, "Image tokens in the prompt."] = None
+    output_image: Annotated[TokenPrice | None, "Image tokens in the answer."] = None
+    seconds: Annotated[UnitPrice | None, "USD per second of audio."] = None
+    characters: Annotated[UnitPrice | None, "USD per character of text."] = None
+    images: Annotated[UnitPrice | None, "USD per image."] = None
+    request: Annotated[UnitPrice | None, "USD per request."] = None
+    tool_call: Annotated[UnitPrice | None, "USD per call of a tool that the provider runs."] = None
+
+
+class CostTier(Prices, frozen=True, kw_only=True):
+    """Prices for requests above a number of input tokens; classes not named keep the base price."""
+
+    above_input: Annotated[Tokens, "Input tokens of all classes beyond which the tier applies."]
+
+
+class Cost(Prices, frozen=True, kw_only=True):
+    """What an upstream charges: USD per million tokens, or per unit."""
+
+    tiers: Annotated[tuple[CostTier, ...], "Long-context prices."] = ()
+
+
+class Platform(Table, frozen=True, kw_only=True):
+    """The operator's own identity and hosts; never visible on a storefront."""
+
+    name: Annotated[Text, "The operator's name."]
+    hosts: Annotated[tuple[Host, ...], "Hosts of the staff console, metrics and API schema."] = ()
+    currency: Annotated[Currency, "The one currency of the ledger."] = "USD"
+    storefront_suffix: Annotated[Host | None, "Each tenant also answers at <slug>.<suffix>."] = None
+    public_url: Annotated[PublicUrl | None, "Template of every absolute URL, with {host}."] = None
+
+
+class Timeouts(Table, frozen=True, kw_only=True):
+    """Seconds to wait for an upstream."""
+
+    connect: Annotated[Seconds, "Until the connection stands."] = 5.0
+    first_byte: Annotated[Seconds, "From the request sent to the first byte of the answer."] = 60.0
+    idle: Annotated[Seconds, "Between two pieces of an answer."] = 60.0
+
+
+class Upstream(Table, frozen=True, kw_only=True):
+    """A provider endpoint with its credentials."""
+
+    dialect: Annotated[Dialect, "The API that it speaks."]
+    base_url: Annotated[BaseUrl, "Where it is; with /v1 for openai, without for anthropic."]
+    api_keys: Annotated[tuple[SecretRef, ...], NOT_EMPTY, "A pool of keys, as references."]
+    provider: Annotated[Name | None, "The catalogue's provider id; default by the base URL's host."] = None
+    api: Annotated[tuple[Api, ...] | None, "What it serves; left out: all of its dialect."] = None
+    timeouts: Annotated[Timeouts, "How long to wait for it."] = Timeouts()
+    max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
+    headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+
+
+class Route(Table, frozen=True, kw_only=True):
+    """One way to serve a model."""
+
+    upstream: Annotated[Name, "An upstream defined in this file."]
+    model: Annotated[UpstreamModel, "The model's name there."]
+    priority: Annotated[Annotated[int, leaves.number("priority", 0, 1000)], "Lower numbers are tried first."] = 0
+    weight: Annotated[Annotated[int, leaves.number("weight", 1, 10_000)], "Share within one priority."] = 1
+    cost: Annotated[Cost | None, "What this route charges."] = None
+
+
+class Model(Table, frozen=True, kw_only=True):
+    """A public model name, how it is served and what it costs."""
+
+    routes: Annotated[tuple[Route, ...], NOT_EMPTY, "Ways to serve it."]
+    context: Annotated[Tokens | None, "Tokens that fit into a request and its answer."] = None
+    max_output: Annotated[Tokens | None, "Most tokens of an answer."] = None
+    cost: Annotated[Cost | None, "What wholesale is derived from; left out: the dearest among the routes."] = None
+    allow_loss: Annotated[Flag, "Let wholesale lie below cost."] = False
+
+
+class Wholesale(Table, frozen=True, kw_only=True):
+    """Operator to reseller: cost × (1 + markup)."""
+
+    markup: Annotated[Markup, "Percentage on cost."] = 0
+
+
+class Domain(Table, frozen=True, kw_only=True):
+    """A host of a tenant; asserted by the operator, so it counts as verified."""
+
+    host: Annotated[Host, "Host name or IP literal, without port."]
+    role: Annotated[DomainRole, "storefront: pages and API; api: API only; alias: redirects to the primary host."] = (
+        "storefront"
+    )
+    primary: Annotated[Flag, "The host of absolute URLs; default: the first storefront."] = False
+
+
+class Legal(Table, frozen=True, kw_only=True):
+    """Who stands behind the brand, as legal pages and receipts name it."""
+
+    company: Annotated[Text | None, "Registered name."] = None
+    country: Annotated[Text | None, "Country of its seat; its law applies."] = None
+    address: Annotated[Text | None, "Postal address."] = None
+    registration: Annotated[Text | None, "Register and number."] = None
+    vat_id: Annotated[Text | None, "VAT number."] = None
+    updated: Annotated[Day | None, "Day of the last change of the legal texts."] = None
+
+
+class Brand(Table, frozen=True, kw_only=True):
+    """What customers see of a tenant beside its name and theme."""
+
+    tokens: Annotated[
+        dict[TokenName, TokenValue], "Overrides of the theme's tokens; a string sets light, dark is derived."
+    ] = {}
+    settings: Annotated[dict[SettingName, SettingValue], "Overrides of the theme's settings."] = {}
+    texts: Annotated[dict[TokenName, Markdown], "Texts of the brand's own instead of the theme's."] = {}
+    logo: Annotated[Text | None, "Path of a PNG, JPEG or WebP file, relative to this file."] = None
+    tagline: Annotated[Text | None, "One sentence under the name."] = None
+    support_email: Annotated[Email | None, "Where customers write to."] = None
+    key_prefix: Annotated[KeyPrefix, "What API keys begin with."] = "sk"
+    locales: Annotated[tuple[Locale, ...], NOT_EMPTY, "Languages of the pages, the default first."] = ("en",)
+    legal: Annotated[Legal, "For legal pages and receipts."] = Legal()
+
+
+class Signup(Table, frozen=True, kw_only=True):
+    """Who may become a customer."""
+
+    mode: Annotated[Literal["open", "invite", "closed"], "Who may sign up."] = "open"
+    domains: Annotated[tuple[Host, ...], "Only addresses at these domains; left out: any."] = ()
+    trial_credit: Annotated[Amount, "Granted once to each verified customer."] = 0
+
+
+class TenantWholesale(Table, frozen=True, kw_only=True):
+    """This reseller's terms with the operator."""
+
+    markup: Annotated[Markup | None, "Overrides [wholesale]."] = None
+    settlement: Annotated[Literal["prepaid", "revenue_share"], "Who collects the customers' money."] = "prepaid"
+    overdraft: Annotated[Amount, "How far the reseller's balance may go below zero."] = 0
+
+
+class Rule(Prices, frozen=True, kw_only=True):
+    """A pricing rule: the first whose pattern fits the public model name wins. Prices here are retail."""
+
+    match: Annotated[Glob, "Public model name, with * for any text."]
+    markup: Annotated[Markup | None, "For the classes that the rule does not name."] = None
+    allow_loss: Annotated[Flag, "Let retail lie below wholesale."] = False
+
+
+class Pricing(Table, frozen=True, kw_only=True):
+    """Reseller to customer: wholesale × (1 + markup)."""
+
+    markup: Annotated[Markup, "Percentage on wholesale."] = 0
+    allow_loss: Annotated[Flag, "Let retail lie below wholesale."] = False
+    rules: Annotated[tuple[Rule, ...], "Exceptions, first match wins."] = ()
+
+
+class Catalog(Table, frozen=True, kw_only=True):
+    """Which models a tenant offers, and under which names."""
+
+    allow: Annotated[tuple[Glob, ...], "Patterns of models offered."] = ("*",)
+    deny: Annotated[tuple[Glob, ...], "Patterns of models held back."] = ()
+    aliases: Annotated[dict[ModelName, ModelName], "Branded name = public model name."] = {}
+
+
+class Package(Table, frozen=True, kw_only=True):
+    """Something a customer can buy."""
+
+    id: Annotated[Name, "Name in URLs and reports."]
+    title: Annotated[Text, "What the customer reads."]
+    kind: Annotated[Literal["topup", "package", "subscription"], "A free amount, a fixed offer or a renewing one."] = (
+        "package"
+    )
+    price: Annotated[Amount | None, "What the customer pays."] = None
+    credits: Annotated[Amount | None, "What is credited."] = None
+    valid_days: Annotated[
+        Annotated[int, leaves.number("days", 1, 36_500)] | None, "Days until the credit expires; left out: never."
+    ] = None
+    min: Annotated[Amount | None, "topup: least amount."] = None
+    max: Annotated[Amount | None, "topup: most."] = None
+    presets: Annotated[tuple[Amount, ...], "topup: amounts to choose from."] = ()
+    period: Annotated[Literal["week", "month", "year"] | None, "subscription: how often it renews."] = None
+    roll_over: Annotated[Flag, "subscription: unused credit stays."] = False
+
+
+class Payments(Table, frozen=True, kw_only=True):
+    """How customers pay."""
+
+    provider: Annotated[Literal["manual", "paddle"], "manual: an owner approves orders."] = "manual"
+    api_key: Annotated[SecretRef | None, "paddle: reference to the API key."] = None
+    webhook_secret: Annotated[SecretRef | None, "paddle: reference to the webhook secret."] = None
+    environment: Annotated[PaddleEnvironment, "paddle: sandbox, live or a loopback URL."] = "sandbox"
+    checkout: Annotated[Literal["hosted", "overlay"], "paddle: where the customer pays."] = "hosted"
+
+
+class Smtp(Table, frozen=True, kw_only=True):
+    """A mail server."""
+
+    host: Annotated[Host, "Its host."]
+    port: Annotated[Annotated[int, leaves.number("port", 1, 65_535)], "Its port."] = 587
+    user: Annotated[Text | None, "Log-in name."] = None
+    password: Annotated[SecretRef | None, "Reference to the password."] = None
+
+
+class Mail(Table, frozen=True, kw_only=True):
+    """How this tenant's mails leave."""
+
+    from_: Annotated[Sender | None, "Sender of every mail."] = field(name="from", default=None)
+    smtp: Annotated[Smtp | None, "Own mail server; left out: the platform's."] = None
+
+
+class Limits(Table, frozen=True, kw_only=True):
+    """Limits of each customer; left out: none."""
+
+    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
+    tokens_per_minute: Annotated[Count | None, "Tokens in a minute."] = None
+    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
+    shorten: Annotated[Flag, "Lower the output limit to what the credit covers, instead of refusing."] = False
+
+
+class Tenant(Table, frozen=True, kw_only=True):
+    """One storefront."""
+
+    slug: Annotated[Slug, "Its name in commands and the fallback host."]
+    name: Annotated[Text, "The brand's name."]
+    status: Annotated[TenantStatus, "draft and archived serve no calls."] = "active"
+    theme: Annotated[Name, "An installed theme."] = "daylight"
+    owners: Annotated[tuple[Email, ...], "Log-ins of the reseller, invited by mail."] = ()
+    timezone: Annotated[Timezone, "For periods and dates on pages."] = "UTC"
+    domains: Annotated[tuple[Domain, ...], RESOURCES, "Hosts that it answers at."] = ()
+    brand: Annotated[Brand, "How it looks."] = Brand()
+    signup: Annotated[Signup, "Who may become a customer."] = Signup()
+    wholesale: Annotated[TenantWholesale, "Terms with the operator."] = TenantWholesale()
+    pricing: Annotated[Pricing, "Retail prices."] = Pricing()
+    catalog: Annotated[Catalog, "Models offered."] = Catalog()
+    packages: Annotated[tuple[Package, ...], RESOURCES, "What customers can buy."] = ()
+    payments: Annotated[Payments, "How customers pay."] = Payments()
+    email: Annotated[Mail, "How mails leave."] = Mail()
+    limits: Annotated[Limits, "Limits of each customer."] = Limits()
+
+
+class Document(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    schema: Annotated[Annotated[int, leaves.number("schema", 1, 1)], "Version of this format."]
+    platform: Annotated[Platform, "The operator."]
+    upstreams: Annotated[dict[Name, Upstream], "Provider endpoints by name."] = {}
+    models: Annotated[dict[ModelName, Model], "Public models by name."] = {}
+    wholesale: Annotated[Wholesale, "Operator to reseller."] = Wholesale()
+    tenants: Annotated[tuple[Tenant, ...], RESOURCES, "Storefronts."] = ()
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """A valid tenants.toml: its typed content, and `stated`: the keys it states, in canonical JSON spelling.
+
+    `stated` tells a default from a value that the file claims, which the three-way merge needs. `lines` tells where
+    each path stands, for what is found out later.
+    """
+
+    document: Document
+    stated: dict[str, Any]
+    file: str
+    lines: dict[Path, int]
+    warnings: tuple[Finding, ...] = ()
+
+
+def class_prices(table: Prices) -> dict[str, int]:
+    """The usage classes that the table names, in their fixed order."""
+    named = {name: getattr(table, name) for name in USAGE_CLASSES}
+    return {name: price for name, price in named.items() if price is not None}
+
+
+def is_token_class(usage_class: str) -> bool:
+    """Whether the class is priced per million tokens, not per unit."""
+    return usage_class in TOKEN_CLASSES

@@ -1,0 +1,209 @@
+"""Cost → wholesale → retail, and the charge of a call. Pure integer arithmetic; publishes and stores nothing.
+
+See docs/money.md: prices are derived once, rounded half-up, published, and charged from as published.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, Tier
+from .money import add_markup, charge_nano
+
+_FALLBACK: Final = {
+    "cached_input": "input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "input_audio": "input",
+    "input_image": "input",
+    "output_audio": "output",
+    "output_image": "output",
+}
+"""Which price a token class falls back to where a list does not name it: never a silent zero."""
+_TEXT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "output")
+
+_Change = Callable[[str, int], int]
+
+
+class PricingRule(Struct, frozen=True, kw_only=True):
+    """One of a tenant's pricing rules; the first whose `match` fits the public model name wins.
+
+    `prices` are absolute retail prices by class; classes not named follow `markup_ppm`, else the tenant's.
+    """
+
+    match: str
+    markup_ppm: int | None = None
+    prices: Mapping[str, int] = {}
+    allow_loss: bool = False
+
+
+class Loss(Struct, frozen=True, kw_only=True):
+    """A published price below the one it is derived from. Prices in pico-USD per unit."""
+
+    usage_class: str
+    above_input: int
+    base: int
+    price: int
+
+
+def price_of(prices: Mapping[str, int], usage_class: str) -> int | None:
+    """The price of a class, by its fallback where the list does not name it; None when it is not priced."""
+    name: str | None = usage_class
+    while name is not None:
+        if name in prices:
+            return prices[name]
+        name = _FALLBACK.get(name)
+    return None
+
+
+def complete(price_list: PriceList) -> PriceList:
+    """The list with every text token class named, so that what is published is all that can be charged.
+
+    A tier keeps the base price of each class that it does not name.
+    """
+    base = _complete_prices(price_list.prices)
+    tiers = tuple(
+        Tier(above_input=tier.above_input, prices={**base, **tier.prices})
+        for tier in sorted(price_list.tiers, key=lambda tier: tier.above_input)
+    )
+    return PriceList(prices=base, tiers=tiers)
+
+
+def dearest(lists: Iterable[PriceList]) -> PriceList:
+    """Class by class the highest price among `lists`, at every tier boundary that any of them has."""
+    completed = [complete(price_list) for price_list in lists]
+    boundaries = sorted({tier.above_input for price_list in completed for tier in price_list.tiers})
+    return PriceList(
+        prices=_highest([price_list.prices for price_list in completed]),
+        tiers=tuple(
+            Tier(above_input=above, prices=_highest([price_list.at(above + 1) for price_list in completed]))
+            for above in boundaries
+        ),
+    )
+
+
+def derive_wholesale(cost: PriceList, markup_ppm: int) -> PriceList:
+    """Operator → reseller: cost × (1 + markup), rounded half-up once per class."""
+    return _map_prices(complete(cost), lambda _name, price: add_markup(price, markup_ppm))
+
+
+def matching_rule(model: str, rules: Sequence[PricingRule]) -> PricingRule | None:
+    """The first rule whose glob fits the public model name (case-sensitive)."""
+    return next((rule for rule in rules if fnmatch.fnmatchcase(model, rule.match)), None)
+
+
+def derive_retail(model: str, wholesale: PriceList, markup_ppm: int, rules: Sequence[PricingRule]) -> PriceList:
+    """Reseller → customer: the rule's absolute price of a class, else the rounded wholesale price × (1 + markup)."""
+    rule = matching_rule(model, rules)
+    if rule is None:
+        return _map_prices(wholesale, lambda _name, price: add_markup(price, markup_ppm))
+    ppm = markup_ppm if rule.markup_ppm is None else rule.markup_ppm
+    return _map_prices(wholesale, lambda name, price: rule.prices.get(name, add_markup(price, ppm)))
+
+
+def losses(base: PriceList, price_list: PriceList) -> list[Loss]:
+    """Every class and tier at which `price_list` lies below `base`."""
+    found = []
+    for above in (0, *sorted({tier.above_input for tier in (*base.tiers, *price_list.tiers)})):
+        base_prices, prices = base.at(above + 1), price_list.at(above + 1)
+        for name in sorted({*base_prices, *prices}):
+            low, price = price_of(base_prices, name), price_of(prices, name)
+            if low is not None and price is not None and price < low:
+                found.append(Loss(usage_class=name, above_input=above, base=low, price=price))
+    return found
+
+
+def charge(price_list: PriceList, quantities: Mapping[str, int]) -> int:
+    """The charge in nano-USD: ceil(Σ quantity × price / 1000), rounded once.
+
+    A class without a price and without a fallback raises KeyError: nothing is charged as a silent zero. Only
+    `request` is optional: every call is one, and a list that does not name it has no price per request.
+    """
+    prices = price_list.at(input_tokens(quantities)) if price_list.tiers else price_list.prices
+    pico = 0
+    for name, quantity in quantities.items():
+        if quantity:
+            price = prices.get(name)
+            pico += quantity * (_required_price(prices, name) if price is None else price)
+    return charge_nano(pico)
+
+
+def charge_lines(price_list: PriceList, quantities: Mapping[str, int]) -> list[tuple[str, int, int, int]]:
+    """The lines behind `charge`: (class, quantity, price in pico-USD, exact product in pico-USD)."""
+    prices = price_list.at(input_tokens(quantities))
+    lines = []
+    for name, quantity in quantities.items():
+        if quantity and not (name == "request" and name not in prices):
+            price = _required_price(prices, name)
+            lines.append((name, quantity, price, quantity * price))
+    return lines
+
+
+def input_tokens(quantities: Mapping[str, int]) -> int:
+    """Input tokens of all classes: what a long-context tier is judged by."""
+    return sum(quantities.get(name, 0) for name in INPUT_CLASSES)
+
+
+def hold_amount(price_list: PriceList, *, input_bound: int, output_bound: int) -> int:
+    """The most that a call with these bounds can cost, in nano-USD: each token at the dearest class and tier it
+    could land in.
+    """
+    lists = [price_list.prices, *(tier.prices for tier in price_list.tiers if input_bound > tier.above_input)]
+    input_price = max(prices.get(name, 0) for prices in lists for name in INPUT_CLASSES)
+    output_price = max(prices.get(name, 0) for prices in lists for name in OUTPUT_CLASSES)
+    request_price = max(prices.get("request", 0) for prices in lists)
+    return charge_nano(input_bound * input_price + output_bound * output_price + request_price)
+
+
+def affordable_output(price_list: PriceList, *, input_bound: int, available_nano: int) -> int:
+    """The largest output bound whose hold is covered by `available_nano`; negative when not even the input is."""
+    lists = [price_list.prices, *(tier.prices for tier in price_list.tiers if input_bound > tier.above_input)]
+    output_price = max(prices.get(name, 0) for prices in lists for name in OUTPUT_CLASSES)
+    rest = available_nano * 1000 - hold_amount(price_list, input_bound=input_bound, output_bound=0) * 1000
+    if rest < 0:
+        return -1
+    return rest // output_price if output_price else 2**53
+
+
+def _required_price(prices: Mapping[str, int], usage_class: str) -> int:
+    price = price_of(prices, usage_class)
+    if price is None and usage_class == "request":
+        return 0
+    if price is None:
+        raise KeyError(usage_class)
+    return price
+
+
+def _complete_prices(prices: Mapping[str, int]) -> dict[str, int]:
+    filled = dict(prices)
+    for name in _TEXT_CLASSES:
+        price = price_of(prices, name)
+        if price is not None:
+            filled[name] = price
+    return filled
+
+
+def _highest(lists: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    names = [name for prices in lists for name in prices]
+    result = {}
+    for name in dict.fromkeys(names):
+        known = [price for prices in lists if (price := price_of(prices, name)) is not None]
+        result[name] = max(known)
+    return result
+
+
+def _map_prices(price_list: PriceList, change: _Change) -> PriceList:
+    return PriceList(
+        prices={name: change(name, price) for name, price in price_list.prices.items()},
+        tiers=tuple(
+            Tier(
+                above_input=tier.above_input,
+                prices={name: change(name, price) for name, price in tier.prices.items()},
+            )
+            for tier in price_list.tiers
+        ),
+    )

@@ -1,0 +1,80 @@
+"""What a serving process knows of one storefront and of all: immutable values, replaced whole. Looks nothing up itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from .catalog import OfferedModel
+from .tenant import DomainRole, TenantStatus
+
+
+class CallLimits(Struct, frozen=True, kw_only=True):
+    """A tenant's limits, per customer; None means none. `shrink` lowers output limits that credit does not cover."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    shorten: bool = False
+
+
+class Storefront(Struct, frozen=True, kw_only=True):
+    """One tenant as it is served: identity, state, offer and money settings. `overdraft` in nano-USD."""
+
+    tenant_id: int
+    slug: str
+    name: str
+    status: TenantStatus
+    suspended: bool
+    theme: str
+    timezone: str
+    primary_host: str
+    api_host: str
+    reseller_wallet_id: int
+    overdraft: int
+    limits: CallLimits
+    models: Mapping[str, OfferedModel]
+    """By the name a customer asks for: public names and aliases."""
+    settings: Mapping[str, Any]
+    packages: tuple[Mapping[str, Any], ...]
+
+    @property
+    def open(self) -> bool:
+        """Whether calls are served and pages are the shop's own."""
+        return self.status == "active" and not self.suspended
+
+
+class HostEntry(Struct, frozen=True):
+    """What a live host answers as."""
+
+    storefront: Storefront
+    role: DomainRole
+
+
+class UpstreamConfig(Struct, frozen=True, kw_only=True):
+    """How to reach one upstream. Holds credentials: never logged, never shown."""
+
+    name: str
+    dialect: str
+    base_url: str
+    provider: str
+    api_keys: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"UpstreamConfig(name={self.name!r})"
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Everything that routing and pricing need, as of one revision of the database."""
+
+    revision: int
+    platform_name: str
+    platform_hosts: frozenset[str]
+    public_url: str | None
+    hosts: Mapping[str, HostEntry]
+    upstreams: Mapping[str, UpstreamConfig]
+    hidden_words: tuple[str, ...]
+    """Names and hosts of upstreams and of the platform, to be cleaned out of upstream error texts."""

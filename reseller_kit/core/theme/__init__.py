@@ -1,0 +1,56 @@
+"""Themes as values: manifest, tokens, contrast. Reads no file, writes no CSS."""
+
+from .color import Color, contrast, luminance, parse_color
+from .manifest import (
+    COLOR_TOKENS,
+    FONT_TOKENS,
+    MAX_LEVELS,
+    TOKENS,
+    ContrastRule,
+    Font,
+    Pair,
+    Setting,
+    SettingValue,
+    ThemeManifest,
+    decode_manifest,
+    parse_token,
+    satisfies,
+)
+from .resolve import (
+    Problem,
+    Tokens,
+    contrast_rules,
+    exposed_tokens,
+    fonts,
+    resolve_settings,
+    resolve_tokens,
+    setting_default_fits,
+)
+
+__all__ = [
+    "COLOR_TOKENS",
+    "FONT_TOKENS",
+    "MAX_LEVELS",
+    "TOKENS",
+    "Color",
+    "ContrastRule",
+    "Font",
+    "Pair",
+    "Problem",
+    "Setting",
+    "SettingValue",
+    "ThemeManifest",
+    "Tokens",
+    "contrast",
+    "contrast_rules",
+    "decode_manifest",
+    "exposed_tokens",
+    "fonts",
+    "luminance",
+    "parse_color",
+    "parse_token",
+    "resolve_settings",
+    "resolve_tokens",
+    "satisfies",
+    "setting_default_fits",
+]

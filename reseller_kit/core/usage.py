@@ -1,0 +1,144 @@
+"""What a call used, by price class, and how far an upstream's word on it is believed. Prices nothing.
+
+Each token lands in exactly one priced class, whatever shape the upstream reports in: cached, cache-write, audio and
+image tokens are taken out of the plain input and output. Reasoning is the exception: it is a part of the output,
+kept for information.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct, structs
+
+ABSURD: Final = 1 << 40
+"""A trillion tokens: no call comes near it, and sums of figures below it fit every integer column."""
+
+_INPUT_CUT: Final = (
+    "input_tokens",
+    "input_image_tokens",
+    "input_audio_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+)
+_OUTPUT_CUT: Final = ("output_tokens", "output_image_tokens", "output_audio_tokens")
+
+
+PRICE_CLASSES: Final = (
+    "input",
+    "cached_input",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "input_audio",
+    "output_audio",
+    "input_image",
+    "output_image",
+    "seconds",
+    "characters",
+    "images",
+    "request",
+    "tool_call",
+)
+"""The same classes as `catalog.USAGE_CLASSES`, in the order of the fields of `Usage`."""
+
+
+class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Quantities of one call; every figure is an integer, tokens unless the name says otherwise.
+
+    `input_tokens` excludes cached, cache-write, audio and image tokens. `output_tokens` includes reasoning and
+    excludes audio and image tokens. `requests` is 0 unless the price list has a price per request. `irregular`: the
+    upstream's report held something that is not a non-negative integer, or parts larger than their whole.
+    """
+
+    # In the order of PRICE_CLASSES.
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    seconds: int = 0
+    characters: int = 0
+    images: int = 0
+    requests: int = 0
+    tool_calls: int = 0
+    # No class of their own.
+    reasoning_tokens: int = 0
+    irregular: bool = False
+
+    def quantities(self) -> dict[str, int]:
+        """Quantity by price class; classes of which there is nothing are left out."""
+        figures = zip(PRICE_CLASSES, structs.astuple(self), strict=False)
+        return {name: quantity for name, quantity in figures if quantity}
+
+    @property
+    def total_input_tokens(self) -> int:
+        """Input of all classes, as an upstream's own total counts it."""
+        return (
+            self.input_tokens
+            + self.cached_input_tokens
+            + self.cache_write_tokens
+            + self.cache_write_1h_tokens
+            + self.input_audio_tokens
+            + self.input_image_tokens
+        )
+
+    @property
+    def total_output_tokens(self) -> int:
+        """Output of all classes, reasoning included."""
+        return self.output_tokens + self.output_audio_tokens + self.output_image_tokens
+
+
+def clamp(usage: Usage, *, context: int, output_limit: int, max_output: int) -> tuple[Usage, bool]:
+    """`usage` as far as it is believed, and whether anything was cut or irregular (recorded as `usage_capped`).
+
+    Input of all classes together is believed up to `context`; output up to `output_limit` (what was sent upstream,
+    times the number of choices) plus the reported reasoning, of which up to `max_output` (times the number of
+    choices) is believed. Plain tokens are cut before those of other classes. See docs/money.md, "Hold and settle".
+    """
+    if _is_plausible(usage, context, output_limit):
+        return usage, usage.irregular
+    figures = {field: _sound(getattr(usage, field)) for field in _QUANTITIES}
+    reasoning = min(figures["reasoning_tokens"], figures["output_tokens"])
+    _cut(figures, _INPUT_CUT, context)
+    _cut(figures, _OUTPUT_CUT, output_limit + min(reasoning, max_output))
+    figures["reasoning_tokens"] = min(reasoning, figures["output_tokens"])
+    clamped = Usage(**figures, irregular=usage.irregular)
+    return clamped, usage.irregular or clamped != usage
+
+
+def _is_plausible(usage: Usage, context: int, output_limit: int) -> bool:
+    """The common case: whole, non-negative figures, all within their bounds."""
+    figures: tuple[int, ...] = structs.astuple(usage)[:-1]
+    if {*map(type, figures)} != _INTEGERS or min(figures) < 0 or max(figures) >= ABSURD:
+        return False
+    plain, cached, written, written_1h, output, audio_in, audio_out, image_in, image_out, *_ = figures
+    return (
+        plain + cached + written + written_1h + audio_in + image_in <= context
+        and output + audio_out + image_out <= output_limit
+        and usage.reasoning_tokens <= output
+    )
+
+
+def _sound(value: object) -> int:
+    """A figure that is not a whole non-negative number counts as nothing."""
+    return min(value, ABSURD) if type(value) is int and value > 0 else 0
+
+
+def _cut(figures: dict[str, int], fields: tuple[str, ...], bound: int) -> None:
+    excess = sum(figures[field] for field in fields) - bound
+    for field in fields:
+        if excess <= 0:
+            return
+        cut = min(excess, figures[field])
+        figures[field] -= cut
+        excess -= cut
+
+
+_QUANTITIES: Final = tuple(field for field in Usage.__struct_fields__ if field != "irregular")
+_INTEGERS: Final = {int}

@@ -1,0 +1,1 @@
+"""The database: schema, sessions and every query. The only package that knows SQLAlchemy."""

@@ -1,0 +1,98 @@
+"""Connections to the database. Opens transactions; holds no query and no schema.
+
+`read()` is a read-only snapshot, `write()` one explicit transaction that commits on return and rolls back on any
+exception. On SQLite a write begins with BEGIN IMMEDIATE, so it never fails half-way for want of the lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ..core.errors import InvalidRequest
+from . import sqlite_driver
+
+Backend = Literal["sqlite", "postgresql"]
+
+
+class Database:
+    """One database: two engines on SQLite (many readers, one writer), one on PostgreSQL."""
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = _parse(url)
+        self.backend: Backend = "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
+        if self.backend == "sqlite":
+            self._writer = _sqlite_engine(self.url, writer=True)
+            self._reader = _sqlite_engine(self.url, writer=False)
+        else:
+            self._writer = self._reader = create_async_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+
+    @property
+    def path(self) -> str:
+        """The database file (SQLite only)."""
+        if self.url.database is None:
+            raise InvalidRequest("The database URL names no file.")
+        return self.url.database
+
+    @property
+    def postgres_dsn(self) -> str:
+        """The URL as asyncpg itself takes it (PostgreSQL only)."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A read-only transaction."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits when the block ends and rolls back when it raises."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+def now_us() -> int:
+    """Microseconds since 1970 UTC: the unit of every `*_at` column."""
+    return time.time_ns() // 1000
+
+
+def _parse(url: str) -> URL:
+    fix = "Use sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE."
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InvalidRequest("RESELLER_KIT_DATABASE_URL is not a database URL.", fix=fix) from None
+    if parsed.drivername not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
+        raise InvalidRequest(f"RESELLER_KIT_DATABASE_URL names the driver {parsed.drivername!r}.", fix=fix)
+    if parsed.drivername.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+        raise InvalidRequest("An in-memory database would lose the ledger.", fix=fix)
+    return parsed
+
+
+def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        module=sqlite_driver.sqlalchemy_module(query_only=not writer),
+        pool_size=1 if writer else 5,
+        max_overflow=0 if writer else 10,
+    )
+    begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: object) -> None:
+        connection.exec_driver_sql(begin)  # type: ignore[attr-defined]
+
+    return engine

@@ -1,0 +1,83 @@
+"""API keys of a tenant's customers, as the operator and their owner see them. Never holds a key itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import RowMapping, Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import tables as t
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """A key as stored, without its digest. `prefix` is what may be shown of it; limit in nano-USD, times in µs."""
+
+    id: str
+    tenant_id: int
+    customer_id: str
+    prefix: str
+    name: str
+    limit_nano: int | None
+    limit_reset: str | None
+    models: tuple[str, ...]
+    requests_per_minute: int | None
+    expires_at: int | None
+    revoked_at: int | None
+    created_at: int
+
+
+class OwnedKey(Struct, frozen=True):
+    """A key and its customer's e-mail address."""
+
+    key: ApiKey
+    email: str
+
+
+async def find(connection: AsyncConnection, tenant_id: int, key_id: str) -> OwnedKey | None:
+    """The tenant's key of this id, revoked ones too."""
+    row = (await connection.execute(_select(tenant_id).where(t.api_key.c.id == key_id))).mappings().one_or_none()
+    return None if row is None else _owned(row)
+
+
+async def page(
+    connection: AsyncConnection, tenant_id: int, customer_id: str | None, limit: int, before_id: str | None
+) -> list[OwnedKey]:
+    """The tenant's keys, or one customer's, newest first; only those before the row `before_id`, if given."""
+    c = t.api_key.c
+    statement = _select(tenant_id)
+    if customer_id is not None:
+        statement = statement.where(c.customer_id == customer_id)
+    if before_id is not None:
+        statement = statement.where(c.id < before_id)
+    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
+    return [_owned(row) for row in rows.mappings()]
+
+
+async def add(connection: AsyncConnection, tenant_id: int, key: ApiKey, digest: bytes) -> None:
+    """Store a new key under the digest that it is found by."""
+    row = {name: getattr(key, name) for name in ApiKey.__struct_fields__}
+    await connection.execute(
+        insert(t.api_key).values({**row, "tenant_id": tenant_id, "models": list(key.models), "digest": digest})
+    )
+
+
+async def revoke(connection: AsyncConnection, tenant_id: int, key_id: str, at: int) -> None:
+    """Revoke a key for good."""
+    c = t.api_key.c
+    statement = update(t.api_key).where(c.tenant_id == tenant_id, c.id == key_id, c.revoked_at.is_(None))
+    await connection.execute(statement.values(revoked_at=at))
+
+
+def _select(tenant_id: int) -> Select[Any]:
+    columns = [t.api_key.c[name] for name in ApiKey.__struct_fields__]
+    same = (t.customer.c.id == t.api_key.c.customer_id) & (t.customer.c.tenant_id == t.api_key.c.tenant_id)
+    statement = select(*columns, t.customer.c.email.label("email")).join(t.customer, same)
+    return statement.where(t.api_key.c.tenant_id == tenant_id)
+
+
+def _owned(row: RowMapping) -> OwnedKey:
+    fields: dict[str, Any] = dict(row)
+    email = fields.pop("email")
+    return OwnedKey(ApiKey(**{**fields, "models": tuple(fields["models"])}), email)

@@ -1,0 +1,37 @@
+"""The ledger's transactions: group-committed holds, settles, grants and deposits on either database."""
+
+from .items import (
+    Checkpoint,
+    GrantCredit,
+    Idempotency,
+    Item,
+    MoveWholesale,
+    Outcome,
+    PlaceHold,
+    Posted,
+    Settle,
+    Settled,
+    TakeCredit,
+    UsageRow,
+)
+from .store import LostLease
+from .writer import LedgerWriter, new_owner, open_writer
+
+__all__ = [
+    "Checkpoint",
+    "GrantCredit",
+    "Idempotency",
+    "Item",
+    "LedgerWriter",
+    "LostLease",
+    "MoveWholesale",
+    "Outcome",
+    "PlaceHold",
+    "Posted",
+    "Settle",
+    "Settled",
+    "TakeCredit",
+    "UsageRow",
+    "new_owner",
+    "open_writer",
+]

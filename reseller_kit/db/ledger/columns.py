@@ -1,0 +1,86 @@
+"""Columns of the hot statements, in the order of the rows that `batch` makes and reads. The schema is `db.tables`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..tables import usage_record
+
+ACCOUNT_READ: Final = ("id", "tenant_id", "balance_nano", "reserved_nano", "debt_nano")
+LOT_READ: Final = (
+    "id",
+    "wallet_id",
+    "kind",
+    "amount_nano",
+    "remaining_nano",
+    "reserved_nano",
+    "consumed_nano",
+    "expired_nano",
+    "clawed_back_nano",
+    "priority",
+    "expires_at",
+    "models",
+    "created_at",
+)
+WINDOW_READ: Final = ("key_id", "started_at", "spent_nano", "reserved_nano")
+HOLD_READ: Final = (
+    "request_id",
+    "tenant_id",
+    "state",
+    "customer_id",
+    "wallet_id",
+    "reseller_wallet_id",
+    "key_id",
+    "window_started_at",
+    "model",
+    "output_limit",
+    "retail_nano",
+    "wholesale_nano",
+    "allocations",
+    "created_at",
+    "owner",
+    "epoch",
+)
+OPERATION_READ: Final = ("tenant_id", "operation", "key", "request_hash", "outcome")
+
+HOLD_INSERT: Final = (
+    "request_id",
+    "tenant_id",
+    "state",
+    "customer_id",
+    "wallet_id",
+    "reseller_wallet_id",
+    "key_id",
+    "window_started_at",
+    "model",
+    "retail_version",
+    "wholesale_version",
+    "output_limit",
+    "retail_nano",
+    "wholesale_nano",
+    "allocations",
+    "owner",
+    "epoch",
+    "call",
+    "created_at",
+)
+LOT_INSERT: Final = (
+    "id",
+    "tenant_id",
+    "wallet_id",
+    "kind",
+    "amount_nano",
+    "remaining_nano",
+    "reserved_nano",
+    "consumed_nano",
+    "expired_nano",
+    "clawed_back_nano",
+    "priority",
+    "models",
+    "expires_at",
+    "created_at",
+)
+TXN_INSERT: Final = ("id", "tenant_id", "wallet_id", "code", "ref", "balance_after_nano", "reverses", "created_at")
+ENTRY_INSERT: Final = ("txn_id", "line", "tenant_id", "account_id", "amount_nano")
+OPERATION_INSERT: Final = ("tenant_id", "operation", "key", "request_hash", "outcome", "created_at")
+USAGE_INSERT: Final = tuple(usage_record.columns.keys())

@@ -1,0 +1,193 @@
+"""The ledger's transactions on PostgreSQL, by asyncpg. One connection; decides nothing.
+
+One statement a table: rows travel as one array a column. Wallets, then key windows, are locked in id order; a
+wallet's lock also guards its lots and holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from . import columns
+from .batch import Batch, Loaded, Needs, Row
+from .store import LostLease
+
+_BIGINTS: Final = frozenset(
+    {
+        "id",
+        "tenant_id",
+        "wallet_id",
+        "reseller_wallet_id",
+        "account_id",
+        "window_started_at",
+        "started_at",
+        "created_at",
+        "expires_at",
+        "resolved_at",
+        "output_limit",
+        "epoch",
+        "delivered_characters",
+        "reasoning_tokens",
+    }
+)
+_INTEGERS: Final = frozenset({"line", "priority", "http_status", "attempts", "latency_ms", "first_byte_ms"})
+_BOOLEANS: Final = frozenset({"stream", "usage_capped"})
+_TEXT_IDS: Final = frozenset({"lot", "txn", "usage_record"})
+
+
+def _type(table: str, name: str) -> str:
+    if name in _BOOLEANS:
+        return "boolean"
+    if name in _INTEGERS:
+        return "integer"
+    if name.endswith("_nano") or (name in _BIGINTS and not (name == "id" and table in _TEXT_IDS)):
+        return "bigint"
+    return "text"
+
+
+def _insert(table: str, names: Sequence[str], jsonb: Sequence[str] = ()) -> str:
+    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
+    values = ", ".join(f'v."{name}"::jsonb' if name in jsonb else f'v."{name}"' for name in names)
+    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest({arrays}) AS v({_names(names)})"
+
+
+def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: str = "") -> str:
+    names = (*changed, *found_by)
+    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
+    sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
+    where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
+    return f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_names(names)}) WHERE {where}{extra}"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -> str:
+    shown = ", ".join(f'"{name}"::text' if name == json_text else f'"{name}"' for name in names)
+    return f"SELECT {shown} FROM {table} WHERE {where}"
+
+
+_ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id = ANY($1::bigint[]) ORDER BY id FOR UPDATE")
+_LOTS = _select("lot", columns.LOT_READ, "remaining_nano > 0 AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
+_WINDOWS = _select(
+    "key_window",
+    columns.WINDOW_READ,
+    "(key_id, started_at) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) ORDER BY key_id, started_at FOR UPDATE",
+)
+_HOLDS = _select("hold", columns.HOLD_READ, "request_id = ANY($1::text[])")
+_OPERATIONS = _select(
+    "operation",
+    columns.OPERATION_READ,
+    "(tenant_id, operation, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]))",
+    "outcome",
+)
+_SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
+_LEASE = "SELECT epoch FROM lease WHERE owner = $1 FOR SHARE"
+_UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
+_UPDATE_LOT = _update(
+    "lot",
+    ("remaining_nano", "reserved_nano", "consumed_nano", "expired_nano", "clawed_back_nano"),
+    ("id", "wallet_id"),
+)
+_UPSERT_WINDOW = (
+    _insert("key_window", ("key_id", "started_at", "tenant_id", "spent_nano", "reserved_nano"))
+    + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
+    " reserved_nano = excluded.reserved_nano"
+)
+_RESOLVE_HOLD = _update(
+    "hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'"
+)
+_CHECKPOINT = _update("hold", ("checkpoint",), ("request_id",), extra=" AND hold.state = 'open'")
+_INSERT_HOLD = _insert("hold", columns.HOLD_INSERT)
+_INSERT_LOT = _insert("lot", columns.LOT_INSERT, jsonb=("models",))
+_INSERT_TXN = _insert("txn", columns.TXN_INSERT)
+_INSERT_ENTRY = _insert("entry", columns.ENTRY_INSERT)
+_INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT, jsonb=("outcome",))
+_INSERT_USAGE = _insert("usage_record", columns.USAGE_INSERT)
+
+Connection = Any
+"""asyncpg ships no types; its connection is used by `fetch`, `execute` and `transaction` alone."""
+
+
+class PostgresStore:
+    """The hot connection to PostgreSQL, made anew after it was lost. `dsn` as asyncpg takes it."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: Connection | None = None
+        self._sinks: dict[tuple[int, str], int] = {}
+
+    async def open(self) -> None:
+        """Connect."""
+        self._connection = await asyncpg.connect(self._dsn, command_timeout=10)
+
+    async def run(self, batch: Batch) -> None:
+        """Run one batch as one transaction, durable when this returns."""
+        if self._connection is None or self._connection.is_closed():
+            await self.open()
+        connection = self._connection
+        assert connection is not None
+        async with connection.transaction():
+            await _check_lease(connection, batch)
+            batch.load(await _read(connection, batch.needs()))
+            batch.decide()
+            await self._write(connection, batch)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _write(self, connection: Connection, batch: Batch) -> None:
+        await _many(connection, _INSERT_LOT, batch.lot_inserts)
+        await _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
+        await _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
+        await _many(connection, _UPSERT_WINDOW, batch.window_upserts())
+        await _many(connection, _INSERT_HOLD, batch.hold_inserts)
+        await _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
+        await _many(connection, _CHECKPOINT, batch.checkpoints)
+        if batch.txns:
+            await _many(connection, _INSERT_TXN, batch.txn_rows())
+            sinks = await self._sink_accounts(connection, batch.sink_tenants())
+            await _many(connection, _INSERT_ENTRY, batch.entry_rows(sinks))
+        await _many(connection, _INSERT_USAGE, batch.usage)
+        await _many(connection, _INSERT_OPERATION, batch.operations)
+
+    async def _sink_accounts(self, connection: Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
+        missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
+        if missing:
+            rows = await connection.fetch(_SINKS, missing)
+            self._sinks |= {(row["tenant_id"], row["kind"]): row["id"] for row in rows}
+        return self._sinks
+
+
+async def _check_lease(connection: Connection, batch: Batch) -> None:
+    if batch.owner and await connection.fetchval(_LEASE, batch.owner) != batch.epoch:
+        raise LostLease("The service is restarting. Please try again in a moment.")
+
+
+async def _read(connection: Connection, needs: Needs) -> Loaded:
+    return Loaded(
+        accounts=await connection.fetch(_ACCOUNTS, needs.wallets) if needs.wallets else (),
+        windows=await connection.fetch(_WINDOWS, *_transposed(needs.windows)) if needs.windows else (),
+        lots=await connection.fetch(_LOTS, needs.wallets) if needs.wallets else (),
+        holds=await connection.fetch(_HOLDS, needs.holds) if needs.holds else (),
+        operations=await connection.fetch(_OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
+    )
+
+
+async def _many(connection: Connection, statement: str, rows: Sequence[Row], *, counted: bool = False) -> None:
+    if not rows:
+        return
+    status = await connection.execute(statement, *_transposed(rows))
+    if counted and int(status.rpartition(" ")[2]) != len(rows):
+        raise RuntimeError(f"{status}, but {len(rows)} rows were to be written")
+
+
+def _transposed(rows: Sequence[Row]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,142 @@
+"""The process's one ledger writer: many callers, one durable commit at a time, no linger when idle."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from ...core.errors import KitError, ServiceUnavailable
+from ...core.ids import new_id
+from ..engine import Database, now_us
+from .batch import Batch
+from .items import Item, Outcome
+from .postgres import PostgresStore
+from .sqlite import SqliteStore
+from .store import LostLease, Store
+
+_MAX_BATCH: Final = 256
+_MAX_PENDING: Final = 20_000
+
+_Waiting = tuple[Item, "asyncio.Future[Outcome]"]
+
+
+class LedgerWriter:
+    """Collects items while a commit is under way and puts them into the next one.
+
+    `owner` and `epoch` name this process's lease; "" for a process that places no holds.
+    """
+
+    def __init__(self, store: Store, *, owner: str = "", epoch: int = 0) -> None:
+        self._store = store
+        self.owner = owner
+        self.epoch = epoch
+        self._pending: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect and begin to work."""
+        await self._store.open()
+        self._task = asyncio.create_task(self._work(), name="ledger-writer")
+
+    async def close(self) -> None:
+        """Finish what is pending, then disconnect."""
+        while self._pending:
+            await asyncio.sleep(0.01)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._store.close()
+
+    def submit(self, item: Item) -> asyncio.Future[Outcome]:
+        """A future of the item's outcome, done once it is durable.
+
+        It raises a KitError that the decision raised, or ServiceUnavailable when the database is away.
+        """
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if len(self._pending) >= _MAX_PENDING:
+            future.set_exception(ServiceUnavailable("Too many requests are waiting. Please try again in a moment."))
+            return future
+        self._pending.append((item, future))
+        if not self._wake.is_set():
+            self._wake.set()
+        return future
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                waiting, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
+                await self._commit(waiting)
+
+    async def _commit(self, waiting: list[_Waiting]) -> None:
+        batch = Batch([item for item, _ in waiting], owner=self.owner, epoch=self.epoch, now=now_us())
+        try:
+            await self._store.run(batch)
+        except LostLease as error:
+            _fail_all(waiting, error)
+        except Exception as error:
+            await self._isolate(waiting, error)
+        else:
+            for (_, future), outcome in zip(waiting, batch.outcomes, strict=True):
+                _answer(future, outcome)
+
+    async def _isolate(self, waiting: list[_Waiting], error: Exception) -> None:
+        """A batch that failed is tried again in halves, so that a poisoned item fails alone."""
+        if len(waiting) == 1 or is_away(error):
+            _fail_all(waiting, _unavailable(error))
+            return
+        middle = len(waiting) // 2
+        await self._commit(waiting[:middle])
+        await self._commit(waiting[middle:])
+
+
+def open_writer(db: Database, *, owner: str = "", epoch: int = 0) -> LedgerWriter:
+    """A writer for the database's backend; call `start` before use."""
+    store: Store = SqliteStore(db.path) if db.backend == "sqlite" else PostgresStore(db.postgres_dsn)
+    return LedgerWriter(store, owner=owner, epoch=epoch)
+
+
+def new_owner() -> str:
+    """A lease name for one start of one process."""
+    return new_id("own")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error says that the database cannot be reached or written at all, rather than that a row is bad."""
+    if isinstance(error, OSError | TimeoutError):
+        return True
+    name = type(error).__name__
+    if name == "OperationalError":
+        return True
+    return name in {
+        "ConnectionDoesNotExistError",
+        "InterfaceError",
+        "AdminShutdownError",
+        "CannotConnectNowError",
+        "CrashShutdownError",
+        "TooManyConnectionsError",
+        "DiskFullError",
+    }
+
+
+def _unavailable(error: Exception) -> ServiceUnavailable:
+    unavailable = ServiceUnavailable("The service is not available right now. Please try again in a moment.")
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def _fail_all(waiting: list[_Waiting], error: KitError) -> None:
+    for _, future in waiting:
+        if not future.done():
+            future.set_exception(error)
+
+
+def _answer(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

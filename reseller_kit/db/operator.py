@@ -1,0 +1,65 @@
+"""The operator's reads across tenants: the only module whose queries may name none. Changes nothing."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import tables as t
+from . import usage
+from .audit_log import AuditRow
+from .tenants import Domain, Tenant
+
+
+async def tenants(connection: AsyncConnection, limit: int, before_id: int | None) -> list[Tenant]:
+    """Every tenant, newest first; only those before the row `before_id`, if given."""
+    c = t.tenant.c
+    statement = select(t.tenant)
+    if before_id is not None:
+        statement = statement.where(c.id < before_id)
+    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
+    return [Tenant(**row) for row in rows.mappings()]
+
+
+async def tenant_by_id(connection: AsyncConnection, tenant_id: int) -> Tenant | None:
+    """The tenant of this internal id."""
+    row = (await connection.execute(select(t.tenant).where(t.tenant.c.id == tenant_id))).mappings().one_or_none()
+    return None if row is None else Tenant(**row)
+
+
+async def domains_of(connection: AsyncConnection, tenant_ids: list[int]) -> dict[int, list[Domain]]:
+    """The hosts of several tenants, each list with the primary one first."""
+    c = t.domain.c
+    statement = select(c.tenant_id, c.host, c.role, c.is_primary, c.state).where(c.tenant_id.in_(tenant_ids))
+    found: dict[int, list[Domain]] = {}
+    for row in await connection.execute(statement.order_by(c.is_primary.desc(), c.id)):
+        domain = Domain(host=row.host, role=row.role, is_primary=row.is_primary, state=row.state)
+        found.setdefault(row.tenant_id, []).append(domain)
+    return found
+
+
+async def owner_of_host(connection: AsyncConnection, host: str) -> str | None:
+    """The slug of the tenant that has or had this host."""
+    statement = select(t.tenant.c.slug).join(t.domain, t.domain.c.tenant_id == t.tenant.c.id)
+    return await connection.scalar(statement.where(t.domain.c.host == host))
+
+
+async def tenant_of_key(connection: AsyncConnection, key_id: str) -> int | None:
+    """The tenant that a key belongs to."""
+    return await connection.scalar(select(t.api_key.c.tenant_id).where(t.api_key.c.id == key_id))
+
+
+async def usage_page(connection: AsyncConnection, wanted: usage.UsageFilter, limit: int) -> list[usage.UsageRecord]:
+    """Usage records of every tenant, newest first."""
+    rows = await connection.execute(usage.narrowed(wanted, limit))
+    return [usage.from_row(row) for row in rows.mappings()]
+
+
+async def audit_page(connection: AsyncConnection, limit: int, before_id: int | None) -> list[AuditRow]:
+    """Changes of every tenant and of the platform itself, newest first."""
+    c = t.audit_log.c
+    statement = select(t.audit_log)
+    if before_id is not None:
+        statement = statement.where(c.id < before_id)
+    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
+    return [AuditRow(**row) for row in rows.mappings()]

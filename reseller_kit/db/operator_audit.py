@@ -1,0 +1,191 @@
+"""Reads behind `ledger audit` and `usage explain`, across tenants or of one. Changes nothing, judges nothing.
+
+The checks themselves are in `operator_checks`. Amounts are nano-USD, times microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+from sqlalchemy import Select, Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection as Connection
+
+from . import tables as t
+
+__all__ = [
+    "Connection",
+    "PostedEntry",
+    "Rows",
+    "StoredPrices",
+    "Totals",
+    "UsageFacts",
+    "entries_of",
+    "freeze",
+    "of_tenant",
+    "offenders",
+    "open_allocations",
+    "price_versions",
+    "reserved_lots",
+    "totals",
+    "usage_chunks",
+    "usage_record",
+]
+
+Rows: TypeAlias = Select[*tuple[Any, ...]]
+"""A statement that reads rows of any shape."""
+
+_CHUNK: Final = 1_000
+_UNIT: Final = 1_000_000_000
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """The size of what is audited; `imbalance` is the sum of all entries and must be 0."""
+
+    transactions: int
+    entries: int
+    open_holds: int
+    imbalance: int
+
+
+class UsageFacts(Struct, frozen=True, kw_only=True):
+    """A usage record as stored; `quantities` is JSON: usage class → integer."""
+
+    id: str
+    tenant_id: int
+    customer_id: str
+    key_id: str
+    model: str
+    public_model: str
+    upstream: str | None
+    upstream_model: str | None
+    status: str
+    quantities: str
+    usage_source: str
+    usage_capped: bool
+    retail_nano: int
+    wholesale_nano: int
+    cost_nano: int
+    retail_version: str
+    wholesale_version: str
+    cost_version: str | None
+    created_at: int
+
+
+class StoredPrices(Struct, frozen=True, kw_only=True):
+    """A price version as stored; `tenant_id` is None for what upstreams charge."""
+
+    id: str
+    tenant_id: int | None
+    level: str
+    model: str
+    prices: dict[str, Any]
+    effective_from: int
+
+
+class PostedEntry(Struct, frozen=True, kw_only=True):
+    """One entry of a call's transaction: the account's kind and owner ("" for the tenant's own), and the amount."""
+
+    txn_id: str
+    kind: str
+    owner: str
+    amount_nano: int
+
+
+async def freeze(connection: Connection) -> None:
+    """Make the rest of this transaction see one moment, however long it takes. First statement of a transaction.
+
+    SQLite's read transactions are snapshots already; PostgreSQL's show each statement the newest rows by default.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+async def totals(connection: Connection, tenant_id: int | None) -> Totals:
+    """Counts, and the sum over the ledger in two parts, so that no running sum leaves 64 bits."""
+    amount = t.entry.c.amount_nano
+    sums = select(func.count().label("entries"), func.sum(amount // _UNIT), func.sum(amount % _UNIT))
+    entries, whole, rest = (await connection.execute(of_tenant(sums.select_from(t.entry), t.entry, tenant_id))).one()
+    return Totals(
+        transactions=await _count(connection, select(func.count()).select_from(t.txn), t.txn, tenant_id),
+        entries=entries,
+        open_holds=await _count(
+            connection, select(func.count()).select_from(t.hold).where(t.hold.c.state == "open"), t.hold, tenant_id
+        ),
+        imbalance=int(whole or 0) * _UNIT + int(rest or 0),
+    )
+
+
+async def offenders(connection: Connection, statement: Rows, limit: int) -> list[dict[str, Any]]:
+    """At most `limit` rows that a check finds."""
+    return [dict(row) for row in (await connection.execute(statement.limit(limit))).mappings()]
+
+
+async def usage_chunks(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[UsageFacts]]:
+    """Every usage record in order of id, a thousand at a time."""
+    u = t.usage_record.c
+    last = ""
+    while True:
+        statement = _usage_columns().where(u.id > last).order_by(u.id).limit(_CHUNK)
+        rows = await connection.execute(of_tenant(statement, t.usage_record, tenant_id))
+        chunk = [UsageFacts(**row) for row in rows.mappings()]
+        if chunk:
+            yield chunk
+        if len(chunk) < _CHUNK:
+            return
+        last = chunk[-1].id
+
+
+async def usage_record(connection: Connection, usage_id: str, tenant_id: int | None) -> UsageFacts | None:
+    """One usage record, of any tenant or of one."""
+    statement = _usage_columns().where(t.usage_record.c.id == usage_id)
+    rows = await connection.execute(of_tenant(statement, t.usage_record, tenant_id))
+    row = rows.mappings().one_or_none()
+    return None if row is None else UsageFacts(**row)
+
+
+async def price_versions(connection: Connection, ids: Collection[str]) -> dict[str, StoredPrices]:
+    """The price versions of these ids that exist; at most a few thousand at a time."""
+    p = t.price_version.c
+    columns = [p[name] for name in StoredPrices.__struct_fields__]
+    rows = await connection.execute(select(*columns).where(p.id.in_(ids)))
+    return {row["id"]: StoredPrices(**row) for row in rows.mappings()}
+
+
+async def entries_of(connection: Connection, txn_ids: Collection[str]) -> list[PostedEntry]:
+    """The entries of these transactions; at most a few thousand at a time."""
+    e, a = t.entry.c, t.account.c
+    statement = select(e.txn_id, a.kind, a.owner, e.amount_nano).join(t.account, a.id == e.account_id)
+    rows = await connection.execute(statement.where(e.txn_id.in_(txn_ids)))
+    return [PostedEntry(**row) for row in rows.mappings()]
+
+
+async def reserved_lots(connection: Connection, tenant_id: int | None) -> dict[str, int]:
+    """What each lot has reserved, of the lots that have anything reserved."""
+    c = t.lot.c
+    rows = await connection.execute(
+        of_tenant(select(c.id, c.reserved_nano).where(c.reserved_nano != 0), t.lot, tenant_id)
+    )
+    return {row.id: row.reserved_nano for row in rows}
+
+
+async def open_allocations(connection: Connection, tenant_id: int | None) -> list[tuple[str, int, str]]:
+    """(request id, retail reserved, allocations as JSON) of every open hold."""
+    h = t.hold.c
+    statement = select(h.request_id, h.retail_nano, h.allocations).where(h.state == "open")
+    rows = await connection.execute(of_tenant(statement, t.hold, tenant_id))
+    return [(row.request_id, row.retail_nano, row.allocations) for row in rows]
+
+
+def of_tenant(statement: Rows, table: Table, tenant_id: int | None) -> Rows:
+    """`statement` for one tenant's rows of `table`; for all of them when `tenant_id` is None."""
+    return statement if tenant_id is None else statement.where(table.c.tenant_id == tenant_id)
+
+
+async def _count(connection: Connection, statement: Rows, table: Table, tenant_id: int | None) -> int:
+    return int(await connection.scalar(of_tenant(statement, table, tenant_id)) or 0)
+
+
+def _usage_columns() -> Rows:
+    return select(*(t.usage_record.c[name] for name in UsageFacts.__struct_fields__))

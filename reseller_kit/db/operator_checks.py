@@ -1,0 +1,323 @@
+"""The audit's checks as statements: each finds the rows that break an invariant of docs/money.md. Runs none of them.
+
+A check counts inside the database and returns offenders alone, so the ledger's size costs time but no memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
+from sqlalchemy.sql import Subquery
+
+from . import tables as t
+from .operator_audit import Rows, of_tenant
+
+_WALLETS: Final = ("customer_wallet", "reseller_wallet")
+
+a, e, h, k, o, u, w, x = (
+    t.account.c,
+    t.entry.c,
+    t.hold.c,
+    t.api_key.c,
+    t.lot.c,
+    t.usage_record.c,
+    t.key_window.c,
+    t.txn.c,
+)
+Scope: TypeAlias = int | None
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """A statement whose rows are offenders: `ref`, then `found` and `expected` where `message` shows these amounts."""
+
+    code: str
+    invariant: int
+    message: str
+    statement: Rows
+
+
+def checks(tenant_id: Scope, *, now: int, lease_us: int) -> list[Check]:
+    """Every check that one statement can make. A lease renewed within `lease_us` before `now` is a live process."""
+    return [
+        *_transactions(tenant_id),
+        *_wallets(tenant_id, now),
+        *_reservations(tenant_id),
+        _dead_owners(tenant_id, now - lease_us),
+        *_lots(tenant_id),
+        *_resolutions(tenant_id),
+        *_references(tenant_id),
+    ]
+
+
+def _check(code: str, invariant: int, message: str, statement: Rows) -> Check:
+    return Check(code=code, invariant=invariant, message=message, statement=statement)
+
+
+def _transactions(tenant_id: Scope) -> list[Check]:
+    total = func.sum(e.amount_nano)
+    sums = select(e.txn_id.label("ref"), total.label("found")).group_by(e.txn_id).having(total != 0)
+    strays = select(e.txn_id.label("ref")).outerjoin(t.txn, x.id == e.txn_id).where(x.id.is_(None)).distinct()
+    empty = select(x.id.label("ref")).where(~exists().where(e.txn_id == x.id))
+    return [
+        _check(
+            "transaction_unbalanced", 1, "Its entries sum to {found}, not to zero.", of_tenant(sums, t.entry, tenant_id)
+        ),
+        _check(
+            "entry_without_transaction", 1, "It has entries but no transaction.", of_tenant(strays, t.entry, tenant_id)
+        ),
+        _check("transaction_without_entries", 1, "It has no entries.", of_tenant(empty, t.txn, tenant_id)),
+    ]
+
+
+def _wallets(tenant_id: Scope, now: int) -> list[Check]:
+    posted = _sums(select(e.account_id.label("key"), func.sum(e.amount_nano).label("total")).group_by(e.account_id))
+    remaining = _sums(select(o.wallet_id.label("key"), func.sum(o.remaining_nano).label("total")).group_by(o.wallet_id))
+    from_lots = _total(remaining) - a.debt_nano
+    free = exists().where(
+        o.wallet_id == a.id,
+        o.remaining_nano > o.reserved_nano,
+        or_(o.expires_at.is_(None), o.expires_at > now),
+    )
+    by_entries = _account_rows(a.balance_nano, _total(posted)).outerjoin(posted, posted.c.key == a.id)
+    by_lots = _account_rows(a.balance_nano, from_lots).outerjoin(remaining, remaining.c.key == a.id)
+    return [
+        _check(
+            "balance_differs_from_entries",
+            2,
+            "The wallet's balance is {found}, its entries sum to {expected}.",
+            of_tenant(by_entries.where(a.kind.in_(_WALLETS), a.balance_nano != _total(posted)), t.account, tenant_id),
+        ),
+        _check(
+            "balance_differs_from_lots",
+            2,
+            "The wallet's balance is {found}, its lots less its debt are {expected}.",
+            of_tenant(by_lots.where(a.kind == "customer_wallet", a.balance_nano != from_lots), t.account, tenant_id),
+        ),
+        _check(
+            "debt_beside_free_credit",
+            2,
+            "The wallet owes {found} although it has free credit.",
+            of_tenant(_account_rows(a.debt_nano, literal(0)).where(a.debt_nano > 0, free), t.account, tenant_id),
+        ),
+        _check(
+            "sink_with_stored_balance",
+            2,
+            "The account is no wallet, yet a balance is stored with it.",
+            of_tenant(
+                select(a.id.label("ref")).where(
+                    a.kind.not_in(_WALLETS), or_(a.balance_nano != 0, a.reserved_nano != 0, a.debt_nano != 0)
+                ),
+                t.account,
+                tenant_id,
+            ),
+        ),
+    ]
+
+
+def _reservations(tenant_id: Scope) -> list[Check]:
+    is_open = h.state == "open"
+    retail = _sums(
+        select(h.wallet_id.label("key"), func.sum(h.retail_nano).label("total")).where(is_open).group_by(h.wallet_id)
+    )
+    wholesale = _sums(
+        select(h.reseller_wallet_id.label("key"), func.sum(h.wholesale_nano).label("total"))
+        .where(is_open)
+        .group_by(h.reseller_wallet_id)
+    )
+    lots = _sums(select(o.wallet_id.label("key"), func.sum(o.reserved_nano).label("total")).group_by(o.wallet_id))
+    held = case((a.kind == "customer_wallet", _total(retail)), else_=_total(wholesale))
+    by_holds = (
+        _account_rows(a.reserved_nano, held)
+        .outerjoin(retail, retail.c.key == a.id)
+        .outerjoin(wholesale, wholesale.c.key == a.id)
+    )
+    by_lots = _account_rows(a.reserved_nano, _total(lots)).outerjoin(lots, lots.c.key == a.id)
+    return [
+        _check(
+            "reserved_differs_from_holds",
+            3,
+            "The wallet has {found} reserved, its open holds sum to {expected}.",
+            of_tenant(by_holds.where(a.kind.in_(_WALLETS), a.reserved_nano != held), t.account, tenant_id),
+        ),
+        _check(
+            "reserved_differs_from_lots",
+            3,
+            "The wallet has {found} reserved, its lots have {expected}.",
+            of_tenant(
+                by_lots.where(a.kind == "customer_wallet", a.reserved_nano != _total(lots)), t.account, tenant_id
+            ),
+        ),
+        *_windows(tenant_id),
+    ]
+
+
+def _windows(tenant_id: Scope) -> list[Check]:
+    reserved = (
+        select(h.key_id, h.window_started_at, func.sum(h.retail_nano).label("total"))
+        .where(h.state == "open")
+        .group_by(h.key_id, h.window_started_at)
+        .subquery()
+    )
+    spent = (
+        select(h.key_id, h.window_started_at, func.sum(u.retail_nano).label("total"))
+        .join(t.usage_record, u.id == h.request_id)
+        .where(h.state == "captured")
+        .group_by(h.key_id, h.window_started_at)
+        .subquery()
+    )
+    found = []
+    for code, column, sums, text in (
+        ("window_reserved_differs", w.reserved_nano, reserved, "{found} reserved, its open holds sum to {expected}."),
+        ("window_spent_differs", w.spent_nano, spent, "{found} spent, its calls were charged {expected}."),
+    ):
+        statement = (
+            select(w.key_id.label("ref"), column.label("found"), _total(sums).label("expected"))
+            .select_from(t.key_window)
+            .outerjoin(sums, and_(sums.c.key_id == w.key_id, sums.c.window_started_at == w.started_at))
+            .where(column != _total(sums))
+        )
+        found.append(_check(code, 3, "The key's period has " + text, of_tenant(statement, t.key_window, tenant_id)))
+    return found
+
+
+def _dead_owners(tenant_id: Scope, alive_since: int) -> Check:
+    alive = exists().where(t.lease.c.owner == h.owner, t.lease.c.epoch == h.epoch, t.lease.c.renewed_at >= alive_since)
+    statement = select(h.request_id.label("ref")).where(h.state == "open", h.kind == "call", ~alive)
+    return _check(
+        "hold_of_dead_owner",
+        3,
+        "The hold is open and no process lives that would settle it.",
+        of_tenant(statement, t.hold, tenant_id),
+    )
+
+
+def _lots(tenant_id: Scope) -> list[Check]:
+    parts = o.remaining_nano + o.consumed_nano + o.expired_nano + o.clawed_back_nano
+    bounds = select(o.id.label("ref"), o.reserved_nano.label("found"), o.remaining_nano.label("expected")).where(
+        or_(o.reserved_nano < 0, o.reserved_nano > o.remaining_nano, o.remaining_nano > o.amount_nano)
+    )
+    negative = or_(o.consumed_nano < 0, o.expired_nano < 0, o.clawed_back_nano < 0)
+    whole = select(o.id.label("ref"), parts.label("found"), o.amount_nano.label("expected")).where(
+        or_(parts != o.amount_nano, negative)
+    )
+    return [
+        _check(
+            "lot_out_of_bounds",
+            4,
+            "{found} of {expected} remaining is reserved, or more remains than was granted.",
+            of_tenant(bounds, t.lot, tenant_id),
+        ),
+        _check(
+            "lot_parts_differ",
+            5,
+            "Its parts sum to {found}, granted were {expected}, or a part is negative.",
+            of_tenant(whole, t.lot, tenant_id),
+        ),
+    ]
+
+
+def _resolutions(tenant_id: Scope) -> list[Check]:
+    joined = select(h.request_id.label("ref")).join(t.usage_record, u.id == h.request_id)
+    nothing = and_(u.retail_nano == 0, u.wholesale_nano == 0, u.cost_nano == 0)
+    without_hold = select(u.id.label("ref")).where(~exists().where(h.request_id == u.id))
+    without_usage = select(h.request_id.label("ref")).where(
+        h.kind == "call", h.state != "open", ~exists().where(u.id == h.request_id)
+    )
+    other_party = or_(h.tenant_id != u.tenant_id, h.customer_id != u.customer_id, h.key_id != u.key_id)
+    return [
+        _check(
+            "usage_without_hold", 8, "The usage record has no hold.", of_tenant(without_hold, t.usage_record, tenant_id)
+        ),
+        _check(
+            "hold_without_usage",
+            8,
+            "The hold is resolved and has no usage record.",
+            of_tenant(without_usage, t.hold, tenant_id),
+        ),
+        _check(
+            "usage_of_open_hold",
+            8,
+            "The call has a usage record and its hold is open.",
+            of_tenant(joined.where(h.state == "open"), t.hold, tenant_id),
+        ),
+        _check(
+            "hold_state_differs",
+            8,
+            "A hold is captured if, and only if, its usage record has a charge.",
+            of_tenant(
+                joined.where(
+                    or_(and_(h.state == "captured", nothing), and_(h.state.in_(("voided", "expired")), ~nothing))
+                ),
+                t.hold,
+                tenant_id,
+            ),
+        ),
+        _check(
+            "usage_of_other_party",
+            8,
+            "The hold and its usage record name different parties.",
+            of_tenant(joined.where(other_party), t.hold, tenant_id),
+        ),
+    ]
+
+
+def _references(tenant_id: Scope) -> list[Check]:
+    """What foreign keys would say of the rows that every call writes, which have none for speed."""
+    found = []
+    for table, ref, matches, text in (
+        (
+            t.entry,
+            e.txn_id,
+            and_(a.id == e.account_id, a.tenant_id == e.tenant_id),
+            "An entry is on an account that is not its tenant's.",
+        ),
+        (
+            t.hold,
+            h.request_id,
+            and_(a.id == h.wallet_id, a.tenant_id == h.tenant_id, a.owner == h.customer_id),
+            "The hold is on a wallet that is not its customer's.",
+        ),
+        (
+            t.hold,
+            h.request_id,
+            and_(a.id == h.reseller_wallet_id, a.tenant_id == h.tenant_id, a.kind == "reseller_wallet"),
+            "The hold is on a wholesale wallet that is not its tenant's.",
+        ),
+    ):
+        statement = select(ref.label("ref")).where(~exists().where(matches)).distinct()
+        found.append(_check("foreign_account", 17, text, of_tenant(statement, table, tenant_id)))
+    lines = select(e.txn_id.label("ref")).join(t.txn, x.id == e.txn_id).where(x.tenant_id != e.tenant_id).distinct()
+    lots = select(o.id.label("ref")).where(~exists().where(a.id == o.wallet_id, a.tenant_id == o.tenant_id))
+    windows = select(w.key_id.label("ref")).where(~exists().where(k.id == w.key_id, k.tenant_id == w.tenant_id))
+    return [
+        *found,
+        _check(
+            "foreign_entry",
+            17,
+            "An entry names another tenant than its transaction.",
+            of_tenant(lines, t.entry, tenant_id),
+        ),
+        _check(
+            "foreign_lot", 17, "The lot is in a wallet that is not its tenant's.", of_tenant(lots, t.lot, tenant_id)
+        ),
+        _check(
+            "foreign_key_window",
+            17,
+            "The key's period is not of a key of its tenant.",
+            of_tenant(windows, t.key_window, tenant_id),
+        ),
+    ]
+
+
+def _sums(statement: Rows) -> Subquery:
+    return statement.subquery()
+
+
+def _total(sums: Subquery) -> ColumnElement[Any]:
+    return func.coalesce(sums.c.total, 0)
+
+
+def _account_rows(found: ColumnElement[Any], expected: ColumnElement[Any]) -> Rows:
+    return select(a.id.label("ref"), found.label("found"), expected.label("expected")).select_from(t.account)

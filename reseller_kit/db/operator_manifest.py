@@ -1,0 +1,72 @@
+"""What the database holds of everything that tenants.toml can state, across tenants. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import tables as t
+
+Row = dict[str, Any]
+
+
+class ManifestRows(Struct, frozen=True, kw_only=True):
+    """One consistent read; each list holds mappings of column name to value.
+
+    Withdrawn upstreams and models, detached domains and superseded packages are left out; archived tenants are not.
+    `prices`: the newest version of each (tenant id or None, model, level) as (id, price list).
+    """
+
+    base: list[Row]
+    """The resources of the file applied last; empty before the first apply."""
+    platform: Row | None
+    upstreams: list[Row]
+    upstream_keys: list[Row]
+    models: list[Row]
+    tenants: list[Row]
+    domains: list[Row]
+    packages: list[Row]
+    owners: list[Row]
+    fingerprints: dict[str, str]
+    prices: dict[tuple[int | None, str, str], tuple[str, Any]]
+
+
+async def read_all(connection: AsyncConnection) -> ManifestRows:
+    """The rows as of this transaction."""
+    applied = select(t.applied_manifest.c.resources).order_by(t.applied_manifest.c.id.desc()).limit(1)
+    keys = select(t.upstream_key).order_by(t.upstream_key.c.upstream_id, t.upstream_key.c.position)
+    secrets = select(t.secret.c.name, t.secret.c.fingerprint)
+    return ManifestRows(
+        base=await connection.scalar(applied) or [],
+        platform=await connection.scalar(select(t.platform.c.settings)),
+        upstreams=await _rows(connection, select(t.upstream).where(t.upstream.c.status == "active")),
+        upstream_keys=await _rows(connection, keys),
+        models=await _rows(connection, select(t.model).where(t.model.c.status == "active")),
+        tenants=await _rows(connection, select(t.tenant)),
+        domains=await _rows(connection, select(t.domain).where(t.domain.c.state == "live").order_by(t.domain.c.id)),
+        packages=await _rows(connection, select(t.package).where(t.package.c.status == "offered")),
+        owners=await _rows(
+            connection, select(t.member).where(t.member.c.role == "owner", t.member.c.status != "removed")
+        ),
+        fingerprints={row.name: row.fingerprint for row in await connection.execute(secrets)},
+        prices={
+            (row["tenant_id"], row["model"], row["level"]): (row["id"], row["prices"])
+            for row in await _rows(connection, _newest_prices())
+        },
+    )
+
+
+def _newest_prices() -> Select[Any]:
+    c = t.price_version.c
+    rank = func.row_number().over(
+        partition_by=(c.tenant_id, c.model, c.level), order_by=(c.effective_from.desc(), c.id.desc())
+    )
+    ranked = select(t.price_version, rank.label("rank")).subquery()
+    return select(ranked).where(ranked.c.rank == 1)
+
+
+async def _rows(connection: AsyncConnection, statement: Select[Any]) -> list[Row]:
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -1,0 +1,72 @@
+"""Reads what a serving process keeps in memory: hosts, tenants, models, routes, prices, upstreams. Changes nothing.
+
+Like `db.operator` it reads across tenants: the process serves them all and picks one by the request's host.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import revisions
+from . import tables as t
+
+
+class SnapshotRows(Struct, frozen=True, kw_only=True):
+    """One consistent read. Each list holds mappings of column name to value."""
+
+    revision: int
+    platform: dict[str, Any]
+    tenants: list[dict[str, Any]]
+    domains: list[dict[str, Any]]
+    reseller_wallets: dict[int, int]
+    upstreams: list[dict[str, Any]]
+    upstream_keys: list[dict[str, Any]]
+    secrets: dict[str, tuple[str, bytes]]
+    models: list[dict[str, Any]]
+    routes: list[dict[str, Any]]
+    cost_versions: dict[str, Any]
+    price_versions: list[dict[str, Any]]
+    packages: list[dict[str, Any]]
+
+
+async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
+    """Everything that routing and pricing need, as of one transaction. `now` in µs picks the prices in force."""
+    platform = await connection.scalar(select(t.platform.c.settings))
+    secrets = await _rows(connection, select(t.secret).where(t.secret.c.name.startswith("upstream:")))
+    wallets = select(t.account.c.tenant_id, t.account.c.id).where(t.account.c.kind == "reseller_wallet")
+    costs = select(t.price_version.c.id, t.price_version.c.prices).where(t.price_version.c.level == "cost")
+    return SnapshotRows(
+        revision=await revisions.current(connection),
+        platform=platform or {},
+        tenants=await _rows(connection, select(t.tenant)),
+        domains=await _rows(connection, select(t.domain).where(t.domain.c.state == "live")),
+        reseller_wallets={row.tenant_id: row.id for row in await connection.execute(wallets)},
+        upstreams=await _rows(connection, select(t.upstream).where(t.upstream.c.status == "active")),
+        upstream_keys=await _rows(connection, select(t.upstream_key).order_by(t.upstream_key.c.position)),
+        secrets={row["name"]: (row["key_id"], bytes(row["ciphertext"])) for row in secrets},
+        models=await _rows(connection, select(t.model).where(t.model.c.status == "active")),
+        routes=await _rows(connection, select(t.route).where(t.route.c.status == "active").order_by(t.route.c.id)),
+        cost_versions={row.id: row.prices for row in await connection.execute(costs)},
+        price_versions=await _rows(connection, _prices_in_force(now)),
+        packages=await _rows(connection, select(t.package).where(t.package.c.status == "offered")),
+    )
+
+
+def _prices_in_force(now: int) -> Any:
+    """The newest price version of each (tenant, model, level) that is in force at `now`."""
+    c = t.price_version.c
+    rank = func.row_number().over(
+        partition_by=(c.tenant_id, c.model, c.level), order_by=(c.effective_from.desc(), c.id.desc())
+    )
+    ranked = (
+        select(t.price_version, rank.label("rank")).where(c.tenant_id.is_not(None), c.effective_from <= now).subquery()
+    )
+    return select(ranked).where(ranked.c.rank == 1)
+
+
+async def _rows(connection: AsyncConnection, statement: Any) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in await connection.execute(statement)]

@@ -1,0 +1,181 @@
+"""`ledger audit`: proves the money invariants 1 to 8 of docs/money.md on live data. Corrects nothing.
+
+One consistent snapshot, bounded memory: offenders are found by the database, usage records are recomputed in
+chunks. Open holds of a process whose lease is fresh are calls in flight, not findings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from ..core.ledger import call_txn_id
+from ..core.money import format_amount
+from ..db import operator_audit, operator_checks
+from ..db.engine import Database, now_us
+from ..db.operator_audit import Connection, PostedEntry, UsageFacts
+from ..db.schema import LEASE_SECONDS
+from .recompute import Level, PinnedPrices, pinned_prices, recompute, version_ids
+
+MAX_FINDINGS_PER_CHECK: Final = 100
+_MAX_VERSIONS: Final = 5_000
+_allocations = msgspec.json.Decoder(list[tuple[str, int]]).decode
+
+_Posted = dict[tuple[str, str], int]
+
+
+class AuditReport(Struct, frozen=True, kw_only=True):
+    """What was audited and what is wrong with it. `imbalance` in nano-USD.
+
+    Each finding has `code`, `invariant` (its number in docs/money.md), `ref` (the id of what is wrong) and
+    `message`; at most `MAX_FINDINGS_PER_CHECK` of one code, then one more without a ref that says so.
+    """
+
+    ok: bool
+    transactions: int
+    entries: int
+    open_holds: int
+    imbalance: int
+    findings: list[dict[str, Any]]
+
+
+async def audit(db: Database, *, tenant: int | None = None) -> AuditReport:
+    """Check every invariant that stored data can show, of all tenants or of one."""
+    found = _Findings()
+    async with db.read() as connection:
+        await operator_audit.freeze(connection)
+        totals = await operator_audit.totals(connection, tenant)
+        if totals.imbalance:
+            amount = format_amount(totals.imbalance)
+            found.add("ledger_unbalanced", 1, "", f"All entries sum to {amount}, not to zero.")
+        for check in operator_checks.checks(tenant, now=now_us(), lease_us=LEASE_SECONDS * 1_000_000):
+            await _run(connection, check, found)
+        await _check_allocations(connection, tenant, found)
+        await _check_usage(connection, tenant, found)
+    return AuditReport(
+        ok=not found.rows,
+        transactions=totals.transactions,
+        entries=totals.entries,
+        open_holds=totals.open_holds,
+        imbalance=totals.imbalance,
+        findings=found.rows,
+    )
+
+
+class _Findings:
+    """Collects findings, a bounded number of each code."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, code: str, invariant: int, ref: str, message: str) -> None:
+        self._counts[code] += 1
+        if self._counts[code] > MAX_FINDINGS_PER_CHECK:
+            if self._counts[code] > MAX_FINDINGS_PER_CHECK + 1:
+                return
+            ref, message = "", "There are more of these."
+        self.rows.append({"code": code, "invariant": invariant, "ref": ref, "message": message})
+
+
+async def _run(connection: Connection, check: operator_checks.Check, found: _Findings) -> None:
+    for row in await operator_audit.offenders(connection, check.statement, MAX_FINDINGS_PER_CHECK + 1):
+        amounts = {name: format_amount(int(row[name])) for name in ("found", "expected") if name in row}
+        found.add(check.code, check.invariant, str(row["ref"]), check.message.format(**amounts))
+
+
+async def _check_allocations(connection: Connection, tenant: int | None, found: _Findings) -> None:
+    """Each lot's reserved part is what the open holds took from it; a hold's parts sum to what it reserves."""
+    reserved = await operator_audit.reserved_lots(connection, tenant)
+    allocated: defaultdict[str, int] = defaultdict(int)
+    for request_id, retail, text in await operator_audit.open_allocations(connection, tenant):
+        pairs = _allocations(text)
+        for lot_id, amount in pairs:
+            allocated[lot_id] += amount
+        if sum(amount for _, amount in pairs) != retail:
+            message = f"It reserves {format_amount(retail)}, which is not the sum of its lots' parts."
+            found.add("hold_parts_differ", 3, request_id, message)
+    for lot_id in sorted(reserved.keys() | allocated.keys()):
+        has, wanted = reserved.get(lot_id, 0), allocated[lot_id]
+        if has != wanted:
+            message = f"The lot has {format_amount(has)} reserved, open holds took {format_amount(wanted)} from it."
+            found.add("lot_reserved_differs", 3, lot_id, message)
+
+
+async def _check_usage(connection: Connection, tenant: int | None, found: _Findings) -> None:
+    versions: dict[str, PinnedPrices] = {}
+    async for chunk in operator_audit.usage_chunks(connection, tenant):
+        await _load_versions(connection, chunk, versions)
+        posted = _by_txn(await operator_audit.entries_of(connection, [call_txn_id(record.id) for record in chunk]))
+        for record in chunk:
+            levels = recompute(record, versions)
+            for level in levels:
+                _judge_level(record, level, found)
+            _judge_order(record, levels, found)
+            if posted.get(call_txn_id(record.id), {}) != _due(record):
+                message = "The ledger's entries for the call are not the charges of its usage record."
+                found.add("entries_differ_from_usage", 6, record.id, message)
+
+
+async def _load_versions(
+    connection: Connection, chunk: Iterable[UsageFacts], versions: dict[str, PinnedPrices]
+) -> None:
+    named = {version_id for record in chunk for version_id in version_ids(record) if version_id is not None}
+    missing = named - versions.keys()
+    if len(versions) + len(missing) > _MAX_VERSIONS:
+        versions.clear()
+        missing = named
+    if missing:
+        stored = await operator_audit.price_versions(connection, missing)
+        versions |= {version_id: pinned_prices(version) for version_id, version in stored.items()}
+
+
+def _judge_level(record: UsageFacts, level: Level, found: _Findings) -> None:
+    if level.fault is not None:
+        found.add("charge_not_recomputable", 6, record.id, f"Its {level.level} can't be recomputed: {level.fault}.")
+    elif not level.matches:
+        message = f"Its {level.level} is {format_amount(level.stored)}, recomputed it is {format_amount(level.nano)}."
+        found.add("charge_differs", 6, record.id, message)
+
+
+def _judge_order(record: UsageFacts, levels: list[Level], found: _Findings) -> None:
+    for upper, lower in pairwise(levels):
+        if upper.stored < lower.stored and _is_ordered(upper, lower):
+            message = f"Its {upper.level} is below its {lower.level} although the prices are not."
+            found.add("levels_out_of_order", 7, record.id, message)
+
+
+def _is_ordered(upper: Level, lower: Level) -> bool:
+    """Whether each of the upper prices that applied is at least the lower one."""
+    if upper.fault is not None or lower.fault is not None:
+        return False
+    pairs = zip(upper.lines, lower.lines, strict=False)
+    return all(above.price >= below.price for above, below in pairs)
+
+
+def _by_txn(entries: Iterable[PostedEntry]) -> Mapping[str, _Posted]:
+    posted: defaultdict[str, _Posted] = defaultdict(dict)
+    for entry in entries:
+        lines = posted[entry.txn_id]
+        line = (entry.kind, entry.owner)
+        lines[line] = lines.get(line, 0) + entry.amount_nano
+    return posted
+
+
+def _due(record: UsageFacts) -> _Posted:
+    """The entries that the record's charges call for, by account."""
+    pairs = (
+        (record.retail_nano, ("customer_wallet", record.customer_id), ("reseller_revenue", "")),
+        (record.wholesale_nano, ("reseller_wallet", ""), ("wholesale_revenue", "")),
+        (record.cost_nano, ("upstream_cost", ""), ("upstream_payable", "")),
+    )
+    due: _Posted = {}
+    for amount, debit, credit in pairs:
+        if amount:
+            due |= {debit: -amount, credit: amount}
+    return due

@@ -1,0 +1,76 @@
+"""Key → account, from memory where it was seen before. A key works only on its own tenant's hosts."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from ..core import apikey
+from ..core.errors import AccountSuspended, Unauthenticated
+from ..core.storefront import Storefront
+from ..db.authentication import KeyAccount, find_key
+from ..db.engine import Database
+from ..vault import key_digest
+
+_MAX_KEYS: Final = 200_000
+_UNKNOWN_KEY: Final = "The API key is not valid here. Check the key, or create a new one in your account."
+
+
+class KeyCache:
+    """Recently used keys of this process, dropped as the revision says; unknown ones are not kept."""
+
+    def __init__(self, db: Database, pepper: bytes) -> None:
+        self._db = db
+        self._pepper = pepper
+        self._found: OrderedDict[tuple[int, bytes], KeyAccount] = OrderedDict()
+        self._generation = 0
+
+    def forget(self, kind: str, ref: str) -> None:
+        """Drop what a change of a key or a customer made stale."""
+        self._generation += 1
+        field = "key_id" if kind == "key" else "customer_id"
+        for entry in [entry for entry, account in self._found.items() if getattr(account, field) == ref]:
+            del self._found[entry]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._generation += 1
+        self._found.clear()
+
+    def get(self, tenant_id: int, key: str) -> tuple[bytes, KeyAccount | None]:
+        """The key's digest, and its account if it is in memory."""
+        digest = key_digest(self._pepper, key)
+        return digest, self._found.get((tenant_id, digest))
+
+    async def load(self, tenant_id: int, digest: bytes) -> KeyAccount | None:
+        """The account from the database, kept unless something changed meanwhile."""
+        generation = self._generation
+        async with self._db.read() as connection:
+            account = await find_key(connection, tenant_id, digest)
+        if account is not None and generation == self._generation:
+            self._found[tenant_id, digest] = account
+            if len(self._found) > _MAX_KEYS:
+                self._found.popitem(last=False)
+        return account
+
+
+async def authenticate(keys: KeyCache, storefront: Storefront, key: str | None, now: int) -> KeyAccount:
+    """The account behind a key on this storefront; `now` in µs.
+
+    Raises Unauthenticated for a key that is missing, malformed, unknown, revoked, expired or another tenant's, and
+    AccountSuspended for a suspended customer or a storefront that is not open.
+    """
+    if key is None:
+        raise Unauthenticated("An API key is needed. Send it in the Authorization header: Bearer YOUR_KEY.")
+    if not apikey.is_well_formed(key):
+        raise Unauthenticated(_UNKNOWN_KEY)
+    digest, account = keys.get(storefront.tenant_id, key)
+    if account is None:
+        account = await keys.load(storefront.tenant_id, digest)
+    if account is None or (account.expires_at is not None and account.expires_at <= now):
+        raise Unauthenticated(_UNKNOWN_KEY)
+    if not storefront.open:
+        raise AccountSuspended("This service is not available at the moment.")
+    if account.customer_status != "active":
+        raise AccountSuspended("This account is suspended. Please contact support.")
+    return account

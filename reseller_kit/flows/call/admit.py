@@ -1,0 +1,242 @@
+"""Limits and the hold: whether a call may be made. Nothing is asked of an upstream before the hold is durable."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from ...core.catalog import INPUT_CLASSES, OUTPUT_CLASSES, OfferedModel, PriceList
+from ...core.errors import InsufficientCredit, ModelNotFound, RateLimited, ServiceUnavailable
+from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
+from ...core.limits import Bucket
+from ...core.money import format_amount
+from ...core.storefront import CallLimits, Storefront
+from ...db.authentication import KeyAccount
+from ...db.ledger import PlaceHold
+from ..runtime import Runtime
+from .job import CallFacts, Job, encode_json
+
+_MIN_SHRUNK_OUTPUT: Final = 256
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who calls, where and when: `started_ns` monotonic, `now` in µs of the wall clock."""
+
+    request_id: str
+    storefront: Storefront
+    account: KeyAccount
+    dialect: str
+    started_ns: int
+    now: int
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none."""
+
+    model: str
+    stream: bool
+    choices: int
+    input_bound: int
+    output_limit: int | None
+
+
+def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
+    """The model that the storefront offers under this name and the key allows. Raises ModelNotFound."""
+    offered = storefront.models.get(name)
+    if offered is None or (account.models and not _allowed(offered, account.models)):
+        raise ModelNotFound(f"The model {name!r} does not exist or you do not have access to it.")
+    return offered
+
+
+def check_rates(runtime: Runtime, caller: Caller) -> None:
+    """Raises RateLimited when the customer or the key is over a limit."""
+    limits, account, now = caller.storefront.limits, caller.account, caller.now
+    if account.requests_per_minute is not None:
+        _take(runtime.bucket("key", account.key_id), now, account.requests_per_minute, "this key")
+    if limits.requests_per_minute is not None:
+        _take(runtime.bucket("customer", account.customer_id), now, limits.requests_per_minute, "your account")
+    if limits.tokens_per_minute is not None:
+        bucket = runtime.token_buckets.get(account.customer_id)
+        wait = 0 if bucket is None else bucket.wait(now=now)
+        if wait:
+            raise _limited("Your account's limit of tokens per minute is reached.", wait)
+    if limits.concurrent_requests is not None:
+        if runtime.open_calls.get(account.customer_id, 0) >= limits.concurrent_requests:
+            raise _limited("Too many requests of your account are under way at once.", 1_000_000)
+
+
+async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
+    """Place the hold of a call and begin its job.
+
+    Raises ModelNotFound, RateLimited, InsufficientCredit, or ServiceUnavailable when the reseller's balance is
+    empty or the database is away.
+    """
+    offered = find_model(caller.storefront, caller.account, wanted.model)
+    if runtime.draining:
+        raise ServiceUnavailable("The service is restarting. Please try again in a moment.")
+    check_rates(runtime, caller)
+    window = _window(caller)
+    request = _hold_request(caller, offered, wanted, window)
+    facts = CallFacts(model=offered.name, public_model=offered.model, dialect=caller.dialect, stream=wanted.stream)
+    runtime.active.add(caller.request_id)
+    try:
+        outcome = await runtime.ledger.submit(PlaceHold(request, encode_json(facts).decode()))
+    except BaseException:
+        # The hold may be durable all the same; the sweep voids it once it is no longer active.
+        runtime.active.discard(caller.request_id)
+        raise
+    if not isinstance(outcome, Hold):
+        runtime.active.discard(caller.request_id)
+        assert isinstance(outcome, HoldRefused)
+        raise _refused(outcome, caller.storefront)
+    customer = caller.account.customer_id
+    runtime.open_calls[customer] = runtime.open_calls.get(customer, 0) + 1
+    return Job(
+        request_id=caller.request_id,
+        storefront=caller.storefront,
+        account=caller.account,
+        offered=offered,
+        dialect=caller.dialect,
+        stream=wanted.stream,
+        choices=wanted.choices,
+        output_limit=outcome.output_limit,
+        window=window,
+        hold=outcome,
+        created_at=caller.now,
+        started_ns=caller.started_ns,
+        lowered=outcome.output_limit < request.terms.output_limit,
+    )
+
+
+def release_slot(runtime: Runtime, job: Job) -> None:
+    """The call is over: it no longer counts as under way."""
+    customer = job.account.customer_id
+    rest = runtime.open_calls.get(customer, 1) - 1
+    if rest:
+        runtime.open_calls[customer] = rest
+    else:
+        runtime.open_calls.pop(customer, None)
+    runtime.active.discard(job.request_id)
+
+
+def window_start(reset: str | None, timezone: str, now: int) -> int:
+    """When a key's current limit period began, in µs: midnight of the day, Monday or first in the tenant's zone."""
+    if reset is None:
+        return 0
+    local = datetime.fromtimestamp(now / 1_000_000, _zone(timezone))
+    start = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if reset == "weekly":
+        start -= timedelta(days=start.weekday())
+    elif reset == "monthly":
+        start = start.replace(day=1)
+    return int(start.timestamp()) * 1_000_000
+
+
+def _hold_request(
+    caller: Caller, offered: OfferedModel, wanted: Wanted, window: tuple[str, int] | None
+) -> HoldRequest:
+    account, storefront = caller.account, caller.storefront
+    return HoldRequest(
+        request_id=caller.request_id,
+        tenant_id=storefront.tenant_id,
+        customer_id=account.customer_id,
+        wallet_id=account.wallet_id,
+        reseller_wallet_id=storefront.reseller_wallet_id,
+        key_id=account.key_id,
+        key_limit=account.limit_nano,
+        window_started_at=window[1] if window else NO_WINDOW,
+        overdraft=storefront.overdraft,
+        model=offered.model,
+        retail_version=offered.retail.id,
+        wholesale_version=offered.wholesale.id,
+        terms=_terms(offered, wanted, storefront.limits),
+        created_at=caller.now,
+    )
+
+
+def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTerms:
+    """The call's greatest possible charge: every token at the dearest class that it could land in."""
+    input_bound = min(wanted.input_bound, offered.context)
+    named = wanted.output_limit
+    output_limit = offered.max_output if named is None else min(named, offered.max_output)
+    retail_fixed, retail_per_output = _line(offered.retail.price_list, input_bound)
+    wholesale_fixed, wholesale_per_output = _line(offered.wholesale.price_list, input_bound)
+    return HoldTerms(
+        retail_fixed=retail_fixed,
+        retail_per_output=retail_per_output,
+        wholesale_fixed=wholesale_fixed,
+        wholesale_per_output=wholesale_per_output,
+        output_limit=output_limit,
+        choices=wanted.choices,
+        shrink_to=_MIN_SHRUNK_OUTPUT if named is None or limits.shorten else None,
+    )
+
+
+def _line(price_list: PriceList, input_bound: int) -> tuple[int, int]:
+    """(pico-USD for the input and the request, pico-USD per output token) at the dearest class and reachable tier."""
+    fixed, per_output = _dearest(price_list.prices, input_bound)
+    for tier in price_list.tiers:
+        if input_bound > tier.above_input:
+            tier_fixed, tier_per_output = _dearest(tier.prices, input_bound)
+            fixed, per_output = max(fixed, tier_fixed), max(per_output, tier_per_output)
+    return fixed, per_output
+
+
+def _dearest(prices: Mapping[str, int], input_bound: int) -> tuple[int, int]:
+    input_price = max([prices.get(name, 0) for name in INPUT_CLASSES])
+    output_price = max([prices.get(name, 0) for name in OUTPUT_CLASSES])
+    return input_bound * input_price + prices.get("request", 0), output_price
+
+
+def _window(caller: Caller) -> tuple[str, int] | None:
+    account = caller.account
+    if account.limit_nano is None:
+        return None
+    return account.key_id, window_start(account.limit_reset, caller.storefront.timezone, caller.now)
+
+
+def _allowed(offered: OfferedModel, globs: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, glob) for glob in globs for name in (offered.name, offered.model))
+
+
+def _take(bucket: Bucket, now: int, per_minute: int, whose: str) -> None:
+    wait = bucket.take(now=now, per_minute=per_minute)
+    if wait:
+        raise _limited(f"The limit of {per_minute} requests per minute for {whose} is reached.", wait)
+
+
+def _limited(message: str, wait_us: int) -> RateLimited:
+    return RateLimited(message, retry_after_seconds=max(1, -(-wait_us // 1_000_000)))
+
+
+def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit | ServiceUnavailable:
+    if refusal.reason == "wholesale":
+        return ServiceUnavailable("The service is not available right now. Please try again in a moment.")
+    needed, free = format_amount(refusal.required), format_amount(max(0, refusal.available))
+    if refusal.reason == "key_limit":
+        message = f"The spending limit of this key does not cover the request: it may cost up to ${needed}, ${free} is left."
+    else:
+        message = (
+            f"Your {storefront.name} credit does not cover the request: it may cost up to ${needed},"
+            f" ${free} is available. Please add credit to your account."
+        )
+    if refusal.affordable_output > 0:
+        message += f" An output limit of {refusal.affordable_output} tokens would be covered."
+    return InsufficientCredit(message)
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def monotonic_ns() -> int:
+    """The clock of `Caller.started_ns`."""
+    return time.monotonic_ns()

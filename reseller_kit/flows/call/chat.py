@@ -1,0 +1,265 @@
+"""A chat completion from hold to settle, plain and streamed. Sends through a sink, knows no ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from ...core.errors import KitError, UpstreamFailed, UpstreamRejected
+from ...core.usage import Usage
+from ...db.ledger import Checkpoint
+from ...tokens import count_text, tokenizer_of
+from ...upstream.response import Response
+from ...wire.openai_answer import Answer, read_answer
+from ...wire.openai_chat import ChatCall, check_priced, estimate_input
+from ...wire.openai_stream import StreamTap
+from ..runtime import Runtime
+from .admit import Caller, Wanted, admit, find_model
+from .attempt import attempts, first_byte, note_failure
+from .job import CheckpointFacts, Job, encode_json
+from .settle import Ending, settle
+
+_MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_CHECKPOINT_NS: Final = 1_000_000_000
+
+
+class PlainResult(Struct, frozen=True):
+    """A plain answer to send, and the call it belongs to."""
+
+    body: bytes
+    job: Job
+
+
+class Sink(Protocol):
+    """Where a stream goes: the client's connection."""
+
+    async def start(self, job: Job) -> None:
+        """Send status and headers."""
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send bytes; returns when the connection takes more."""
+
+    def on_gone(self, call: Callable[[], None]) -> None:
+        """Call this when the client has left."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+
+
+async def answer_chat(runtime: Runtime, caller: Caller, call: ChatCall) -> PlainResult:
+    """A plain completion, settled. Raises a KitError when there is none; what was held is then released."""
+    job = await _admit(runtime, caller, call)
+    try:
+        answer = await _ask_plain(runtime, job, call)
+        usage = await settle(runtime, job, _plain_ending(job, call, answer))
+    except BaseException as error:
+        await _settle_failed(runtime, job, error)
+        raise
+    return PlainResult(answer.body(usage), job)
+
+
+async def stream_chat(runtime: Runtime, caller: Caller, call: ChatCall, sink: Sink) -> Job:
+    """A streamed completion, settled before its last byte is sent.
+
+    Raises a KitError only before the sink was started; later faults end the stream in-band.
+    """
+    job = await _admit(runtime, caller, call)
+    tap: StreamTap | None = None
+    try:
+        async for response in attempts(runtime, job, call):
+            tap = StreamTap(
+                model=job.offered.name, response_id=_response_id(job), include_usage=call.include_usage
+            )
+            sink.on_gone(response.abort)
+            try:
+                held = await _until_started(response, tap)
+                if held is not None:
+                    await _relay(runtime, job, call, response, tap, sink, held)
+                    return job
+            finally:
+                response.abort()
+            if sink.gone:
+                break
+        raise UpstreamFailed("every route failed")
+    except BaseException as error:
+        if not job.settled:
+            await _settle_cut(runtime, job, call, tap, error)
+        raise
+
+
+async def _admit(runtime: Runtime, caller: Caller, call: ChatCall) -> Job:
+    offered = find_model(caller.storefront, caller.account, call.model)
+    check_priced(call, offered.retail.price_list.prices)
+    wanted = Wanted(
+        model=call.model,
+        stream=call.stream,
+        choices=call.n,
+        input_bound=call.input_bound,
+        output_limit=call.output_limit,
+    )
+    return await admit(runtime, caller, wanted)
+
+
+async def _ask_plain(runtime: Runtime, job: Job, call: ChatCall) -> Answer:
+    async for response in attempts(runtime, job, call):
+        try:
+            body = await response.read(_MAX_ANSWER_BYTES)
+            answer = read_answer(body, model=job.offered.name, response_id=_response_id(job))
+        except UpstreamFailed as error:
+            note_failure(job, error)
+        else:
+            first_byte(job)
+            return answer
+        finally:
+            response.abort()
+    raise UpstreamFailed("every route failed")
+
+
+async def _until_started(response: Response, tap: StreamTap) -> bytes | None:
+    """What may be sent once content has begun or the stream has ended well; None when it failed before that."""
+    held = []
+    try:
+        while not (tap.started or tap.done):
+            data = await response.chunk()
+            held.append(tap.feed(data) if data else tap.end())
+            if tap.error is not None or (not data and not _ended_well(tap)):
+                return None
+            if not data:
+                break
+    except UpstreamFailed:
+        return None
+    return b"".join(held)
+
+
+async def _relay(
+    runtime: Runtime, job: Job, call: ChatCall, response: Response, tap: StreamTap, sink: Sink, held: bytes
+) -> None:
+    first_byte(job)
+    await sink.start(job)
+    if held:
+        await sink.send(held)
+    pulse = _Pulse(runtime, job, call, tap)
+    try:
+        while not (tap.done or tap.error or sink.gone):
+            data = await response.chunk()
+            out = tap.feed(data) if data else tap.end()
+            if out:
+                await sink.send(out)
+            if not data:
+                break
+            pulse.beat()
+    except UpstreamFailed as error:
+        if not sink.gone:
+            note_failure(job, error)
+    if tap.error is not None:
+        note_failure(job, tap.error)
+    if _ended_well(tap):
+        usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok"))
+        await sink.send(tap.finish(usage), last=True)
+    else:
+        await settle(runtime, job, _stream_ending(job, call, tap, "cut"))
+        await sink.send(tap.fail(UpstreamFailed("cut")), last=True)
+
+
+class _Pulse:
+    """Writes a checkpoint of a running stream at most once a second; it joins the next group commit."""
+
+    def __init__(self, runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap) -> None:
+        self._runtime, self._job, self._call, self._tap = runtime, job, call, tap
+        self._last_ns = time.monotonic_ns()
+        self._input_tokens: int | None = None
+
+    def beat(self) -> None:
+        """Note what was delivered, if a second has passed."""
+        now = time.monotonic_ns()
+        if now - self._last_ns < _CHECKPOINT_NS:
+            return
+        self._last_ns = now
+        job, route = self._job, self._job.route
+        if route is None:
+            return
+        if self._input_tokens is None:
+            self._input_tokens = estimate_input(self._call, lambda text: count_text(job.offered.model, text))
+        usage = self._tap.usage or Usage(
+            input_tokens=self._input_tokens, output_tokens=count_text(job.offered.model, self._tap.estimate_text())
+        )
+        facts = CheckpointFacts(
+            upstream=route.upstream,
+            upstream_model=route.upstream_model,
+            cost_version=route.cost.id,
+            usage=usage,
+            attempts=job.attempts,
+            first_byte_ms=job.first_byte_ms() or 0,
+            delivered_characters=self._tap.delivered_chars,
+            tokenizer=tokenizer_of(job.offered.model),
+        )
+        future = self._runtime.ledger.submit(Checkpoint(job.request_id, encode_json(facts).decode()))
+        # A checkpoint that fails is made good by the next one, or by the settle.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _ended_well(tap: StreamTap) -> bool:
+    """Whether the upstream finished: its terminal event, or a finish reason before a clean end."""
+    return tap.error is None and (tap.done or bool(tap.finish_reasons))
+
+
+def _plain_ending(job: Job, call: ChatCall, answer: Answer) -> Ending:
+    if answer.usage is not None:
+        return Ending(status="ok", http_status=200, usage=answer.usage)
+    if not answer.delivered:
+        return Ending(status="ok", http_status=200, estimated=True)
+    return _estimated(job, call, answer.estimate_text(), "ok")
+
+
+def _stream_ending(job: Job, call: ChatCall, tap: StreamTap, status: str) -> Ending:
+    if tap.usage is not None:
+        return Ending(status=status, http_status=200, usage=tap.usage)
+    if not tap.started:
+        return Ending(status=status, http_status=200, estimated=True)
+    return _estimated(job, call, tap.estimate_text(), status)
+
+
+def _estimated(job: Job, call: ChatCall, text: str, status: str) -> Ending:
+    """Without a report: our count of the input plus the tokens of what was delivered."""
+    model = job.offered.model
+    usage = Usage(
+        input_tokens=estimate_input(call, lambda part: count_text(model, part)), output_tokens=count_text(model, text)
+    )
+    return Ending(
+        status=status,
+        http_status=200,
+        usage=usage,
+        estimated=True,
+        delivered_characters=len(text),
+        tokenizer=tokenizer_of(model),
+    )
+
+
+async def _settle_failed(runtime: Runtime, job: Job, error: BaseException) -> None:
+    """Release a hold whose call brought nothing."""
+    if job.settled:
+        return
+    if isinstance(error, UpstreamRejected):
+        ending = Ending(status="refused", http_status=error.http_status)
+    else:
+        ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
+    await asyncio.shield(settle(runtime, job, ending))
+
+
+async def _settle_cut(
+    runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap | None, error: BaseException
+) -> None:
+    """End a stream that was left or broke off: what had come is charged, nothing if there was none."""
+    if tap is not None and tap.started:
+        await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))
+    else:
+        await _settle_failed(runtime, job, error)
+
+
+def _response_id(job: Job) -> str:
+    return "chatcmpl-" + job.request_id.partition("_")[2]

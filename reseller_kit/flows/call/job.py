@@ -1,0 +1,76 @@
+"""The state of one held call while it runs. Does nothing by itself."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from msgspec import Struct
+
+from ...core.catalog import OfferedModel, Route
+from ...core.ledger import Hold
+from ...core.storefront import Storefront
+from ...core.usage import Usage
+from ...db.authentication import KeyAccount
+
+
+class CallFacts(Struct, frozen=True, kw_only=True):
+    """What a usage record says of a call from its start; kept with the hold in case the process dies."""
+
+    model: str
+    public_model: str
+    dialect: str
+    stream: bool
+
+
+class CheckpointFacts(Struct, frozen=True, kw_only=True):
+    """What a stream had delivered at a checkpoint: enough to settle it without this process."""
+
+    upstream: str
+    upstream_model: str
+    cost_version: str
+    usage: Usage
+    attempts: int
+    first_byte_ms: int
+    delivered_characters: int
+    tokenizer: str
+
+
+class Job(Struct, kw_only=True, eq=False):
+    """A held call. Times in ns of the monotonic clock, except `created_at` (µs, wall clock)."""
+
+    request_id: str
+    storefront: Storefront
+    account: KeyAccount
+    offered: OfferedModel
+    dialect: str
+    stream: bool
+    choices: int
+    output_limit: int
+    window: tuple[str, int] | None
+    hold: Hold
+    created_at: int
+    started_ns: int
+    lowered: bool = False
+    route: Route | None = None
+    attempts: int = 0
+    first_byte_ns: int | None = None
+    settled: bool = False
+
+    @property
+    def facts(self) -> CallFacts:
+        """The call's facts for its hold and usage record."""
+        return CallFacts(
+            model=self.offered.name, public_model=self.offered.model, dialect=self.dialect, stream=self.stream
+        )
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the request arrived."""
+        return (time.monotonic_ns() - self.started_ns) // 1_000_000
+
+    def first_byte_ms(self) -> int | None:
+        """Milliseconds to the first byte of content; None before it."""
+        return None if self.first_byte_ns is None else (self.first_byte_ns - self.started_ns) // 1_000_000
+
+
+encode_json = msgspec.json.Encoder().encode

@@ -1,0 +1,174 @@
+"""The end of a held call: its charge at the three levels, one usage record, one resolved hold, exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from msgspec import Struct
+
+from ...core import pricing
+from ...core.catalog import OfferedModel, PriceList, Route
+from ...core.errors import ServiceUnavailable
+from ...core.ledger import Capture
+from ...core.limits import Bucket
+from ...core.usage import Usage, clamp
+from ...db.engine import now_us
+from ...db.ledger import LostLease, Outcome, Settle, UsageRow
+from ..runtime import Runtime
+from .admit import release_slot
+from .job import Job, encode_json
+
+_log = logging.getLogger(__name__)
+_WAIT_SECONDS: Final = 5
+_RETRY_SECONDS: Final = 0.5
+_NOTHING: Final = Usage()
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """How a call ended. `usage` None: nothing was delivered, nothing is charged."""
+
+    status: str
+    http_status: int
+    usage: Usage | None = None
+    estimated: bool = False
+    delivered_characters: int | None = None
+    tokenizer: str | None = None
+
+
+class Charges(Struct, frozen=True):
+    """Nano-USD at the three levels."""
+
+    retail: int
+    wholesale: int
+    cost: int
+
+
+def believed(job: Job, usage: Usage) -> tuple[Usage, bool]:
+    """The usage as far as it is believed, and whether it was cut."""
+    offered, n = job.offered, job.choices
+    return clamp(
+        usage, context=offered.context, output_limit=job.output_limit * n, max_output=offered.max_output * n
+    )
+
+
+def quantities_of(usage: Usage) -> dict[str, int]:
+    """Quantities by class with the one request that they came by; nothing for a call that used nothing."""
+    quantities = usage.quantities()
+    if quantities:
+        quantities["request"] = 1
+    return quantities
+
+
+def charges(offered: OfferedModel, route: Route, usage: Usage) -> Charges:
+    """What a call costs its customer, its reseller and the operator."""
+    return Charges(
+        _charge(offered.retail.price_list, usage),
+        _charge(offered.wholesale.price_list, usage),
+        _charge(route.cost.price_list, usage),
+    )
+
+
+async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
+    """Resolve the job's hold and write its usage record; the usage that was charged.
+
+    Returns once that is durable, or after five seconds of trying; then the settle goes on in the background and the
+    money stays held until it succeeds.
+    """
+    usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
+    item = _item(job, ending, usage, capped)
+    job.settled = True
+    work = runtime.spawn(_until_durable(runtime, job, item), f"settle {job.request_id}")
+    await asyncio.wait({work}, timeout=_WAIT_SECONDS)
+    runtime.health.note(job.offered.model, failed=ending.status == "failed", now=item.capture.at)
+    _note_tokens(runtime, job, usage)
+    if capped:
+        _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
+    return usage
+
+
+async def _until_durable(runtime: Runtime, job: Job, item: Settle) -> None:
+    try:
+        while True:
+            try:
+                await _submit(runtime, item)
+            except LostLease:
+                _log.warning("the hold of %s was resolved by another process", job.request_id)
+                return
+            except ServiceUnavailable:
+                runtime.metrics.settle_retries.inc()
+                await asyncio.sleep(_RETRY_SECONDS)
+            except Exception:
+                _log.exception("settling %s failed; its money stays held", job.request_id)
+                return
+            else:
+                runtime.metrics.calls.labels(job.storefront.slug, item.usage.status).inc()
+                return
+    finally:
+        release_slot(runtime, job)
+
+
+async def _submit(runtime: Runtime, item: Settle) -> Outcome:
+    return await runtime.ledger.submit(item)
+
+
+def _item(job: Job, ending: Ending, usage: Usage, capped: bool) -> Settle:
+    route = job.route
+    spent = charges(job.offered, route, usage) if route is not None and ending.usage is not None else Charges(0, 0, 0)
+    at = now_us()
+    return Settle(
+        capture=Capture(
+            request_id=job.request_id, retail=spent.retail, wholesale=spent.wholesale, cost=spent.cost, at=at
+        ),
+        usage=_usage_row(job, ending, usage, capped, spent),
+        wallet_id=job.account.wallet_id,
+        reseller_wallet_id=job.storefront.reseller_wallet_id,
+        window=job.window,
+    )
+
+
+def _usage_row(job: Job, ending: Ending, usage: Usage, capped: bool, spent: Charges) -> UsageRow:
+    route = job.route
+    return UsageRow(
+        id=job.request_id,
+        tenant_id=job.storefront.tenant_id,
+        customer_id=job.account.customer_id,
+        key_id=job.account.key_id,
+        model=job.offered.name,
+        public_model=job.offered.model,
+        upstream=None if route is None else route.upstream,
+        upstream_model=None if route is None else route.upstream_model,
+        dialect=job.dialect,
+        stream=job.stream,
+        status=ending.status,
+        http_status=ending.http_status,
+        quantities=encode_json(quantities_of(usage)).decode(),
+        reasoning_tokens=usage.reasoning_tokens,
+        usage_source="estimated" if ending.estimated else "upstream",
+        usage_capped=capped,
+        retail_nano=spent.retail,
+        wholesale_nano=spent.wholesale,
+        cost_nano=spent.cost,
+        retail_version=job.offered.retail.id,
+        wholesale_version=job.offered.wholesale.id,
+        cost_version=None if route is None else route.cost.id,
+        attempts=job.attempts,
+        latency_ms=job.elapsed_ms(),
+        first_byte_ms=job.first_byte_ms(),
+        delivered_characters=ending.delivered_characters,
+        tokenizer=ending.tokenizer,
+        created_at=job.created_at,
+    )
+
+
+def _charge(price_list: PriceList, usage: Usage) -> int:
+    return pricing.charge(price_list, quantities_of(usage))
+
+
+def _note_tokens(runtime: Runtime, job: Job, usage: Usage) -> None:
+    per_minute = job.storefront.limits.tokens_per_minute
+    if per_minute is not None:
+        bucket = runtime.token_buckets.setdefault(job.account.customer_id, Bucket())
+        tokens = usage.total_input_tokens + usage.total_output_tokens
+        bucket.spend(now=now_us(), per_minute=per_minute, amount=tokens)

@@ -1,0 +1,147 @@
+"""Use cases of the operator on a tenant's customers: create, look up, suspend, resume. Sends no mail."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from msgspec import Struct
+
+from ..core.email import normalise_email
+from ..core.errors import Conflict, NotFound
+from ..core.ids import is_public_id, new_id
+from ..core.paging import Page, Window, after, page_of
+from ..core.times import DAY_US
+from ..core.urls import public_url
+from ..db import audit_log, customers, revisions, tenants
+from ..db.accounts import create_customer_wallet
+from ..db.customers import Customer
+from ..db.engine import Database, now_us
+from ..db.tenants import Connection, Tenant
+from ..vault import Vault, token_digest
+from .tenants import require_tenant
+
+SET_PASSWORD: Final = "set_password"
+"""Purpose of the link that a new customer chooses a password with."""
+_LINK_VALID_US: Final = 7 * DAY_US
+_LIST: Final = "customers"
+
+
+class NewCustomer(Struct, frozen=True):
+    """A customer just created; `link` is None for a tenant that has no host yet."""
+
+    customer: Customer
+    link: str | None
+
+
+async def require_customer(connection: Connection, tenant: Tenant, reference: str) -> Customer:
+    """The tenant's customer of this e-mail address or id.
+
+    Raises NotFound in the same words for what does not exist and what is another tenant's.
+    """
+    folded = reference.strip().casefold() if "@" in reference else reference.strip()
+    known = folded.isprintable() and ("@" in folded or is_public_id(folded, "cus"))
+    customer = await customers.find(connection, tenant.id, folded) if known else None
+    if customer is None:
+        raise NotFound(
+            f"There is no customer {reference[:80]!r} at tenant {tenant.slug}.",
+            fix=f"See: reseller-kit customer list --tenant {tenant.slug}",
+        )
+    return customer
+
+
+async def create_customer(
+    db: Database, vault: Vault, *, tenant_slug: str, email: str, name: str, actor: str
+) -> NewCustomer:
+    """A verified customer with an empty wallet, and a one-time link that sets the password.
+
+    Raises InvalidRequest for a malformed address and Conflict for one that the tenant knows already.
+    """
+    address = normalise_email(email)
+    token = secrets.token_urlsafe(32)
+    async with db.write() as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        if await customers.find(connection, tenant.id, address) is not None:
+            raise Conflict(
+                f"Tenant {tenant.slug} has a customer {address} already.",
+                fix=f"See: reseller-kit customer show --tenant {tenant.slug} --customer {address}",
+            )
+        now, customer_id = now_us(), new_id("cus")
+        customer = Customer(
+            id=customer_id,
+            tenant_id=tenant.id,
+            email=address,
+            name=name,
+            status="active",
+            suspend_reason=None,
+            verified_at=now,
+            wallet_id=await create_customer_wallet(connection, tenant.id, customer_id),
+            created_at=now,
+        )
+        await customers.add(connection, tenant.id, customer)
+        digest = token_digest(vault.pepper, SET_PASSWORD, token)
+        await customers.add_link(
+            connection, tenant.id, customer_id, digest=digest, purpose=SET_PASSWORD, expires_at=now + _LINK_VALID_US
+        )
+        facts = {"email": address, "name": name}
+        await audit_log.record(connection, tenant.id, actor, "customer.create", "customer", customer_id, after=facts)
+        origin = await _origin(connection, tenant)
+    return NewCustomer(customer, None if origin is None else f"{origin}/reset?token={token}")
+
+
+async def list_customers(db: Database, tenant_slug: str, window: Window) -> Page[Customer]:
+    """A tenant's customers, newest first."""
+    key = after(window, _LIST, (str,))
+    async with db.read() as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        rows = await customers.page(connection, tenant.id, window.limit + 1, str(key[0]) if key else None)
+    return page_of(rows, window, _LIST, lambda row: (row.id,))
+
+
+async def show_customer(db: Database, tenant_slug: str, reference: str) -> Customer:
+    """One customer, by e-mail address or id. Raises NotFound."""
+    async with db.read() as connection:
+        return await require_customer(connection, await require_tenant(connection, tenant_slug), reference)
+
+
+async def suspend_customer(db: Database, tenant_slug: str, reference: str, reason: str, actor: str) -> Customer:
+    """Refuse a customer's calls until it is resumed. Repeating is harmless."""
+    return await _set_status(db, tenant_slug, reference, "suspended", reason, actor)
+
+
+async def resume_customer(db: Database, tenant_slug: str, reference: str, actor: str) -> Customer:
+    """Serve a suspended customer again. Repeating is harmless."""
+    return await _set_status(db, tenant_slug, reference, "active", None, actor)
+
+
+async def _set_status(
+    db: Database, tenant_slug: str, reference: str, status: str, reason: str | None, actor: str
+) -> Customer:
+    async with db.write() as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        customer = await require_customer(connection, tenant, reference)
+        if customer.status != status:
+            await customers.set_status(connection, tenant.id, customer.id, status, reason)
+            await audit_log.record(
+                connection,
+                tenant.id,
+                actor,
+                "customer.resume" if status == "active" else "customer.suspend",
+                "customer",
+                customer.id,
+                before={"status": customer.status, "reason": customer.suspend_reason},
+                after={"status": status, "reason": reason},
+            )
+            await revisions.bump(connection, "customer", customer.id)
+        return await require_customer(connection, tenant, customer.id)
+
+
+async def _origin(connection: Connection, tenant: Tenant) -> str | None:
+    """Where the tenant's pages are: its primary storefront, else any, else the fallback host."""
+    platform = await tenants.platform_settings(connection)
+    pages = [
+        d.host for d in await tenants.domains(connection, tenant.id) if (d.role, d.state) == ("storefront", "live")
+    ]
+    if not pages and platform.get("storefront_suffix"):
+        pages = [f"{tenant.slug}.{platform['storefront_suffix']}"]
+    return public_url(pages[0], platform.get("public_url")) if pages else None

@@ -1,0 +1,170 @@
+"""Use cases of the operator on API keys: create, list, rotate, revoke. Shows a key once, at its creation."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from ..core import apikey
+from ..core.errors import Conflict, InvalidRequest, NotFound
+from ..core.ids import is_public_id, new_id
+from ..core.manifest.texts import GLOB
+from ..core.paging import Page, Window, after, page_of
+from ..db import audit_log, keys, operator, revisions
+from ..db.engine import Database, now_us
+from ..db.keys import ApiKey, OwnedKey
+from ..db.tenants import Connection, Tenant
+from ..vault import Vault, key_digest
+from .customers import require_customer
+from .tenants import require_tenant
+
+LimitReset = Literal["daily", "weekly", "monthly"]
+MAX_REQUESTS_PER_MINUTE: Final = 1_000_000
+_MAX_GLOBS: Final = 100
+_LIST: Final = "keys"
+
+
+class KeyTerms(Struct, frozen=True, kw_only=True):
+    """What a key may do. `limit` in nano-USD per period of `reset`, or for ever; no `models` means every model."""
+
+    name: str = ""
+    limit: int | None = None
+    reset: LimitReset | None = None
+    models: tuple[str, ...] = ()
+    expires_at: int | None = None
+    requests_per_minute: int | None = None
+
+
+class NewKey(Struct, frozen=True):
+    """A key just made; `secret` is the key itself, which nobody can show again."""
+
+    owned: OwnedKey
+    secret: str
+
+
+async def create_key(
+    db: Database, vault: Vault, *, tenant_slug: str, customer: str, terms: KeyTerms, actor: str
+) -> NewKey:
+    """A new key of a customer. Raises InvalidRequest for terms that make no sense."""
+    _check(terms)
+    async with db.write() as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        owner = await require_customer(connection, tenant, customer)
+        secret, key = _make(tenant, owner.id, terms)
+        await keys.add(connection, tenant.id, key, key_digest(vault.pepper, secret))
+        await audit_log.record(connection, tenant.id, actor, "key.create", "key", key.id, after=_facts(key))
+        await revisions.bump(connection, "key", key.id)
+    return NewKey(OwnedKey(key, owner.email), secret)
+
+
+async def list_keys(db: Database, tenant_slug: str, customer: str | None, window: Window) -> Page[OwnedKey]:
+    """A tenant's keys, or one customer's, newest first."""
+    key = after(window, _LIST, (str,))
+    async with db.read() as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        owner = None if customer is None else (await require_customer(connection, tenant, customer)).id
+        rows = await keys.page(connection, tenant.id, owner, window.limit + 1, str(key[0]) if key else None)
+    return page_of(rows, window, _LIST, lambda row: (row.key.id,))
+
+
+async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str | None, actor: str) -> NewKey:
+    """A new key with the same terms; the old one is revoked in the same transaction. Raises Conflict when it was."""
+    async with db.write() as connection:
+        tenant, old = await _require_key(connection, key_id, tenant_slug)
+        if old.key.revoked_at is not None:
+            raise Conflict(f"The key {key_id} is revoked.", fix="Create a new one: reseller-kit key create")
+        secret, key = _make(tenant, old.key.customer_id, _terms(old.key))
+        await keys.add(connection, tenant.id, key, key_digest(vault.pepper, secret))
+        await keys.revoke(connection, tenant.id, key_id, now_us())
+        await audit_log.record(
+            connection, tenant.id, actor, "key.rotate", "key", key_id, before=_facts(old.key), after=_facts(key)
+        )
+        await revisions.bump(connection, "key", key_id)
+    return NewKey(OwnedKey(key, old.email), secret)
+
+
+async def revoke_key(db: Database, key_id: str, tenant_slug: str | None, actor: str) -> OwnedKey:
+    """Refuse a key from now on, for good. Repeating is harmless."""
+    async with db.write() as connection:
+        tenant, owned = await _require_key(connection, key_id, tenant_slug)
+        if owned.key.revoked_at is not None:
+            return owned
+        revoked = msgspec.structs.replace(owned.key, revoked_at=now_us())
+        await keys.revoke(connection, tenant.id, key_id, revoked.revoked_at or 0)
+        await audit_log.record(connection, tenant.id, actor, "key.revoke", "key", key_id, before=_facts(owned.key))
+        await revisions.bump(connection, "key", key_id)
+    return OwnedKey(revoked, owned.email)
+
+
+async def _require_key(connection: Connection, key_id: str, tenant_slug: str | None) -> tuple[Tenant, OwnedKey]:
+    """The key and its tenant; `tenant_slug` narrows to one tenant. Raises NotFound."""
+    unknown = NotFound(f"There is no key {key_id[:80]!r}.", fix="See: reseller-kit key list --tenant TENANT")
+    if tenant_slug is not None:
+        tenant = await require_tenant(connection, tenant_slug)
+    else:
+        tenant_id = await operator.tenant_of_key(connection, key_id) if is_public_id(key_id, "key") else None
+        found = None if tenant_id is None else await operator.tenant_by_id(connection, tenant_id)
+        if found is None:
+            raise unknown
+        tenant = found
+    owned = await keys.find(connection, tenant.id, key_id) if is_public_id(key_id, "key") else None
+    if owned is None:
+        raise unknown
+    return tenant, owned
+
+
+def _check(terms: KeyTerms) -> None:
+    if terms.reset is not None and terms.limit is None:
+        raise InvalidRequest("A reset without a limit does nothing.", param="reset", fix="Give --limit as well.")
+    if terms.expires_at is not None and terms.expires_at <= now_us():
+        raise InvalidRequest("The key would be expired at once.", param="expires", fix="Give a time in the future.")
+    rpm = terms.requests_per_minute
+    if rpm is not None and not 1 <= rpm <= MAX_REQUESTS_PER_MINUTE:
+        raise InvalidRequest(
+            f"{rpm} requests per minute is out of range.",
+            param="rpm",
+            fix=f"Give a number from 1 to {MAX_REQUESTS_PER_MINUTE}.",
+        )
+    if len(terms.models) > _MAX_GLOBS or not all(GLOB.fullmatch(glob) for glob in terms.models):
+        raise InvalidRequest(
+            "The models hold what is no pattern.",
+            param="models",
+            fix=f"Give at most {_MAX_GLOBS} model names or patterns such as gpt-*, separated by commas.",
+        )
+
+
+def _make(tenant: Tenant, customer_id: str, terms: KeyTerms) -> tuple[str, ApiKey]:
+    secret = apikey.generate(tenant.settings.get("brand", {}).get("key_prefix", "sk"))
+    key = ApiKey(
+        id=new_id("key"),
+        tenant_id=tenant.id,
+        customer_id=customer_id,
+        prefix=apikey.shown_part(secret),
+        name=terms.name,
+        limit_nano=terms.limit,
+        limit_reset=terms.reset,
+        models=terms.models,
+        requests_per_minute=terms.requests_per_minute,
+        expires_at=terms.expires_at,
+        revoked_at=None,
+        created_at=now_us(),
+    )
+    return secret, key
+
+
+def _terms(key: ApiKey) -> KeyTerms:
+    return KeyTerms(
+        name=key.name,
+        limit=key.limit_nano,
+        reset=msgspec.convert(key.limit_reset, LimitReset | None),
+        models=key.models,
+        expires_at=key.expires_at,
+        requests_per_minute=key.requests_per_minute,
+    )
+
+
+def _facts(key: ApiKey) -> dict[str, object]:
+    shown = ("id", "customer_id", "prefix", "name", "limit_nano", "limit_reset", "requests_per_minute", "expires_at")
+    return {**{name: getattr(key, name) for name in shown}, "models": list(key.models)}

@@ -1,0 +1,92 @@
+"""References to secrets: which ones a state holds, and what they resolve to. Stores and shows no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ...core.errors import KitError
+from ...core.manifest import is_reference
+
+Resolve = Callable[[str], str]
+"""A reference such as `env:NAME` to its secret. Raises UnreadableSecret."""
+
+_MAX_LENGTH: Final = 16_384
+_TENANT_SECRETS: Final = ("payments.api_key", "payments.webhook_secret", "email.smtp.password")
+
+
+class UnreadableSecret(KitError):
+    """A reference that leads to nothing; the message says why and holds no secret."""
+
+    code = "unreadable_secret"
+    status = 400
+
+
+class SecretField(Struct, frozen=True, kw_only=True):
+    """A reference in a resource: the field, its place within the field, and the name it is stored under."""
+
+    kind: str
+    id: str
+    field: str
+    position: int | None
+    name: str
+    reference: str
+
+
+def secret_fields(kind: str, resource_id: str, fields: Mapping[str, Any]) -> Iterator[SecretField]:
+    """Every reference that the resource holds."""
+    if kind == "upstream":
+        for position, reference in enumerate(fields.get("api_keys", ())):
+            name = f"upstream:{resource_id}:key:{position}"
+            yield _field(kind, resource_id, "api_keys", name, reference, position)
+        for field, value in fields.items():
+            if field.startswith("headers.") and is_reference(value):
+                name = f"upstream:{resource_id}:header:{field.removeprefix('headers.')}"
+                yield _field(kind, resource_id, field, name, value)
+    elif kind == "tenant":
+        for field in _TENANT_SECRETS:
+            if field in fields:
+                yield _field(kind, resource_id, field, f"tenant:{resource_id}:{field}", fields[field])
+
+
+def _field(
+    kind: str, resource_id: str, field: str, name: str, reference: str, position: int | None = None
+) -> SecretField:
+    return SecretField(kind=kind, id=resource_id, field=field, position=position, name=name, reference=reference)
+
+
+def resolver(environ: Mapping[str, str], folder: Path) -> Resolve:
+    """Resolves `env:` from `environ` and `file:` paths relative to `folder`."""
+
+    def resolve(reference: str) -> str:
+        scheme, _, name = reference.partition(":")
+        value = _from_environment(environ, name) if scheme == "env" else _from_file(folder / name, name)
+        if not value.isprintable() or len(value) > _MAX_LENGTH:
+            raise UnreadableSecret(
+                f"{reference} holds control characters or is too long.", fix="A secret is one line of text."
+            )
+        return value
+
+    return resolve
+
+
+def _from_environment(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise UnreadableSecret(f"The environment variable {name} is not set.", fix=f"Set it: export {name}=…")
+    return value
+
+
+def _from_file(path: Path, name: str) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            value = file.read(_MAX_LENGTH + 1).strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UnreadableSecret(f"The file {name} can't be read: {reason}.", fix="Create it, or correct the path.") from None
+    if not value:
+        raise UnreadableSecret(f"The file {name} is empty.", fix="Put the secret into it.")
+    return value

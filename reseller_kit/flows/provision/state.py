@@ -1,0 +1,98 @@
+"""The database's rows as resources, and resources as what is stored. Reads and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ...core.catalog import PriceList
+from ...core.manifest import Document, Levels, Resources, flat, nested, offers
+from ...db.operator_manifest import ManifestRows
+
+TENANT_COLUMNS: Final = ("name", "status", "theme", "timezone")
+"""Fields of a tenant that have columns of their own; all others live in its settings."""
+_UPSTREAM_COLUMNS: Final = ("dialect", "base_url", "api_keys")
+
+
+def base_resources(rows: ManifestRows) -> Resources:
+    """The file applied last."""
+    return {(row["kind"], row["id"]): row["fields"] for row in rows.base}
+
+
+def stored_base(resources: Resources) -> list[dict[str, Any]]:
+    """The form in which an applied file is kept."""
+    return [{"kind": kind, "id": name, "fields": fields} for (kind, name), fields in resources.items()]
+
+
+def actual_resources(rows: ManifestRows) -> Resources:
+    """What the database holds now, in the file's own terms."""
+    found: Resources = {}
+    if rows.platform is not None:
+        platform = dict(rows.platform)
+        wholesale = platform.pop("wholesale", {})
+        found["platform", "platform"] = flat("platform", platform)
+        found["wholesale", "wholesale"] = flat("wholesale", wholesale)
+    for row in rows.upstreams:
+        keys = [key["reference"] for key in rows.upstream_keys if key["upstream_id"] == row["id"]]
+        own = {"dialect": row["dialect"], "base_url": row["base_url"], "api_keys": keys}
+        found["upstream", row["name"]] = {**own, **flat("upstream", row["settings"])}
+    for row in rows.models:
+        found["model", row["name"]] = flat("model", row["settings"])
+    for row in rows.tenants:
+        own = {name: row[name] for name in TENANT_COLUMNS}
+        found["tenant", row["slug"]] = {**own, **flat("tenant", row["settings"])}
+    _add_belongings(found, rows)
+    return found
+
+
+def _add_belongings(found: Resources, rows: ManifestRows) -> None:
+    slugs = {row["id"]: row["slug"] for row in rows.tenants}
+    for row in rows.owners:
+        found["owner", f"{slugs[row['tenant_id']]}/{row['email']}"] = {"role": "owner"}
+    for row in rows.domains:
+        fields = {"tenant": slugs[row["tenant_id"]], "role": row["role"], "primary": row["is_primary"]}
+        found["domain", row["host"]] = fields
+    for row in rows.packages:
+        terms = {name: value for name, value in row["terms"].items() if name != "id"}
+        found["package", f"{slugs[row['tenant_id']]}/{row['code']}"] = flat("package", terms)
+
+
+def platform_settings(state: Resources) -> dict[str, Any]:
+    """What the platform's row holds."""
+    wholesale = nested("wholesale", state.get(("wholesale", "wholesale"), {}))
+    return {**nested("platform", state["platform", "platform"]), "wholesale": wholesale}
+
+
+def upstream_settings(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What an upstream's settings hold."""
+    return nested("upstream", {name: value for name, value in fields.items() if name not in _UPSTREAM_COLUMNS})
+
+
+def tenant_settings(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a tenant's settings hold."""
+    return nested("tenant", {name: value for name, value in fields.items() if name not in TENANT_COLUMNS})
+
+
+def published_book(rows: ManifestRows, document: Document) -> dict[tuple[str, str], Levels]:
+    """The prices that are in force for what each tenant offers now."""
+    ids = {row["slug"]: row["id"] for row in rows.tenants}
+    book = {}
+    for tenant in document.tenants:
+        for model in document.models:
+            versions = [
+                rows.prices.get((ids[tenant.slug], model, "retail")),
+                rows.prices.get((ids[tenant.slug], model, "wholesale")),
+                rows.prices.get((None, model, "cost")),
+            ]
+            if None in versions or tenant.status == "archived" or not offers(tenant.catalog, model):
+                continue
+            retail, wholesale, cost = (price_list(version[1]) for version in versions if version is not None)
+            book[tenant.slug, model] = Levels(cost=cost, wholesale=wholesale, retail=retail)
+    return book
+
+
+def price_list(stored: Any) -> PriceList:
+    """A price list from its stored JSON."""
+    return msgspec.convert(stored, PriceList)

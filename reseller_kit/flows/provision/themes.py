@@ -1,0 +1,49 @@
+"""Whether the themes that a manifest names are installed and take its brands' values. Renders nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+
+from ...core.manifest import Document, Report, Tenant
+from ...core.theme import Problem, resolve_settings, resolve_tokens
+from ...core.toml_lines import Path
+from ...theming.library import Theme
+from ...theming.page import BRAND_TEXTS
+
+
+def theme_check(themes: Mapping[str, Theme]) -> Callable[[Document, Report], None]:
+    """A check of a manifest against the installed themes."""
+
+    def check(document: Document, report: Report) -> None:
+        for index, tenant in enumerate(document.tenants):
+            path: Path = ("tenants", index)
+            if tenant.theme in themes:
+                _check_brand(tenant, themes[tenant.theme], (*path, "brand"), report)
+            elif not report.is_broken((*path, "theme")):
+                near = difflib.get_close_matches(tenant.theme, list(themes), n=1)
+                fix = f'Did you mean "{near[0]}"?' if near else f"Installed are {', '.join(sorted(themes))}."
+                report.add("RK502", (*path, "theme"), f"The theme {tenant.theme!r} is not installed.", fix)
+
+    return check
+
+
+def _check_brand(tenant: Tenant, theme: Theme, path: Path, report: Report) -> None:
+    if report.is_broken((*path, "tokens")) or report.is_broken((*path, "settings")):
+        return
+    tokens = {
+        name: value.light if value.dark is None else {"light": value.light, "dark": value.dark}
+        for name, value in tenant.brand.tokens.items()
+    }
+    for problem in (*resolve_tokens(theme.chain, tokens)[1], *resolve_settings(theme.chain, tenant.brand.settings)[1]):
+        _report(problem, path, report)
+    for name in tenant.brand.texts:
+        if name not in BRAND_TEXTS:
+            report.add("RK503", (*path, "texts", name), f"There is no text {name!r}.", f"There are {', '.join(BRAND_TEXTS)}.")
+
+
+def _report(problem: Problem, path: Path, report: Report) -> None:
+    if problem.rule == "contrast":
+        report.add("RK504", (*path, "tokens"), problem.message, problem.fix, level="warning")
+    else:
+        report.add("RK503", (*path, *problem.path), problem.message, problem.fix)

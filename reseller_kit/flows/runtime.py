@@ -1,0 +1,139 @@
+"""A serving process's live state: ledger writer, snapshot, key cache, upstream clients, limiters. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from ..core.health import HealthBoard
+from ..core.limits import Bucket
+from ..core.storefront import Snapshot, UpstreamConfig
+from ..db import revisions
+from ..db.changes import ChangeProbe, open_probe
+from ..db.engine import Database
+from ..db.ledger import LedgerWriter
+from ..telemetry.logs import AccessLog
+from ..telemetry.metrics import Metrics
+from ..upstream.base import Upstream
+from ..vault import Vault
+from . import snapshot as snapshots
+from .authenticate import KeyCache
+
+_log = logging.getLogger(__name__)
+_POLL_SECONDS: Final = 0.1
+_MAX_BUCKETS: Final = 100_000
+
+UpstreamFactory = Callable[[UpstreamConfig], Upstream]
+
+
+class Runtime:
+    """What the gateway and the pages work with. `snapshot` is replaced whole, never changed."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        vault: Vault,
+        ledger: LedgerWriter,
+        snapshot: Snapshot,
+        upstream_factory: UpstreamFactory,
+        access_log: AccessLog,
+    ) -> None:
+        self.db = db
+        self.vault = vault
+        self.ledger = ledger
+        self.snapshot = snapshot
+        self.keys = KeyCache(db, vault.pepper)
+        self.metrics = Metrics()
+        self.health = HealthBoard()
+        self.access_log = access_log
+        self.draining = False
+        self.active: set[str] = set()
+        """Request ids whose holds this process is working on."""
+        self.request_buckets: dict[tuple[str, str], Bucket] = {}
+        self.token_buckets: dict[str, Bucket] = {}
+        self.open_calls: dict[str, int] = {}
+        """Calls under way by customer id."""
+        self._factory = upstream_factory
+        self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
+        self._probe: ChangeProbe | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+
+    def upstream(self, name: str) -> Upstream:
+        """The client of an upstream of the snapshot, made when its configuration is new."""
+        config = self.snapshot.upstreams[name]
+        held = self._upstreams.get(name)
+        if held is not None and held[0] is config:
+            return held[1]
+        if held is not None and _same(held[0], config):
+            self._upstreams[name] = (config, held[1])
+            return held[1]
+        client = self._factory(config)
+        self._upstreams[name] = (config, client)
+        if held is not None:
+            held[1].close()
+        return client
+
+    def bucket(self, kind: str, ref: str) -> Bucket:
+        """The request bucket of a key or customer."""
+        if len(self.request_buckets) > _MAX_BUCKETS:
+            self.request_buckets.clear()
+        return self.request_buckets.setdefault((kind, ref), Bucket())
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run work beside the request that began it; `finish_background` waits for it."""
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def finish_background(self, seconds: float) -> None:
+        """Wait for spawned work, at most this long."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=seconds)
+
+    async def watch(self) -> None:
+        """Follow the database's revision for ever; a fault is logged and tried again."""
+        while True:
+            try:
+                await self.refresh()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                _log.exception("reading changes failed; trying again")
+                await asyncio.sleep(1)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def refresh(self) -> None:
+        """Take over what changed since the snapshot's revision."""
+        if self._probe is None:
+            self._probe = open_probe(self.db)
+        if await self._probe.revision() == self.snapshot.revision:
+            return
+        async with self.db.read() as connection:
+            changes = await revisions.since(connection, self.snapshot.revision)
+        for _, kind, ref in changes:
+            if kind in {"key", "customer"}:
+                self.keys.forget(kind, ref)
+        if any(kind not in {"key", "customer"} for _, kind, _ in changes):
+            self.snapshot = await snapshots.load(self.db, self.vault)
+        elif changes:
+            self.snapshot = snapshots.at_revision(self.snapshot, changes[-1][0])
+
+    async def close(self) -> None:
+        """Close upstream connections and the probe."""
+        for _, client in self._upstreams.values():
+            client.close()
+        if self._probe is not None:
+            await self._probe.close()
+
+
+def _same(one: UpstreamConfig, other: UpstreamConfig) -> bool:
+    return (one.dialect, one.base_url, one.api_keys, one.settings) == (
+        other.dialect,
+        other.base_url,
+        other.api_keys,
+        other.settings,
+    )

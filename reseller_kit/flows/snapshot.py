@@ -1,0 +1,195 @@
+"""Builds the in-process snapshot that requests are served from. Reads the database once, changes nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
+from ..core.money import parse_amount
+from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
+from ..core.tenant import DomainRole
+from ..db.engine import Database, now_us
+from ..db.snapshot import SnapshotRows, read_all
+from ..vault import Vault
+
+_Prices = dict[tuple[int, str, str], PriceVersion]
+
+
+async def load(db: Database, vault: Vault) -> Snapshot:
+    """The snapshot as of now."""
+    async with db.read() as connection:
+        rows = await read_all(connection, now_us())
+    return build(rows, vault)
+
+
+def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
+    """The snapshot that these rows describe."""
+    upstreams = _upstreams(rows, vault)
+    routes = _routes(rows)
+    prices = _prices(rows)
+    domains: dict[int, list[dict[str, Any]]] = {}
+    for domain in rows.domains:
+        domains.setdefault(domain["tenant_id"], []).append(domain)
+    suffix = rows.platform.get("storefront_suffix")
+    hosts: dict[str, HostEntry] = {}
+    for tenant in rows.tenants:
+        own = domains.get(tenant["id"], [])
+        storefront = _storefront(tenant, own, rows, prices, routes, suffix)
+        if suffix:
+            hosts[f"{tenant['slug']}.{suffix}"] = HostEntry(storefront, "storefront")
+        for domain in own:
+            hosts[domain["host"]] = HostEntry(storefront, domain["role"])
+    platform_name = str(rows.platform.get("name", ""))
+    platform_hosts = frozenset(rows.platform.get("hosts", ()))
+    return Snapshot(
+        revision=rows.revision,
+        platform_name=platform_name,
+        platform_hosts=platform_hosts,
+        public_url=rows.platform.get("public_url"),
+        hosts=hosts,
+        upstreams=upstreams,
+        hidden_words=tuple(sorted(_hidden_words(platform_name, platform_hosts, upstreams.values()))),
+    )
+
+
+def price_list(document: object) -> PriceList:
+    """A price list from its stored JSON."""
+    return msgspec.convert(document, PriceList)
+
+
+def _storefront(
+    tenant: Mapping[str, Any],
+    domains: list[dict[str, Any]],
+    rows: SnapshotRows,
+    prices: _Prices,
+    routes: Mapping[int, tuple[Route, ...]],
+    suffix: str | None,
+) -> Storefront:
+    settings = tenant["settings"]
+    fallback = f"{tenant['slug']}.{suffix}" if suffix else tenant["slug"]
+    primary = _host(domains, "storefront") or fallback
+    return Storefront(
+        tenant_id=tenant["id"],
+        slug=tenant["slug"],
+        name=tenant["name"],
+        status=tenant["status"],
+        suspended=tenant["suspended_at"] is not None,
+        theme=tenant["theme"],
+        timezone=tenant["timezone"],
+        primary_host=primary,
+        api_host=_host(domains, "api") or primary,
+        reseller_wallet_id=rows.reseller_wallets[tenant["id"]],
+        overdraft=parse_amount(settings.get("wholesale", {}).get("overdraft", "0.00")),
+        limits=msgspec.convert(settings.get("limits", {}), CallLimits),
+        models=_offer(tenant["id"], settings.get("catalog", {}), rows, prices, routes),
+        settings=settings,
+        packages=tuple(row["terms"] for row in rows.packages if row["tenant_id"] == tenant["id"]),
+    )
+
+
+def _host(domains: list[dict[str, Any]], role: DomainRole) -> str | None:
+    fitting = [domain for domain in domains if domain["role"] == role]
+    fitting.sort(key=lambda domain: (not domain["is_primary"], domain["id"]))
+    return fitting[0]["host"] if fitting else None
+
+
+def _offer(
+    tenant_id: int,
+    catalog: Mapping[str, Any],
+    rows: SnapshotRows,
+    prices: _Prices,
+    routes: Mapping[int, tuple[Route, ...]],
+) -> dict[str, OfferedModel]:
+    """What the tenant's customers may ask for; a model without a published price or a route is not offered."""
+    offered: dict[str, OfferedModel] = {}
+    allow, deny = catalog.get("allow", ["*"]), catalog.get("deny", [])
+    for model in rows.models:
+        name = model["name"]
+        retail, wholesale = prices.get((tenant_id, name, "retail")), prices.get((tenant_id, name, "wholesale"))
+        if retail is None or wholesale is None or not routes.get(model["id"]):
+            continue
+        if not _matches(name, allow) or _matches(name, deny):
+            continue
+        offered[name] = OfferedModel(
+            name=name,
+            model=name,
+            context=model["context"],
+            max_output=model["max_output"],
+            retail=retail,
+            wholesale=wholesale,
+            routes=routes[model["id"]],
+            created_at=model["created_at"] // 1_000_000,
+        )
+    for alias, target in catalog.get("aliases", {}).items():
+        if target in offered:
+            offered[alias] = msgspec.structs.replace(offered[target], name=alias)
+    return offered
+
+
+def _matches(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+
+def _routes(rows: SnapshotRows) -> dict[int, tuple[Route, ...]]:
+    names = {row["id"]: row["name"] for row in rows.upstreams}
+    found: dict[int, tuple[Route, ...]] = {}
+    for row in rows.routes:
+        if row["upstream_id"] not in names:
+            continue
+        route = Route(
+            id=row["id"],
+            upstream=names[row["upstream_id"]],
+            upstream_model=row["upstream_model"],
+            priority=row["priority"],
+            weight=row["weight"],
+            cost=PriceVersion(
+                id=row["cost_version"], level="cost", price_list=price_list(rows.cost_versions[row["cost_version"]])
+            ),
+        )
+        found[row["model_id"]] = (*found.get(row["model_id"], ()), route)
+    return found
+
+
+def _prices(rows: SnapshotRows) -> _Prices:
+    return {
+        (row["tenant_id"], row["model"], row["level"]): PriceVersion(
+            id=row["id"], level=row["level"], price_list=price_list(row["prices"])
+        )
+        for row in rows.price_versions
+    }
+
+
+def _upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
+    keys: dict[int, list[str]] = {}
+    for row in rows.upstream_keys:
+        name = row["secret_name"]
+        if name in rows.secrets:
+            keys.setdefault(row["upstream_id"], []).append(vault.open(name, *rows.secrets[name]))
+    return {
+        row["name"]: UpstreamConfig(
+            name=row["name"],
+            dialect=row["dialect"],
+            base_url=row["base_url"],
+            provider=row["settings"].get("provider", ""),
+            api_keys=tuple(keys.get(row["id"], ())),
+            settings=row["settings"],
+        )
+        for row in rows.upstreams
+    }
+
+
+def _hidden_words(name: str, hosts: Iterable[str], upstreams: Iterable[UpstreamConfig]) -> set[str]:
+    words = {name, *hosts}
+    for upstream in upstreams:
+        words |= {upstream.name, upstream.provider, urlsplit(upstream.base_url).hostname or ""}
+    return {word for word in words if word}
+
+
+def at_revision(snapshot: Snapshot, revision: int) -> Snapshot:
+    """The same snapshot, known to be good up to a later revision."""
+    return msgspec.structs.replace(snapshot, revision=revision)

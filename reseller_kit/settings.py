@@ -1,0 +1,243 @@
+"""The process's settings. The only reader of the environment; starts nothing.
+
+Every variable is in `VARIABLES` with its default and meaning; one that is set to nothing counts as not set.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from .core.errors import KitError
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PREFIX: Final = "RESELLER_KIT_"
+VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
+    "DATA_DIR": ("./data", "Folder of the embedded database and the generated secret key."),
+    "DATABASE_URL": ("sqlite+aiosqlite:///<data dir>/reseller_kit.db", "Or postgresql+asyncpg://…"),
+    "SECRET_KEY": (
+        "generated into the data dir on SQLite; must be given on PostgreSQL",
+        "Encrypts the data keys and the pepper that the database keeps.",
+    ),
+    "CACHE_URL": ("in process", "redis://… (Redis or Valkey): limits and invalidation between replicas."),
+    "CONFIG": ("./tenants.toml", "What plan and apply read."),
+    "MAIL_URL": ("file://<data dir>/mail", "file://DIR writes one .eml a mail; smtp://user:pass@host:587 sends."),
+    "LOG": ("json", "Format of log lines: json or console."),
+    "TRUSTED_PROXIES": ("none", "Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."),
+    "INTERNAL_PEERS": ("loopback", "Addresses that may ask /internal/* and /metrics."),
+    "OTLP_URL": ("none", "OpenTelemetry collector."),
+}
+"""Name behind the prefix: (default as documented, meaning)."""
+
+SECRET_KEY_FILE: Final = "secret.key"
+DATABASE_FILE: Final = "reseller_kit.db"
+_MIN_SECRET_LENGTH: Final = 32
+_LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+_DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class InvalidSetting(KitError):
+    """An environment variable that is missing, malformed or must not be set."""
+
+    code = "invalid_setting"
+    status = 500
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the environment says, checked. Holds secrets: its text shows none of them."""
+
+    data_dir: Path
+    database_url: str
+    secret_key: str
+    secret_key_file: Path | None
+    """Where the secret key was read from; None when the environment gave it."""
+    cache_url: str | None
+    config: Path
+    mail_url: str
+    log: Literal["json", "console"]
+    trusted_proxies: tuple[Network, ...]
+    internal_peers: tuple[Network, ...]
+    otlp_url: str | None
+
+    def __repr__(self) -> str:
+        return f"Settings(data_dir={str(self.data_dir)!r})"
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings of this process. On SQLite it makes the data dir and the secret key when they are missing.
+
+    Raises InvalidSetting, naming the variable and what it should hold.
+    """
+    if environ.get("TEST_MODE"):
+        raise InvalidSetting(
+            "TEST_MODE is set; it switches off a check of the payment library.", fix="Unset TEST_MODE and start again."
+        )
+    data_dir = Path(_read(environ, "DATA_DIR") or "./data").absolute()
+    database_url = _database_url(environ, data_dir)
+    secret_key, secret_key_file = _secret_key(environ, database_url, data_dir)
+    return Settings(
+        data_dir=data_dir,
+        database_url=database_url,
+        secret_key=secret_key,
+        secret_key_file=secret_key_file,
+        cache_url=_url(environ, "CACHE_URL", ("redis", "rediss")),
+        config=Path(_read(environ, "CONFIG") or "./tenants.toml"),
+        mail_url=_mail_url(environ, data_dir),
+        log=_log(environ),
+        trusted_proxies=_networks(environ, "TRUSTED_PROXIES", ()),
+        internal_peers=_networks(environ, "INTERNAL_PEERS", _LOOPBACK),
+        otlp_url=_url(environ, "OTLP_URL", ("http", "https")),
+    )
+
+
+def _read(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(PREFIX + name, "").strip()
+
+
+def _database_url(environ: Mapping[str, str], data_dir: Path) -> str:
+    url = _read(environ, "DATABASE_URL")
+    if not url:
+        path = str(data_dir / DATABASE_FILE)
+        if re.search(r"[?#%]", path):
+            raise InvalidSetting(
+                f"{PREFIX}DATA_DIR has a character that a database URL can't carry.",
+                fix="Choose a folder without ?, # and %.",
+            )
+        _make_folder(data_dir)
+        return f"sqlite+aiosqlite:///{path}"
+    # The URL may hold a password, so no message repeats it.
+    if url.partition("://")[0] not in _DRIVERS:
+        raise InvalidSetting(
+            f"{PREFIX}DATABASE_URL names no driver that is known.",
+            fix="Use sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE.",
+        )
+    return url
+
+
+def _secret_key(environ: Mapping[str, str], database_url: str, data_dir: Path) -> tuple[str, Path | None]:
+    given = _read(environ, "SECRET_KEY")
+    if given:
+        return _checked_key(given, f"{PREFIX}SECRET_KEY"), None
+    if not database_url.startswith("sqlite"):
+        raise InvalidSetting(
+            f"{PREFIX}SECRET_KEY is not set; on PostgreSQL it must be.",
+            fix="Generate one, keep it safe, and set it: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+    file = data_dir / SECRET_KEY_FILE
+    try:
+        if not file.exists():
+            _generate_key(file)
+        return _checked_key(file.read_text(encoding="ascii").strip(), str(file)), file
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds no key"
+        raise InvalidSetting(
+            f"The secret key file {file} can't be used: {reason}.",
+            fix=f"Correct its permissions, or set {PREFIX}SECRET_KEY.",
+        ) from None
+
+
+def _checked_key(key: str, source: str) -> str:
+    if len(key) < _MIN_SECRET_LENGTH:
+        raise InvalidSetting(
+            f"{source} holds a key of {len(key)} characters; at least {_MIN_SECRET_LENGTH} are needed.",
+            fix="Generate one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+    return key
+
+
+def _generate_key(file: Path) -> None:
+    """Write a new key with mode 0600. Of two processes that start at once, the first one's key stays."""
+    _make_folder(file.parent)
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as out:
+        out.write(base64.urlsafe_b64encode(os.urandom(32)).decode() + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSetting(
+            f"The data folder {folder} can't be made: {error.strerror}.",
+            fix=f"Set {PREFIX}DATA_DIR to a folder that can be written.",
+        ) from None
+
+
+def _mail_url(environ: Mapping[str, str], data_dir: Path) -> str:
+    url = _read(environ, "MAIL_URL") or f"file://{data_dir / 'mail'}"
+    parts = _split(url, "MAIL_URL", ("file", "smtp", "smtps"))
+    if not (parts.path.startswith("/") and not parts.netloc if parts.scheme == "file" else parts.hostname):
+        raise _unusable("MAIL_URL", "Use file:///absolute/folder or smtp://user:password@host:587.")
+    return url
+
+
+def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    url = _read(environ, name)
+    if not url:
+        return None
+    if not _split(url, name, schemes).hostname:
+        raise _unusable(name, f"Use {schemes[0]}://HOST.")
+    return url
+
+
+def _split(url: str, name: str, schemes: tuple[str, ...]) -> _Parts:
+    fix = f"Begin it with {' or '.join(f'{scheme}://' for scheme in schemes)}."
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # a port that is no number raises only when it is asked for
+    except ValueError:
+        raise _unusable(name, fix) from None
+    if parts.scheme not in schemes:
+        raise _unusable(name, fix)
+    return _Parts(parts.scheme, parts.netloc, parts.hostname or "", parts.path)
+
+
+class _Parts(Struct, frozen=True):
+    scheme: str
+    netloc: str
+    hostname: str
+    path: str
+
+
+def _log(environ: Mapping[str, str]) -> Literal["json", "console"]:
+    value = _read(environ, "LOG") or "json"
+    if value not in {"json", "console"}:
+        raise InvalidSetting(f"{PREFIX}LOG is {value[:40]!r}.", fix="Use json or console.")
+    return "json" if value == "json" else "console"
+
+
+def _networks(environ: Mapping[str, str], name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:
+    text = _read(environ, name)
+    if not text:
+        return default
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        return tuple(ipaddress.ip_network(part) for part in parts if part)
+    except ValueError as error:
+        raise InvalidSetting(
+            f"{PREFIX}{name} holds what is no address: {error}.",
+            fix="Separate addresses or networks by commas, such as 10.0.0.5, 192.168.0.0/24.",
+        ) from None
+
+
+def _unusable(name: str, fix: str) -> InvalidSetting:
+    return InvalidSetting(f"{PREFIX}{name} is not a usable URL.", fix=fix)

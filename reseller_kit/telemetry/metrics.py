@@ -1,0 +1,34 @@
+"""The process's Prometheus metrics, in a registry of its own. Labels are bounded: tenant and outcome, never key or customer."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+
+class Metrics:
+    """Counters and gauges of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.calls = Counter(
+            "reseller_kit_calls",
+            "API calls that reached the hold, by tenant and status.",
+            ("tenant", "status"),
+            registry=self.registry,
+        )
+        self.refusals = Counter(
+            "reseller_kit_refusals",
+            "API calls refused before the hold was placed, by tenant and error code.",
+            ("tenant", "code"),
+            registry=self.registry,
+        )
+        self.open_calls = Gauge(
+            "reseller_kit_open_calls", "Calls under way in this process.", registry=self.registry
+        )
+        self.settle_retries = Counter(
+            "reseller_kit_settle_retries", "Settles that had to be tried again.", registry=self.registry
+        )
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,41 @@
+"""Themes on disk to pages, tokens to CSS. Knows no tenant, reads no database: all it shows is given to it.
+
+`load` once, then `render`, `stylesheet`, `icon` and `asset` answer from memory.
+"""
+
+from .library import Asset, Theme, themes_dir
+from .page import (
+    Brand,
+    ErrorInfo,
+    Legal,
+    Links,
+    ModelRow,
+    PackageRow,
+    Page,
+    PriceRow,
+    StatusRow,
+)
+from .render import Library, asset, icon, load, render, stylesheet
+from .stylesheet import Stylesheet
+
+__all__ = [
+    "Asset",
+    "Brand",
+    "ErrorInfo",
+    "Legal",
+    "Library",
+    "Links",
+    "ModelRow",
+    "PackageRow",
+    "Page",
+    "PriceRow",
+    "StatusRow",
+    "Stylesheet",
+    "Theme",
+    "asset",
+    "icon",
+    "load",
+    "render",
+    "stylesheet",
+    "themes_dir",
+]

@@ -1,0 +1,190 @@
+"""Themes on disk to values: manifests, inheritance, texts and hashed static files. Renders nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+import reseller_kit
+from reseller_kit.core.errors import InvalidManifest, InvalidRequest
+from reseller_kit.core.theme import MAX_LEVELS, ThemeManifest, decode_manifest, satisfies
+
+STATIC_PREFIX: Final = "/theme/static/"
+"""Where the web layer serves `asset`; every URL below it carries its content's hash and never changes."""
+CONTENT_TYPES: Final = {
+    ".ico": "image/x-icon",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+"""What is served; other files under static/ (style sheets, notes) are not."""
+_HASH_LENGTH: Final = 12
+
+
+class Asset(Struct, frozen=True):
+    """A static file. `url` is its public path, `body` its bytes."""
+
+    url: str
+    content_type: str
+    body: bytes
+
+
+class Theme(Struct, frozen=True, eq=False, kw_only=True):
+    """A theme with everything it inherits. `folders` and `chain` run from the root to the theme itself."""
+
+    name: str
+    chain: tuple[ThemeManifest, ...]
+    folders: tuple[Path, ...]
+    assets: dict[str, Asset]
+    texts: dict[str, dict[str, str]]
+
+    @property
+    def manifest(self) -> ThemeManifest:
+        """The theme's own manifest."""
+        return self.chain[-1]
+
+    @property
+    def folder(self) -> Path:
+        """The theme's own folder."""
+        return self.folders[-1]
+
+    def find(self, path: str, start: str | None = None) -> Path | None:
+        """The file at `path` in the theme or, failing that, its nearest parent; from the ancestor `start` if given."""
+        names = [manifest.name for manifest in self.chain]
+        below = names.index(start) + 1 if start in names else 0 if start else len(names)
+        for folder in reversed(self.folders[:below]):
+            file = (folder / path).resolve()
+            if file.is_file() and file.is_relative_to(folder.resolve()):
+                return file
+        return None
+
+
+def themes_dir() -> Path:
+    """Where the themes that come with the product lie: inside the wheel, or beside the package in a checkout."""
+    package = Path(reseller_kit.__file__).parent
+    installed = package / "_themes"
+    return installed if installed.is_dir() else package.parent / "themes"
+
+
+def read_themes(*folders: Path) -> dict[str, Theme]:
+    """Every theme in the given folders' sub-folders, by name; a later folder's theme replaces an earlier one's.
+
+    Raises InvalidManifest for a manifest that can't be read, a folder that is not named as its theme, an unknown
+    parent, a cycle, more than three levels, or a theme that asks for another version of the product.
+    """
+    found: dict[str, tuple[Path, ThemeManifest]] = {}
+    for file in (file for folder in folders for file in sorted(folder.glob("*/theme.toml"))):
+        manifest = read_manifest(file.parent)
+        found[manifest.name] = (file.parent, manifest)
+    return {name: _inherit(name, found) for name in sorted(found)}
+
+
+def read_manifest(folder: Path) -> ThemeManifest:
+    """One theme's manifest. Raises InvalidManifest as `read_themes` does."""
+    try:
+        text = (folder / "theme.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidManifest(f"{folder.name}/theme.toml cannot be read: {reason}.", fix="Create it.") from None
+    manifest = decode_manifest(text, folder.name)
+    if manifest.name != folder.name:
+        raise InvalidManifest(f"Theme {manifest.name} lies in folder {folder.name}.", fix="Give both the same name.")
+    try:
+        suits = satisfies(manifest.requires, reseller_kit.__version__)
+    except InvalidRequest as error:
+        raise InvalidManifest(f"{folder.name}/theme.toml: {error.message}", fix=error.fix) from None
+    if not suits:
+        raise InvalidManifest(
+            f"Theme {manifest.name} requires version {manifest.requires}; this is {reseller_kit.__version__}.",
+            fix="Install a version of the theme that suits.",
+        )
+    return manifest
+
+
+def _inherit(name: str, found: Mapping[str, tuple[Path, ThemeManifest]]) -> Theme:
+    names = _chain_of(name, found)
+    folders = tuple(found[link][0] for link in names)
+    return Theme(
+        name=name,
+        chain=tuple(found[link][1] for link in names),
+        folders=folders,
+        assets=_read_assets(folders),
+        texts=_read_texts(folders),
+    )
+
+
+def _chain_of(name: str, found: Mapping[str, tuple[Path, ThemeManifest]]) -> list[str]:
+    names = [name]
+    while (parent := found[names[0]][1].extends) is not None:
+        if parent in names:
+            raise InvalidManifest(
+                f"Themes extend each other in a circle: {' → '.join([*reversed(names), parent])}.",
+                fix=f"Change extends in {names[0]}/theme.toml.",
+            )
+        if parent not in found:
+            raise InvalidManifest(
+                f"Theme {names[0]} extends {parent}, which is not installed.",
+                fix=f"Installed are {', '.join(sorted(found))}.",
+            )
+        names.insert(0, parent)
+    if len(names) > MAX_LEVELS:
+        raise InvalidManifest(
+            f"Theme {name} is {len(names)} levels deep: {' → '.join(reversed(names))}.",
+            fix=f"At most {MAX_LEVELS} levels are allowed.",
+        )
+    return names
+
+
+def _read_assets(folders: tuple[Path, ...]) -> dict[str, Asset]:
+    """Static files by their path below `static/`; a child's file replaces its parent's."""
+    assets: dict[str, Asset] = {}
+    for static in (folder / "static" for folder in folders):
+        for file in sorted(static.rglob("*")):
+            content_type = CONTENT_TYPES.get(file.suffix)
+            if content_type is None or not file.is_file():
+                continue
+            path, body = file.relative_to(static), file.read_bytes()
+            hashed = path.with_name(f"{path.stem}.{content_hash(body)}{path.suffix}")
+            assets[path.as_posix()] = Asset(STATIC_PREFIX + hashed.as_posix(), content_type, body)
+    return assets
+
+
+def content_hash(body: bytes) -> str:
+    """The part of a URL that changes whenever the content does."""
+    return hashlib.sha256(body).hexdigest()[:_HASH_LENGTH]
+
+
+def _read_texts(folders: tuple[Path, ...]) -> dict[str, dict[str, str]]:
+    """Language → key → text: `locales/<lang>.toml` has dotted keys, `locales/<lang>/<name>.md` is key `doc.<name>`."""
+    texts: dict[str, dict[str, str]] = {}
+    for locales in (folder / "locales" for folder in folders):
+        for file in sorted(locales.glob("*.toml")):
+            try:
+                table = tomllib.loads(file.read_text(encoding="utf-8"))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise InvalidManifest(
+                    f"{locales.parent.name}/locales/{file.name}: {error}", fix="Correct it."
+                ) from None
+            texts.setdefault(file.stem, {}).update(_flatten(table))
+        for file in sorted(locales.glob("*/*.md")):
+            texts.setdefault(file.parent.name, {})[f"doc.{file.stem}"] = file.read_text(encoding="utf-8")
+    return texts
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = str(value)
+    return flat

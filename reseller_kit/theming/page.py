@@ -1,0 +1,256 @@
+"""What a page needs to know, as values that the web layer fills. Reads nothing itself and holds no wholesale or cost.
+
+Amounts are nano-USD, prices pico-USD per unit (for tokens: micro-USD per million). Every text that a reseller or
+customer gave is plain text here; the templates escape it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from reseller_kit.core import money
+
+TOKEN_CLASSES: Final = (
+    "input",
+    "cached_input",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "input_audio",
+    "output_audio",
+    "input_image",
+    "output_image",
+)
+"""Usage classes priced per million tokens; every other class is priced per unit."""
+BRAND_TEXTS: Final = (
+    "home.title",
+    "home.lead",
+    "home.more",
+    "faq.more",
+    "legal.terms",
+    "legal.privacy",
+    "legal.refunds",
+)
+"""Texts a brand may give. The first two are plain; the others are Markdown, and a legal text replaces the theme's."""
+_RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
+
+
+class Legal(Struct, frozen=True, kw_only=True):
+    """Who sells: what terms, privacy and refunds pages are made of. Empty means not given."""
+
+    company: str = ""
+    address: str = ""
+    country: str = ""
+    registration: str = ""
+    vat_id: str = ""
+    updated: dt.date | None = None
+
+
+class Brand(Struct, frozen=True, kw_only=True):
+    """The storefront's face. `tokens` and `settings` are the brand's raw overrides; `texts` is keyed by BRAND_TEXTS."""
+
+    name: str
+    slug: str
+    tagline: str = ""
+    support_email: str = ""
+    key_prefix: str = "sk"
+    logo_url: str | None = None
+    tokens: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    legal: Legal = Legal()
+    texts: dict[str, str] = {}
+
+    @property
+    def initial(self) -> str:
+        """The letter or digit that stands for the brand where there is no logo."""
+        return next((character for character in self.name if character.isalnum()), "•").upper()
+
+    @property
+    def seller(self) -> str:
+        """The company, or the brand's name where no company is given."""
+        return self.legal.company or self.name
+
+
+class PriceRow(Struct, frozen=True, kw_only=True):
+    """One published retail price. With `above_input`, it holds for calls with more input tokens than that."""
+
+    class_name: str
+    pico: int
+    above_input: int = 0
+
+    @property
+    def price(self) -> str:
+        """USD per million tokens, or per unit, as a decimal string."""
+        return money.format_token_price(self.pico) if self.per_token else money.format_unit_price(self.pico)
+
+    @property
+    def per_token(self) -> bool:
+        """Whether the price is shown per million tokens."""
+        return self.class_name in TOKEN_CLASSES
+
+
+class ReceiptLine(Struct, frozen=True):
+    """One line of an example charge: quantity × price = amount, in USD."""
+
+    price: PriceRow
+    quantity: int
+    amount: str
+
+
+class Receipt(Struct, frozen=True):
+    """What one call comes to. `total` is rounded up once, as calls are charged; the lines are exact."""
+
+    lines: tuple[ReceiptLine, ...]
+    total: str
+
+
+class ModelRow(Struct, frozen=True, kw_only=True):
+    """A model on offer, under its public name. `context` and `max_output` are tokens, 0 where they don't apply."""
+
+    name: str
+    prices: tuple[PriceRow, ...]
+    title: str = ""
+    family: str = ""
+    context: int = 0
+    max_output: int = 0
+
+    def price_of(self, class_name: str) -> PriceRow | None:
+        """The base price of a usage class, or None where the model has none."""
+        return next((row for row in self.prices if row.class_name == class_name and not row.above_input), None)
+
+    @property
+    def per_unit_only(self) -> bool:
+        """Whether neither input nor output tokens have a price: images, seconds and the like."""
+        return self.price_of("input") is None and self.price_of("output") is None
+
+    @property
+    def others(self) -> tuple[PriceRow, ...]:
+        """The prices beside input, cached input and output."""
+        shown = {"input", "cached_input", "output"}
+        return tuple(row for row in self.prices if row.above_input or row.class_name not in shown)
+
+    def chats_cost(self, count: int, input_tokens: int, output_tokens: int) -> str | None:
+        """What `count` calls of that size cost in USD, each rounded up as it is charged; None without both prices."""
+        pico = self._chat_pico(input_tokens, output_tokens)
+        return None if pico is None else money.format_amount(count * money.charge_nano(pico))
+
+    def receipt(self, input_tokens: int, output_tokens: int) -> Receipt | None:
+        """The charge of one call of that size, line by line; None without both prices."""
+        pico = self._chat_pico(input_tokens, output_tokens)
+        if pico is None:
+            return None
+        quantities = {"input": input_tokens, "output": output_tokens}
+        lines = tuple(
+            ReceiptLine(row, quantity, money.format_unit_price(quantity * row.pico))
+            for name, quantity in quantities.items()
+            if (row := self.price_of(name)) is not None
+        )
+        return Receipt(lines, money.format_amount(money.charge_nano(pico)))
+
+    def _chat_pico(self, input_tokens: int, output_tokens: int) -> int | None:
+        asked, answered = self.price_of("input"), self.price_of("output")
+        if asked is None or answered is None:
+            return None
+        return input_tokens * asked.pico + output_tokens * answered.pico
+
+
+class PackageRow(Struct, frozen=True, kw_only=True):
+    """Credit on offer. A top-up has `min_nano`, `max_nano`, `presets_nano`; the others a price and its credits."""
+
+    id: str
+    kind: Literal["topup", "package", "subscription"]
+    title: str
+    price_nano: int = 0
+    credits_nano: int = 0
+    valid_days: int | None = None
+    min_nano: int = 0
+    max_nano: int = 0
+    presets_nano: tuple[int, ...] = ()
+    period: str = ""
+    roll_over: bool = False
+
+
+class StatusRow(Struct, frozen=True, kw_only=True):
+    """One thing that works or does not, named as customers know it."""
+
+    name: str
+    state: Literal["operational", "degraded", "down", "unknown"]
+    note: str = ""
+
+
+class Links(Struct, frozen=True, kw_only=True):
+    """Paths of pages that are not on every storefront; None leaves their links out."""
+
+    login: str | None = None
+    signup: str | None = None
+    account: str | None = None
+
+
+class ErrorInfo(Struct, frozen=True, kw_only=True):
+    """What an error page tells. `kind` picks its words."""
+
+    status: int
+    kind: Literal["not_found", "method", "fault", "draft", "suspended", "archived", "forbidden", "invalid"]
+    request_id: str = ""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """One request's page. `origin` is that of the tenant's primary domain, never taken from the request."""
+
+    path: str
+    origin: str
+    base_url: str
+    nonce: str
+    now: dt.datetime
+    brand: Brand
+    lang: str = "en"
+    models: tuple[ModelRow, ...] = ()
+    packages: tuple[PackageRow, ...] = ()
+    status: tuple[StatusRow, ...] = ()
+    links: Links = Links()
+    error: ErrorInfo | None = None
+    noindex: bool = False
+
+    @property
+    def canonical_url(self) -> str:
+        """The page's one address."""
+        return self.origin + self.path
+
+    @property
+    def dir(self) -> Literal["ltr", "rtl"]:
+        """The direction in which the language is written."""
+        return "rtl" if self.lang.split("-")[0] in _RIGHT_TO_LEFT else "ltr"
+
+    @property
+    def sample(self) -> ModelRow | None:
+        """The model that examples use: the first that takes and gives text."""
+        return next((model for model in self.models if model.price_of("input") and model.price_of("output")), None)
+
+    @property
+    def sample_model(self) -> str:
+        """The public model name in snippets."""
+        return self.sample.name if self.sample else "MODEL"
+
+    @property
+    def lowest_input(self) -> PriceRow | None:
+        """The lowest base price of input among the models on offer."""
+        rows = [row for model in self.models if (row := model.price_of("input")) is not None]
+        return min(rows, key=lambda row: row.pico) if rows else None
+
+    @property
+    def longest_context(self) -> int:
+        """The longest context among the models on offer, in tokens."""
+        return max((model.context for model in self.models), default=0)
+
+    @property
+    def overall(self) -> Literal["operational", "degraded", "down", "unknown"]:
+        """All components taken together: down only when all are."""
+        states = {row.state for row in self.status}
+        if not states or states == {"unknown"}:
+            return "unknown"
+        if states <= {"operational", "unknown"}:
+            return "operational"
+        return "down" if states == {"down"} else "degraded"

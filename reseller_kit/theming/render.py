@@ -1,0 +1,156 @@
+"""Pages from templates: one Jinja environment for all themes. Asks nothing of database, network or clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+from msgspec import Struct
+
+from reseller_kit.core import money
+from reseller_kit.core.errors import NotFound
+from reseller_kit.core.theme import resolve_settings
+
+from . import prose, snippets
+from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
+from .page import Brand, Page
+from .stylesheet import Stylesheet, look
+
+_SEPARATOR: Final = "::"
+DEFAULT_LANGUAGE: Final = "en"
+
+
+class Library(Struct, frozen=True, eq=False):
+    """The installed themes and the environment that renders them."""
+
+    themes: dict[str, Theme]
+    environment: jinja2.Environment
+
+
+class _Environment(jinja2.Environment):
+    """Names are `theme::path`; a parent's file is `theme::!parent/path`, so that its includes are the theme's again."""
+
+    def join_path(self, template: str, parent: str) -> str:
+        return template if _SEPARATOR in template else f"{parent.partition(_SEPARATOR)[0]}{_SEPARATOR}{template}"
+
+
+def load(*folders: Path) -> Library:
+    """The themes that come with the product and those in `folders`. Raises InvalidManifest for a broken one."""
+    themes = read_themes(themes_dir(), *folders)
+
+    def source(name: str) -> tuple[str, str, Callable[[], bool]] | None:
+        file = template_file(themes, name)
+        return None if file is None else (file.read_text(encoding="utf-8"), str(file), lambda: True)
+
+    environment = _Environment(
+        loader=jinja2.FunctionLoader(source),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,  # bounded by the templates that are installed; names never come from a request
+    )
+    environment.filters |= {
+        "usd": money.format_amount,
+        "tokens": short_count,
+        "date": _date,
+        "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
+        "markdown": prose.markdown,
+    }
+    return Library(themes, environment)
+
+
+def template_file(themes: dict[str, Theme], name: str) -> Path | None:
+    """The file behind a full template name, or None."""
+    theme_name, _, path = name.partition(_SEPARATOR)
+    theme = themes.get(theme_name)
+    if theme is None:
+        return None
+    start = None
+    if path.startswith("!"):
+        start, _, path = path[1:].partition("/")
+    return theme.find(f"templates/{path}", start)
+
+
+def render(library: Library, theme: str, template: str, page: Page) -> str:
+    """The HTML of a page, such as `render(library, "daylight", "storefront/pricing.html", page)`.
+
+    Raises NotFound for a theme or template that is not installed.
+    """
+    chosen = find_theme(library, theme)
+    try:
+        found = library.environment.get_template(f"{theme}{_SEPARATOR}{template}")
+    except jinja2.TemplateNotFound:
+        raise NotFound(f"Theme {theme} has no template {template}.") from None
+    return found.render(_context(chosen, page))
+
+
+def stylesheet(library: Library, theme: str, brand: Brand) -> Stylesheet:
+    """The one style sheet of a brand's pages; its hash changes with the theme's files and the brand's tokens."""
+    return look(find_theme(library, theme), brand).stylesheet
+
+
+def icon(library: Library, theme: str, brand: Brand) -> Asset:
+    """The brand's favicon, served for ever as `/theme/<hash>.svg`."""
+    return look(find_theme(library, theme), brand).icon
+
+
+def asset(library: Library, theme: str, path: str) -> Asset | None:
+    """A static file by what follows `/theme/static/` in its URL, or None; a wrong hash is no file."""
+    assets = find_theme(library, theme).assets.values()
+    return next((file for file in assets if file.url == STATIC_PREFIX + path), None)
+
+
+def find_theme(library: Library, name: str) -> Theme:
+    """An installed theme. Raises NotFound, naming those there are."""
+    theme = library.themes.get(name)
+    if theme is None:
+        raise NotFound(f"There is no theme {name!r}.", fix=f"Installed are {', '.join(library.themes)}.")
+    return theme
+
+
+def short_count(number: int) -> str:
+    """A number of tokens as people say it: 400000 as "400K", 1047576 as "1.05M"; cut, never rounded up."""
+    if number >= 1_000_000:
+        return f"{number // 10_000 / 100:.2f}".rstrip("0").rstrip(".") + "M"
+    if number >= 1_000:
+        return f"{number // 1_000}K"
+    return str(number)
+
+
+def _context(theme: Theme, page: Page) -> dict[str, Any]:
+    brand = page.brand
+    texts = theme.texts.get(page.lang) or theme.texts.get(page.lang.split("-")[0]) or {}
+    texts = {**theme.texts.get(DEFAULT_LANGUAGE, {}), **texts}
+    settings, _ = resolve_settings(theme.chain, brand.settings)
+    face = look(theme, brand)
+
+    def text(key: str, /, **values: object) -> str:
+        return prose.fill(texts[key], {"brand": brand.name, **values})
+
+    def document(key: str, /, **values: object) -> Markup:
+        return prose.fill_markdown(texts[key], {"brand": brand.name, **values})
+
+    return {
+        "page": page,
+        "brand": brand,
+        "settings": settings,
+        "tokens": face.tokens,
+        "t": text,
+        "document": document,
+        "asset": lambda path: theme.assets[path].url,
+        "scripts": [theme.assets[path].url for manifest in theme.chain for path in manifest.assets.js],
+        "stylesheet_url": face.stylesheet.url,
+        "icon_url": face.icon.url,
+        "font_urls": face.preloads,
+        "snippets": snippets,
+    }
+
+
+def _date(moment: dt.date) -> str:
+    return f"{moment.day} {moment:%B %Y}"

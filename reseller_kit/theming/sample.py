@@ -1,0 +1,121 @@
+"""A made-up storefront that fills every page: for `theme check`, previews and tests. Never shown to customers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from .page import Brand, ErrorInfo, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
+
+PAGES: Final = {
+    "/": "storefront/home.html",
+    "/pricing": "storefront/pricing.html",
+    "/models": "storefront/models.html",
+    "/docs": "storefront/docs.html",
+    "/docs/quickstart": "storefront/docs/quickstart.html",
+    "/faq": "storefront/faq.html",
+    "/legal/terms": "storefront/legal/terms.html",
+    "/legal/privacy": "storefront/legal/privacy.html",
+    "/legal/refunds": "storefront/legal/refunds.html",
+    "/status": "storefront/status.html",
+}
+"""Path → template of every page that a theme has beside the error page."""
+ERROR_TEMPLATE: Final = "storefront/error.html"
+ERRORS: Final = (
+    ErrorInfo(status=400, kind="invalid"),
+    ErrorInfo(status=403, kind="forbidden"),
+    ErrorInfo(status=404, kind="not_found"),
+    ErrorInfo(status=405, kind="method"),
+    ErrorInfo(status=410, kind="archived"),
+    ErrorInfo(status=500, kind="fault", request_id="req_01jb2yk6c3f5"),
+    ErrorInfo(status=503, kind="draft"),
+    ErrorInfo(status=503, kind="suspended"),
+)
+_DOLLAR_NANO: Final = 10**9
+
+
+def sample_brand() -> Brand:
+    """A brand with everything given."""
+    return Brand(
+        name="Aurora AI",
+        slug="aurora",
+        tagline="Models for people who ship",
+        support_email="help@aurora.example",
+        legal=Legal(
+            company="Aurora Compute Ltd",
+            address="1 Example Street, Dublin",
+            country="Ireland",
+            registration="IE 000000",
+            updated=dt.date(2026, 1, 31),
+        ),
+    )
+
+
+def sample_page(path: str = "/", *, brand: Brand | None = None, error: ErrorInfo | None = None) -> Page:
+    """A page with models of every shape, each kind of offer and each state."""
+    return Page(
+        path=path,
+        origin="https://aurora.example",
+        base_url="https://aurora.example/v1",
+        nonce="c2FtcGxlLW5vbmNl",
+        now=dt.datetime(2026, 2, 1, 12, 30, tzinfo=dt.UTC),
+        brand=brand or sample_brand(),
+        models=_models(),
+        packages=_packages(),
+        status=_states(),
+        error=error,
+    )
+
+
+def _models() -> tuple[ModelRow, ...]:
+    return (
+        _model("aurora-fast", "Aurora", (400_000, 128_000), input=350_000, cached_input=35_000, output=2_800_000),
+        _model("gpt-5-mini", "GPT", (400_000, 128_000), input=385_000, cached_input=38_500, output=3_080_000),
+        _model("claude-sonnet-4-5", "Claude", (1_000_000, 64_000), input=4_125_000, output=20_625_000),
+        _model("gemini-2.5-flash-lite-preview-09-2025", "Gemini", (1_048_576, 65_536), input=154_000, output=616_000),
+        _model("deepseek-v3.1", "DeepSeek", (128_000, 8_192), input=862_400, output=2_587_200),
+        _model("text-embedding-3-small", "GPT", (8_191, 0), input=30_800),
+        _model("image-studio-1", "Image", (0, 0), images=61_600_000_000),
+    )
+
+
+def _model(name: str, family: str, limits: tuple[int, int], **prices: int) -> ModelRow:
+    rows = tuple(PriceRow(class_name=key, pico=pico) for key, pico in prices.items())
+    if limits[0] > 500_000:
+        rows += (PriceRow(class_name="input", pico=2 * prices["input"], above_input=200_000),)
+    return ModelRow(name=name, family=family, context=limits[0], max_output=limits[1], prices=rows)
+
+
+def _packages() -> tuple[PackageRow, ...]:
+    return (
+        PackageRow(
+            id="topup", kind="topup", title="Any amount", min_nano=5 * _DOLLAR_NANO, max_nano=500 * _DOLLAR_NANO
+        ),
+        PackageRow(
+            id="starter",
+            kind="package",
+            title="Starter",
+            price_nano=10 * _DOLLAR_NANO,
+            credits_nano=12 * _DOLLAR_NANO,
+            valid_days=90,
+        ),
+        PackageRow(
+            id="team",
+            kind="subscription",
+            title="Team",
+            price_nano=49 * _DOLLAR_NANO,
+            credits_nano=60 * _DOLLAR_NANO,
+            period="month",
+            roll_over=True,
+        ),
+    )
+
+
+def _states() -> tuple[StatusRow, ...]:
+    return (
+        StatusRow(name="API", state="operational"),
+        StatusRow(name="gpt-5-mini", state="operational"),
+        StatusRow(name="claude-sonnet-4-5", state="degraded", note="Slower than usual"),
+        StatusRow(name="image-studio-1", state="down"),
+        StatusRow(name="deepseek-v3.1", state="unknown"),
+    )

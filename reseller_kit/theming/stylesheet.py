@@ -1,0 +1,163 @@
+"""A theme's and brand's tokens to one style sheet, and the brand's icon. Writes only values that were parsed."""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from reseller_kit.core.errors import InvalidManifest
+from reseller_kit.core.theme import Color, Font, Tokens, fonts, resolve_tokens
+
+from .library import Asset, Theme, content_hash
+from .page import Brand
+
+_STACKS: Final = {
+    "sans": 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif',
+    "serif": '"Iowan Old Style","Palatino Linotype",Palatino,Georgia,serif',
+    "mono": 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace',
+}
+_DENSITY: Final = {"cosy": "1", "compact": "0.8"}
+_LATIN: Final = (
+    "U+0000-00FF,U+0131,U+0152-0153,U+02BB-02BC,U+02C6,U+02DA,U+02DC,U+0304,U+0308,U+0329,U+2000-206F,U+20AC,U+2122,"
+    "U+2191,U+2193,U+2212,U+2215,U+FEFF,U+FFFD"
+)
+_COMMENT_OR_STRING: Final = re.compile(r"/\*.*?\*/|(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')", re.DOTALL)
+_SPACE: Final = re.compile(r"\s+")
+_AROUND: Final = re.compile(r" ?([{};,]) ?")
+
+
+class Stylesheet(Struct, frozen=True):
+    """The CSS of a theme under a brand. It is served for ever as `/theme/<hash>.css`."""
+
+    hash: str
+    css: bytes
+
+    @property
+    def url(self) -> str:
+        """Its public path."""
+        return f"/theme/{self.hash}.css"
+
+
+class Look(Struct, frozen=True):
+    """Everything that a theme and a brand's tokens come to, built once."""
+
+    tokens: Tokens
+    stylesheet: Stylesheet
+    icon: Asset
+    preloads: tuple[str, ...]
+
+
+def look(theme: Theme, brand: Brand) -> Look:
+    """The brand's look in a theme, from memory after the first time.
+
+    The sheet holds fonts, tokens in both schemes, then each style sheet of the chain in a cascade layer of its own.
+    Raises InvalidManifest when a style sheet that a manifest names is missing.
+    """
+    return _look(theme, brand.initial, msgspec.json.encode(brand.tokens, order="sorted"))
+
+
+@functools.lru_cache(maxsize=1024)
+def _look(theme: Theme, initial: str, overrides: bytes) -> Look:
+    tokens, _ = resolve_tokens(theme.chain, msgspec.json.decode(overrides))
+    css = _sheet(theme, tokens).encode()
+    files = (_font(theme, tokens, name).file for name in ("font.display", "font.body"))
+    return Look(
+        tokens=tokens,
+        stylesheet=Stylesheet(content_hash(css), css),
+        icon=_icon(tokens, initial),
+        preloads=tuple(dict.fromkeys(theme.assets[file].url for file in files if file in theme.assets)),
+    )
+
+
+def _icon(tokens: Tokens, initial: str) -> Asset:
+    """The brand's first letter or digit on its accent colour."""
+    body = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
+        f'<rect width="64" height="64" rx="14" fill="{tokens.light["color.accent"].css}"/>'
+        '<text x="32" y="45" text-anchor="middle" font-family="system-ui,sans-serif" font-size="38" font-weight="700" '
+        f'fill="{tokens.light["color.on_accent"].css}">{html.escape(initial)}</text></svg>'
+    ).encode()
+    return Asset(f"/theme/{content_hash(body)}.svg", "image/svg+xml", body)
+
+
+def _sheet(theme: Theme, tokens: Tokens) -> str:
+    layers = [manifest.name for manifest in theme.chain]
+    parts = [f"@layer {','.join(layers)};", _font_faces(theme, tokens), _token_rules(theme, tokens)]
+    for manifest, folder in zip(theme.chain, theme.folders, strict=True):
+        for name in manifest.assets.css:
+            try:
+                source = (folder / "static" / name).read_text(encoding="utf-8")
+            except OSError:
+                fix = "Add it or drop it from [assets]."
+                raise InvalidManifest(f"{theme.name}: static/{name} is missing.", fix=fix) from None
+            parts.append(f"@layer {manifest.name}{{{minify(source)}}}")
+    return "\n".join(parts)
+
+
+def minify(css: str) -> str:
+    """CSS without comments and needless white space; strings stay as they are."""
+    strings: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return " "
+        strings.append(match[1])
+        return f"\0{len(strings) - 1}\0"
+
+    bare = _AROUND.sub(r"\1", _SPACE.sub(" ", _COMMENT_OR_STRING.sub(keep, css))).replace(";}", "}")
+    return re.sub("\0(\\d+)\0", lambda match: strings[int(match[1])], bare).strip()
+
+
+def _font(theme: Theme, tokens: Tokens, name: str) -> Font:
+    """The font that a token names; one that the theme does not offer falls back to the reader's own."""
+    return fonts(theme.chain).get(tokens.plain[name], Font(fallback="mono" if name == "font.mono" else "sans"))
+
+
+def _font_faces(theme: Theme, tokens: Tokens) -> str:
+    used = {
+        font.file: font for font in (_font(theme, tokens, name) for name in ("font.body", "font.display", "font.mono"))
+    }
+    return "".join(
+        f'@font-face{{font-family:"{font.family}";font-style:normal;font-weight:{font.weights};font-display:swap;'
+        f'src:url("{theme.assets[file].url}") format("woff2");unicode-range:{_LATIN}}}'
+        for file, font in used.items()
+        if file in theme.assets
+    )
+
+
+def _token_rules(theme: Theme, tokens: Tokens) -> str:
+    plain = {
+        "--radius": tokens.plain["radius"],
+        "--density": _DENSITY[tokens.plain["density"]],
+        **{_variable(name): _stack(_font(theme, tokens, name)) for name in ("font.body", "font.display", "font.mono")},
+    }
+    light, dark = _color_rules(tokens.light, "light"), _color_rules(tokens.dark, "dark")
+    return (
+        f":root{{{_declarations(plain)}}}"
+        f":root,:root[data-scheme=light]{{{light}}}"
+        f"@media (prefers-color-scheme:dark){{:root:not([data-scheme=light]){{{dark}}}}}"
+        f":root[data-scheme=dark]{{{dark}}}"
+        f"@media print{{:root:root:root{{{light}}}}}"
+    )
+
+
+def _color_rules(colors: Mapping[str, Color], scheme: str) -> str:
+    return f"color-scheme:{scheme};" + _declarations({_variable(name): color.css for name, color in colors.items()})
+
+
+def _stack(font: Font) -> str:
+    return f'"{font.family}",{_STACKS[font.fallback]}' if font.family else _STACKS[font.fallback]
+
+
+def _variable(token: str) -> str:
+    return "--" + token.replace(".", "-").replace("_", "-")
+
+
+def _declarations(values: Mapping[str, str]) -> str:
+    return ";".join(f"{name}:{value}" for name, value in values.items())

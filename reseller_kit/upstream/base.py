@@ -1,0 +1,41 @@
+"""What every upstream dialect offers to the flows. Holds no wire format and no credentials."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from .endpoint import Endpoint
+from .response import Response
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a probe for operators: `fault` is empty when the upstream answered 2xx with valid credentials."""
+
+    upstream: str
+    ok: bool
+    status: int | None
+    latency_ms: int
+    fault: str
+
+
+class Upstream(Protocol):
+    """A provider endpoint with its credentials, spoken to in its own dialect."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Address, deadlines and bounds."""
+
+    async def open(self, path: str, body: bytes, *, stream: bool, request_id: str) -> Response:
+        """Post a body of this dialect to a path below the base URL; returns when the answer's head has come.
+
+        `path` is one of the dialect's fixed paths, never the caller's. Any HTTP status is an answer; raises
+        TransportFailed (an UpstreamFailed) when none came. Read the answer to its end or `abort()` it.
+        """
+
+    async def check(self) -> Check:
+        """Ask for something free of charge. Never raises for a fault of the upstream."""
+
+    def close(self) -> None:
+        """Take no new request; running ones end by themselves."""

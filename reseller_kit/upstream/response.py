@@ -1,0 +1,143 @@
+"""An upstream's answer, read as it arrives. Parses nothing and owns no socket: a connection feeds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from .decoding import Inflater
+from .faults import TransportFailed
+
+
+class Source(Protocol):
+    """What an answer asks of the connection it comes from."""
+
+    def drained(self) -> None:
+        """Everything that had come was taken: read on."""
+
+    def give_up(self, response: Response) -> None:
+        """Nobody wants the rest of this answer: stop it."""
+
+    def leave(self, response: Response) -> None:
+        """Nobody reads the rest of this answer, but its end is near."""
+
+
+class Response:
+    """An answer whose head has come; the body is taken piece by piece or whole.
+
+    Read it to the end, `leave()` it or `abort()` it, always: `try: … finally: response.abort()`.
+    `headers`: lower-case names, repeated ones joined by `, `; at most 128, 64 KiB together with the status line.
+    """
+
+    __slots__ = ("_on_end", "_source", "_waiter", "buffered", "decoder", "ended", "fault", "headers", "parts", "status")
+
+    def __init__(self, source: Source, parts: list[bytes]) -> None:
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.parts = parts
+        self.buffered = 0
+        self.ended = False
+        self.fault: TransportFailed | None = None
+        self.decoder: Inflater | None = None
+        self._source = source
+        self._waiter: asyncio.Future[None] | None = None
+        self._on_end: Callable[[], None] | None = None
+
+    async def chunk(self) -> bytes:
+        """The body bytes that have come since the last call, `b""` at its end.
+
+        Raises TransportFailed, after the last byte that came before the fault.
+        """
+        if self.decoder is not None:
+            return await self._decoded_chunk(self.decoder)
+        return await self._raw_chunk()
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises TransportFailed, also (`too_large`) when it is over `limit` bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.chunk():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                self.abort()
+                raise TransportFailed("too_large", f"the answer is over {limit} bytes", upstream_status=self.status)
+        return b"".join(pieces)
+
+    def abort(self) -> None:
+        """Close the connection, which cancels the work upstream. Without effect once the answer has ended."""
+        if not self.ended:
+            self._source.give_up(self)
+
+    def leave(self) -> None:
+        """The reader has all it wanted, such as `[DONE]`: keep the connection if the end comes within a second.
+
+        Without effect once the answer has ended; a later `abort()` has none either, unless the end fails to come.
+        """
+        if not self.ended:
+            self._source.leave(self)
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Call once when the exchange is over, however it ends; at once when it already is."""
+        if self.ended or self.fault is not None:
+            call()
+        else:
+            self._on_end = call
+
+    async def head(self) -> None:
+        """Wait for status and headers (the pool does). Raises TransportFailed."""
+        while not self.status:
+            if self.fault is not None:
+                raise self.fault
+            await self._arrival()
+
+    def wake(self) -> None:
+        """Something has come (the connection says so)."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def finish(self, fault: TransportFailed | None) -> None:
+        """Nothing more will come (the connection says so); `fault` is None after a whole answer."""
+        self.ended = fault is None
+        self.fault = fault
+        self.wake()
+        call, self._on_end = self._on_end, None
+        if call is not None:
+            call()
+
+    async def _raw_chunk(self) -> bytes:
+        while not self.parts:
+            if self.fault is not None:
+                raise self.fault
+            if self.ended:
+                return b""
+            await self._arrival()
+        parts = self.parts
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        if not self.ended:
+            self.buffered = 0
+            self._source.drained()
+        return data
+
+    async def _decoded_chunk(self, decoder: Inflater) -> bytes:
+        try:
+            while not (piece := decoder.take()):
+                data = await self._raw_chunk()
+                if not data:
+                    decoder.finish()
+                    return b""
+                decoder.feed(data)
+        except TransportFailed:
+            self.abort()
+            raise
+        return piece
+
+    async def _arrival(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None

@@ -1,0 +1,1 @@
+"""ASGI and Litestar: hosts, the API gateway, the storefront's pages."""

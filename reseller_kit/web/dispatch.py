@@ -1,0 +1,106 @@
+"""The outermost ASGI application: infrastructure first, then the host, then the API's fast path or the pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..core.errors import UnknownHost
+from ..core.ids import new_id
+from ..core.tenant import url_host
+from ..flows.runtime import Runtime
+from ..wire.errors import error_response
+from . import infra
+from .gateway import Gateway, is_api
+from .hosts import HostTable, Peers, Scope, Site, needs_https
+from .responses import NO_STORE, TEXT, Receive, Send, respond
+
+_log = logging.getLogger(__name__)
+
+PageApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+SITE_KEY = "reseller_kit.site"
+RUNTIME_KEY = "reseller_kit.runtime"
+
+
+class Dispatcher:
+    """Routes each request by path and host. `pages` serves everything that is not the API's."""
+
+    def __init__(self, runtime: Runtime, pages: PageApp, *, trusted_proxies: Peers, internal_peers: Peers) -> None:
+        self._runtime = runtime
+        self._pages = pages
+        self._trusted = trusted_proxies
+        self._internal = internal_peers
+        self._gateway = Gateway(runtime)
+        self._hosts = HostTable(runtime.snapshot)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        path: str = scope["path"]
+        if infra.is_infra(path):
+            await infra.answer(self._runtime, self._internal, scope, send)
+            return
+        try:
+            site = self._site(scope)
+        except UnknownHost as error:
+            await _unknown_host(scope, send, error)
+            return
+        if needs_https(site.host, scope, self._trusted):
+            await _to_https(site.host, scope, send)
+        elif site.entry is None:
+            await self._platform(scope, send)
+        elif is_api(path, site.entry.role, scope["headers"]):
+            await self._gateway(scope, receive, send, site)
+        elif site.entry.role == "alias":
+            await self._to_primary(site, scope, send)
+        else:
+            scope[SITE_KEY] = site
+            scope[RUNTIME_KEY] = self._runtime
+            await self._pages(scope, receive, send)
+
+    def _site(self, scope: Scope) -> Site:
+        hosts = self._hosts
+        if hosts.snapshot is not self._runtime.snapshot:
+            hosts = self._hosts = HostTable(self._runtime.snapshot)
+        return hosts.find(scope["headers"])
+
+    async def _platform(self, scope: Scope, send: Send) -> None:
+        """The operator's own hosts: metrics for internal peers, nothing for anybody else."""
+        if scope["path"] == "/metrics" and self._internal.include(scope) and scope["method"] in {"GET", "HEAD"}:
+            await infra.metrics(self._runtime, scope, send)
+        else:
+            await respond(send, 404, (TEXT,), b"not found\n", head=scope["method"] == "HEAD")
+
+    async def _to_primary(self, site: Site, scope: Scope, send: Send) -> None:
+        assert site.entry is not None
+        await _redirect(site.entry.storefront.primary_host, scope, send, self._trusted)
+
+
+async def _redirect(host: str, scope: Scope, send: Send, trusted: Peers) -> None:
+    """A permanent redirect to the same path on another host; the port stays for loopback hosts."""
+    secure = needs_https(host, scope, trusted) or scope["scheme"] == "https"
+    server = scope.get("server")
+    port = "" if secure or server is None or server[1] in {None, 80} else f":{server[1]}"
+    await _location(f"{'https' if secure else 'http'}://{url_host(host)}{port}", scope, send)
+
+
+async def _to_https(host: str, scope: Scope, send: Send) -> None:
+    await _location(f"https://{url_host(host)}", scope, send)
+
+
+async def _location(origin: str, scope: Scope, send: Send) -> None:
+    target = scope.get("raw_path") or scope["path"].encode()
+    if scope["query_string"]:
+        target += b"?" + scope["query_string"]
+    if not target.startswith(b"/"):
+        target = b"/" + target
+    await respond(send, 308, ((b"location", origin.encode() + target), NO_STORE), b"")
+
+
+async def _unknown_host(scope: Scope, send: Send, error: UnknownHost) -> None:
+    """421 without a brand, as JSON where an API client asks."""
+    if is_api(scope["path"], "storefront", scope["headers"]):
+        answer = error_response(error, "openai", request_id=new_id("req"))
+        await respond(send, answer.status, answer.headers, answer.body, head=scope["method"] == "HEAD")
+    else:
+        await respond(send, 421, (TEXT, NO_STORE), error.message.encode() + b"\n", head=scope["method"] == "HEAD")

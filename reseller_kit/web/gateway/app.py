@@ -1,0 +1,221 @@
+"""Dispatches API requests: authenticate, decode, hand to a flow, send. Every answer speaks the caller's dialect."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal, cast
+
+from msgspec import Struct
+
+from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpstreamRejected
+from ...core.ids import new_id
+from ...core.storefront import Storefront
+from ...db.authentication import KeyAccount
+from ...db.engine import now_us
+from ...flows import call as calls
+from ...flows.authenticate import authenticate
+from ...flows.call.job import Job
+from ...flows.runtime import Runtime
+from ...telemetry.logs import AccessLine, iso_now
+from ...wire import openai_chat
+from ...wire.errors import error_response
+from ..hosts import Headers, Scope, Site
+from ..keys import key_of, refuse_key_in_query
+from ..responses import JSON, Header, Receive, Send, respond
+from . import reads
+from .body import ClientGone, read_body
+from .paths import canonical, dialect_of
+from .stream import StreamSink
+
+_log = logging.getLogger(__name__)
+_JSON_HEADER: Final = JSON
+_READ: Final = ("GET", "HEAD")
+
+
+class Request(Struct, frozen=True, eq=False):
+    """One API request on its way."""
+
+    id: str
+    scope: Scope
+    receive: Receive
+    send: Send
+    storefront: Storefront
+    path: str
+    method: str
+    headers: Headers
+    dialect: Literal["openai", "anthropic"]
+    started_ns: int
+    now: int
+
+
+Handler = Callable[[Request, KeyAccount], Awaitable[int]]
+
+
+class Gateway:
+    """The API of every storefront."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._exact: dict[str, dict[str, Handler]] = {
+            "/v1/chat/completions": {"POST": self._chat},
+            "/v1/models": dict.fromkeys(_READ, self._models),
+            "/v1/credits": dict.fromkeys(_READ, self._credits),
+            "/v1/usage": dict.fromkeys(_READ, self._usage_list),
+        }
+        self._below: dict[str, dict[str, Handler]] = {
+            "/v1/models/": dict.fromkeys(_READ, self._model),
+            "/v1/usage/": dict.fromkeys(_READ, self._usage_record),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, site: Site) -> None:
+        """Answer one request on a storefront's host."""
+        assert site.entry is not None
+        headers = scope["headers"]
+        path = canonical(scope["path"])
+        request = Request(
+            id=new_id("req"),
+            scope=scope,
+            receive=receive,
+            send=send,
+            storefront=site.entry.storefront,
+            path=path,
+            method=scope["method"],
+            headers=headers,
+            dialect=cast(Literal["openai", "anthropic"], dialect_of(path, headers)),
+            started_ns=time.monotonic_ns(),
+            now=now_us(),
+        )
+        try:
+            status = await self._answer(request)
+        except ClientGone:
+            return
+        except KitError as error:
+            status = await self._refuse(request, error)
+        except Exception:
+            _log.exception("%s: unexpected failure", request.id)
+            status = await self._refuse(request, ServiceUnavailable("Something went wrong here. Please try again."))
+        self._note(request, status)
+
+    async def _answer(self, request: Request) -> int:
+        handler = self._handler(request)
+        if handler is None:
+            return await self._probe(request)
+        refuse_key_in_query(request.scope["query_string"])
+        account = await authenticate(
+            self._runtime.keys, request.storefront, key_of(request.headers), request.now
+        )
+        return await handler(request, account)
+
+    def _handler(self, request: Request) -> Handler | None:
+        """The route's handler; None for a probe. Raises NotFound or MethodNotAllowed."""
+        methods = self._exact.get(request.path)
+        if methods is None:
+            for prefix, found in self._below.items():
+                if request.path.startswith(prefix):
+                    methods = found
+        if methods is None:
+            if request.method == "HEAD" or (request.path == "/api/hello" and request.method == "GET"):
+                return None
+            raise NotFound(f"There is nothing at {request.method} {request.path[:200]}.")
+        handler = methods.get(request.method)
+        if handler is None:
+            if request.method == "HEAD":
+                return None
+            raise MethodNotAllowed(
+                f"{request.method} is not allowed at {request.path[:200]}.", allow=", ".join(sorted(methods))
+            )
+        return handler
+
+    async def _probe(self, request: Request) -> int:
+        """Clients probe a base URL before they use it; a bare yes says that the address is right."""
+        head = request.method == "HEAD"
+        await respond(request.send, 200, (_JSON_HEADER, _request_id(request)), b"{}", head=head)
+        return 200
+
+    async def _chat(self, request: Request, account: KeyAccount) -> int:
+        call = openai_chat.decode(await read_body(request.receive, request.headers))
+        caller = calls.Caller(
+            request_id=request.id,
+            storefront=request.storefront,
+            account=account,
+            dialect=request.dialect,
+            started_ns=request.started_ns,
+            now=request.now,
+        )
+        if call.stream:
+            return await self._chat_stream(request, caller, call)
+        result = await calls.answer_chat(self._runtime, caller, call)
+        await respond(request.send, 200, [_JSON_HEADER, *_call_headers(result.job)], result.body)
+        return 200
+
+    async def _chat_stream(self, request: Request, caller: calls.Caller, call: openai_chat.ChatCall) -> int:
+        sink = StreamSink(request.receive, request.send, _call_headers)
+        try:
+            await calls.stream_chat(self._runtime, caller, call, sink)
+        except KitError:
+            if not sink.started:
+                raise
+            _log.exception("%s: failed after the stream had begun", request.id)
+        finally:
+            sink.close()
+        return 200
+
+    async def _models(self, request: Request, account: KeyAccount) -> int:
+        return await _send_json(request, reads.model_list(request.storefront, account, request.dialect))
+
+    async def _model(self, request: Request, account: KeyAccount) -> int:
+        name = request.path[len("/v1/models/") :]
+        return await _send_json(request, reads.model(request.storefront, account, name, request.dialect))
+
+    async def _credits(self, request: Request, account: KeyAccount) -> int:
+        return await _send_json(request, await reads.credits(self._runtime, account, request.now))
+
+    async def _usage_list(self, request: Request, account: KeyAccount) -> int:
+        return await _send_json(request, await reads.usage_list(self._runtime, account, request.scope["query_string"]))
+
+    async def _usage_record(self, request: Request, account: KeyAccount) -> int:
+        record_id = request.path[len("/v1/usage/") :]
+        return await _send_json(request, await reads.usage_record(self._runtime, account, record_id))
+
+    async def _refuse(self, request: Request, error: KitError) -> int:
+        if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
+            _log.error("%s: %s (%r)", request.id, error.message, error.__cause__)
+        user_agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
+        answer = error_response(
+            error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id
+        )
+        self._runtime.metrics.refusals.labels(request.storefront.slug, error.code).inc()
+        await respond(request.send, answer.status, answer.headers, answer.body, head=request.method == "HEAD")
+        return answer.status
+
+    def _note(self, request: Request, status: int) -> None:
+        self._runtime.access_log.write(
+            AccessLine(
+                time=iso_now(),
+                request_id=request.id,
+                tenant=request.storefront.slug,
+                method=request.method,
+                path=request.path[:200],
+                status=status,
+                latency_ms=(time.monotonic_ns() - request.started_ns) // 1_000_000,
+            )
+        )
+
+
+def _request_id(request: Request) -> Header:
+    return b"x-request-id", request.id.encode()
+
+
+def _call_headers(job: Job) -> list[Header]:
+    headers: list[Header] = [(b"x-request-id", job.request_id.encode())]
+    if job.lowered:
+        headers.append((b"x-output-limit", b"%d" % job.output_limit))
+    return headers
+
+
+async def _send_json(request: Request, body: Any) -> int:
+    headers = (_JSON_HEADER, (b"cache-control", b"no-store"), _request_id(request))
+    await respond(request.send, 200, headers, body, head=request.method == "HEAD")
+    return 200

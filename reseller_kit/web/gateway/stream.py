@@ -1,0 +1,65 @@
+"""A server-sent event stream over ASGI: the sink of `flows.call`. Notices when the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from ...flows.call.job import Job
+from ..responses import Header, Receive, Send
+
+_EVENT_STREAM: Sequence[Header] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class StreamSink:
+    """One client's event stream. `close` ends the watch for its leaving."""
+
+    def __init__(self, receive: Receive, send: Send, headers: Callable[[Job], list[Header]]) -> None:
+        self._send = send
+        self._headers = headers
+        self._gone = False
+        self._on_gone: Callable[[], None] | None = None
+        self._watch = asyncio.get_running_loop().create_task(self._wait(receive))
+        self.started = False
+        self.finished = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._gone
+
+    def on_gone(self, call: Callable[[], None]) -> None:
+        """Call this when the client leaves; the latest one counts."""
+        self._on_gone = call
+        if self._gone:
+            call()
+
+    async def start(self, job: Job) -> None:
+        """Send status and headers."""
+        self.started = True
+        await self._send(
+            {"type": "http.response.start", "status": 200, "headers": [*_EVENT_STREAM, *self._headers(job)]}
+        )
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send bytes; waits while the client's connection is full."""
+        if last:
+            self.finished = True
+        if not self._gone:
+            await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._watch.cancel()
+
+    async def _wait(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self.finished:
+            self._gone = True
+            if self._on_gone is not None:
+                self._on_gone()

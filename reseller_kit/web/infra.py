@@ -1,0 +1,65 @@
+"""Probes, the certificate gate and metrics: answered before the host is looked at, never with a brand."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ..core.tenant import split_authority
+from ..flows.runtime import Runtime
+from .hosts import Peers, Scope
+from .responses import NO_STORE, TEXT, Send, respond
+
+PATHS: Final = frozenset({"/healthz", "/readyz"})
+PREFIX: Final = "/internal/"
+_FORWARDED: Final = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip|via")
+
+
+def is_infra(path: str) -> bool:
+    """Whether a path is infrastructure."""
+    return path in PATHS or path.startswith(PREFIX)
+
+
+async def answer(runtime: Runtime, peers: Peers, scope: Scope, send: Send) -> None:
+    """Answer `/healthz`, `/readyz` or `/internal/*`."""
+    path = scope["path"]
+    head = scope["method"] == "HEAD"
+    if scope["method"] not in {"GET", "HEAD"}:
+        await respond(send, 405, (TEXT, (b"allow", b"GET, HEAD")), b"method not allowed\n")
+    elif path == "/healthz":
+        await respond(send, 200, (TEXT, NO_STORE), b"ok\n", head=head)
+    elif path == "/readyz":
+        ready = not runtime.draining
+        await respond(send, 200 if ready else 503, (TEXT, NO_STORE), b"ready\n" if ready else b"draining\n", head=head)
+    elif path == "/internal/tls-allowed" and _is_internal(peers, scope):
+        allowed = _tls_allowed(runtime, scope["query_string"])
+        await respond(send, 200 if allowed else 403, (TEXT, NO_STORE), b"yes\n" if allowed else b"no\n", head=head)
+    else:
+        await respond(send, 404, (TEXT,), b"not found\n", head=head)
+
+
+async def metrics(runtime: Runtime, scope: Scope, send: Send) -> None:
+    """Answer `/metrics` on an operator's host."""
+    body = runtime.metrics.render()
+    content_type = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+    await respond(send, 200, (content_type, NO_STORE), body, head=scope["method"] == "HEAD")
+
+
+def _is_internal(peers: Peers, scope: Scope) -> bool:
+    """An internal peer that speaks for itself: a forwarding header means that somebody else is asking."""
+    return peers.include(scope) and not any(_FORWARDED.fullmatch(name) for name, _ in scope["headers"])
+
+
+def _tls_allowed(runtime: Runtime, query: bytes) -> bool:
+    """From the snapshot alone: live hosts of storefronts that are not archived, and the operator's own."""
+    values = [part[len(b"domain=") :] for part in query.split(b"&") if part.startswith(b"domain=")]
+    if len(values) != 1:
+        return False
+    authority = split_authority(values[0].decode("latin-1"))
+    if authority is None or authority[1] is not None:
+        return False
+    snapshot = runtime.snapshot
+    entry = snapshot.hosts.get(authority[0])
+    if entry is None:
+        return authority[0] in snapshot.platform_hosts
+    return entry.storefront.status != "archived"

@@ -1,0 +1,54 @@
+"""Finds the API key of a request, in whichever header its dialect uses. Checks nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qsl
+
+from ..core.errors import InvalidRequest
+from .hosts import Headers
+
+_KEY_HEADERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
+_QUERY_NAMES: Final = frozenset({"key", "api_key", "api-key", "apikey", "access_token", "x-api-key"})
+
+
+def key_of(headers: Headers) -> str | None:
+    """The key of the first header that holds one: Authorization, else one of the key headers.
+
+    Raises InvalidRequest when two headers hold different keys.
+    """
+    found: str | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            key = _bearer(value)
+        elif name in _KEY_HEADERS:
+            key = value.decode("latin-1").strip()
+        else:
+            continue
+        if not key:
+            continue
+        if found is not None and key != found:
+            raise InvalidRequest("The request carries two different API keys.", fix="Send one of them.")
+        found = key
+    return found
+
+
+def has_key(headers: Headers) -> bool:
+    """Whether a header that may hold a key is present."""
+    return any(name == b"authorization" or name in _KEY_HEADERS for name, _ in headers)
+
+
+def refuse_key_in_query(query: bytes) -> None:
+    """A key in the URL ends up in logs and histories. Raises InvalidRequest that says where it belongs."""
+    if not query:
+        return
+    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=100):
+        if name.lower() in _QUERY_NAMES:
+            raise InvalidRequest(
+                "Do not send the API key in the URL. Send it in the Authorization header: Bearer YOUR_KEY.", param=name
+            )
+
+
+def _bearer(value: bytes) -> str:
+    scheme, _, token = value.decode("latin-1").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

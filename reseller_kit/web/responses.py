@@ -1,0 +1,22 @@
+"""Sends plain ASGI responses. Builds no body."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON: Header = (b"content-type", b"application/json")
+TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+NO_STORE: Header = (b"cache-control", b"no-store")
+
+
+async def respond(send: Send, status: int, headers: Iterable[Header], body: bytes, *, head: bool = False) -> None:
+    """One whole response; with `head` the headers alone."""
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": b"" if head else body})

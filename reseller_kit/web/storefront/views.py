@@ -1,0 +1,109 @@
+"""A storefront's snapshot as what its pages show. Retail alone: no cost, no wholesale, no upstream comes near a page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ...core.catalog import OfferedModel, PriceList
+from ...core.money import parse_amount
+from ...core.storefront import Storefront
+from ...core.urls import public_url
+from ...flows.runtime import Runtime
+from ...theming import Brand, ErrorInfo, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
+from ...theming.page import BRAND_TEXTS
+
+_PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
+
+
+def brand_of(storefront: Storefront) -> Brand:
+    """The storefront's face."""
+    given: Mapping[str, Any] = storefront.settings.get("brand", {})
+    texts = given.get("texts", {})
+    return Brand(
+        name=storefront.name,
+        slug=storefront.slug,
+        tagline=given.get("tagline", ""),
+        support_email=given.get("support_email", ""),
+        key_prefix=given.get("key_prefix", "sk"),
+        tokens=given.get("tokens", {}),
+        settings=given.get("settings", {}),
+        legal=msgspec.convert(given.get("legal", {}), Legal),
+        texts={name: texts[name] for name in BRAND_TEXTS if name in texts},
+    )
+
+
+def page_of(
+    runtime: Runtime, storefront: Storefront, path: str, nonce: str, port: int, error: ErrorInfo | None = None
+) -> Page:
+    """The page at `path`; its absolute URLs come from the tenant's own hosts."""
+    template = runtime.snapshot.public_url
+    origin = public_url(storefront.primary_host, template, port)
+    return Page(
+        path=path,
+        origin=origin,
+        base_url=public_url(storefront.api_host, template, port) + "/v1",
+        nonce=nonce,
+        now=dt.datetime.now(dt.UTC),
+        brand=brand_of(storefront),
+        models=tuple(_model(offered) for _, offered in sorted(storefront.models.items())) if storefront.open else (),
+        packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
+        status=_status(runtime, storefront),
+        error=error,
+        noindex=error is not None or not storefront.open,
+    )
+
+
+def paused(storefront: Storefront) -> ErrorInfo | None:
+    """The honest page of a storefront that is not open; None for one that is."""
+    if storefront.open:
+        return None
+    kind = "suspended" if storefront.suspended and storefront.status != "archived" else storefront.status
+    return ErrorInfo(status=_PAUSED[kind], kind=kind)  # type: ignore[arg-type]
+
+
+def _model(offered: OfferedModel) -> ModelRow:
+    return ModelRow(
+        name=offered.name, prices=_prices(offered.retail.price_list), context=offered.context, max_output=offered.max_output
+    )
+
+
+def _prices(price_list: PriceList) -> tuple[PriceRow, ...]:
+    rows = [PriceRow(class_name=name, pico=pico) for name, pico in price_list.prices.items()]
+    for tier in price_list.tiers:
+        rows += [
+            PriceRow(class_name=name, pico=pico, above_input=tier.above_input)
+            for name, pico in tier.prices.items()
+            if pico != price_list.prices.get(name)
+        ]
+    return tuple(rows)
+
+
+def _package(terms: Mapping[str, Any]) -> PackageRow:
+    return PackageRow(
+        id=terms["id"],
+        kind=terms.get("kind", "package"),
+        title=terms["title"],
+        price_nano=_amount(terms.get("price")),
+        credits_nano=_amount(terms.get("credits")),
+        valid_days=terms.get("valid_days"),
+        min_nano=_amount(terms.get("min")),
+        max_nano=_amount(terms.get("max")),
+        presets_nano=tuple(_amount(preset) for preset in terms.get("presets", ())),
+        period=terms.get("period", "") or "",
+        roll_over=bool(terms.get("roll_over", False)),
+    )
+
+
+def _amount(text: str | None) -> int:
+    return 0 if text is None else parse_amount(text)
+
+
+def _status(runtime: Runtime, storefront: Storefront) -> tuple[StatusRow, ...]:
+    """The API, which answers as this page does, and each public model by what its latest calls said."""
+    api = StatusRow(name="API", state="operational" if storefront.open and not runtime.draining else "down")
+    rows = [StatusRow(name=name, state=runtime.health.state(m.model)) for name, m in sorted(storefront.models.items())]
+    return (api, *rows)

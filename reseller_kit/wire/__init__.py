@@ -1,0 +1,1 @@
+"""Codecs of the wire dialects: bytes to structs and back, no I/O."""

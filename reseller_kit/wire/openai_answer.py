@@ -1,0 +1,115 @@
+"""Plain answers to chat requests: checked, metered, and rewritten to the storefront's names. Keeps no upstream trace.
+
+Only members on a list of ours leave; choices travel as raw bytes. Source: OpenAI API reference, "The chat completion
+object".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from reseller_kit.core.errors import UpstreamFailed
+from reseller_kit.core.usage import Usage
+
+from .json_body import NULL, is_given, quote
+from .openai_envelope import choices_without_usage, created_or_now, describe_error, string_member
+from .openai_text import output_of, text_of
+from .openai_usage import read_usage, usage_body
+
+
+class _Choice(Struct):
+    message: dict[str, Raw] | None = None
+    error: Raw = NULL
+    usage: Raw = NULL
+
+
+class _Completion(Struct):
+    created: Raw = NULL
+    choices: Raw = NULL
+    usage: Raw = NULL
+    service_tier: Raw = NULL
+    error: Raw = NULL
+
+
+_COMPLETION: Final = msgspec.json.Decoder(_Completion)
+_CHOICES: Final = msgspec.json.Decoder(list[_Choice] | None)
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A usable completion: what the upstream reported, and all that `body` needs."""
+
+    usage: Usage | None
+    model: str
+    response_id: str
+    created: bytes
+    service_tier: bytes
+    choices: bytes
+    messages: tuple[dict[str, Raw], ...]
+
+    @property
+    def delivered(self) -> bool:
+        """Whether any content, reasoning, tool call, refusal or audio came."""
+        return any(map(output_of, self.messages))
+
+    def estimate_text(self) -> str:
+        """All text that the model wrote, for an estimate where no usage was reported."""
+        return "".join(text_of(value) for message in self.messages for value in output_of(message))
+
+    def body(self, usage: Usage) -> bytes:
+        """The JSON body for the caller, showing `usage` as what is charged."""
+        return b'{"id":%b,"object":"chat.completion","created":%b,"model":%b%b,"choices":%b,"usage":%b}' % (
+            quote(self.response_id),
+            self.created,
+            quote(self.model),
+            self.service_tier,
+            self.choices,
+            usage_body(usage),
+        )
+
+
+def read_answer(body: bytes, *, model: str, response_id: str) -> Answer:
+    """Read the body of a 200; `model` and `response_id` are what the caller sees.
+
+    Raises UpstreamFailed for an error inside a 200 and for anything that is not a completion with choices.
+    """
+    completion, choices = _decode(body)
+    error = next((choice.error for choice in choices if is_given(choice.error)), completion.error)
+    if is_given(error):
+        raise UpstreamFailed(f"error in a 200: {describe_error(error)}", upstream_status=200)
+    messages = tuple(choice.message for choice in choices if choice.message is not None)
+    if not choices or len(messages) < len(choices):
+        raise UpstreamFailed("an answer without choices or messages", upstream_status=200)
+    return Answer(
+        usage=_usage(completion, choices),
+        model=model,
+        response_id=response_id,
+        created=created_or_now(completion.created),
+        service_tier=string_member("service_tier", completion.service_tier),
+        choices=_choices(completion, choices),
+        messages=messages,
+    )
+
+
+def _choices(completion: _Completion, choices: list[_Choice]) -> bytes:
+    if any(choice.usage != NULL for choice in choices):
+        return choices_without_usage(completion.choices)
+    return bytes(completion.choices)
+
+
+def _decode(body: bytes) -> tuple[_Completion, list[_Choice]]:
+    try:
+        if not body.isascii():
+            body.decode()
+        completion = _COMPLETION.decode(body)
+        choices = _CHOICES.decode(completion.choices)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise UpstreamFailed(f"not a completion: {error}", upstream_status=200) from None
+    return completion, choices or []
+
+
+def _usage(completion: _Completion, choices: list[_Choice]) -> Usage | None:
+    reports = (completion.usage, *(choice.usage for choice in choices))
+    return next((usage for report in reports if is_given(report) and (usage := read_usage(report))), None)

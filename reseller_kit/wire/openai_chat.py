@@ -1,0 +1,214 @@
+"""Requests to `POST /v1/chat/completions`: read what is priced, send exactly that. Does no I/O.
+
+What the meter reads is parsed once; everything else travels as raw bytes. Source: OpenAI API reference, "Create chat
+completion".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from reseller_kit.core.errors import InvalidRequest
+
+from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
+from .openai_fields import refuse_unknown
+from .openai_media import MEDIA_TYPES, NO_MEDIA, measure
+from .openai_text import strings_in
+
+MAX_CHOICES: Final = 128
+MAX_OUTPUT_LIMIT: Final = 1 << 31
+_TOKENS_PER_MESSAGE: Final = 4
+"""What a chat template adds to each message; source: OpenAI Cookbook, "How to count tokens with tiktoken"."""
+_LIMIT_FIELDS: Final = ("max_tokens", "max_completion_tokens")
+_FREE_TOOLS: Final = frozenset({"function", "custom"})
+_UNTIERED: Final = frozenset({"auto", "default"})
+_OUTPUT_CLASSES: Final = {"text": None, "audio": "output_audio", "image": "output_image"}
+_COUNTED_FIELDS: Final = ("tools", "functions", "response_format")
+
+_Limit = Annotated[int, Meta(ge=1, le=MAX_OUTPUT_LIMIT)]
+
+
+class _Part(Struct):
+    type: str = "text"
+
+
+class _Message(Struct):
+    role: str
+    content: str | list[_Part] | None = None
+
+
+class _Tool(Struct):
+    type: str = "function"
+
+
+class _StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class _Head(Struct):
+    """The members that steer what is charged, with their types and ranges."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=200)]
+    messages: Annotated[list[_Message], Meta(min_length=1)]
+    stream: bool | None = None
+    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
+    max_tokens: _Limit | None = None
+    max_completion_tokens: _Limit | None = None
+    stream_options: _StreamOptions | None = None
+    service_tier: str | None = None
+    modalities: list[str] | None = None
+    tools: list[_Tool] | None = None
+
+
+class ChatCall(Struct, frozen=True, kw_only=True):
+    """One chat request as the meter sees it.
+
+    `output_limit`: tokens for each of the `n` choices, None if the caller named none. `include_usage`: whether the
+    caller wants usage in its stream. `fields`: the top level of the body, raw. `input_bound`: tokens; no byte-pair
+    tokenizer counts more for the text, and media are in it with their bounds (`openai_media`). `media_tokens`: the
+    part of it that is media. `needs`: price classes beyond text that the request asks for.
+    """
+
+    model: str
+    stream: bool
+    n: int
+    output_limit: int | None
+    include_usage: bool
+    fields: dict[str, Raw]
+    input_bound: int
+    media_tokens: int
+    needs: tuple[str, ...]
+
+
+_HEAD: Final = msgspec.json.Decoder(_Head)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_ANY: Final = msgspec.json.Decoder()
+
+
+def decode(body: bytes) -> ChatCall:
+    """Read and check a request body.
+
+    Raises InvalidRequest (with `param` where one member is to blame) for what is malformed, ambiguous, out of range,
+    or would change routing or billing behind the meter's back.
+    """
+    fields = parse_object(body)
+    refuse_unknown(fields)
+    head = decode_as(_HEAD, body)
+    _check_service_tier(head.service_tier)
+    _check_tools(head.tools)
+    media = measure(fields["messages"]) if _has_media(head.messages) else NO_MEDIA
+    limits = [limit for limit in (head.max_tokens, head.max_completion_tokens) if limit is not None]
+    needs = _needs(head.modalities)
+    return ChatCall(
+        model=head.model,
+        stream=bool(head.stream),
+        n=head.n or 1,
+        output_limit=max(limits, default=None),
+        include_usage=bool(head.stream and head.stream_options and head.stream_options.include_usage),
+        fields=fields,
+        # A token of text is at least one byte, and JSON's own syntax outweighs what a chat template adds.
+        input_bound=len(body) - media.characters + media.tokens,
+        media_tokens=media.tokens,
+        needs=("input_audio", *needs) if media.has_audio else needs,
+    )
+
+
+def check_priced(call: ChatCall, priced: Container[str]) -> None:
+    """Raises InvalidRequest if the request asks for a kind of input or output that `priced` has no price for."""
+    for name in call.needs:
+        if name not in priced:
+            direction, kind = name.split("_")
+            raise InvalidRequest(
+                f"The model {call.model!r} has no {kind} {direction} here.",
+                param="modalities" if direction == "output" else "messages",
+            )
+
+
+def encode_upstream(
+    call: ChatCall, *, model: str, output_limit: int | None, limit_field: str = "max_completion_tokens"
+) -> bytes:
+    """The body to send upstream: the caller's, with the upstream's model name and the limits of the hold.
+
+    `output_limit` (tokens for each choice) replaces a higher one in the fields that the caller used, or is added as
+    `limit_field` where it named none; None leaves the caller's limits. A stream always asks for its usage.
+    """
+    fields = call.fields.copy()
+    fields["model"] = Raw(quote(model))
+    if output_limit is not None and (call.output_limit is None or output_limit < call.output_limit):
+        _lower_limit(fields, output_limit, limit_field)
+    if call.stream:
+        fields["stream_options"] = _with_usage(fields.get("stream_options"))
+    else:
+        fields.pop("stream_options", None)
+    return encode_object(fields)
+
+
+def estimate_input(call: ChatCall, count_text: Callable[[str], int]) -> int:
+    """Input tokens by our own count, for a call whose upstream reported none; media count with their bounds.
+
+    Raises InvalidRequest only where `decode` would have.
+    """
+    messages = decode_as(_ANY, call.fields["messages"], within="messages")
+    texts = list(strings_in(messages))
+    for name in _COUNTED_FIELDS:
+        value = call.fields.get(name)
+        if is_given(value):
+            texts.append(bytes(value or NULL).decode())
+    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + call.media_tokens
+
+
+def _has_media(messages: list[_Message]) -> bool:
+    for message in messages:
+        if type(message.content) is list and any(part.type in MEDIA_TYPES for part in message.content):
+            return True
+    return False
+
+
+def _check_service_tier(tier: str | None) -> None:
+    if tier is not None and tier not in _UNTIERED:
+        raise InvalidRequest('Only the service tiers "auto" and "default" are offered here.', param="service_tier")
+
+
+def _check_tools(tools: list[_Tool] | None) -> None:
+    for index, tool in enumerate(tools or ()):
+        if tool.type not in _FREE_TOOLS:
+            raise InvalidRequest(
+                'Only tools of type "function" and "custom" are offered here.', param=f"tools[{index}].type"
+            )
+
+
+def _needs(modalities: list[str] | None) -> tuple[str, ...]:
+    needs = []
+    for index, modality in enumerate(modalities or ()):
+        if modality not in _OUTPUT_CLASSES:
+            raise InvalidRequest('A modality is "text", "audio" or "image".', param=f"modalities[{index}]")
+        name = _OUTPUT_CLASSES[modality]
+        if name is not None and name not in needs:
+            needs.append(name)
+    return tuple(needs)
+
+
+def _lower_limit(fields: dict[str, Raw], output_limit: int, limit_field: str) -> None:
+    named = [name for name in _LIMIT_FIELDS if is_given(fields.get(name))]
+    for name in _LIMIT_FIELDS:
+        if name not in named:
+            fields.pop(name, None)
+    for name in named or (limit_field,):
+        given = msgspec.json.decode(fields[name], type=int) if named else output_limit
+        fields[name] = Raw(b"%d" % min(given, output_limit))
+
+
+def _with_usage(options: Raw | None) -> Raw:
+    if options is None or not is_given(options):
+        return _USAGE_WANTED
+    given = decode_as(_OBJECT, options, within="stream_options")
+    given["include_usage"] = _TRUE
+    return Raw(encode_object(given))
+
+
+_TRUE: Final = Raw(b"true")
+_USAGE_WANTED: Final = Raw(b'{"include_usage":true}')

@@ -1,0 +1,179 @@
+"""An upstream's refusal of a request, told without a trace of the upstream. When in doubt it says less.
+
+The sentences of a message that name a provider, address, account or request are dropped; the rest stays, with the
+model under its public name. That a request was too long for the model always survives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from reseller_kit.core.errors import UpstreamRejected
+
+GENERIC: Final = "The model did not accept this request. Check its parameters and try again."
+_TOO_LONG_MESSAGE: Final = (
+    "This model's maximum context length{limit} is exceeded. Shorten the messages or lower the output limit."
+)
+CONTEXT_LENGTH_CODE: Final = "context_length_exceeded"
+_GENERIC_BY_STATUS: Final = {413: "The request is too large for this model. Send less in one request."}
+_STATUSES: Final = frozenset({400, 404, 413, 422})
+_MAX_READ_CHARACTERS: Final = 2_000
+_MAX_KEPT_CHARACTERS: Final = 600
+_KNOWN_CODES: Final = frozenset(
+    {
+        CONTEXT_LENGTH_CODE,
+        "content_filter",
+        "content_policy_violation",
+        "integer_above_max_value",
+        "integer_below_min_value",
+        "invalid_base64",
+        "invalid_image_format",
+        "invalid_image_url",
+        "invalid_prompt",
+        "invalid_type",
+        "invalid_value",
+        "missing_required_parameter",
+        "rate_limit_exceeded",
+        "string_above_max_length",
+        "unknown_parameter",
+        "unsupported_parameter",
+        "unsupported_value",
+    }
+)
+"""Codes that clients act on; they say nothing about who answered."""
+
+_PARAM: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,99}")
+_MODEL_MARK: Final = "\ufdd0"
+"""A noncharacter, which no message contains once it is cleaned of control characters."""
+_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+_TOO_LONG: Final = re.compile(
+    r"""
+      context[ _-]?(?:length|window|size|limit) | maximum\ context | (?:prompt|input)\ is\ too\ long | too\ many\ tokens
+    | (?:input|prompt)\ (?:token\ count|length)[^.]{0,60}exceed | reduce\ the\ length
+    | exceeds?\ the\ (?:maximum|model'?s)[^.]{0,40}\ tokens
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_LIMIT: Final = re.compile(
+    r"(?:context (?:length|window|size|limit)|limit|maximum)(?: is| of|:)? (?:only )?([0-9][0-9,_]{2,11})",
+    re.IGNORECASE,
+)
+_TRACE: Final = re.compile(
+    r"""
+    # addresses
+      [a-z][a-z0-9+.-]{1,15}://
+    | \b(?:[a-z0-9_-]{1,63}\.){1,8}
+      (?:ai|app|cloud|cn|co|com|dev|eu|example|gg|internal|io|local|localhost|net|org|sh|so|test|xyz)\b
+    | \b\d{1,3}(?:\.\d{1,3}){3}\b | \blocalhost\b | [\w.+-]@[\w-]{1,63}\.
+    # accounts, requests and keys
+    | \b(?:acct|account|org|organization|proj|project|req|request|team|trace|workspace)[-_][a-z0-9_-]{6,}
+    | \b(?:asst|call|chatcmpl|file|gen|key|msg|pk|resp|sk|user)[-_](?=[a-z_-]{0,60}\d)[a-z0-9_-]{6,}
+    | \b(?:cf-ray|ray|request|trace)[ _-]?id\b
+    | \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b | \b[0-9a-f]{24,}\b | [a-z0-9_-]{40,}
+    # the operator's own affairs
+    | \borgani[sz]ation\b | \bapi[ _-]?keys?\b | \bbilling\b | \bquota\b | \bdashboard\b | \bdeployments?\b
+    | \bcontact\ us\b | \bcontact\ support\b | \bhelp\ cent(?:er|re)\b
+    # who they are
+    | open\s?-?ai | azure | microsoft | anthropic | open\s?-?router | litellm | vllm | sglang | ollama | bedrock
+    | \baws\b | amazon | vertex | google | deep\s?-?seek | mistral | groq | together\.?\s?ai | fireworks | \bx\.?ai\b
+    | cohere | perplexity | moonshot | dashscope | alibaba | aliyun | volcengine | bytedance | zhipu | minimax | nvidia
+    | cerebras | sambanova | deepinfra | hugging\s?-?face | replicate\.com | baseten | novita | hyperbolic | cloudflare
+    | databricks | portkey | helicone | \bone-api\b | \bnew-api\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_ANY: Final = msgspec.json.Decoder()
+
+
+class _Refusal(Struct, frozen=True):
+    message: str = ""
+    code: str = ""
+    param: str | None = None
+
+
+def rejection(
+    status: int, body: bytes, *, upstream_model: str, public_model: str, hide: Iterable[str] = ()
+) -> UpstreamRejected:
+    """The error to raise for an upstream's 400, 404, 413 or 422 (any other status counts as 400).
+
+    `hide`: names that must not show (upstreams, providers, hosts, account ids). A code and parameter name that OpenAI's
+    clients act on are kept in `details[0]`. Raises nothing, whatever the body is.
+    """
+    refusal = _read(body)
+    status = status if status in _STATUSES else 400
+    message = clean_upstream_message(
+        refusal.message, upstream_model=upstream_model, public_model=public_model, hide=hide
+    )
+    code = refusal.code if refusal.code in _KNOWN_CODES else ""
+    if code == CONTEXT_LENGTH_CODE or is_too_long(refusal.message):
+        code = CONTEXT_LENGTH_CODE
+        if not is_too_long(message):
+            message = _too_long(refusal.message)
+    elif message == GENERIC:
+        message = _GENERIC_BY_STATUS.get(status, GENERIC)
+    error = UpstreamRejected(message, http_status=status)
+    if code or status == 413:
+        error.details = [{"code": code or "request_too_large", "param": refusal.param}]
+    elif refusal.param:
+        error.details = [{"code": "", "param": refusal.param}]
+    return error
+
+
+def clean_upstream_message(text: str, *, upstream_model: str, public_model: str, hide: Iterable[str] = ()) -> str:
+    """The sentences of `text` that tell nothing of the upstream; `GENERIC` where none is left."""
+    text = _UNPRINTABLE.sub(" ", text[:_MAX_READ_CHARACTERS]).strip()
+    if text.startswith(("{", "[", "<")):
+        return GENERIC
+    for name in {upstream_model, upstream_model.rpartition("/")[2]} - {""}:
+        text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", _MODEL_MARK, text, flags=re.IGNORECASE)
+    hidden = [name.casefold() for name in hide if len(name) > 1]
+    kept = []
+    for sentence in _SENTENCE.split(text):
+        folded = sentence.casefold()
+        if sentence and not _TRACE.search(sentence) and not any(name in folded for name in hidden):
+            kept.append(sentence.strip())
+    message = " ".join(kept).replace(_MODEL_MARK, public_model)
+    return message if _says_something(message) else GENERIC
+
+
+def is_too_long(message: str) -> bool:
+    """Whether a refusal says that the request exceeds the model's context."""
+    return _TOO_LONG.search(message[:_MAX_READ_CHARACTERS]) is not None
+
+
+def _too_long(message: str) -> str:
+    match = _LIMIT.search(message[:_MAX_READ_CHARACTERS])
+    return _TOO_LONG_MESSAGE.format(limit=f" of {match.group(1)} tokens" if match else "")
+
+
+def _says_something(message: str) -> bool:
+    return 8 <= len(message) <= _MAX_KEPT_CHARACTERS and " " in message
+
+
+def _read(body: bytes) -> _Refusal:
+    """Message, code and parameter from the error objects that upstreams of OpenAI's dialect send."""
+    try:
+        found: Any = _ANY.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return _Refusal()
+    if isinstance(found, list) and found:
+        found = found[0]
+    error = found.get("error", found) if isinstance(found, dict) else found
+    if isinstance(error, str):
+        return _Refusal(message=error)
+    if not isinstance(error, dict):
+        return _Refusal()
+    message, code, param = error.get("message"), error.get("code"), error.get("param")
+    if message is None:
+        message = error.get("detail")
+    return _Refusal(
+        message=message if isinstance(message, str) else "",
+        code=code if isinstance(code, str) else "",
+        param=param if isinstance(param, str) and _PARAM.fullmatch(param) and not _TRACE.search(param) else None,
+    )

@@ -1,0 +1,176 @@
+"""The load: closed-loop connections that send a fixed number of calls and time each. Reports as one JSON line.
+
+`python -m scripts._bench.load` with the fields of `Order` as JSON on standard input; bounded in calls and in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import Final, cast
+
+import httptools
+import msgspec
+import uvloop
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What to send where. `limit_seconds` ends a run that hangs."""
+
+    port: int
+    key: str
+    model: str
+    stream: bool
+    calls: int
+    connections: int
+    host: str = "127.0.0.1"
+    limit_seconds: float = 120.0
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back; latencies in milliseconds, to the first and to the last byte of an answer."""
+
+    calls: int
+    failed: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    first_byte_p50_ms: float
+    bytes_per_call: float
+    fault: str
+
+
+_PROMPT: Final = "Summarise in one paragraph what a group commit is and why it helps a ledger. " * 3
+_DONE: Final = b"data: [DONE]"
+_KEPT_BYTES: Final = 300
+
+
+class _Run:
+    """The state that all connections share."""
+
+    def __init__(self, order: Order) -> None:
+        body = msgspec.json.encode(
+            {
+                "model": order.model,
+                "messages": [{"role": "user", "content": _PROMPT}],
+                "max_tokens": 256,
+                **({"stream": True, "stream_options": {"include_usage": True}} if order.stream else {}),
+            }
+        )
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n"
+            f"authorization: Bearer {order.key}\r\ncontent-type: application/json\r\n"
+            f"accept: */*\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        self.order = order
+        self.request = head.encode() + body
+        self.left = order.calls
+        self.latencies: list[float] = []
+        self.first_bytes: list[float] = []
+        self.failed = 0
+        self.bytes = 0
+        self.fault = ""
+        self.open = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def fail(self, fault: str) -> None:
+        self.failed += 1
+        self.fault = self.fault or fault
+
+    def closed(self) -> None:
+        self.open -= 1
+        if self.open == 0 and not self.done.done():
+            self.done.set_result(None)
+
+
+class _Connection(asyncio.Protocol):
+    _transport: asyncio.Transport
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._tail = b""
+        self._waiting = False
+        self._started = 0.0
+        self._first = 0.0
+        self._parser = httptools.HttpResponseParser(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._run.open += 1
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiting:
+            self._run.fail(f"connection lost: {exc}")
+        self._run.closed()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._first:
+            self._first = time.perf_counter()
+        self._run.bytes += len(data)
+        self._parser.feed_data(data)
+
+    def on_body(self, data: bytes) -> None:
+        self._tail = data if len(data) > _KEPT_BYTES else self._tail[-_KEPT_BYTES:] + data
+
+    def on_message_complete(self) -> None:
+        run, now = self._run, time.perf_counter()
+        self._waiting = False
+        run.latencies.append(now - self._started)
+        run.first_bytes.append(self._first - self._started)
+        status = self._parser.get_status_code()
+        if status != 200:
+            run.fail(f"status {status}: {self._tail[:_KEPT_BYTES]!r}")
+        elif run.order.stream and _DONE not in self._tail[-_KEPT_BYTES:]:
+            run.fail(f"the stream ended with {self._tail[-_KEPT_BYTES:]!r}")
+        self._send()
+
+    def _send(self) -> None:
+        if self._run.left <= 0:
+            self._transport.close()
+            return
+        self._run.left -= 1
+        self._waiting, self._first, self._tail = True, 0.0, b""
+        self._started = time.perf_counter()
+        self._transport.write(self._run.request)
+
+
+async def measure(order: Order) -> Report:
+    """Send the calls. Raises OSError when the server can't be reached, TimeoutError when the limit passes."""
+    loop = asyncio.get_running_loop()
+    run = _Run(order)
+    started = time.perf_counter()
+    for _ in range(min(order.connections, order.calls)):
+        await loop.create_connection(lambda: _Connection(run), order.host, order.port)
+    async with asyncio.timeout(order.limit_seconds):
+        await run.done
+    seconds = time.perf_counter() - started
+    return Report(
+        calls=len(run.latencies),
+        failed=run.failed + order.calls - len(run.latencies),
+        seconds=seconds,
+        p50_ms=_percentile(run.latencies, 0.50),
+        p99_ms=_percentile(run.latencies, 0.99),
+        first_byte_p50_ms=_percentile(run.first_bytes, 0.50),
+        bytes_per_call=run.bytes / max(1, len(run.latencies)),
+        fault=run.fault,
+    )
+
+
+def _percentile(seconds: list[float], share: float) -> float:
+    if not seconds:
+        return 0.0
+    return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * share))] * 1000
+
+
+def main() -> None:
+    """Read the order, do it, print the report."""
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        report = runner.run(measure(order))
+    sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

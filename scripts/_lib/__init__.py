@@ -1,0 +1,1 @@
+"""What the programs in scripts/ share. Not part of the product: nothing in the wheel imports it."""

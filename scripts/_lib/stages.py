@@ -1,0 +1,155 @@
+"""Runs the stages of a check one after another in lanes, prints one line each, and adds up their tests.
+
+Knows nothing of which stages there are; scripts/_lib/suite.py does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from scripts._lib.bootstrap import ROOT
+
+STAGE_SECONDS: Final = 15 * 60
+_PRINTING: Final = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One program to run from the repository's root. `tests`: it is pytest, and its tests count."""
+
+    name: str
+    command: tuple[str, ...]
+    tests: bool = False
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Tests by outcome. A stage without tests that fails counts as one failure."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def plus(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def line(self) -> str:
+        """As in "12 passed, 0 failed", with skipped ones only when there are any."""
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended."""
+
+    stage: Stage
+    ok: bool
+    tally: Tally
+    seconds: float
+    output: str
+
+
+def run_lanes(lanes: Sequence[Sequence[Stage]]) -> list[Outcome]:
+    """Run the lanes side by side and the stages of each in order; print each stage as it ends. All are run.
+
+    Ctrl-C or SIGTERM ends what is running, with everything that it started.
+    """
+    running: set[int] = set()
+    ended = threading.Event()
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ThreadPoolExecutor(max_workers=max(1, len(lanes))) as pool:
+        futures = [pool.submit(_run_lane, lane, running, ended) for lane in lanes]
+        try:
+            return [outcome for future in futures for outcome in future.result()]
+        except BaseException:
+            ended.set()
+            for group in tuple(running):
+                _signal_group(group, signal.SIGTERM)
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _run_lane(stages: Sequence[Stage], running: set[int], ended: threading.Event) -> list[Outcome]:
+    return [_run(stage, running) for stage in stages if not ended.is_set()]
+
+
+def _run(stage: Stage, running: set[int]) -> Outcome:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="stage-") as scratch:
+        report = Path(scratch) / "report.xml"
+        command = [*stage.command, f"--junitxml={report}"] if stage.tests else list(stage.command)
+        code, output = _communicate(command, running)
+        tally = _read_report(report) if stage.tests else Tally()
+    ok = code == 0 and not tally.failed
+    if not ok and not tally.failed:
+        tally = tally.plus(Tally(failed=1))
+    outcome = Outcome(stage, ok, tally, time.monotonic() - started, output)
+    _print(outcome)
+    return outcome
+
+
+def _communicate(command: Sequence[str], running: set[int]) -> tuple[int, str]:
+    """Exit code and output. A stage that takes too long is ended with everything that it started."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    running.add(process.pid)
+    try:
+        output, _ = process.communicate(timeout=STAGE_SECONDS)
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        _signal_group(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return 124, f"{output}\nended after {STAGE_SECONDS} s"
+    finally:
+        running.discard(process.pid)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def _read_report(path: Path) -> Tally:
+    """The counts of a JUnit file. A run that ended before it wrote one has no counts: the caller sees its exit code."""
+    try:
+        suites = ET.parse(path).getroot().iter("testsuite")  # noqa: S314  # pytest wrote it a moment ago
+    except (OSError, ET.ParseError):
+        return Tally()
+    total = Tally()
+    for suite in suites:
+        count = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+        failed = count["failures"] + count["errors"]
+        total = total.plus(Tally(max(0, count["tests"] - failed - count["skipped"]), failed, count["skipped"]))
+    return total
+
+
+def _print(outcome: Outcome) -> None:
+    mark = "ok  " if outcome.ok else "FAIL"
+    counts = f"  {outcome.tally.line()}" if outcome.stage.tests else ""
+    with _PRINTING:
+        print(f"{mark}  {outcome.stage.name:<12} {outcome.seconds:6.1f} s{counts}", flush=True)
+        if not outcome.ok:
+            print(f"{outcome.output.rstrip()}\n", flush=True)
