@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -134,16 +135,42 @@ def _secret_key(environ: Mapping[str, str], database_url: str, data_dir: Path) -
             fix="Generate one, keep it safe, and set it: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     file = data_dir / SECRET_KEY_FILE
+    if not file.exists():
+        _make_folder(file.parent)
+        write_key_file(file)
+    return read_key_file(file), file
+
+
+def read_key_file(file: Path) -> str:
+    """The secret key that a file holds. Raises InvalidSetting."""
     try:
-        if not file.exists():
-            _generate_key(file)
-        return _checked_key(file.read_text(encoding="ascii").strip(), str(file)), file
+        return _checked_key(file.read_text(encoding="ascii").strip(), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds no key"
-        raise InvalidSetting(
-            f"The secret key file {file} can't be used: {reason}.",
-            fix=f"Correct its permissions, or set {PREFIX}SECRET_KEY.",
-        ) from None
+        raise _unusable_file(file, error) from None
+
+
+def write_key_file(file: Path) -> None:
+    """A new secret key in a new file of mode 0600. Of two processes that start at once, the first one's key stays."""
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as out:
+            out.write(base64.urlsafe_b64encode(os.urandom(32)).decode() + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
+    except OSError as error:
+        raise _unusable_file(file, error) from None
+
+
+def _unusable_file(file: Path, error: Exception) -> InvalidSetting:
+    reason = error.strerror if isinstance(error, OSError) else "it holds no key"
+    return InvalidSetting(
+        f"The secret key file {file} can't be used: {reason}.",
+        fix=f"Correct its permissions, or set {PREFIX}SECRET_KEY.",
+    )
 
 
 def _checked_key(key: str, source: str) -> str:
@@ -153,23 +180,6 @@ def _checked_key(key: str, source: str) -> str:
             fix="Generate one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     return key
-
-
-def _generate_key(file: Path) -> None:
-    """Write a new key with mode 0600. Of two processes that start at once, the first one's key stays."""
-    _make_folder(file.parent)
-    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as out:
-        out.write(base64.urlsafe_b64encode(os.urandom(32)).decode() + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def _make_folder(folder: Path) -> None:

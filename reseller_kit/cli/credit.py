@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import click
 
+from ..core.money import parse_amount
+from ..core.times import parse_time
 from ..flows import credits as flow
 from . import shapes
 from .invocation import actor, with_database
 from .options import (
-    AMOUNT,
-    SIGNED_AMOUNT,
-    TIME,
     Group,
     customer_option,
     idempotency_option,
     page_options,
     reason_option,
+    signed_amount,
     tenant_option,
     window_of,
 )
@@ -30,9 +30,9 @@ def credit() -> None:
 @credit.command()
 @tenant_option
 @customer_option
-@click.option("--amount", required=True, type=AMOUNT, metavar="USD", help="How much, above 0.")
+@click.option("--amount", required=True, type=parse_amount, metavar="USD", help="How much, above 0.")
 @reason_option
-@click.option("--expires", type=TIME, metavar="ISO", help="When what is left of it lapses. Left out: never.")
+@click.option("--expires", type=parse_time, metavar="ISO", help="When what is left of it lapses. Left out: never.")
 @idempotency_option
 def grant(
     tenant: str, customer: str, amount: int, reason: str, expires: int | None, idempotency_key: str | None
@@ -57,7 +57,7 @@ def grant(
 @credit.command()
 @tenant_option
 @customer_option
-@click.option("--amount", required=True, type=SIGNED_AMOUNT, metavar="±USD", help="Above 0 gives, below 0 takes away.")
+@click.option("--amount", required=True, type=signed_amount, metavar="±USD", help="Above 0 gives, below 0 takes away.")
 @reason_option
 @idempotency_option
 def adjust(tenant: str, customer: str, amount: int, reason: str, idempotency_key: str | None) -> None:

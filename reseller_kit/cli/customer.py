@@ -30,7 +30,7 @@ def create(tenant: str, email: str, name: str) -> None:
     emit(
         shapes.customer(new.customer, tenant, new.link),
         facts(_pairs(new.customer, tenant)),
-        f"\nLink to set a password, once, within 7 days:\n{new.link}" if new.link else "",
+        f"Link to set a password, once, within 7 days:\n{new.link}" if new.link else "",
     )
     if new.link is None:
         tell("The tenant has no storefront host yet, so there is no link to set a password with.")

@@ -8,15 +8,15 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from ..db import schema
-from ..db.engine import Database
-from ..flows.unlock import unlock
 from ..settings import Settings, load
-from ..vault import Vault
+
+if TYPE_CHECKING:
+    from ..db.engine import Database
+    from ..vault import Vault
 
 T = TypeVar("T")
 
@@ -63,6 +63,8 @@ def with_unprepared_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 def with_vault(work: Callable[[Database, Vault], Awaitable[T]]) -> T:
     """Run `work` on the prepared database with its keys opened."""
+    from ..flows.unlock import unlock
+
     secret_key = current().settings.secret_key
 
     async def unlocked(db: Database) -> T:
@@ -72,6 +74,8 @@ def with_vault(work: Callable[[Database, Vault], Awaitable[T]]) -> T:
 
 
 async def _run(work: Callable[[Database], Awaitable[T]], first: Callable[[Database], Awaitable[None]]) -> T:
+    from ..db.engine import Database
+
     db = Database(current().settings.database_url)
     try:
         await first(db)
@@ -81,6 +85,8 @@ async def _run(work: Callable[[Database], Awaitable[T]], first: Callable[[Databa
 
 
 async def _prepared(db: Database) -> None:
+    from ..db import schema
+
     await schema.prepare(db)
 
 

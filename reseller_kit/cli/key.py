@@ -7,21 +7,21 @@ from typing import get_args
 import click
 import msgspec
 
+from ..core.money import parse_amount
+from ..core.times import parse_time
 from ..db.keys import OwnedKey
 from ..flows import keys as flow
 from ..flows.keys import KeyTerms, LimitReset, NewKey
 from . import shapes
 from .invocation import actor, with_database, with_vault
 from .options import (
-    AMOUNT,
-    PATTERNS,
     TEXT,
-    TIME,
     Group,
     any_customer_option,
     any_tenant_option,
     customer_option,
     page_options,
+    patterns,
     tenant_option,
     window_of,
 )
@@ -37,18 +37,21 @@ def key() -> None:
 @tenant_option
 @customer_option
 @click.option("--name", type=TEXT, help="What the customer calls it.")
-@click.option("--limit", type=AMOUNT, metavar="USD", help="Most that the key may spend. Left out: no limit of its own.")
+@click.option(
+    "--limit", type=parse_amount, metavar="USD", help="Most that the key may spend. Left out: no limit of its own."
+)
 @click.option("--reset", type=click.Choice(get_args(LimitReset)), help="The limit is per period. Left out: for ever.")
-@click.option("--models", type=PATTERNS, metavar="GLOB,…", default=(), help="Models it may use. Left out: all.")
-@click.option("--expires", type=TIME, metavar="ISO", help="When it stops to work. Left out: never.")
+@click.option("--models", type=patterns, metavar="GLOB,…", help="Models it may use. Left out: all.")
+@click.option("--expires", type=parse_time, metavar="ISO", help="When it stops to work. Left out: never.")
 @click.option("--rpm", type=int, metavar="N", help="Most requests in a minute.")
 def create(
+    *,
     tenant: str,
     customer: str,
     name: str | None,
     limit: int | None,
     reset: str | None,
-    models: tuple[str, ...],
+    models: tuple[str, ...] | None,
     expires: int | None,
     rpm: int | None,
 ) -> None:
@@ -57,7 +60,7 @@ def create(
         name=name or "",
         limit=limit,
         reset=msgspec.convert(reset, LimitReset | None),
-        models=models,
+        models=models or (),
         expires_at=expires,
         requests_per_minute=rpm,
     )
@@ -105,7 +108,7 @@ def _emit_new(new: NewKey) -> None:
     emit(
         shapes.key(new.owned, new.secret),
         facts(_pairs(new.owned)),
-        f"\nThe key, shown this once:\n{new.secret}",
+        f"The key, shown this once:\n{new.secret}",
     )
 
 

@@ -9,7 +9,7 @@ from ..db.engine import Database
 from ..flows.audit import AuditReport
 from ..flows.audit import audit as prove
 from ..flows.tenants import tenant_id_of
-from .failures import FINDINGS
+from .failures import DONE, FINDINGS
 from .invocation import with_database
 from .options import Group, any_tenant_option
 from .output import emit, facts, table
@@ -22,8 +22,7 @@ def ledger() -> None:
 
 @ledger.command()
 @any_tenant_option
-@click.pass_context
-def audit(ctx: click.Context, tenant: str | None) -> None:
+def audit(tenant: str | None) -> int:
     """Check every money invariant on the stored data. Corrects nothing."""
 
     async def work(db: Database) -> AuditReport:
@@ -45,6 +44,5 @@ def audit(ctx: click.Context, tenant: str | None) -> None:
         ("Imbalance", f"{document['imbalance']} USD"),
     ]
     rows = [(found["code"], found["ref"], found["message"]) for found in report.findings]
-    emit(document, facts(pairs), "", table(["FINDING", "WHERE", "WHAT"], rows, empty="The books are right."))
-    if not report.ok:
-        ctx.exit(FINDINGS)
+    emit(document, facts(pairs), table(["FINDING", "WHERE", "WHAT"], rows, empty="The books are right."))
+    return DONE if report.ok else FINDINGS

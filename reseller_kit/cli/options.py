@@ -10,7 +10,6 @@ import click
 from ..core.errors import InvalidRequest
 from ..core.money import parse_amount
 from ..core.paging import DEFAULT_LIMIT, Window, window
-from ..core.times import parse_time
 from .invocation import Invocation
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,30 +17,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MAX_TEXT: Final = 200
 
 
-class AmountType(click.ParamType[int]):
-    """A decimal amount in USD, to nano-USD. `signed` lets it carry a sign."""
-
-    name = "usd"
-
-    def __init__(self, *, signed: bool = False) -> None:
-        self.signed = signed
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Raises InvalidAmount."""
-        if isinstance(value, int):
-            return value
-        text = value.removeprefix("+") if self.signed else value
-        return parse_amount(text, negative=self.signed)
+def signed_amount(text: str) -> int:
+    """A decimal amount in USD with an optional sign to nano-USD. Raises InvalidAmount."""
+    return parse_amount(text.removeprefix("+"), negative=True)
 
 
-class TimeType(click.ParamType[int]):
-    """An ISO 8601 time, to microseconds; without an offset it is UTC."""
-
-    name = "iso"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Raises InvalidRequest."""
-        return value if isinstance(value, int) else parse_time(value)
+def patterns(text: str) -> tuple[str, ...]:
+    """Patterns separated by commas; what they may hold is checked by who uses them."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 class TextType(click.ParamType[str]):
@@ -49,7 +32,7 @@ class TextType(click.ParamType[str]):
 
     name = "text"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002  # click's signature
         """Raises InvalidRequest."""
         text = str(value).strip()
         shown = f"--{param.name.replace('_', '-')}" if param is not None and param.name else "The text"
@@ -62,23 +45,7 @@ class TextType(click.ParamType[str]):
         return text
 
 
-class PatternsType(click.ParamType[tuple[str, ...]]):
-    """Patterns separated by commas."""
-
-    name = "glob,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """What the patterns may hold is checked by who uses them."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(part.strip() for part in str(value).split(","))
-
-
-AMOUNT: Final = AmountType()
-SIGNED_AMOUNT: Final = AmountType(signed=True)
-TIME: Final = TimeType()
 TEXT: Final = TextType()
-PATTERNS: Final = PatternsType()
 
 
 class Command(click.Command):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import click
 import msgspec
@@ -13,18 +14,19 @@ from rich.table import Table
 
 from .invocation import current
 
+_WHOLE: Final = frozenset({"ID", "LOT", "TIME (UTC)", "FROM (UTC)", "PRICE VERSION"})
+
 
 def emit(document: dict[str, Any], *shown: RenderableType) -> None:
-    """Print the result: `document` with --json, else what is meant for people. A text is printed as it is, unwrapped."""
+    """Print the result: `document` with --json, else what is meant for people; texts among it are not wrapped."""
     if current().as_json:
         print_json(document)
         return
-    console = _console()
-    for part in shown:
-        if not isinstance(part, str):
-            console.print(part)
-        elif part:
-            click.echo(part)
+    parts = [part for part in shown if part != ""]
+    for before, part in pairwise([None, *parts]):
+        if before is not None and not (isinstance(before, str) and isinstance(part, str)):
+            click.echo()
+        click.echo(part if isinstance(part, str) else _drawn(part))
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -45,7 +47,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: st
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
         right = name.endswith(">")
-        drawn.add_column(name.rstrip(">"), justify="right" if right else "left", overflow="fold")
+        # What is copied from the table stays on one line.
+        drawn.add_column(
+            name.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=name in _WHOLE
+        )
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     return drawn if drawn.row_count else empty
@@ -76,6 +81,9 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _console() -> Console:
+def _drawn(part: RenderableType | None) -> str:
     # Names and reasons are data: nothing in them is markup, an emoji or a link.
-    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    with console.capture() as captured:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -87,6 +87,6 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         code = root.main(list(argv), prog_name=PROGRAM, standalone_mode=False, obj=invocation)
     except SystemExit:
         raise
-    except BaseException as error:  # the rim: whatever comes here is told, with an exit code
+    except BaseException as error:  # noqa: BLE001  # the rim: whatever comes here is told, with an exit code
         return report(error, as_json=invocation.as_json or "--json" in argv)
     return code if isinstance(code, int) else 0

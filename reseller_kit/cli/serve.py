@@ -101,7 +101,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(settings: Settings, port: int, sockets: list[socket.socket]) -> None:
     application = Application(settings, port=port)
     config = uvicorn.Config(
-        application,  # type: ignore[arg-type]  # scope is a dict here, a union of typed dicts there
+        application,
         loop="uvloop",
         http="httptools",
         ws="none",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import click
 
 from ..flows import tenants as flow
+from ..flows.doctor import examine_tenant
 from ..flows.tenants import NewTenant, TenantDetail, TenantView
 from . import shapes
+from .doctor import as_documents, described
+from .failures import DONE, FINDINGS
 from .invocation import actor, with_database
 from .options import TEXT, Group, chosen, page_options, reason_option, tenant_argument, window_of
 from .output import emit, facts, more, table, tell
@@ -53,6 +56,7 @@ def show(slug: str | None, tenant: str | None) -> None:
 @click.option("--markup", metavar="PERCENT", help='Retail on wholesale, such as "40%".')
 @click.option("--status", type=click.Choice(["draft", "active"]), default="active", show_default=True)
 def create(
+    *,
     slug: str | None,
     tenant: str | None,
     name: str | None,
@@ -94,6 +98,17 @@ def resume(slug: str | None, tenant: str | None) -> None:
     """Serve a suspended tenant again."""
     wanted = chosen(slug, tenant, "the tenant's slug")
     _emit(with_database(lambda db: flow.resume_tenant(db, wanted, actor())))
+
+
+@tenant.command()
+@tenant_argument
+def doctor(slug: str | None, tenant: str | None) -> int:
+    """What keeps a tenant from selling."""
+    wanted = chosen(slug, tenant, "the tenant's slug")
+    detail, found = with_database(lambda db: examine_tenant(db, wanted))
+    document = {**shapes.tenant(detail.view), "ok": not found, "findings": as_documents(found)}
+    emit(document, *described(found))
+    return FINDINGS if found else DONE
 
 
 def _state(view: TenantView) -> str:

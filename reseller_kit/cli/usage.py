@@ -7,13 +7,14 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
+from ..core.times import parse_time
 from ..db.engine import Database
 from ..flows.explain import explain as explain_charge
 from ..flows.tenants import tenant_id_of
 from ..flows.usage import list_usage
 from . import shapes
 from .invocation import with_database
-from .options import TIME, Group, any_customer_option, any_tenant_option, page_options, window_of
+from .options import Group, any_customer_option, any_tenant_option, page_options, window_of
 from .output import emit, facts, more, table
 
 
@@ -25,7 +26,7 @@ def usage() -> None:
 @usage.command("list")
 @any_tenant_option
 @any_customer_option
-@click.option("--since", type=TIME, metavar="ISO", help="Only calls from then on.")
+@click.option("--since", type=parse_time, metavar="ISO", help="Only calls from then on.")
 @page_options
 def list_(tenant: str | None, customer: str | None, since: int | None, limit: int, cursor: str | None) -> None:
     """Usage records, newest first."""
@@ -60,4 +61,18 @@ def _tokens(row: dict[str, Any]) -> str:
 
 
 def _explained(document: dict[str, Any]) -> list[RenderableType]:
-    return [facts([(str(name), value) for name, value in document.items()])]
+    lines, totals = document["lines"], document["totals"]
+    plain = {name: value for name, value in document.items() if name not in {"lines", "totals", "matches"}}
+    products = [
+        (line["level"], line["class"], line["quantity"], f"{line['price']} / {line['per']}", line["amount"])
+        for line in lines
+    ]
+    sums = [
+        (level, total["price_version"], total["amount"], total["stored"], "yes" if total["matches"] else "NO")
+        for level, total in totals.items()
+    ]
+    return [
+        facts([(name.replace("_", " ").capitalize(), value) for name, value in plain.items()]),
+        table(["LEVEL", "CLASS", "QUANTITY>", "PRICE (USD)>", "AMOUNT>"], products, empty="Nothing was charged."),
+        table(["LEVEL", "PRICE VERSION", "CHARGE>", "STORED>", "MATCHES"], sums, empty=""),
+    ]

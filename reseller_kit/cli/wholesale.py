@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from ..core.money import parse_amount
 from ..flows import wholesale as flow
 from . import shapes
 from .invocation import actor, with_database
-from .options import AMOUNT, Group, idempotency_option, reason_option, tenant_option
+from .options import Group, idempotency_option, reason_option, tenant_option
 from .output import emit, facts
 
 
@@ -18,7 +19,7 @@ def wholesale() -> None:
 
 @wholesale.command()
 @tenant_option
-@click.option("--amount", required=True, type=AMOUNT, metavar="USD", help="How much, above 0.")
+@click.option("--amount", required=True, type=parse_amount, metavar="USD", help="How much, above 0.")
 @reason_option
 @idempotency_option
 def deposit(tenant: str, amount: int, reason: str, idempotency_key: str | None) -> None:

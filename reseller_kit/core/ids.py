@@ -15,7 +15,6 @@ from typing import Final
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _PUBLIC_ID: Final = re.compile(r"[a-z]{2,6}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
-_RANDOM_BITS: Final = 80
 
 
 class IdSource:
@@ -23,6 +22,7 @@ class IdSource:
 
     def __init__(self) -> None:
         self._last_ms = 0
+        self._head = ""
         self._tail = 0
 
     def next(self, now_ns: int | None = None) -> str:
@@ -30,17 +30,18 @@ class IdSource:
         now_ms = (time.time_ns() if now_ns is None else now_ns) // 1_000_000
         if now_ms > self._last_ms:
             self._last_ms = now_ms
+            self._head = _encode(now_ms, 10)
             # The top bit stays free, so counting up within one millisecond cannot overflow.
             self._tail = int.from_bytes(os.urandom(10), "big") >> 1
         else:
             self._tail += 1 + int.from_bytes(os.urandom(3), "big")
-        return _encode((self._last_ms << _RANDOM_BITS) | self._tail)
+        return self._head + _encode(self._tail, 16)
 
 
-def _encode(value: int) -> str:
-    """130 bits to 13 pairs of base32 characters, most significant first."""
+def _encode(value: int, length: int) -> str:
+    """The lowest 5 × `length` bits in base32, most significant first; `length` is even."""
     pairs = _PAIRS
-    return "".join([pairs[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+    return "".join([pairs[(value >> shift) & 1023] for shift in range(5 * length - 10, -1, -10)])
 
 
 _SOURCE: Final = IdSource()

@@ -148,25 +148,47 @@ def input_tokens(quantities: Mapping[str, int]) -> int:
     return sum(quantities.get(name, 0) for name in INPUT_CLASSES)
 
 
-def hold_amount(price_list: PriceList, *, input_bound: int, output_bound: int) -> int:
-    """The most that a call with these bounds can cost, in nano-USD: each token at the dearest class and tier it
-    could land in.
-    """
-    lists = [price_list.prices, *(tier.prices for tier in price_list.tiers if input_bound > tier.above_input)]
-    input_price = max(prices.get(name, 0) for prices in lists for name in INPUT_CLASSES)
-    output_price = max(prices.get(name, 0) for prices in lists for name in OUTPUT_CLASSES)
-    request_price = max(prices.get("request", 0) for prices in lists)
-    return charge_nano(input_bound * input_price + output_bound * output_price + request_price)
+class Bound(Struct, frozen=True):
+    """The dearest prices that a request with more than `above_input` input tokens can meet, in pico-USD."""
+
+    above_input: int
+    per_input: int
+    per_output: int
+    per_request: int
 
 
-def affordable_output(price_list: PriceList, *, input_bound: int, available_nano: int) -> int:
-    """The largest output bound whose hold is covered by `available_nano`; negative when not even the input is."""
-    lists = [price_list.prices, *(tier.prices for tier in price_list.tiers if input_bound > tier.above_input)]
-    output_price = max(prices.get(name, 0) for prices in lists for name in OUTPUT_CLASSES)
-    rest = available_nano * 1000 - hold_amount(price_list, input_bound=input_bound, output_bound=0) * 1000
-    if rest < 0:
-        return -1
-    return rest // output_price if output_price else 2**53
+def bounds(price_list: PriceList) -> tuple[Bound, ...]:
+    """The list's bounds in rising order of `above_input`, each at least as high as the one before it."""
+    found = [_bound(0, price_list.prices)]
+    for tier in price_list.tiers:
+        here, before = _bound(tier.above_input, tier.prices), found[-1]
+        found.append(
+            Bound(
+                tier.above_input,
+                max(here.per_input, before.per_input),
+                max(here.per_output, before.per_output),
+                max(here.per_request, before.per_request),
+            )
+        )
+    return tuple(found)
+
+
+def bound_for(known: tuple[Bound, ...], input_bound: int) -> Bound:
+    """The bound that a request of at most this many input tokens may meet."""
+    chosen = known[0]
+    for bound in known[1:]:
+        if input_bound > bound.above_input:
+            chosen = bound
+    return chosen
+
+
+def _bound(above_input: int, prices: Mapping[str, int]) -> Bound:
+    return Bound(
+        above_input,
+        max(prices.get(name, 0) for name in INPUT_CLASSES),
+        max(prices.get(name, 0) for name in OUTPUT_CLASSES),
+        prices.get("request", 0),
+    )
 
 
 def _required_price(prices: Mapping[str, int], usage_class: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -20,6 +20,8 @@ from ..core.errors import InvalidRequest
 from . import sqlite_driver
 
 Backend = Literal["sqlite", "postgresql"]
+Connection: TypeAlias = AsyncConnection
+"""What query functions take; other packages name it without knowing the library."""
 
 
 class Database:

@@ -199,7 +199,5 @@ async def _put(
     matches: list[ColumnElement[bool]] = [table.c[name] == value for name, value in key.items()]
     row_id = await connection.scalar(update(table).where(*matches).values(**values).returning(table.c.id))
     if row_id is None:
-        row_id = await connection.scalar(
-            insert(table).values({**key, **values, **on_insert}).returning(table.c.id)
-        )
+        row_id = await connection.scalar(insert(table).values({**key, **values, **on_insert}).returning(table.c.id))
     return int(row_id or 0)

@@ -20,6 +20,8 @@ try:
 except ImportError:
     library = standard
 
+__all__ = ["connect", "library", "sqlalchemy_module"]
+
 _FIXED_IN: Final = (3, 51, 3)
 _BUSY_TIMEOUT_MS: Final = 10_000
 _ERRORS: Final = ("DatabaseError", "Error", "IntegrityError", "NotSupportedError", "OperationalError", "ProgrammingError")

@@ -52,6 +52,7 @@ class Runtime:
         self.draining = False
         self.active: set[str] = set()
         """Request ids whose holds this process is working on."""
+        self.metrics.open_calls.set_function(lambda: len(self.active))
         self.request_buckets: dict[tuple[str, str], Bucket] = {}
         self.token_buckets: dict[str, Bucket] = {}
         self.open_calls: dict[str, int] = {}

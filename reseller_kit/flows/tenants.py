@@ -18,6 +18,7 @@ from ..db import audit_log, operator, revisions, tenants
 from ..db.accounts import create_tenant_accounts
 from ..db.engine import Database, now_us
 from ..db.tenants import Connection, Domain, Member, Tenant
+from ..theming.library import read_themes, themes_dir
 
 _SHOWN_SLUGS: Final = 10
 _LIST: Final = "tenants"
@@ -150,9 +151,12 @@ async def _refuse_taken(connection: Connection, slug: str, hosts: list[str]) -> 
     if await tenants.find(connection, slug) is not None:
         raise Conflict(f"There is a tenant {slug!r} already.", fix="Choose another slug.")
     platform = await tenants.platform_settings(connection)
+    suffix = platform.get("storefront_suffix")
     for host in hosts:
         holder = await operator.owner_of_host(connection, host)
-        if holder is not None or host in platform.get("hosts", ()):
+        # A host below the suffix is the fallback of the tenant of that name, there already or yet to come.
+        reserved = bool(suffix) and host.endswith(f".{suffix}") and host != f"{slug}.{suffix}"
+        if holder is not None or reserved or host in platform.get("hosts", ()):
             raise Conflict(f"The host {host} belongs to {holder or 'the platform'}.", fix="Choose another host.")
 
 
@@ -172,6 +176,11 @@ def _view(tenant: Tenant, domains: list[Domain], suffix: str | None) -> TenantVi
 
 
 def _settings(new: NewTenant) -> dict[str, Any]:
+    installed = read_themes(themes_dir())
+    if new.theme not in installed:
+        raise InvalidRequest(
+            f"The theme {new.theme!r} is not installed.", param="theme", fix=f"Choose one of {', '.join(installed)}."
+        )
     try:
         read_timezone(new.timezone)
     except Refusal as refusal:

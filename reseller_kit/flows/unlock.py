@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..db import secrets
-from ..db.engine import Database
+from ..db.engine import Connection, Database
 from ..vault import DataKey, Vault, open_vault, seal_new_keys
 
 _DATA_KEY = "data_key:"
@@ -31,7 +31,7 @@ async def unlock(db: Database, secret_key: str) -> Vault:
     return open_vault(secret_key, *stored)
 
 
-async def _stored_keys(connection: secrets.AsyncConnection) -> tuple[list[DataKey], bytes]:
+async def _stored_keys(connection: Connection) -> tuple[list[DataKey], bytes]:
     keys = [DataKey(s.name.removeprefix(_DATA_KEY), s.ciphertext) for s in await secrets.fetch(connection, _DATA_KEY)]
     pepper = await secrets.fetch(connection, _PEPPER)
     return keys, pepper[0].ciphertext if pepper else b""

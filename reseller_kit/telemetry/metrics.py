@@ -29,6 +29,15 @@ class Metrics:
             "reseller_kit_settle_retries", "Settles that had to be tried again.", registry=self.registry
         )
 
+        self._call_counters: dict[tuple[str, str], Counter] = {}
+
+    def count_call(self, tenant: str, status: str) -> None:
+        """One more call of this tenant that ended so."""
+        counter = self._call_counters.get((tenant, status))
+        if counter is None:
+            counter = self._call_counters[tenant, status] = self.calls.labels(tenant, status)
+        counter.inc()
+
     def render(self) -> bytes:
         """The text exposition format."""
         return generate_latest(self.registry)

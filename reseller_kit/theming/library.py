@@ -72,7 +72,7 @@ def themes_dir() -> Path:
     """Where the themes that come with the product lie: inside the wheel, or beside the package in a checkout."""
     package = Path(reseller_kit.__file__).parent
     installed = package / "_themes"
-    return installed if installed.is_dir() else package.parent / "themes"
+    return (installed if installed.is_dir() else package.parent / "themes").resolve()
 
 
 def read_themes(*folders: Path) -> dict[str, Theme]:

@@ -12,19 +12,8 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from reseller_kit.core import money
+from reseller_kit.core.catalog import TOKEN_CLASSES
 
-TOKEN_CLASSES: Final = (
-    "input",
-    "cached_input",
-    "cache_write",
-    "cache_write_1h",
-    "output",
-    "input_audio",
-    "output_audio",
-    "input_image",
-    "output_image",
-)
-"""Usage classes priced per million tokens; every other class is priced per unit."""
 BRAND_TEXTS: Final = (
     "home.title",
     "home.lead",

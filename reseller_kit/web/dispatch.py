@@ -9,26 +9,31 @@ from typing import Any
 from ..core.errors import UnknownHost
 from ..core.ids import new_id
 from ..core.tenant import url_host
+from ..core.urls import public_url
 from ..flows.runtime import Runtime
 from ..wire.errors import error_response
 from . import infra
 from .gateway import Gateway, is_api
 from .hosts import HostTable, Peers, Scope, Site, needs_https
-from .responses import NO_STORE, TEXT, Receive, Send, respond
+from .responses import Receive, Send, plain, respond
 
 _log = logging.getLogger(__name__)
 
 PageApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 SITE_KEY = "reseller_kit.site"
 RUNTIME_KEY = "reseller_kit.runtime"
+REQUEST_ID_KEY = "reseller_kit.request_id"
 
 
 class Dispatcher:
     """Routes each request by path and host. `pages` serves everything that is not the API's."""
 
-    def __init__(self, runtime: Runtime, pages: PageApp, *, trusted_proxies: Peers, internal_peers: Peers) -> None:
+    def __init__(
+        self, runtime: Runtime, pages: PageApp, *, port: int, trusted_proxies: Peers, internal_peers: Peers
+    ) -> None:
         self._runtime = runtime
         self._pages = pages
+        self._port = port
         self._trusted = trusted_proxies
         self._internal = internal_peers
         self._gateway = Gateway(runtime)
@@ -45,7 +50,7 @@ class Dispatcher:
         except UnknownHost as error:
             await _unknown_host(scope, send, error)
             return
-        if needs_https(site.host, scope, self._trusted):
+        if needs_https(site, scope, self._trusted):
             await _to_https(site.host, scope, send)
         elif site.entry is None:
             await self._platform(scope, send)
@@ -69,19 +74,13 @@ class Dispatcher:
         if scope["path"] == "/metrics" and self._internal.include(scope) and scope["method"] in {"GET", "HEAD"}:
             await infra.metrics(self._runtime, scope, send)
         else:
-            await respond(send, 404, (TEXT,), b"not found\n", head=scope["method"] == "HEAD")
+            await plain(send, 404, "not found", head=scope["method"] == "HEAD")
 
     async def _to_primary(self, site: Site, scope: Scope, send: Send) -> None:
         assert site.entry is not None
-        await _redirect(site.entry.storefront.primary_host, scope, send, self._trusted)
-
-
-async def _redirect(host: str, scope: Scope, send: Send, trusted: Peers) -> None:
-    """A permanent redirect to the same path on another host; the port stays for loopback hosts."""
-    secure = needs_https(host, scope, trusted) or scope["scheme"] == "https"
-    server = scope.get("server")
-    port = "" if secure or server is None or server[1] in {None, 80} else f":{server[1]}"
-    await _location(f"{'https' if secure else 'http'}://{url_host(host)}{port}", scope, send)
+        snapshot = self._runtime.snapshot
+        origin = public_url(site.entry.storefront.primary_host, snapshot.public_url, self._port)
+        await _location(origin, scope, send)
 
 
 async def _to_https(host: str, scope: Scope, send: Send) -> None:
@@ -94,7 +93,7 @@ async def _location(origin: str, scope: Scope, send: Send) -> None:
         target += b"?" + scope["query_string"]
     if not target.startswith(b"/"):
         target = b"/" + target
-    await respond(send, 308, ((b"location", origin.encode() + target), NO_STORE), b"")
+    await plain(send, 308, "moved", (b"location", origin.encode() + target))
 
 
 async def _unknown_host(scope: Scope, send: Send, error: UnknownHost) -> None:
@@ -103,4 +102,4 @@ async def _unknown_host(scope: Scope, send: Send, error: UnknownHost) -> None:
         answer = error_response(error, "openai", request_id=new_id("req"))
         await respond(send, answer.status, answer.headers, answer.body, head=scope["method"] == "HEAD")
     else:
-        await respond(send, 421, (TEXT, NO_STORE), error.message.encode() + b"\n", head=scope["method"] == "HEAD")
+        await plain(send, 421, error.message, head=scope["method"] == "HEAD")

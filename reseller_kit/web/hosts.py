@@ -21,6 +21,8 @@ class Site(Struct, frozen=True):
 
     host: str
     entry: HostEntry | None
+    loopback: bool
+    """Whether the host may be served over http."""
 
 
 class HostTable:
@@ -53,7 +55,7 @@ class HostTable:
         entry = self.snapshot.hosts.get(host)
         if entry is None and host not in self.snapshot.platform_hosts:
             raise _unknown()
-        site = Site(host, entry)
+        site = Site(host, entry, is_loopback_host(host))
         if len(self._seen) < self._MAX_SEEN:
             self._seen[raw] = site
         return site
@@ -87,9 +89,9 @@ def is_secure(scope: Scope, trusted: Peers) -> bool:
     return values == [b"https"]
 
 
-def needs_https(host: str, scope: Scope, trusted: Peers) -> bool:
+def needs_https(site: Site, scope: Scope, trusted: Peers) -> bool:
     """Whether this request must be sent to https: only loopback names and literals are served over http."""
-    return not is_loopback_host(host) and not is_secure(scope, trusted)
+    return not site.loopback and not is_secure(scope, trusted)
 
 
 def _unknown() -> UnknownHost:

@@ -8,7 +8,7 @@ from typing import Final
 from ..core.tenant import split_authority
 from ..flows.runtime import Runtime
 from .hosts import Peers, Scope
-from .responses import NO_STORE, TEXT, Send, respond
+from .responses import NO_STORE, Send, plain, respond
 
 PATHS: Final = frozenset({"/healthz", "/readyz"})
 PREFIX: Final = "/internal/"
@@ -25,17 +25,17 @@ async def answer(runtime: Runtime, peers: Peers, scope: Scope, send: Send) -> No
     path = scope["path"]
     head = scope["method"] == "HEAD"
     if scope["method"] not in {"GET", "HEAD"}:
-        await respond(send, 405, (TEXT, (b"allow", b"GET, HEAD")), b"method not allowed\n")
+        await plain(send, 405, "method not allowed", (b"allow", b"GET, HEAD"))
     elif path == "/healthz":
-        await respond(send, 200, (TEXT, NO_STORE), b"ok\n", head=head)
+        await plain(send, 200, "ok", head=head)
     elif path == "/readyz":
         ready = not runtime.draining
-        await respond(send, 200 if ready else 503, (TEXT, NO_STORE), b"ready\n" if ready else b"draining\n", head=head)
+        await plain(send, 200 if ready else 503, "ready" if ready else "draining", head=head)
     elif path == "/internal/tls-allowed" and _is_internal(peers, scope):
         allowed = _tls_allowed(runtime, scope["query_string"])
-        await respond(send, 200 if allowed else 403, (TEXT, NO_STORE), b"yes\n" if allowed else b"no\n", head=head)
+        await plain(send, 200 if allowed else 403, "yes" if allowed else "no", head=head)
     else:
-        await respond(send, 404, (TEXT,), b"not found\n", head=head)
+        await plain(send, 404, "not found", head=head)
 
 
 async def metrics(runtime: Runtime, scope: Scope, send: Send) -> None:

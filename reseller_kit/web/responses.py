@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from ..core.ids import new_id
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -20,3 +22,9 @@ async def respond(send: Send, status: int, headers: Iterable[Header], body: byte
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def plain(send: Send, status: int, text: str, *extra: Header, head: bool = False) -> None:
+    """One line of text that bears no brand, with a request id."""
+    headers = (TEXT, NO_STORE, (b"x-request-id", new_id("req").encode()), *extra)
+    await respond(send, status, headers, text.encode() + b"\n", head=head)

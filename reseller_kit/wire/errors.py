@@ -90,12 +90,19 @@ def stream_error(error: KitError, dialect: Dialect, *, request_id: str = "") -> 
 
 def _document(error: KitError, dialect: Dialect, request_id: str) -> dict[str, Any]:
     kind = _kind(error)
-    message = f"{error.message} {error.fix}".strip()
+    message = _encodable(f"{error.message} {error.fix}".strip())
     if dialect == "anthropic":
         document: dict[str, Any] = {"type": "error", "error": {"type": kind.anthropic, "message": message}}
         return {**document, "request_id": request_id} if request_id else document
     code, param = _code_and_param(error)
-    return {"error": {"message": message, "type": kind.openai, "param": param, "code": code}}
+    return {
+        "error": {"message": message, "type": kind.openai, "param": param and _encodable(param), "code": code},
+    }
+
+
+def _encodable(text: str) -> str:
+    """Half a surrogate pair, which a message may quote from a path or header, has no UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def _status(error: KitError, user_agent: str) -> int:

@@ -29,7 +29,8 @@ class _Key(str):
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _PAIRS: Final = msgspec.json.Decoder(dict[_Key, Raw], dec_hook=type.__call__)
 _ENCODER: Final = msgspec.json.Encoder()
-_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_PATH: Final = re.compile(r" - at `\$([^`]*)`$")
+_MISSING: Final = re.compile(r"missing required field `([^`]*)`")
 NULL: Final = Raw(b"null")
 
 
@@ -72,10 +73,9 @@ def decode_as(decoder: msgspec.json.Decoder[_T], body: bytes | Raw, *, within: s
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         message = str(error)
-        match = _PATH.search(message)
-        path = ".".join(part for part in (within, match.group(1) if match else "") if part)
-        what = _PATH.sub("", message)
-        raise InvalidRequest(f"{path or 'The request body'}: {what}.", param=path or None) from None
+        path = within + "".join(_PATH.findall(message) + [f".{name}" for name in _MISSING.findall(message)])
+        path = path.lstrip(".")
+        raise InvalidRequest(f"{path or 'The request body'}: {_PATH.sub('', message)}.", param=path or None) from None
     except RecursionError:
         raise InvalidRequest("The request body is nested too deeply.", param=within or None) from None
     except (msgspec.DecodeError, UnicodeError) as error:

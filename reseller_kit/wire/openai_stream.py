@@ -130,23 +130,19 @@ class StreamTap:
 
     def _feed_blocks(self, blocks: list[bytes]) -> bytes:
         out: list[bytes] = []
-        texts: list[str] = []
+        hot, add_text = self._hot, self._log.add
         for block in blocks:
-            hot = self._hot
             if block.startswith(hot.head) and block.endswith(hot.tail):
                 raw = block[hot.head_bytes : -hot.tail_bytes]
                 text = _string_or_nothing(raw)
                 if text:
-                    texts.append(text)
+                    add_text(text)
                     out += (hot.sent_head, raw, hot.sent_end)
                     continue
-            if texts:
-                self._log.add("".join(texts))
-                texts.clear()
             out.append(self._pass_on(block))
+            hot = self._hot
             if self.done or self.error is not None:
                 break
-        self._log.add("".join(texts))
         if self._events.overflow and not self.done and self.error is None:
             self._give_up("an event over the size limit")
         return b"".join(out)

@@ -29,7 +29,7 @@ class PassThrough:
     def __init__(self, upstream: OpenAIUpstream) -> None:
         self._upstream = upstream
 
-    async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
+    async def __call__(self, _scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
         body = await _read(receive)
         streamed = _STREAMED.search(body) is not None
         response = await self._upstream.open("/chat/completions", body, stream=streamed, request_id="req_bench")
@@ -69,7 +69,7 @@ def main(port: int, upstream_port: int) -> None:
     """Serve with the settings that the product's server has where they cost time."""
     upstream = OpenAIUpstream(endpoint("bench", f"http://127.0.0.1:{upstream_port}/v1"), ["sk-bench"])
     uvicorn.run(
-        PassThrough(upstream),  # type: ignore[arg-type]  # uvicorn's own types for messages are unions of TypedDicts
+        PassThrough(upstream),
         host="127.0.0.1",
         port=port,
         loop="uvloop",

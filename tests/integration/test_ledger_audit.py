@@ -1,26 +1,423 @@
-"""`ledger audit` finds every kind of corruption, and nothing on a sound ledger."""
+"""`ledger audit` finds every kind of corruption and nothing on a sound ledger; `usage explain` shows every line."""
 
 from __future__ import annotations
 
 import asyncio
 
-from reseller_kit.core.ledger import Hold
+import asyncpg
+import pytest
+from sqlalchemy import select
+
+from reseller_kit.core.errors import NotFound
+from reseller_kit.core.ledger import Hold, call_txn_id
+from reseller_kit.db import operator_audit, sqlite_driver
+from reseller_kit.db import tables as t
 from reseller_kit.db.engine import Database
-from reseller_kit.flows.audit import audit
+from reseller_kit.db.ledger import LedgerWriter
+from reseller_kit.flows import audit as audit_flow
+from reseller_kit.flows.audit import AuditReport, audit
 from reseller_kit.flows.explain import explain
-from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle
+from tests.support.ledger import Shop, deposit, grant, hold, keep_alive, make_shop, open_ledger, settle
+
+DONE, OPEN, VOIDED = "req_DONE", "req_OPEN", "req_VOIDED"
+
+
+async def make_history(ledger: LedgerWriter, shop: Shop, suffix: str = "") -> None:
+    """Credit, a captured call, an open one and one that was charged nothing."""
+    await ledger.submit(grant(shop, 10_000))
+    await ledger.submit(deposit(shop, 10_000))
+    done, left, voided = (
+        hold(shop, 900, 600, request_id=name + suffix, key_limit=9_000) for name in (DONE, OPEN, VOIDED)
+    )
+    for call in (done, left, voided):
+        assert isinstance(await ledger.submit(call), Hold)
+    await ledger.submit(settle(shop, done, {"input": 100, "output": 5}))
+    await ledger.submit(settle(shop, voided, {}))
+
+
+async def corrupt(db: Database, *statements: str) -> None:
+    """Change rows behind the back of every constraint, as a fault of the machine or a hand would."""
+    if db.backend == "sqlite":
+        connection = sqlite_driver.connect(db.path, foreign_keys=False)
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        for statement in statements:
+            connection.execute(statement)
+        connection.close()
+        return
+    session = await asyncpg.connect(db.postgres_dsn)
+    await session.execute("SET session_replication_role = replica")
+    for table, check in (
+        ("lot", "bounds"),
+        ("lot", "whole"),
+        ("account", "not_negative"),
+        ("key_window", "not_negative"),
+    ):
+        await session.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS ck_{table}_{check}")
+    for statement in statements:
+        await session.execute(statement)
+    await session.close()
+
+
+def codes(report: AuditReport) -> set[str]:
+    return {finding["code"] for finding in report.findings}
 
 
 async def test_a_sound_ledger_has_no_findings(db: Database) -> None:
+    shop, other = await make_shop(db), await make_shop(db, "borealis")
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+        await make_history(ledger, other, "2")
+        whole, part = await audit(db), await audit(db, tenant=shop.tenant_id)
+    assert whole == AuditReport(ok=True, transactions=6, entries=20, open_holds=2, imbalance=0, findings=[])
+    assert part == AuditReport(ok=True, transactions=3, entries=10, open_holds=1, imbalance=0, findings=[])
+
+
+async def test_an_empty_database_is_sound(db: Database) -> None:
+    assert await audit(db) == AuditReport(ok=True, transactions=0, entries=0, open_holds=0, imbalance=0, findings=[])
+
+
+CORRUPTIONS = {
+    "an amount": (
+        "UPDATE entry SET amount_nano = amount_nano - 1 WHERE txn_id = 'txn_DONE' AND line = 0",
+        "transaction_unbalanced ledger_unbalanced balance_differs_from_entries entries_differ_from_usage",
+    ),
+    "a whole transaction's amounts": (
+        "UPDATE entry SET amount_nano = 2 * amount_nano WHERE txn_id = 'txn_DONE'",
+        "balance_differs_from_entries entries_differ_from_usage",
+    ),
+    "a lost transaction": ("DELETE FROM txn WHERE id = 'txn_DONE'", "entry_without_transaction"),
+    "lost entries": (
+        "DELETE FROM entry WHERE txn_id = 'txn_DONE'",
+        "transaction_without_entries balance_differs_from_entries entries_differ_from_usage",
+    ),
+    "a balance": (
+        "UPDATE account SET balance_nano = balance_nano + 1 WHERE id = {wallet_id}",
+        "balance_differs_from_entries balance_differs_from_lots",
+    ),
+    "a reseller's balance": (
+        "UPDATE account SET balance_nano = balance_nano + 1 WHERE id = {reseller_wallet}",
+        "balance_differs_from_entries",
+    ),
+    "debt that was not netted": (
+        "UPDATE account SET debt_nano = 5, balance_nano = balance_nano - 5 WHERE id = {wallet_id}",
+        "debt_beside_free_credit balance_differs_from_entries",
+    ),
+    "a balance stored with a sink": (
+        "UPDATE account SET balance_nano = 7 WHERE tenant_id = {tenant_id} AND kind = 'breakage'",
+        "sink_with_stored_balance",
+    ),
+    "a customer's reserved amount": (
+        "UPDATE account SET reserved_nano = reserved_nano + 1 WHERE id = {wallet_id}",
+        "reserved_differs_from_holds reserved_differs_from_lots",
+    ),
+    "a reseller's reserved amount": (
+        "UPDATE account SET reserved_nano = reserved_nano - 1 WHERE id = {reseller_wallet}",
+        "reserved_differs_from_holds",
+    ),
+    "a key's reserved amount": (
+        "UPDATE key_window SET reserved_nano = 0 WHERE key_id = '{key_id}'",
+        "window_reserved_differs",
+    ),
+    "a key's spent amount": ("UPDATE key_window SET spent_nano = 0 WHERE key_id = '{key_id}'", "window_spent_differs"),
+    "a lot's reserved amount": (
+        "UPDATE lot SET reserved_nano = 0 WHERE wallet_id = {wallet_id}",
+        "reserved_differs_from_lots lot_reserved_differs",
+    ),
+    "a hold's parts": (
+        "UPDATE hold SET allocations = '[]' WHERE state = 'open'",
+        "hold_parts_differ lot_reserved_differs",
+    ),
+    "a hold that was lost": (
+        "DELETE FROM hold WHERE state = 'open'",
+        "reserved_differs_from_holds window_reserved_differs lot_reserved_differs",
+    ),
+    "a process that is gone": ("DELETE FROM lease", "hold_of_dead_owner"),
+    "a process that stopped renewing": ("UPDATE lease SET renewed_at = renewed_at - 3000001", "hold_of_dead_owner"),
+    "a process that lost its epoch": ("UPDATE lease SET epoch = epoch + 1", "hold_of_dead_owner"),
+    "more reserved than remains": (
+        "UPDATE lot SET reserved_nano = remaining_nano + 1 WHERE wallet_id = {wallet_id}",
+        "lot_out_of_bounds reserved_differs_from_lots lot_reserved_differs",
+    ),
+    "less than nothing reserved": (
+        "UPDATE lot SET reserved_nano = -1 WHERE wallet_id = {wallet_id}",
+        "lot_out_of_bounds reserved_differs_from_lots lot_reserved_differs",
+    ),
+    "a lot that grew": (
+        "UPDATE lot SET consumed_nano = consumed_nano + 1 WHERE wallet_id = {wallet_id}",
+        "lot_parts_differ",
+    ),
+    "a lot with a negative part": (
+        "UPDATE lot SET consumed_nano = consumed_nano + 1, expired_nano = -1 WHERE wallet_id = {wallet_id}",
+        "lot_parts_differ",
+    ),
+    "a charge": (
+        "UPDATE usage_record SET wholesale_nano = wholesale_nano + 1 WHERE id = 'req_DONE'",
+        "charge_differs entries_differ_from_usage",
+    ),
+    "a call's usage": (
+        """UPDATE usage_record SET quantities = '{{"input": 1}}' WHERE id = 'req_DONE'""",
+        "charge_differs",
+    ),
+    "a published price": (
+        """UPDATE price_version SET prices = '{{"prices": {{"input": 9, "output": 9}}}}' WHERE id = '{retail}'""",
+        "charge_differs",
+    ),
+    "a price version that was lost": (
+        "DELETE FROM price_version WHERE id = '{wholesale}'",
+        "charge_not_recomputable",
+    ),
+    "a price of another level": (
+        "UPDATE usage_record SET retail_version = wholesale_version WHERE id = 'req_DONE'",
+        "charge_not_recomputable",
+    ),
+    "a price of another storefront": (
+        "UPDATE price_version SET tenant_id = {foreign_tenant_id} WHERE id = '{retail}'",
+        "charge_not_recomputable",
+    ),
+    "usage that has no price": (
+        """UPDATE usage_record SET quantities = '{{"seconds": 1}}' WHERE id = 'req_DONE'""",
+        "charge_not_recomputable",
+    ),
+    "usage that is no usage": (
+        """UPDATE usage_record SET quantities = '{{"input": -1}}' WHERE id = 'req_DONE'""",
+        "charge_not_recomputable",
+    ),
+    "usage that is no JSON": (
+        "UPDATE usage_record SET quantities = 'input' WHERE id = 'req_DONE'",
+        "charge_not_recomputable",
+    ),
+    "a retail charge below wholesale": (
+        "UPDATE usage_record SET retail_nano = wholesale_nano - 1 WHERE id = 'req_DONE'",
+        "levels_out_of_order charge_differs entries_differ_from_usage window_spent_differs",
+    ),
+    "a usage record without a hold": (
+        "DELETE FROM hold WHERE request_id = 'req_DONE'",
+        "usage_without_hold window_spent_differs",
+    ),
+    "a hold without a usage record": (
+        "DELETE FROM usage_record WHERE id = 'req_DONE'",
+        "hold_without_usage window_spent_differs",
+    ),
+    "a hold that opened again": (
+        "UPDATE hold SET state = 'open' WHERE request_id = 'req_VOIDED'",
+        "usage_of_open_hold reserved_differs_from_holds window_reserved_differs lot_reserved_differs",
+    ),
+    "a captured hold of a call for nothing": (
+        "UPDATE hold SET state = 'captured' WHERE request_id = 'req_VOIDED'",
+        "hold_state_differs",
+    ),
+    "a voided hold of a charged call": (
+        "UPDATE hold SET state = 'voided' WHERE request_id = 'req_DONE'",
+        "hold_state_differs window_spent_differs",
+    ),
+    "a charge to another customer": (
+        "UPDATE usage_record SET customer_id = '{foreign_customer_id}' WHERE id = 'req_DONE'",
+        "usage_of_other_party entries_differ_from_usage",
+    ),
+    "an entry on another storefront's account": (
+        "UPDATE entry SET account_id = {foreign_wallet_id} WHERE txn_id = 'txn_DONE' AND line = 0",
+        "foreign_account balance_differs_from_entries entries_differ_from_usage",
+    ),
+    "a hold on another customer's wallet": (
+        "UPDATE hold SET wallet_id = {foreign_wallet_id} WHERE request_id = 'req_DONE'",
+        "foreign_account",
+    ),
+    "a hold on another storefront's wholesale": (
+        "UPDATE hold SET reseller_wallet_id = {foreign_reseller_wallet} WHERE request_id = 'req_DONE'",
+        "foreign_account",
+    ),
+    "a transaction of another storefront": (
+        "UPDATE txn SET tenant_id = {foreign_tenant_id} WHERE id = 'txn_DONE'",
+        "foreign_entry",
+    ),
+    "a lot of another storefront": (
+        "UPDATE lot SET tenant_id = {foreign_tenant_id} WHERE wallet_id = {wallet_id}",
+        "foreign_lot",
+    ),
+    "a key's period of another storefront": (
+        "UPDATE key_window SET tenant_id = {foreign_tenant_id}",
+        "foreign_key_window",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CORRUPTIONS)
+async def test_a_corruption_is_found(db: Database, what: str) -> None:
+    statement, expected = CORRUPTIONS[what]
+    shop, foreign = await make_shop(db), await make_shop(db, "borealis")
+    names = {name: getattr(shop, name) for name in Shop.__dataclass_fields__}
+    names |= {f"foreign_{name}": getattr(foreign, name) for name in Shop.__dataclass_fields__}
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+        await corrupt(db, statement.format(**names))
+        report = await audit(db)
+    assert codes(report) == set(expected.split())
+    assert not report.ok
+    assert all(finding["invariant"] and finding["message"] for finding in report.findings)
+
+
+async def test_every_code_of_the_audit_has_a_corruption_that_shows_it() -> None:
+    shown = {code for _, expected in CORRUPTIONS.values() for code in expected.split()}
+    from reseller_kit.db.operator_checks import checks
+
+    assert {check.code for check in checks(None, now=0, lease_us=0)} <= shown
+
+
+async def test_the_audit_of_one_storefront_leaves_the_others_out(db: Database) -> None:
+    shop, other = await make_shop(db), await make_shop(db, "borealis")
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+        await make_history(ledger, other, "2")
+        await corrupt(
+            db,
+            f"UPDATE account SET balance_nano = 1 WHERE id = {other.wallet_id}",
+            "UPDATE usage_record SET retail_nano = 1 WHERE id = 'req_DONE2'",
+            f"UPDATE lot SET reserved_nano = 1 WHERE wallet_id = {other.wallet_id}",
+        )
+        assert (await audit(db, tenant=shop.tenant_id)).ok
+        assert codes(await audit(db, tenant=other.tenant_id)) == codes(await audit(db))
+        assert not (await audit(db)).ok
+
+
+async def test_findings_name_what_is_wrong(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000_000))
-        await ledger.submit(deposit(shop, 1_000_000))
-        call = hold(shop, 500_000, 400_000, key_limit=600_000)
-        placed = await ledger.submit(call)
-        assert isinstance(placed, Hold)
-        await ledger.submit(settle(shop, call, {"input": 1000, "output": 20}))
-        await asyncio.gather(ledger.submit(hold(shop, 5)), ledger.submit(hold(shop, 5, 4)))
+        await make_history(ledger, shop)
+        await corrupt(db, "UPDATE usage_record SET retail_nano = 359 WHERE id = 'req_DONE'")
         report = await audit(db)
-    print(report, await explain(db, placed.request_id))
-    assert report.ok
+    assert {
+        "code": "charge_differs",
+        "invariant": 6,
+        "ref": DONE,
+        "message": "Its retail is 0.000000359, recomputed it is 0.00000036.",
+    } in report.findings
+
+
+async def test_a_flood_of_findings_is_cut(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_flow, "MAX_FINDINGS_PER_CHECK", 3)
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 10_000))
+        await asyncio.gather(*(ledger.submit(hold(shop, 1)) for _ in range(9)))
+    await corrupt(db, "DELETE FROM lease")
+    findings = (await audit(db)).findings
+    assert [bool(finding["ref"]) for finding in findings] == [True, True, True, False]
+    assert {finding["code"] for finding in findings} == {"hold_of_dead_owner"}
+
+
+async def test_usage_is_recomputed_to_the_last_record(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator_audit, "_CHUNK", 4)
+    monkeypatch.setattr(audit_flow, "_MAX_VERSIONS", 2)
+    shop = await make_shop(db)
+    calls = [hold(shop, 30) for _ in range(12)]
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 10_000))
+        await asyncio.gather(*(ledger.submit(call) for call in calls))
+        await asyncio.gather(*(ledger.submit(settle(shop, call, {"input": 7})) for call in calls))
+        assert (await audit(db)).ok
+        last = max(call.request.request_id for call in calls)
+        await corrupt(db, f"UPDATE usage_record SET cost_nano = 0 WHERE id = '{last}'")
+        report = await audit(db)
+    assert {finding["ref"] for finding in report.findings} == {last}
+
+
+async def test_calls_in_flight_are_no_findings(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 10_000_000))
+        await ledger.submit(deposit(shop, 10_000_000))
+        stop = asyncio.Event()
+
+        async def calls() -> int:
+            made = 0
+            while not stop.is_set():
+                call = hold(shop, 900, 600, key_limit=10**9)
+                await ledger.submit(call)
+                await asyncio.sleep(0.001)
+                await ledger.submit(settle(shop, call, {"input": made % 200}))
+                made += 1
+            return made
+
+        running = [asyncio.create_task(calls()) for _ in range(8)]
+        for _ in range(5):
+            await keep_alive(db, ledger)
+            assert (await audit(db)).findings == []
+        stop.set()
+        assert sum(await asyncio.gather(*running)) > 0
+
+
+async def test_explain_shows_every_line_at_every_level(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+    shown = await explain(db, DONE)
+    assert [
+        (line["level"], line["class"], line["quantity"], line["price"], line["amount"]) for line in shown["lines"]
+    ] == [
+        ("retail", "input", 100, "0.003", "0.0000003"),
+        ("retail", "output", 5, "0.012", "0.00000006"),
+        ("wholesale", "input", 100, "0.002", "0.0000002"),
+        ("wholesale", "output", 5, "0.008", "0.00000004"),
+        ("cost", "input", 100, "0.001", "0.0000001"),
+        ("cost", "output", 5, "0.004", "0.00000002"),
+    ]
+    assert {line["price_version"] for line in shown["lines"]} == {shop.retail, shop.wholesale, shop.cost}
+    assert shown["totals"]["retail"] == {
+        "price_version": shop.retail,
+        "effective_from": "1970-01-01T00:00:00.000000Z",
+        "above_input": 0,
+        "sum": "0.00000036",
+        "amount": "0.00000036",
+        "stored": "0.00000036",
+        "matches": True,
+        "fault": None,
+    }
+    assert (shown["retail"], shown["wholesale"], shown["cost"], shown["matches"]) == (
+        "0.00000036",
+        "0.00000024",
+        "0.00000012",
+        True,
+    )
+
+
+async def test_explain_rounds_up_once_and_uses_the_tier_of_the_call(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+    tiered = (
+        """{"prices": {"input": 1, "output": 1}, "tiers": [{"above_input": 99, "prices": {"input": 3, "output": 7}}]}"""
+    )
+    await corrupt(db, f"UPDATE price_version SET prices = '{tiered}' WHERE id = '{shop.retail}'")
+    shown = await explain(db, DONE)
+    total = shown["totals"]["retail"]
+    assert (total["above_input"], total["sum"], total["amount"]) == (99, "0.000000000335", "0.000000001")
+    assert (total["matches"], shown["matches"]) == (False, False)
+
+
+async def test_explain_of_a_call_that_cost_nothing_has_no_lines(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+    await corrupt(db, "UPDATE usage_record SET upstream = NULL, cost_version = NULL WHERE id = 'req_VOIDED'")
+    shown = await explain(db, VOIDED)
+    assert (shown["lines"], shown["matches"], shown["totals"]["cost"]["price_version"]) == ([], True, None)
+    assert (await audit(db)).findings[0]["code"] == "hold_of_dead_owner"
+
+
+async def test_explain_knows_no_foreign_record(db: Database) -> None:
+    shop, other = await make_shop(db), await make_shop(db, "borealis")
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+    assert (await explain(db, DONE, tenant_id=shop.tenant_id))["id"] == DONE
+    for usage_id, tenant_id in ((DONE, other.tenant_id), ("req_NONE", None)):
+        with pytest.raises(NotFound):
+            await explain(db, usage_id, tenant_id=tenant_id)
+
+
+async def test_a_calls_transaction_is_found_by_its_request(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+    async with db.read() as connection:
+        row = (await connection.execute(select(t.txn.c.ref).where(t.txn.c.id == call_txn_id(DONE)))).one()
+    assert row.ref == DONE

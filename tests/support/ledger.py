@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reseller_kit.core.catalog import PriceList
 from reseller_kit.core.ids import new_id
@@ -53,7 +54,7 @@ async def make_shop(db: Database, slug: str = "aurora") -> Shop:
     async with db.write() as connection:
         tenant_id = await connection.scalar(
             insert(t.tenant)
-            .values(slug=slug, name=slug, status="active", theme="base", timezone="UTC", settings={}, created_at=now_us())
+            .values(slug=slug, name=slug, status="active", theme="base", timezone="UTC", settings={}, created_at=0)
             .returning(t.tenant.c.id)
         )
         assert tenant_id is not None
@@ -178,11 +179,11 @@ def settle(shop: Shop, placed: PlaceHold | Hold, quantities: dict[str, int], **o
     """The end of a held call that used `quantities`, charged at the shop's prices."""
     request_id = placed.request.request_id if isinstance(placed, PlaceHold) else placed.request_id
     limited = isinstance(placed, PlaceHold) and placed.request.key_limit is not None
-    retail, wholesale, cost = (charge(prices, quantities) for prices in (RETAIL, WHOLESALE, COST))
-    at = now_us()
+    usage = usage_row(shop, request_id, quantities)
+    retail, wholesale, cost = usage.retail_nano, usage.wholesale_nano, usage.cost_nano
     return Settle(
-        capture=Capture(request_id=request_id, retail=retail, wholesale=wholesale, cost=cost, at=at),
-        usage=usage_row(shop, request_id, quantities, retail, wholesale, cost, at),
+        capture=Capture(request_id=request_id, retail=retail, wholesale=wholesale, cost=cost, at=usage.created_at),
+        usage=usage,
         wallet_id=shop.wallet_id,
         reseller_wallet_id=shop.reseller_wallet,
         window=(shop.key_id, 0) if limited else None,
@@ -190,10 +191,9 @@ def settle(shop: Shop, placed: PlaceHold | Hold, quantities: dict[str, int], **o
     )
 
 
-def usage_row(
-    shop: Shop, request_id: str, quantities: dict[str, int], retail: int, wholesale: int, cost: int, at: int
-) -> UsageRow:
-    """A usage record of a plain call that went well."""
+def usage_row(shop: Shop, request_id: str, quantities: dict[str, int]) -> UsageRow:
+    """A usage record of a plain call that went well, charged at the shop's prices."""
+    retail, wholesale, cost = (charge(prices, quantities) for prices in (RETAIL, WHOLESALE, COST))
     return UsageRow(
         id=request_id,
         tenant_id=shop.tenant_id,
@@ -222,7 +222,7 @@ def usage_row(
         first_byte_ms=None,
         delivered_characters=None,
         tokenizer=None,
-        created_at=at,
+        created_at=now_us(),
     )
 
 
@@ -236,7 +236,7 @@ async def wallet(db: Database, wallet_id: int) -> tuple[int, int, int]:
     return row.balance_nano, row.reserved_nano, row.debt_nano
 
 
-async def _add_customer(connection: accounts.AsyncConnection, tenant_id: int, email: str) -> tuple[str, int, str]:
+async def _add_customer(connection: AsyncConnection, tenant_id: int, email: str) -> tuple[str, int, str]:
     customer_id, key_id = new_id("cus"), new_id("key")
     wallet_id = await accounts.create_customer_wallet(connection, tenant_id, customer_id)
     await connection.execute(

@@ -1,4 +1,4 @@
-"""Holds: placed, captured, voided. Each decision changes the loaded state and says what to write, or changes nothing."""
+"""Holds: placed, captured, voided. A decision changes the loaded state and says what to write, or changes nothing."""
 
 from __future__ import annotations
 
@@ -138,18 +138,19 @@ def _refusal(request: HoldRequest, credit: int, key_rest: int | None, wholesale_
 
 def _allocate(lots: Sequence[Lot], amount: int, model: str, now: int) -> list[tuple[str, int]]:
     """Reserve `amount` on free lots in burn order; the caller has checked that they cover it."""
-    allocations = []
+    parts = []
     for lot in burn_order(lots) if len(lots) > 1 else lots:
         if amount == 0:
             break
         part = min(amount, lot.remaining - lot.reserved) if usable(lot, model, now) else 0
         if part > 0:
-            lot.reserved += part
             amount -= part
-            allocations.append((lot.id, part))
+            parts.append((lot, part))
     if amount:
         raise LedgerFault("lots do not cover what was found available")
-    return allocations
+    for lot, part in parts:
+        lot.reserved += part
+    return [(lot.id, part) for lot, part in parts]
 
 
 def _take_reserved(hold: Hold, lots: dict[str, Lot], charge: int) -> list[Lot]:

@@ -2,9 +2,9 @@
 
 from .checks import check_document
 from .findings import CODES, Finding, Report
+from .leaves import is_reference
 from .parse import as_findings, invalid, parse_manifest
 from .prices import Levels, PriceBook, PriceMove, model_cost, offers, price_book, price_moves, route_cost
-from .leaves import is_reference
 from .resources import Resources, document_of, flat, nested, resources
 from .structs import Document, Manifest, Tenant, Upstream
 
@@ -23,15 +23,15 @@ __all__ = [
     "as_findings",
     "check_document",
     "document_of",
-    "invalid",
     "flat",
+    "invalid",
     "is_reference",
     "model_cost",
     "nested",
     "offers",
     "parse_manifest",
-    "route_cost",
     "price_book",
     "price_moves",
     "resources",
+    "route_cost",
 ]

@@ -4,12 +4,12 @@
 the hue (OKLCH) and moves the lightness to the nearest hundredth at which every contrast rule of the theme passes
 whose other side is settled. Where the search starts depends on the token:
 
-| tokens                                   | search starts at              | must also reach        |
-| ---------------------------------------- | ----------------------------- | ---------------------- |
-| bg, surface, sunken, code_bg             | the darker of L and 1 − L, at most 0.25 |              |
-| accent                                   | L                             | 3 : 1 against color.bg |
-| on_accent                                | L                             |                        |
-| all others (text, lines, states)         | the lighter of L and 1 − L    |                        |
+| tokens                           | search starts at                                | must also reach        |
+| -------------------------------- | ----------------------------------------------- | ---------------------- |
+| bg, surface, sunken, code_bg     | the darker of L and 1 − L, within 0.14 and 0.25 |                        |
+| accent                           | L                                               | 3 : 1 against color.bg |
+| on_accent                        | L                                               |                        |
+| all others (text, lines, states) | the lighter of L and 1 − L                      |                        |
 
 Grounds are settled first, then the accent, then the rest, so each search meets known neighbours. If no lightness
 passes, the light value stays and the finding says so.
@@ -36,7 +36,7 @@ Scheme = Literal["light", "dark"]
 _SCHEMES: Final[tuple[Scheme, Scheme]] = ("light", "dark")
 _GROUNDS: Final = ("color.bg", "color.surface", "color.sunken", "color.code_bg")
 _FOLLOWERS: Final = ("color.on_accent", "color.link")
-_DARKEST_START: Final = 0.25
+_DARK_GROUND: Final = (0.14, 0.25)
 _ACCENT_ON_GROUND: Final = 3.0
 
 
@@ -248,7 +248,7 @@ def _dark_value(name: str, light: Color, dark: Mapping[str, Color], rules: Seque
     own = lightness(light)
     start = max(own, 1 - own)
     if name in _GROUNDS:
-        start = min(own, 1 - own, _DARKEST_START)
+        start = min(max(min(own, 1 - own), _DARK_GROUND[0]), _DARK_GROUND[1])
     elif name in ("color.accent", "color.on_accent"):
         start = own
     return nearest(light, start, _passes(name, dark, rules)) or light

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ...core.errors import Conflict, KitError, LedgerFault, NotFound
 from ...core.ledger import (
+    NO_WINDOW,
     Hold,
     HoldRefused,
     KeyWindow,
@@ -41,22 +42,22 @@ from .items import (
     Settled,
     TakeCredit,
 )
+from .rows import Row, hold_of, hold_row, lot_of, lot_row
 
-_encode = msgspec.json.Encoder().encode
-_decode_allocations = msgspec.json.Decoder(list[tuple[str, int]]).decode
-_decode_posted = msgspec.json.Decoder(Posted).decode
-
-Row = Sequence[Any]
 WindowKey = tuple[str, int]
 
 
 class Needs(Struct, frozen=True):
-    """What a batch must lock and read, each list sorted so that lock order is the same everywhere."""
+    """What a batch must lock and read, each list sorted so that lock order is the same everywhere.
+
+    `txns`: the transactions that a batch which is run again may have posted the first time.
+    """
 
     wallets: list[int]
     windows: list[WindowKey]
     holds: list[str]
     operations: list[tuple[int, str, str]]
+    txns: list[str]
 
 
 class Loaded(Struct, frozen=True):
@@ -67,18 +68,33 @@ class Loaded(Struct, frozen=True):
     windows: Iterable[Row]
     holds: Iterable[Row]
     operations: Iterable[Row]
+    txns: Iterable[Row]
+
+
+class _Remembered(Struct, frozen=True, omit_defaults=True):
+    """What an idempotency key stands for ever after: one of the two."""
+
+    posted: Posted | None = None
+    refused: HoldRefused | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_remembered = msgspec.json.Decoder(_Remembered).decode
 
 
 class Batch:
-    """Items that share one transaction. After `decide`, `outcomes` has one answer or exception an item."""
+    """Items that share one transaction. After `decide`, `outcomes` has one answer or exception an item.
 
-    def __init__(self, items: Sequence[Item], *, owner: str, epoch: int, now: int) -> None:
+    `again`: these items were run before and the answer was lost, so each may be carried out already.
+    """
+
+    def __init__(self, items: Sequence[Item], *, owner: str, epoch: int, now: int, again: bool = False) -> None:
         self.items = items
+        self.again = again
         self.outcomes: list[Outcome | Exception] = []
         self.hold_inserts: list[Row] = []
         self.hold_updates: list[Row] = []
         self.checkpoints: list[Row] = []
-        self.lot_inserts: list[Row] = []
         self.txns: list[Txn] = []
         self.usage: list[Row] = []
         self.operations: list[Row] = []
@@ -87,7 +103,9 @@ class Batch:
         self._lots: dict[int, list[Lot]] = {}
         self._windows: dict[WindowKey, KeyWindow] = {}
         self._holds: dict[str, tuple[Hold, str, int]] = {}
-        self._known: dict[tuple[int, str, str], tuple[str, bytes]] = {}
+        self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
+        self._posted: dict[str, int] = {}
+        self._new_lots: list[Lot] = []
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
         self._before_lots: dict[str, tuple[int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
@@ -98,9 +116,12 @@ class Batch:
         windows: set[WindowKey] = set()
         holds: list[str] = []
         operations: set[tuple[int, str, str]] = set()
+        txns: list[str] = []
         for item in self.items:
             if isinstance(item, PlaceHold):
                 request = item.request
+                if self.again:
+                    holds.append(request.request_id)
                 wallets.add(request.wallet_id)
                 wallets.add(request.reseller_wallet_id)
                 if request.key_limit is not None:
@@ -114,9 +135,11 @@ class Batch:
             elif not isinstance(item, Checkpoint):
                 body = _body(item)
                 wallets.add(body.wallet_id)
+                if self.again:
+                    txns.append(body.txn_id)
                 if item.once is not None:
                     operations.add((body.tenant_id, item.once.operation, item.once.key))
-        return Needs(sorted(wallets), sorted(windows), sorted(holds), sorted(operations))
+        return Needs(sorted(wallets), sorted(windows), sorted(holds), sorted(operations), txns)
 
     def load(self, rows: Loaded) -> None:
         """Take over the rows that were read under the locks."""
@@ -126,7 +149,7 @@ class Batch:
             )
             self._before_wallets[wallet_id] = (balance, reserved, debt)
         for row in rows.lots:
-            lot = _lot(row)
+            lot = lot_of(row)
             self._lots.setdefault(lot.wallet_id, []).append(lot)
             self._before_lots[lot.id] = (lot.remaining, lot.reserved)
         for key_id, started_at, spent, reserved in rows.windows:
@@ -136,9 +159,10 @@ class Batch:
             )
             self._before_windows[key] = (spent, reserved)
         for row in rows.holds:
-            self._holds[row[0]] = (_hold(row), row[14], row[15])
+            self._holds[row[0]] = (hold_of(row), row[14], row[15])
         for tenant_id, operation, key, request_hash, outcome in rows.operations:
             self._known[tenant_id, operation, key] = (request_hash, outcome)
+        self._posted.update(rows.txns)  # type: ignore[arg-type]
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
@@ -158,6 +182,10 @@ class Batch:
             if before[w.id] != (w.balance, w.reserved, w.debt)
         ]
 
+    def lot_inserts(self) -> list[Row]:
+        """The new lots, as the whole batch leaves them."""
+        return [lot_row(lot, self._wallets[lot.wallet_id].tenant_id) for lot in self._new_lots]
+
     def lot_updates(self) -> list[Row]:
         """(remaining, reserved, consumed, expired, clawed_back, id, wallet_id) of each lot that changed."""
         before = self._before_lots
@@ -176,14 +204,12 @@ class Batch:
         return [
             (w.key_id, w.started_at, tenants[w.key_id], w.spent, w.reserved)
             for key, w in self._windows.items()
-            if before.get(key) != (w.spent, w.reserved)
+            if before.get(key, (0, 0)) != (w.spent, w.reserved)
         ]
 
     def txn_rows(self) -> list[Row]:
         """(id, tenant_id, wallet_id, code, ref, balance_after, reverses, created_at)."""
-        return [
-            (x.id, x.tenant_id, x.wallet_id, x.code, x.ref, x.balance_after, x.reverses, x.at) for x in self.txns
-        ]
+        return [(x.id, x.tenant_id, x.wallet_id, x.code, x.ref, x.balance_after, x.reverses, x.at) for x in self.txns]
 
     def entry_rows(self, sinks: Mapping[tuple[int, str], int]) -> list[Row]:
         """(txn_id, line, tenant_id, account_id, amount); `sinks` finds the accounts that are no wallets."""
@@ -210,14 +236,26 @@ class Batch:
 
     def _place(self, item: PlaceHold) -> Hold | HoldRefused:
         request = item.request
+        if self.again and request.request_id in self._holds:
+            return self._placed_before(item)
+        wallet = self._wallet(request.wallet_id, request.tenant_id)
+        reseller = self._wallet(request.reseller_wallet_id, request.tenant_id)
         window = None
         if request.key_limit is not None:
             window = self._window((request.key_id, request.window_started_at))
             window.limit = request.key_limit
-        wallet, reseller = self._wallet(request.wallet_id), self._wallet(request.reseller_wallet_id)
         hold = place_hold(request, wallet, self._lots.get(wallet.id, []), reseller, window)
         if isinstance(hold, Hold):
-            self.hold_inserts.append(_hold_row(hold, self.owner, self.epoch, item.call))
+            self.hold_inserts.append(hold_row(hold, self.owner, self.epoch, item.call))
+            self._holds[hold.request_id] = (hold, self.owner, self.epoch)
+        return hold
+
+    def _placed_before(self, item: PlaceHold) -> Hold:
+        request = item.request
+        hold, owner, epoch = self._holds[request.request_id]
+        if (hold.state, owner, epoch) != ("open", self.owner, self.epoch):
+            raise LedgerFault(f"{request.request_id}: the hold is {hold.state} or of another process")
+        hold.retail_version, hold.wholesale_version = request.retail_version, request.wholesale_version
         return hold
 
     def _settle(self, item: Settle) -> Settled:
@@ -228,9 +266,11 @@ class Batch:
         hold, owner, epoch = found
         if hold.state != "open":
             return Settled(hold.state, repeated=True)
-        if (item.owner or self.owner, item.epoch or self.epoch) != (owner, epoch):
+        if (owner, epoch) != ((self.owner, self.epoch) if item.owner is None else (item.owner, item.epoch)):
             raise LedgerFault(f"{charge.request_id}: the hold belongs to another process")
-        wallet, reseller = self._wallet(item.wallet_id), self._wallet(item.reseller_wallet_id)
+        _require_same_call(item, hold)
+        wallet = self._wallet(item.wallet_id, hold.tenant_id)
+        reseller = self._wallet(item.reseller_wallet_id, hold.tenant_id)
         lots = self._lots.get(wallet.id, [])
         window = None if item.window is None else self._window(item.window)
         if charge.retail or charge.wholesale or charge.cost:
@@ -245,31 +285,30 @@ class Batch:
     def _post_once(self, item: GrantCredit | TakeCredit | MoveWholesale) -> Outcome:
         body = _body(item)
         once = item.once
-        if once is not None:
-            known = self._known.get((body.tenant_id, once.operation, once.key))
-            if known is not None:
-                return _replay(once, *known)
+        if once is None:
+            return self._apply(item)
+        known = self._known.get((body.tenant_id, once.operation, once.key))
+        if known is not None:
+            return _replay(once, *known)
         outcome = self._apply(item)
-        if once is not None and isinstance(outcome, Posted):
-            stored = _encode(outcome)
-            self._known[body.tenant_id, once.operation, once.key] = (once.request_hash, stored)
-            self.operations.append(
-                (body.tenant_id, once.operation, once.key, once.request_hash, stored.decode(), self._now)
-            )
+        remembered = _Remembered(posted=outcome) if isinstance(outcome, Posted) else _Remembered(refused=outcome)
+        stored = _encode(remembered).decode()
+        self._known[body.tenant_id, once.operation, once.key] = (once.request_hash, stored)
+        self.operations.append((body.tenant_id, once.operation, once.key, once.request_hash, stored, self._now))
         return outcome
 
     def _apply(self, item: GrantCredit | TakeCredit | MoveWholesale) -> Posted | HoldRefused:
         body = _body(item)
-        wallet = self._wallet(body.wallet_id)
+        wallet = self._wallet(body.wallet_id, body.tenant_id)
+        shown = item.grant.lot_id if isinstance(item, GrantCredit) else body.txn_id
+        if body.txn_id in self._posted:
+            return Posted(shown, body.amount, self._posted[body.txn_id])
         if isinstance(item, GrantCredit):
             posting: Posting | HoldRefused = grant(item.grant, wallet)
-            shown = item.grant.lot_id
         elif isinstance(item, TakeCredit):
             posting = take_back(item.take, wallet, self._lots.get(wallet.id, []))
-            shown = item.take.txn_id
         else:
             posting = move_wholesale(item.move, wallet)
-            shown = item.move.txn_id
         if isinstance(posting, HoldRefused):
             return posting
         self._post(posting)
@@ -279,11 +318,11 @@ class Batch:
         self.txns += posting.txns
         for lot in posting.lots:
             self._lots.setdefault(lot.wallet_id, []).append(lot)
-            self.lot_inserts.append(_lot_row(lot, self._wallets[lot.wallet_id].tenant_id))
+            self._new_lots.append(lot)
 
-    def _wallet(self, wallet_id: int) -> Wallet:
+    def _wallet(self, wallet_id: int, tenant_id: int) -> Wallet:
         wallet = self._wallets.get(wallet_id)
-        if wallet is None:
+        if wallet is None or wallet.tenant_id != tenant_id:
             raise NotFound(f"There is no wallet {wallet_id}.")
         return wallet
 
@@ -300,93 +339,27 @@ def _body(item: GrantCredit | TakeCredit | MoveWholesale) -> Any:
     return item.take if isinstance(item, TakeCredit) else item.move
 
 
-def _replay(once: Idempotency, request_hash: str, outcome: bytes | str) -> Posted:
+def _replay(once: Idempotency, request_hash: str, outcome: bytes | str) -> Posted | HoldRefused:
     if request_hash != once.request_hash:
         raise Conflict(
             f"The idempotency key {once.key!r} was used with other arguments.",
             fix="Use a new key for a new operation, or repeat the first one word for word.",
         )
-    return _decode_posted(outcome)
+    remembered = _decode_remembered(outcome)
+    found = remembered.posted or remembered.refused
+    if found is None:
+        raise LedgerFault(f"what the idempotency key {once.key!r} stands for was not kept")
+    return found
 
 
-def _lot(row: Row) -> Lot:
-    models = row[11]
-    return Lot(
-        id=row[0],
-        wallet_id=row[1],
-        kind=row[2],
-        amount=row[3],
-        remaining=row[4],
-        reserved=row[5],
-        consumed=row[6],
-        expired=row[7],
-        clawed_back=row[8],
-        priority=row[9],
-        expires_at=row[10],
-        models=() if models == "[]" else tuple(msgspec.json.decode(models)),
-        created_at=row[12],
-    )
-
-
-def _lot_row(lot: Lot, tenant_id: int) -> Row:
-    return (
-        lot.id,
-        tenant_id,
-        lot.wallet_id,
-        lot.kind,
-        lot.amount,
-        lot.remaining,
-        lot.reserved,
-        lot.consumed,
-        lot.expired,
-        lot.clawed_back,
-        lot.priority,
-        _encode(lot.models).decode(),
-        lot.expires_at,
-        lot.created_at,
-    )
-
-
-def _hold(row: Row) -> Hold:
-    return Hold(
-        request_id=row[0],
-        tenant_id=row[1],
-        state=row[2],
-        customer_id=row[3],
-        wallet_id=row[4],
-        reseller_wallet_id=row[5],
-        key_id=row[6],
-        window_started_at=row[7],
-        model=row[8],
-        retail_version="",
-        wholesale_version="",
-        output_limit=row[9],
-        retail=row[10],
-        wholesale=row[11],
-        allocations=_decode_allocations(row[12]),
-        created_at=row[13],
-    )
-
-
-def _hold_row(hold: Hold, owner: str, epoch: int, call: str) -> Row:
-    return (
-        hold.request_id,
-        hold.tenant_id,
-        hold.state,
-        hold.customer_id,
-        hold.wallet_id,
-        hold.reseller_wallet_id,
-        hold.key_id,
-        hold.window_started_at,
-        hold.model,
-        hold.retail_version,
-        hold.wholesale_version,
-        hold.output_limit,
-        hold.retail,
-        hold.wholesale,
-        _encode(hold.allocations).decode(),
-        owner,
-        epoch,
-        call,
-        hold.created_at,
-    )
+def _require_same_call(item: Settle, hold: Hold) -> None:
+    """Raises LedgerFault when a settle, its usage record and its hold do not speak of one call and one charge."""
+    charge, usage = item.capture, item.usage
+    window = None if hold.window_started_at == NO_WINDOW else (hold.key_id, hold.window_started_at)
+    if (
+        (item.wallet_id, item.reseller_wallet_id, item.window) != (hold.wallet_id, hold.reseller_wallet_id, window)
+        or (usage.id, usage.tenant_id) != (hold.request_id, hold.tenant_id)
+        or (usage.customer_id, usage.key_id) != (hold.customer_id, hold.key_id)
+        or (usage.retail_nano, usage.wholesale_nano, usage.cost_nano) != (charge.retail, charge.wholesale, charge.cost)
+    ):
+        raise LedgerFault(f"{hold.request_id}: the settle or its usage record is not that of the hold")

@@ -41,6 +41,7 @@ HOLD_READ: Final = (
     "owner",
     "epoch",
 )
+TXN_READ: Final = ("id", "balance_after_nano")
 OPERATION_READ: Final = ("tenant_id", "operation", "key", "request_hash", "outcome")
 
 HOLD_INSERT: Final = (

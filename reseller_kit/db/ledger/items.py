@@ -58,7 +58,11 @@ class PlaceHold(Struct, frozen=True, eq=False):
 
 
 class Settle(Struct, frozen=True, eq=False, kw_only=True):
-    """Resolve a hold and write its usage record. `final_state` names how a charge of zero resolves it."""
+    """Resolve a hold and write its usage record. `final_state` names how a charge of zero resolves it.
+
+    `window` is the hold's key period, None for a hold without one. `owner` and `epoch` are the hold's where it is
+    another process's; None for the writer's own.
+    """
 
     capture: Capture
     usage: UsageRow

@@ -7,13 +7,14 @@ wallet's lock also guards its lots and holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
 from . import columns
-from .batch import Batch, Loaded, Needs, Row
-from .store import LostLease
+from .batch import Batch, Loaded, Needs
+from .rows import Row
+from .store import LostLease, OutcomeUnknown
 
 _BIGINTS: Final = frozenset(
     {
@@ -51,7 +52,7 @@ def _type(table: str, name: str) -> str:
 def _insert(table: str, names: Sequence[str], jsonb: Sequence[str] = ()) -> str:
     arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
     values = ", ".join(f'v."{name}"::jsonb' if name in jsonb else f'v."{name}"' for name in names)
-    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest({arrays}) AS v({_names(names)})"
+    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest({arrays}) AS v({_names(names)})"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: str = "") -> str:
@@ -59,7 +60,7 @@ def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: 
     arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
     sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
     where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
-    return f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_names(names)}) WHERE {where}{extra}"
+    return f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_names(names)}) WHERE {where}{extra}"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _names(names: Sequence[str]) -> str:
@@ -68,7 +69,7 @@ def _names(names: Sequence[str]) -> str:
 
 def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -> str:
     shown = ", ".join(f'"{name}"::text' if name == json_text else f'"{name}"' for name in names)
-    return f"SELECT {shown} FROM {table} WHERE {where}"
+    return f"SELECT {shown} FROM {table} WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
 
 
 _ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id = ANY($1::bigint[]) ORDER BY id FOR UPDATE")
@@ -85,6 +86,7 @@ _OPERATIONS = _select(
     "(tenant_id, operation, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]))",
     "outcome",
 )
+_TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
 _LEASE = "SELECT epoch FROM lease WHERE owner = $1 FOR SHARE"
 _UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
@@ -98,9 +100,7 @@ _UPSERT_WINDOW = (
     + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
     " reserved_nano = excluded.reserved_nano"
 )
-_RESOLVE_HOLD = _update(
-    "hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'"
-)
+_RESOLVE_HOLD = _update("hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
 _CHECKPOINT = _update("hold", ("checkpoint",), ("request_id",), extra=" AND hold.state = 'open'")
 _INSERT_HOLD = _insert("hold", columns.HOLD_INSERT)
 _INSERT_LOT = _insert("lot", columns.LOT_INSERT, jsonb=("models",))
@@ -109,7 +109,9 @@ _INSERT_ENTRY = _insert("entry", columns.ENTRY_INSERT)
 _INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT, jsonb=("outcome",))
 _INSERT_USAGE = _insert("usage_record", columns.USAGE_INSERT)
 
-Connection = Any
+_TIMEOUT_SECONDS: Final = 10
+
+Connection: TypeAlias = Any
 """asyncpg ships no types; its connection is used by `fetch`, `execute` and `transaction` alone."""
 
 
@@ -123,19 +125,25 @@ class PostgresStore:
 
     async def open(self) -> None:
         """Connect."""
-        self._connection = await asyncpg.connect(self._dsn, command_timeout=10)
+        await self._connected()
 
     async def run(self, batch: Batch) -> None:
         """Run one batch as one transaction, durable when this returns."""
-        if self._connection is None or self._connection.is_closed():
-            await self.open()
-        connection = self._connection
-        assert connection is not None
-        async with connection.transaction():
-            await _check_lease(connection, batch)
-            batch.load(await _read(connection, batch.needs()))
-            batch.decide()
-            await self._write(connection, batch)
+        connection = await self._connected()
+        written = False
+        try:
+            # Each statement must see what was committed while it waited for its locks.
+            async with connection.transaction(isolation="read_committed"):
+                await _check_lease(connection, batch)
+                batch.load(await _read(connection, batch.needs()))
+                batch.decide()
+                await self._write(connection, batch)
+                written = True
+        except Exception as error:
+            if not written and not _is_lost(connection, error):
+                raise
+            connection.terminate()
+            raise OutcomeUnknown from error
 
     async def close(self) -> None:
         """Disconnect."""
@@ -143,8 +151,17 @@ class PostgresStore:
             await self._connection.close()
             self._connection = None
 
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._dsn,
+                command_timeout=_TIMEOUT_SECONDS,
+                server_settings={"application_name": "reseller-kit ledger"},
+            )
+        return self._connection
+
     async def _write(self, connection: Connection, batch: Batch) -> None:
-        await _many(connection, _INSERT_LOT, batch.lot_inserts)
+        await _many(connection, _INSERT_LOT, batch.lot_inserts())
         await _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
         await _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
         await _many(connection, _UPSERT_WINDOW, batch.window_upserts())
@@ -166,6 +183,11 @@ class PostgresStore:
         return self._sinks
 
 
+def _is_lost(connection: Connection, error: Exception) -> bool:
+    broken = (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+    return connection.is_closed() or isinstance(error, broken)
+
+
 async def _check_lease(connection: Connection, batch: Batch) -> None:
     if batch.owner and await connection.fetchval(_LEASE, batch.owner) != batch.epoch:
         raise LostLease("The service is restarting. Please try again in a moment.")
@@ -178,6 +200,7 @@ async def _read(connection: Connection, needs: Needs) -> Loaded:
         lots=await connection.fetch(_LOTS, needs.wallets) if needs.wallets else (),
         holds=await connection.fetch(_HOLDS, needs.holds) if needs.holds else (),
         operations=await connection.fetch(_OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
+        txns=await connection.fetch(_TXNS, needs.txns) if needs.txns else (),
     )
 
 

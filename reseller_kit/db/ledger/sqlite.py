@@ -17,19 +17,20 @@ import msgspec
 
 from .. import sqlite_driver
 from . import columns
-from .batch import Batch, Loaded, Needs, Row
-from .store import LostLease
+from .batch import Batch, Loaded, Needs
+from .rows import Row
+from .store import LostLease, OutcomeUnknown
 
 _LOCK_WAIT_MS: Final = 5_000
 _encode = msgspec.json.Encoder().encode
 
 
 def _insert(table: str, names: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(_quoted(names))}) VALUES ({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(_quoted(names))}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _select(table: str, names: Sequence[str], where: str) -> str:
-    return f"SELECT {', '.join(_quoted(names))} FROM {table} WHERE {where}"
+    return f"SELECT {', '.join(_quoted(names))} FROM {table} WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _quoted(names: Sequence[str]) -> list[str]:
@@ -43,6 +44,7 @@ _LOTS = _select(
 _WINDOWS = _select("key_window", columns.WINDOW_READ, "key_id = ? AND started_at = ?")
 _HOLDS = _select("hold", columns.HOLD_READ, "request_id IN (SELECT value FROM json_each(?))")
 _OPERATIONS = _select("operation", columns.OPERATION_READ, "tenant_id = ? AND operation = ? AND key = ?")
+_TXNS = _select("txn", columns.TXN_READ, "id IN (SELECT value FROM json_each(?))")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id IN (SELECT value FROM json_each(?))"
 _LEASE = "SELECT epoch FROM lease WHERE owner = ?"
 _UPDATE_ACCOUNT = "UPDATE account SET balance_nano = ?, reserved_nano = ?, debt_nano = ? WHERE id = ? AND tenant_id = ?"
@@ -66,7 +68,7 @@ _INSERT_USAGE = _insert("usage_record", columns.USAGE_INSERT)
 
 
 class SqliteStore:
-    """The hot connection to the embedded database. """
+    """The hot connection to the embedded database."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -92,7 +94,7 @@ class SqliteStore:
             batch.decide()
             self._write(connection, batch)
         except BaseException:
-            connection.execute("ROLLBACK")
+            _roll_back(connection)
             raise
         await self._commit(connection)
 
@@ -119,9 +121,10 @@ class SqliteStore:
     async def _commit(self, connection: sqlite3.Connection) -> None:
         try:
             await self._thread.run(lambda: connection.execute("COMMIT"))
-        except sqlite_driver.library.Error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except sqlite_driver.library.Error as error:
+            if not connection.in_transaction:
+                raise OutcomeUnknown from error
+            _roll_back(connection)
             raise
 
     def _check_lease(self, connection: sqlite3.Connection, batch: Batch) -> None:
@@ -131,7 +134,7 @@ class SqliteStore:
                 raise LostLease("The service is restarting. Please try again in a moment.")
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        _many(connection, _INSERT_LOT, batch.lot_inserts)
+        _many(connection, _INSERT_LOT, batch.lot_inserts())
         _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
         _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
         _many(connection, _UPSERT_WINDOW, batch.window_upserts())
@@ -179,7 +182,7 @@ class _Thread:
             loop = future.get_loop()
             try:
                 result = call()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # handed to the waiting caller, whatever it is
                 loop.call_soon_threadsafe(_fail, future, error)
             else:
                 loop.call_soon_threadsafe(_finish, future, result)
@@ -193,6 +196,11 @@ def _finish(future: asyncio.Future[Any], result: object) -> None:
 def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite ends the transaction itself on some errors, such as a full disk
+        connection.execute("ROLLBACK")
 
 
 def _begin_waiting(connection: sqlite3.Connection) -> None:
@@ -211,6 +219,7 @@ def _read(connection: sqlite3.Connection, needs: Needs) -> Loaded:
         windows=[row for key in needs.windows for row in connection.execute(_WINDOWS, key)],
         holds=connection.execute(_HOLDS, (_encode(needs.holds).decode(),)).fetchall() if needs.holds else (),
         operations=[row for key in needs.operations for row in connection.execute(_OPERATIONS, key)],
+        txns=connection.execute(_TXNS, (_encode(needs.txns).decode(),)).fetchall() if needs.txns else (),
     )
 
 

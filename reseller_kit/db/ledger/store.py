@@ -12,6 +12,10 @@ class LostLease(ServiceUnavailable):
     """This process was taken for dead: its holds are another's to resolve, and it must take a new lease first."""
 
 
+class OutcomeUnknown(Exception):
+    """The connection broke or the commit was not answered: the batch may be durable, or nothing of it."""
+
+
 class Store(Protocol):
     """A backend of the ledger: SQLite or PostgreSQL."""
 
@@ -19,9 +23,9 @@ class Store(Protocol):
         """Connect."""
 
     async def run(self, batch: Batch) -> None:
-        """Lock, read, decide, write and commit `batch`; nothing is written when this raises.
+        """Lock, read, decide, write and commit `batch`; it is durable when this returns.
 
-        Raises LostLease, or whatever the driver raises; an error while committing leaves the outcome unknown.
+        Raises LostLease, or whatever the driver raises, and then nothing is written; or OutcomeUnknown.
         """
 
     async def close(self) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from ...core.errors import KitError, ServiceUnavailable
+from ...core.errors import KitError, LedgerFault, ServiceUnavailable
 from ...core.ids import new_id
 from ..engine import Database, now_us
 from .batch import Batch
-from .items import Item, Outcome
+from .items import Item, Outcome, PlaceHold
 from .postgres import PostgresStore
 from .sqlite import SqliteStore
-from .store import LostLease, Store
+from .store import LostLease, OutcomeUnknown, Store
 
 _MAX_BATCH: Final = 256
 _MAX_PENDING: Final = 20_000
@@ -33,6 +33,7 @@ class LedgerWriter:
         self._pending: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
 
     async def start(self) -> None:
         """Connect and begin to work."""
@@ -40,21 +41,23 @@ class LedgerWriter:
         self._task = asyncio.create_task(self._work(), name="ledger-writer")
 
     async def close(self) -> None:
-        """Finish what is pending, then disconnect."""
-        while self._pending:
-            await asyncio.sleep(0.01)
+        """Finish what was submitted, then disconnect."""
+        self._closing = True
+        self._wake.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
         await self._store.close()
 
     def submit(self, item: Item) -> asyncio.Future[Outcome]:
         """A future of the item's outcome, done once it is durable.
 
-        It raises a KitError that the decision raised, or ServiceUnavailable when the database is away.
+        It raises a KitError that the decision raised, LedgerFault when the item can't be written, or
+        ServiceUnavailable when the database is away; behind the last one the item may be durable all the same, and
+        may be submitted again. A hold whose caller cancelled before it was decided is not placed; anything else
+        that is cancelled is carried out without an answer.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        if len(self._pending) >= _MAX_PENDING:
+        if self._closing or len(self._pending) >= _MAX_PENDING:
             future.set_exception(ServiceUnavailable("Too many requests are waiting. Please try again in a moment."))
             return future
         self._pending.append((item, future))
@@ -63,33 +66,47 @@ class LedgerWriter:
         return future
 
     async def _work(self) -> None:
-        while True:
+        while not self._closing:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
                 waiting, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
-                await self._commit(waiting)
+                waiting = [pair for pair in waiting if not _is_abandoned(*pair)]
+                if waiting:
+                    await self._commit(waiting)
 
-    async def _commit(self, waiting: list[_Waiting]) -> None:
-        batch = Batch([item for item, _ in waiting], owner=self.owner, epoch=self.epoch, now=now_us())
+    async def _commit(self, waiting: list[_Waiting], *, again: bool = False, last: bool = False) -> None:
+        """Run one batch. `again`: it may be durable already; `last`: a single item that failed before."""
+        items = [item for item, _ in waiting]
+        batch = Batch(items, owner=self.owner, epoch=self.epoch, now=now_us(), again=again)
         try:
             await self._store.run(batch)
         except LostLease as error:
             _fail_all(waiting, error)
-        except Exception as error:
-            await self._isolate(waiting, error)
+        except OutcomeUnknown as error:
+            if again:
+                _fail_all(waiting, _unavailable(error))
+            else:
+                await self._commit(waiting, again=True)
+        except Exception as error:  # noqa: BLE001  # a poisoned item must not stop the writer, whatever its fault
+            await self._isolate(waiting, error, again=again, last=last)
         else:
             for (_, future), outcome in zip(waiting, batch.outcomes, strict=True):
                 _answer(future, outcome)
 
-    async def _isolate(self, waiting: list[_Waiting], error: Exception) -> None:
+    async def _isolate(self, waiting: list[_Waiting], error: Exception, *, again: bool, last: bool) -> None:
         """A batch that failed is tried again in halves, so that a poisoned item fails alone."""
-        if len(waiting) == 1 or is_away(error):
+        if is_away(error):
             _fail_all(waiting, _unavailable(error))
-            return
-        middle = len(waiting) // 2
-        await self._commit(waiting[:middle])
-        await self._commit(waiting[middle:])
+        elif len(waiting) > 1:
+            middle = len(waiting) // 2
+            await self._commit(waiting[:middle], again=again)
+            await self._commit(waiting[middle:], again=again)
+        elif not last:
+            # What it collided with, in another process, is committed by now and decides differently.
+            await self._commit(waiting, again=again, last=True)
+        else:
+            _fail_all(waiting, _unwritable(error))
 
 
 def open_writer(db: Database, *, owner: str = "", epoch: int = 0) -> LedgerWriter:
@@ -119,6 +136,16 @@ def is_away(error: Exception) -> bool:
         "TooManyConnectionsError",
         "DiskFullError",
     }
+
+
+def _is_abandoned(item: Item, future: asyncio.Future[Outcome]) -> bool:
+    return future.cancelled() and isinstance(item, PlaceHold)
+
+
+def _unwritable(error: Exception) -> LedgerFault:
+    fault = LedgerFault("The request could not be booked. Please contact support.")
+    fault.__cause__ = error
+    return fault
 
 
 def _unavailable(error: Exception) -> ServiceUnavailable:

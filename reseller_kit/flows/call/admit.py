@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -12,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from ...core.catalog import INPUT_CLASSES, OUTPUT_CLASSES, OfferedModel, PriceList
+from ...core.catalog import OfferedModel, PriceVersion
 from ...core.errors import InsufficientCredit, ModelNotFound, RateLimited, ServiceUnavailable
 from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Bucket
 from ...core.money import format_amount
+from ...core.pricing import Bound, bound_for, bounds
 from ...core.storefront import CallLimits, Storefront
 from ...db.authentication import KeyAccount
 from ...db.ledger import PlaceHold
@@ -166,8 +166,8 @@ def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTer
     input_bound = min(wanted.input_bound, offered.context)
     named = wanted.output_limit
     output_limit = offered.max_output if named is None else min(named, offered.max_output)
-    retail_fixed, retail_per_output = _line(offered.retail.price_list, input_bound)
-    wholesale_fixed, wholesale_per_output = _line(offered.wholesale.price_list, input_bound)
+    retail_fixed, retail_per_output = _line(offered.retail, input_bound)
+    wholesale_fixed, wholesale_per_output = _line(offered.wholesale, input_bound)
     return HoldTerms(
         retail_fixed=retail_fixed,
         retail_per_output=retail_per_output,
@@ -179,20 +179,24 @@ def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTer
     )
 
 
-def _line(price_list: PriceList, input_bound: int) -> tuple[int, int]:
+def _line(version: PriceVersion, input_bound: int) -> tuple[int, int]:
     """(pico-USD for the input and the request, pico-USD per output token) at the dearest class and reachable tier."""
-    fixed, per_output = _dearest(price_list.prices, input_bound)
-    for tier in price_list.tiers:
-        if input_bound > tier.above_input:
-            tier_fixed, tier_per_output = _dearest(tier.prices, input_bound)
-            fixed, per_output = max(fixed, tier_fixed), max(per_output, tier_per_output)
-    return fixed, per_output
+    bound = bound_for(_bounds(version), input_bound)
+    return input_bound * bound.per_input + bound.per_request, bound.per_output
 
 
-def _dearest(prices: Mapping[str, int], input_bound: int) -> tuple[int, int]:
-    input_price = max([prices.get(name, 0) for name in INPUT_CLASSES])
-    output_price = max([prices.get(name, 0) for name in OUTPUT_CLASSES])
-    return input_bound * input_price + prices.get("request", 0), output_price
+_BOUNDS: dict[str, tuple[Bound, ...]] = {}
+_MAX_BOUNDS: Final = 100_000
+
+
+def _bounds(version: PriceVersion) -> tuple[Bound, ...]:
+    """The bounds of a price version, which never change: worked out once."""
+    known = _BOUNDS.get(version.id)
+    if known is None:
+        if len(_BOUNDS) >= _MAX_BOUNDS:
+            _BOUNDS.clear()
+        known = _BOUNDS[version.id] = bounds(version.price_list)
+    return known
 
 
 def _window(caller: Caller) -> tuple[str, int] | None:

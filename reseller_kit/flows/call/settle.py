@@ -79,8 +79,14 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
     item = _item(job, ending, usage, capped)
     job.settled = True
-    work = runtime.spawn(_until_durable(runtime, job, item), f"settle {job.request_id}")
-    await asyncio.wait({work}, timeout=_WAIT_SECONDS)
+    durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    first = runtime.ledger.submit(item)
+    first.add_done_callback(lambda done: _after(runtime, job, item, done, durable))
+    timer = durable.get_loop().call_later(_WAIT_SECONDS, _release, durable)
+    try:
+        await durable
+    finally:
+        timer.cancel()
     runtime.health.note(job.offered.model, failed=ending.status == "failed", now=item.capture.at)
     _note_tokens(runtime, job, usage)
     if capped:
@@ -88,29 +94,33 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     return usage
 
 
-async def _until_durable(runtime: Runtime, job: Job, item: Settle) -> None:
-    try:
-        while True:
-            try:
-                await _submit(runtime, item)
-            except LostLease:
-                _log.warning("the hold of %s was resolved by another process", job.request_id)
-                return
-            except ServiceUnavailable:
-                runtime.metrics.settle_retries.inc()
-                await asyncio.sleep(_RETRY_SECONDS)
-            except Exception:
-                _log.exception("settling %s failed; its money stays held", job.request_id)
-                return
-            else:
-                runtime.metrics.calls.labels(job.storefront.slug, item.usage.status).inc()
-                return
-    finally:
-        release_slot(runtime, job)
+def _release(durable: asyncio.Future[None]) -> None:
+    if not durable.done():
+        durable.set_result(None)
 
 
-async def _submit(runtime: Runtime, item: Settle) -> Outcome:
-    return await runtime.ledger.submit(item)
+def _after(
+    runtime: Runtime, job: Job, item: Settle, done: asyncio.Future[Outcome], durable: asyncio.Future[None]
+) -> None:
+    """A try ended: the settle is over, or goes on in the background while the money stays held."""
+    error = done.exception() if not done.cancelled() else ServiceUnavailable("The settle was cancelled.")
+    if isinstance(error, ServiceUnavailable) and not isinstance(error, LostLease):
+        runtime.spawn(_again(runtime, job, item, durable), f"settle {job.request_id}")
+        return
+    if error is None:
+        runtime.metrics.count_call(job.storefront.slug, item.usage.status)
+    elif isinstance(error, LostLease):
+        _log.warning("the hold of %s was resolved by another process", job.request_id)
+    else:
+        _log.error("settling %s failed; its money stays held", job.request_id, exc_info=error)
+    release_slot(runtime, job)
+    _release(durable)
+
+
+async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None]) -> None:
+    runtime.metrics.settle_retries.inc()
+    await asyncio.sleep(_RETRY_SECONDS)
+    runtime.ledger.submit(item).add_done_callback(lambda done: _after(runtime, job, item, done, durable))
 
 
 def _item(job: Job, ending: Ending, usage: Usage, capped: bool) -> Settle:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -23,12 +23,15 @@ from ...core.manifest import (
     price_moves,
     resources,
 )
-from ...core.merge import Change, merge, pending, state_after
+from ...core.merge import Change, ResourceKey, merge, pending, state_after
 from ...core.toml_lines import Path
 from ...db.operator_manifest import ManifestRows
 from ...vault import Vault
 from .secrets import Resolve, SecretField, UnreadableSecret, secret_fields
 from .state import actual_resources, base_resources, published_book
+
+_HARMLESS_LATER: Final = frozenset({"RK309"})
+"""An alias whose model is withdrawn is not offered, and says nothing wrong about the file."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -50,10 +53,14 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """A plan with all that is needed to carry it out. `secrets`: stored name → plaintext; never shown."""
+    """A plan with all that is needed to carry it out. `secrets`: stored name → plaintext; never shown.
+
+    `actual` is what the database held, `state` what it is to hold.
+    """
 
     plan: Plan
     file: Resources
+    actual: Resources
     state: Resources
     document: Document
     book: PriceBook
@@ -81,16 +88,19 @@ def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolv
     changes = merge(base, file, actual, prune=options.prune, reset_drift=options.reset_drift)
     state = state_after(actual, changes)
     report = Report(manifest.file, manifest.lines)
-    resolved = _resolve(file, state, actual, rows, resolve, report, needed=options.needs_secrets)
+    references = [found for found in _references(state) if found in set(_references(file))]
+    kept = {found.name for found in _references(actual) if found in references and found.name in rows.fingerprints}
+    resolved = _resolve(references, kept, manifest, resolve, report, options)
     document = _checked_document(state, report)
-    _refuse_errors(report)
+    if any(finding.level == "error" for finding in report.findings):
+        raise invalid(report.sorted())
     fingerprints = {name: vault.fingerprint(secret) for name, secret in resolved.items()}
     fresh = {name for name, fingerprint in fingerprints.items() if rows.fingerprints.get(name) != fingerprint}
-    replaced = fresh & rows.fingerprints.keys()
+    replaced = {(found.kind, found.id) for found in references if found.name in fresh & rows.fingerprints.keys()}
     book = price_book(document)
     before = document_of(actual, Report(manifest.file, {}))
     plan = Plan(
-        changes=tuple(_with_changed_secrets(changes, file, replaced)),
+        changes=tuple(_with_changed_secrets(changes, replaced)),
         prices=tuple(price_moves(published_book(rows, before), book)),
         warnings=(*manifest.warnings, *report.sorted()),
         base_moved=file != base,
@@ -98,6 +108,7 @@ def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolv
     return Decision(
         plan=plan,
         file=file,
+        actual=actual,
         state=state,
         document=document,
         book=book,
@@ -106,51 +117,44 @@ def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolv
     )
 
 
-def _resolve(
-    file: Resources,
-    state: Resources,
-    actual: Resources,
-    rows: ManifestRows,
-    resolve: Resolve,
-    report: Report,
-    *,
-    needed: bool,
-) -> dict[str, str]:
-    """The secrets of the references that the file states and the merged state keeps, by stored name."""
-    resolved = {}
-    for found in _all_fields(state):
-        if found not in set(_of_resource(file, found)):
-            continue
-        try:
-            resolved[found.name] = resolve(found.reference)
-        except UnreadableSecret as error:
-            kept = found.name in rows.fingerprints and found in set(_of_resource(actual, found))
-            level = "warning" if kept or not needed else "error"
-            message = f"{error.message} The stored secret is kept." if kept else error.message
-            report.add("RK501", _path_of(found, report), message, error.fix, level="error" if level == "error" else "warning")
-    return resolved
-
-
-def _all_fields(state: Resources) -> Iterable[SecretField]:
+def _references(state: Resources) -> Iterator[SecretField]:
     for (kind, name), fields in state.items():
         yield from secret_fields(kind, name, fields)
 
 
-def _of_resource(state: Resources, found: SecretField) -> Iterable[SecretField]:
-    return secret_fields(found.kind, found.id, state.get((found.kind, found.id), {}))
+def _resolve(
+    references: Iterable[SecretField],
+    kept: Container[str],
+    manifest: Manifest,
+    resolve: Resolve,
+    report: Report,
+    options: Options,
+) -> dict[str, str]:
+    """The secrets by stored name. One that can't be read is an error, unless an earlier apply stored it (`kept`)."""
+    resolved = {}
+    for found in references:
+        try:
+            resolved[found.name] = resolve(found.reference)
+        except UnreadableSecret as error:
+            path = _place(found, manifest)
+            if found.name in kept:
+                message = f"{error.message} The secret stored by an earlier apply is kept."
+                report.add("RK501", path, message, error.fix, level="warning")
+            else:
+                report.add(
+                    "RK501", path, error.message, error.fix, level="error" if options.needs_secrets else "warning"
+                )
+    return resolved
 
 
-def _path_of(found: SecretField, report: Report) -> Path:
+def _place(found: SecretField, manifest: Manifest) -> Path:
+    """Where the reference stands in the file."""
     if found.kind == "upstream":
         head, _, rest = found.field.partition(".")
-        parts: Path = (head, rest) if rest else (head,)
-        return ("upstreams", found.id, *parts, *(() if found.position is None else (found.position,)))
-    return ("tenants", *_index_of(found.id, report), *found.field.split("."))
-
-
-def _index_of(slug: str, report: Report) -> Path:
-    del slug, report
-    return ()
+        inner: Path = (rest,) if found.position is None else (found.position,)
+        return ("upstreams", found.id, head, *inner)
+    slugs = [tenant.slug for tenant in manifest.document.tenants]
+    return ("tenants", slugs.index(found.id), *found.field.split("."))
 
 
 def _checked_document(state: Resources, report: Report) -> Document:
@@ -159,7 +163,7 @@ def _checked_document(state: Resources, report: Report) -> Document:
     document = document_of(state, merged)
     check_document(document, merged)
     for finding in merged.findings:
-        if finding.level == "error":
+        if finding.level == "error" and finding.code not in _HARMLESS_LATER:
             path = finding.path
             for index, tenant in enumerate(document.tenants):
                 path = path.replace(f"tenants[{index}]", f"tenants.{tenant.slug}")
@@ -168,21 +172,13 @@ def _checked_document(state: Resources, report: Report) -> Document:
     return document
 
 
-def _refuse_errors(report: Report) -> None:
-    if any(finding.level == "error" for finding in report.findings):
-        raise invalid(report.sorted())
-
-
-def _with_changed_secrets(changes: list[Change], file: Resources, replaced: set[str]) -> list[Change]:
+def _with_changed_secrets(changes: Iterable[Change], replaced: set[ResourceKey]) -> list[Change]:
     """The changes, in which each resource one of whose secrets got another value says so."""
-    touched = {(found.kind, found.id) for found in _all_fields(file) if found.name in replaced}
     note: dict[str, Any] = {"secret": "changed"}
-    result = []
+    result, left = [], set(replaced)
     for change in changes:
         key = (change.kind, change.id)
-        if key in touched and change.action in {"create", "update"}:
-            result.append(msgspec.structs.replace(change, fields={**change.fields, **note}))
-            touched.discard(key)
-        else:
-            result.append(change)
-    return result + [Change(action="update", kind=kind, id=name, fields=note) for kind, name in sorted(touched)]
+        is_written = key in left and change.action in {"create", "update"}
+        result.append(msgspec.structs.replace(change, fields={**change.fields, **note}) if is_written else change)
+        left -= {key} if is_written else set()
+    return result + [Change(action="update", kind=kind, id=name, fields=note) for kind, name in sorted(left)]

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ...core.errors import KitError
 from ...core.manifest import is_reference
 
 Resolve = Callable[[str], str]
@@ -18,11 +17,13 @@ _MAX_LENGTH: Final = 16_384
 _TENANT_SECRETS: Final = ("payments.api_key", "payments.webhook_secret", "email.smtp.password")
 
 
-class UnreadableSecret(KitError):
-    """A reference that leads to nothing; the message says why and holds no secret."""
+class UnreadableSecret(Exception):
+    """A reference that leads to nothing; becomes a finding. The message says why and holds no secret."""
 
-    code = "unreadable_secret"
-    status = 400
+    def __init__(self, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
 
 
 class SecretField(Struct, frozen=True, kw_only=True):
@@ -86,7 +87,9 @@ def _from_file(path: Path, name: str) -> str:
             value = file.read(_MAX_LENGTH + 1).strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UnreadableSecret(f"The file {name} can't be read: {reason}.", fix="Create it, or correct the path.") from None
+        raise UnreadableSecret(
+            f"The file {name} can't be read: {reason}.", fix="Create it, or correct the path."
+        ) from None
     if not value:
         raise UnreadableSecret(f"The file {name} is empty.", fix="Put the secret into it.")
     return value

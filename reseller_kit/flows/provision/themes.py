@@ -39,7 +39,9 @@ def _check_brand(tenant: Tenant, theme: Theme, path: Path, report: Report) -> No
         _report(problem, path, report)
     for name in tenant.brand.texts:
         if name not in BRAND_TEXTS:
-            report.add("RK503", (*path, "texts", name), f"There is no text {name!r}.", f"There are {', '.join(BRAND_TEXTS)}.")
+            report.add(
+                "RK503", (*path, "texts", name), f"There is no text {name!r}.", f"There are {', '.join(BRAND_TEXTS)}."
+            )
 
 
 def _report(problem: Problem, path: Path, report: Report) -> None:

@@ -31,7 +31,6 @@ from .stream import StreamSink
 
 _log = logging.getLogger(__name__)
 _JSON_HEADER: Final = JSON
-_READ: Final = ("GET", "HEAD")
 
 
 class Request(Struct, frozen=True, eq=False):
@@ -60,13 +59,13 @@ class Gateway:
         self._runtime = runtime
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._chat},
-            "/v1/models": dict.fromkeys(_READ, self._models),
-            "/v1/credits": dict.fromkeys(_READ, self._credits),
-            "/v1/usage": dict.fromkeys(_READ, self._usage_list),
+            "/v1/models": {"GET": self._models},
+            "/v1/credits": {"GET": self._credits},
+            "/v1/usage": {"GET": self._usage_list},
         }
         self._below: dict[str, dict[str, Handler]] = {
-            "/v1/models/": dict.fromkeys(_READ, self._model),
-            "/v1/usage/": dict.fromkeys(_READ, self._usage_record),
+            "/v1/models/": {"GET": self._model},
+            "/v1/usage/": {"GET": self._usage_record},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, site: Site) -> None:
@@ -110,19 +109,15 @@ class Gateway:
 
     def _handler(self, request: Request) -> Handler | None:
         """The route's handler; None for a probe. Raises NotFound or MethodNotAllowed."""
+        if request.method == "HEAD" or (request.path == "/api/hello" and request.method == "GET"):
+            return None
         methods = self._exact.get(request.path)
         if methods is None:
-            for prefix, found in self._below.items():
-                if request.path.startswith(prefix):
-                    methods = found
+            methods = next((found for prefix, found in self._below.items() if request.path.startswith(prefix)), None)
         if methods is None:
-            if request.method == "HEAD" or (request.path == "/api/hello" and request.method == "GET"):
-                return None
             raise NotFound(f"There is nothing at {request.method} {request.path[:200]}.")
         handler = methods.get(request.method)
         if handler is None:
-            if request.method == "HEAD":
-                return None
             raise MethodNotAllowed(
                 f"{request.method} is not allowed at {request.path[:200]}.", allow=", ".join(sorted(methods))
             )

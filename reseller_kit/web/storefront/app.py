@@ -14,7 +14,7 @@ from ...core.ids import new_id
 from ...core.storefront import HostEntry
 from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, asset, icon, render, stylesheet
-from ..dispatch import RUNTIME_KEY, SITE_KEY, PageApp
+from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, SITE_KEY, PageApp
 from ..hosts import Site
 from ..responses import Message, Receive, Send
 from . import views
@@ -77,7 +77,7 @@ def build_pages(library: Library, port: int) -> PageApp:
         openapi_config=None,
         logging_config=None,
     )
-    return _answer_head(app)
+    return _finish(app)
 
 
 class _Pages:
@@ -119,15 +119,15 @@ class _Pages:
         return Response(f"User-agent: *\n{rule}\n", media_type="text/plain", headers=_SECURITY)
 
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
-        """A client's error as a page of the brand."""
+        """A client's error as a page of the brand. Every page is read-only."""
         paused = views.paused(_site(request).storefront)
         kind = _KINDS.get(error.status_code, "invalid" if error.status_code < 500 else "fault")
         info = paused or ErrorInfo(status=error.status_code, kind=kind)
-        return self._page(request, ERROR_TEMPLATE, info, allow=(error.headers or {}).get("Allow"))
+        return self._page(request, ERROR_TEMPLATE, info, allow="GET, HEAD" if error.status_code == 405 else None)
 
     def fault(self, request: Handler, error: Exception) -> Response[Any]:
         """A fault of ours as a page of the brand, with an id that the log has too."""
-        request_id = new_id("req")
+        request_id: str = request.scope[REQUEST_ID_KEY]  # type: ignore[literal-required]
         _log.error("%s: a page failed", request_id, exc_info=error)
         return self._page(request, ERROR_TEMPLATE, ErrorInfo(status=500, kind="fault", request_id=request_id))
 
@@ -158,19 +158,20 @@ def _file(found: Asset) -> Response[Any]:
     return Response(found.body, media_type=found.content_type, headers=headers)
 
 
-def _answer_head(app: Litestar) -> PageApp:
-    """HEAD as GET without its body."""
+def _finish(app: Litestar) -> PageApp:
+    """Give every answer a request id, and answer HEAD as GET without its body."""
 
     async def answer(scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
-            await app(scope, receive, send)  # type: ignore[arg-type]
-            return
+        head = scope["method"] == "HEAD"
+        request_id = scope[REQUEST_ID_KEY] = new_id("req")
 
-        async def send_head(message: Message) -> None:
-            if message["type"] == "http.response.body":
+        async def send_finished(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            elif head:
                 message = {**message, "body": b""}
             await send(message)
 
-        await app({**scope, "method": "GET"}, receive, send_head)  # type: ignore[arg-type, typeddict-item]
+        await app({**scope, "method": "GET"} if head else scope, receive, send_finished)  # type: ignore[arg-type]
 
     return answer

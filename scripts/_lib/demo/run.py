@@ -7,6 +7,7 @@ import signal
 import tempfile
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -49,7 +50,7 @@ def main(*, check: bool, port: int | None) -> int:
     try:
         with ExitStack() as stack:
             session = _start(stack, port)
-            reported = {store.slug: _ask(session, store.slug) for store in session.example.storefronts}
+            reported = _ask_all(session)
             _show(session, reported)
             if check:
                 return _check(session, reported)
@@ -71,7 +72,8 @@ def _start(stack: ExitStack, port: int | None) -> Session:
     emulator = stack.enter_context(_emulator(shop.upstream_host, upstream_port, data_dir / "journal.jsonl"))
     hosts = ["127.0.0.1", *(store.address for store in shop.storefronts)]
     chosen = _server_port(hosts, port)
-    customers = [product.make_customer(operator, store) for store in shop.storefronts]
+    with ThreadPoolExecutor() as pool:
+        customers = list(pool.map(lambda store: product.make_customer(operator, store), shop.storefronts))
     server = stack.enter_context(_server(operator, hosts, chosen, data_dir / "server.log"))
     calls = [call for customer in customers for call in product.make_calls(customer, chosen)]
     journal_url = f"http://{shop.upstream_host}:{upstream_port}/journal"
@@ -104,14 +106,20 @@ def _server_port(hosts: list[str], wanted: int | None) -> int:
     return found
 
 
-def _ask(session: Session, slug: str) -> verify.Reported:
-    email = next(customer.email for customer in session.customers if customer.storefront.slug == slug)
+def _ask_all(session: Session) -> dict[str, verify.Reported]:
+    with ThreadPoolExecutor() as pool:
+        reports = pool.map(lambda customer: _ask(session, customer), session.customers)
+        return {customer.storefront.slug: report for customer, report in zip(session.customers, reports, strict=True)}
+
+
+def _ask(session: Session, customer: product.Customer) -> verify.Reported:
+    tenant = ("--tenant", customer.storefront.slug)
     ask = session.operator.run
     return verify.Reported(
-        records=ask("usage", "list", "--tenant", slug)["records"],
-        credit=ask("credit", "balance", "--tenant", slug, "--customer", email),
-        wholesale=ask("wholesale", "balance", "--tenant", slug),
-        prices=ask("price", "show", "--tenant", slug)["prices"],
+        records=ask("usage", "list", *tenant)["records"],
+        credit=ask("credit", "balance", *tenant, "--customer", customer.email),
+        wholesale=ask("wholesale", "balance", *tenant),
+        prices=ask("price", "show", *tenant)["prices"],
     )
 
 

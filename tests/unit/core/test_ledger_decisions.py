@@ -475,7 +475,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert taken.get(lot.id, 0) == expected
             rest -= expected
 
-    @precondition(_open)
+    @precondition(lambda self: bool(self._open()))
     @rule(
         data=st.data(),
         share=st.integers(0, 150),
@@ -491,7 +491,7 @@ class LedgerMachine(RuleBasedStateMachine):
         with pytest.raises(LedgerFault):
             capture(charge, hold, self.wallet, self.lots, self.reseller, self.window)
 
-    @precondition(_open)
+    @precondition(lambda self: bool(self._open()))
     @rule(data=st.data())
     def give_up(self, data: st.DataObject) -> None:
         hold = data.draw(st.sampled_from(self._open()))

@@ -1,0 +1,155 @@
+"""A plan as people read it, and as JSON. Decides nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import click
+import msgspec
+
+from ..core.manifest import PriceMove
+from ..core.merge import Change, pending
+from ..flows.provision import Plan
+
+_SIGNS: Final = {"create": ("+", "green"), "update": ("~", "yellow"), "archive": ("-", "red")}
+_KEPT: Final = {
+    "drift": "changed outside the file and kept; --reset-drift restores the file's value",
+    "orphan": "not in the file and kept; --prune archives it",
+}
+_KEPT_OWNER: Final = "not in the file and kept; member remove takes the log-in away"
+_MAX_PRICES: Final = 30
+_MAX_VALUE: Final = 100
+
+
+def document(found: Plan, *, applied: bool = False) -> dict[str, Any]:
+    """The plan as JSON; of an applied one, the changes that were made."""
+    changes = pending(found.changes) if applied else found.changes
+    prices = [
+        {
+            "tenant": move.tenant,
+            "model": move.model,
+            "class": move.usage_class,
+            "above_input": move.above_input,
+            "before": move.before,
+            "after": move.after,
+        }
+        for move in found.prices
+    ]
+    return {
+        "changes": msgspec.to_builtins(changes),
+        "prices": prices,
+        "warnings": msgspec.to_builtins(found.warnings),
+    }
+
+
+def describe(found: Plan) -> str:
+    """The plan for people."""
+    blocks = [_paragraph(str(warning), "yellow") for warning in found.warnings]
+    blocks += [_change(change) for change in found.changes]
+    if found.prices:
+        blocks.append(_prices(found.prices))
+    blocks.append(_summary(found))
+    return "\n\n".join(blocks)
+
+
+def outcome(done: Plan) -> str:
+    """One line on what was made."""
+    if not done.pending:
+        return ""
+    count = _count(done)
+    parts = [f"{count[action]} {word}" for action, word in _DONE_WORDS.items() if count[action]]
+    return click.style(f"Applied: {', '.join(parts) or 'prices published'}.", fg="green")
+
+
+_DONE_WORDS: Final = {"create": "created", "update": "updated", "archive": "archived"}
+_PLAN_WORDS: Final = {"create": "to create", "update": "to update", "archive": "to archive"}
+
+
+def _count(found: Plan) -> Counter[str]:
+    return Counter(change.action for change in found.changes)
+
+
+def _summary(found: Plan) -> str:
+    count = _count(found)
+    kept = [f"{count[action]} {action}" for action in ("drift", "orphan") if count[action]]
+    tail = f" Kept as it is: {', '.join(kept)}." if kept else ""
+    if not found.pending:
+        return f"No changes. The database is as the file says.{tail}"
+    parts = [f"{count[action]} {word}" for action, word in _PLAN_WORDS.items() if count[action]]
+    return f"Plan: {', '.join(parts) or 'prices to publish'}.{tail}"
+
+
+def _change(change: Change) -> str:
+    name = change.kind if change.kind == change.id else f"{change.kind} {change.id}"
+    if change.action in _KEPT:
+        reason = _KEPT_OWNER if change.kind == "owner" else _KEPT[change.action]
+        head = click.style(f"! {name}", fg="cyan") + f"  {change.action}: {reason}"
+    else:
+        sign, color = _SIGNS[change.action]
+        head = click.style(f"{sign} {name}", fg=color, bold=True)
+    width = max((len(field) for field in change.fields), default=0)
+    return "\n".join([head, *(f"    {field:<{width}}  {_value(change, field)}" for field in change.fields)])
+
+
+def _value(change: Change, field: str) -> str:
+    value = change.fields[field]
+    if not isinstance(value, Mapping):
+        return str(value)
+    old, new = value["old"], value["new"]
+    if change.action == "create":
+        return _shown(new)
+    if change.action == "drift":
+        return f"file says {_shown(old)}, now {_shown(new)}"
+    return f"{_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: object) -> str:
+    """A value as it would stand in the file."""
+    if value is None:
+        return "(default)"
+    text = _inline(value)
+    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_inline(item)}' for key, item in value.items())} }}"
+    return msgspec.json.encode(value).decode()
+
+
+def _prices(moves: Iterable[PriceMove]) -> str:
+    rows: list[tuple[str, ...]] = [("tenant", "model", "class", "wholesale", "retail", "margin")]
+    listed = list(moves)
+    rows += [_price_row(move) for move in listed[:_MAX_PRICES]]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    lines[0] = click.style(lines[0], bold=True)
+    if len(listed) > _MAX_PRICES:
+        lines.append(f"    … and {len(listed) - _MAX_PRICES} more; --json lists them all")
+    return "\n".join(["Prices that move (USD per million tokens, or per unit):", *lines])
+
+
+def _price_row(move: PriceMove) -> tuple[str, ...]:
+    name = f"{move.usage_class} > {move.above_input}" if move.above_input else move.usage_class
+    cells = [_moved(move, level) for level in ("wholesale", "retail", "margin")]
+    return (move.tenant, move.model, name, *cells)
+
+
+def _moved(move: PriceMove, level: str) -> str:
+    if move.before is None:
+        return move.after[level] if move.after else ""
+    if move.after is None:
+        return f"{move.before[level]} → no longer offered"
+    old, new = move.before[level], move.after[level]
+    return old if old == new else f"{old} → {new}"
+
+
+def _paragraph(text: str, color: str) -> str:
+    first, _, rest = text.partition("\n")
+    return click.style(first, fg=color) + (f"\n{rest}" if rest else "")

@@ -1,0 +1,98 @@
+"""A tenant's published prices: in force now, and every version there was. Publishes and derives nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..core.catalog import PriceList
+from . import tables as t
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """A model's prices at the three levels, as published under its public name."""
+
+    model: str
+    cost: PriceList
+    wholesale: PriceList
+    retail: PriceList
+
+
+class StoredVersion(Struct, frozen=True, kw_only=True):
+    """One immutable price version. Times in µs."""
+
+    id: str
+    model: str
+    level: str
+    price_list: PriceList
+    effective_from: int
+    created_at: int
+
+
+async def in_force(connection: AsyncConnection, tenant_id: int, now: int) -> list[Published]:
+    """The prices at `now` of every active model that the tenant has both levels of, by model name."""
+    c, m = t.price_version.c, t.model.c
+    rank = func.row_number().over(partition_by=(c.model, c.level), order_by=(c.effective_from.desc(), c.id.desc()))
+    own = select(c.model, c.level, c.prices, rank.label("rank")).where(
+        c.tenant_id == tenant_id, c.effective_from <= now
+    )
+    ranked = own.subquery()
+    found: dict[tuple[str, str], Any] = {}
+    for row in await connection.execute(select(ranked).where(ranked.c.rank == 1)):
+        found[row.model, row.level] = row.prices
+    costs = select(m.name, c.prices).join(t.price_version, c.id == m.cost_version).where(m.status == "active")
+    return [
+        Published(
+            model=row.name,
+            cost=_price_list(row.prices),
+            wholesale=_price_list(found[row.name, "wholesale"]),
+            retail=_price_list(found[row.name, "retail"]),
+        )
+        for row in await connection.execute(costs.order_by(m.name))
+        if (row.name, "wholesale") in found and (row.name, "retail") in found
+    ]
+
+
+async def history(
+    connection: AsyncConnection, tenant_id: int, model: str | None, limit: int, before: tuple[int, str] | None
+) -> list[StoredVersion]:
+    """The tenant's versions and the operator's costs of the same models, newest first.
+
+    Only one model's, if given, and only those before (effective_from, id), if given.
+    """
+    c = t.price_version.c
+    priced = select(c.model).where(c.tenant_id == tenant_id)
+    statement = select(t.price_version).where(
+        or_(c.tenant_id == tenant_id, c.tenant_id.is_(None) & c.model.in_(priced))
+    )
+    if model is not None:
+        statement = statement.where(c.model == model)
+    if before is not None:
+        at, version = before
+        statement = statement.where((c.effective_from < at) | ((c.effective_from == at) & (c.id < version)))
+    rows = await connection.execute(statement.order_by(c.effective_from.desc(), c.id.desc()).limit(limit))
+    return [
+        StoredVersion(
+            id=row.id,
+            model=row.model,
+            level=row.level,
+            price_list=_price_list(row.prices),
+            effective_from=row.effective_from,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+async def active_models(connection: AsyncConnection) -> list[str]:
+    """The public names of every active model."""
+    c = t.model.c
+    return list(await connection.scalars(select(c.name).where(c.status == "active").order_by(c.name)))
+
+
+def _price_list(document: Any) -> PriceList:
+    return msgspec.convert(document, PriceList)

@@ -1,0 +1,173 @@
+"""Use cases of the operator: look for what is missing or wrong, on the platform or at one tenant. Mends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from ..core.money import format_amount, parse_amount
+from ..core.paging import MAX_LIMIT
+from ..db import customers, operator, prices, tenants, upstreams
+from ..db.accounts import Balance, reseller_wallet
+from ..db.engine import Database, now_us
+from ..db.tenants import Connection, Tenant
+from ..theming.library import read_themes, themes_dir
+from .prices import is_offered
+from .tenants import TenantDetail, require_tenant, show_tenant
+
+Severity = Literal["error", "warning"]
+
+RULES: Final = {
+    "DR101": "Nothing was applied yet.",
+    "DR102": "An upstream without a stored key.",
+    "DR103": "A model without an upstream.",
+    "DR201": "A tenant that serves nothing because of its status.",
+    "DR202": "A tenant that is suspended.",
+    "DR203": "A tenant without a storefront host.",
+    "DR204": "A tenant whose theme is not installed.",
+    "DR205": "A tenant without a priced model.",
+    "DR206": "A model that the catalogue lets through and that has no price.",
+    "DR207": "A reseller whose balance does not pay for another call.",
+    "DR208": "A tenant without an owner.",
+    "DR209": "A tenant without customers where nobody may sign up.",
+}
+"""Rule code → meaning. A code keeps its meaning."""
+
+
+class Complaint(Struct, frozen=True, kw_only=True):
+    """One thing that is missing or wrong, and what to do about it."""
+
+    code: str
+    level: Severity
+    where: str
+    message: str
+    fix: str
+
+
+class _Facts(Struct, frozen=True, kw_only=True):
+    tenant: Tenant
+    hosts: list[str]
+    priced: list[str]
+    models: list[str]
+    wallet: Balance
+    has_owner: bool
+    has_customer: bool
+
+
+async def examine_tenant(db: Database, slug: str) -> tuple[TenantDetail, list[Complaint]]:
+    """A tenant, and what keeps it from selling. Raises NotFound."""
+    themes = frozenset(read_themes(themes_dir()))
+    detail = await show_tenant(db, slug)
+    async with db.read() as connection:
+        tenant = await require_tenant(connection, slug)
+        found = await _facts(connection, tenant)
+    return detail, list(_complaints(found, themes))
+
+
+async def examine(db: Database) -> list[Complaint]:
+    """What is missing or wrong on the platform and at every tenant that is not archived."""
+    themes = frozenset(read_themes(themes_dir()))
+    found: list[Complaint] = []
+    async with db.read() as connection:
+        if not await tenants.platform_settings(connection):
+            fix = "Run: reseller-kit init, edit tenants.toml, then reseller-kit apply."
+            return [_complaint("DR101", "platform", "No configuration was applied yet.", fix)]
+        found += await _examine_supply(connection)
+        for tenant in await operator.tenants(connection, MAX_LIMIT, None):
+            if tenant.status != "archived":
+                found += _complaints(await _facts(connection, tenant), themes)
+    return found
+
+
+async def _examine_supply(connection: Connection) -> list[Complaint]:
+    found = []
+    routed: set[str] = set()
+    for upstream in await upstreams.every(connection):
+        if upstream.status == "active":
+            routed.update(upstream.models)
+            if not upstream.keys:
+                fix = "Give it api_keys in tenants.toml, then run reseller-kit apply."
+                found.append(_complaint("DR102", upstream.name, "No key of this upstream is stored.", fix))
+    for model in await prices.active_models(connection):
+        if model not in routed:
+            fix = "Give it routes in tenants.toml, then run reseller-kit apply."
+            found.append(_complaint("DR103", model, "No active upstream serves this model.", fix))
+    return found
+
+
+async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
+    platform = await tenants.platform_settings(connection)
+    hosts = [
+        d.host for d in await tenants.domains(connection, tenant.id) if (d.role, d.state) == ("storefront", "live")
+    ]
+    if platform.get("storefront_suffix"):
+        hosts.append(f"{tenant.slug}.{platform['storefront_suffix']}")
+    published = await prices.in_force(connection, tenant.id, now_us())
+    members = await tenants.members(connection, tenant.id)
+    newest = await customers.page(connection, tenant.id, 1, None)
+    return _Facts(
+        tenant=tenant,
+        hosts=hosts,
+        priced=[row.model for row in published if is_offered(tenant.settings, row.model)],
+        models=[name for name in await prices.active_models(connection) if is_offered(tenant.settings, name)],
+        wallet=await reseller_wallet(connection, tenant.id),
+        has_owner=any(member.role == "owner" for member in members),
+        has_customer=bool(newest),
+    )
+
+
+def _complaints(found: _Facts, themes: frozenset[str]) -> Iterator[Complaint]:
+    yield from _about_state(found)
+    yield from _about_shop(found, themes)
+    yield from _about_money_and_people(found)
+
+
+def _about_state(found: _Facts) -> Iterator[Complaint]:
+    tenant, slug = found.tenant, found.tenant.slug
+    if tenant.status != "active":
+        fix = 'Set status = "active" in tenants.toml, then run reseller-kit apply.'
+        yield _complaint("DR201", slug, f"The tenant is {tenant.status}: its calls are refused.", fix, level="warning")
+    if tenant.suspended_at is not None:
+        fix = f"Run: reseller-kit tenant resume {slug}"
+        yield _complaint("DR202", slug, f"The tenant is suspended: {tenant.suspend_reason}.", fix, level="warning")
+
+
+def _about_shop(found: _Facts, themes: frozenset[str]) -> Iterator[Complaint]:
+    tenant, slug = found.tenant, found.tenant.slug
+    if not found.hosts:
+        fix = "Give it a domain in tenants.toml, or a storefront_suffix to the platform."
+        yield _complaint("DR203", slug, "No host leads to this storefront.", fix)
+    if tenant.theme not in themes:
+        fix = f"Install it, or choose one of {', '.join(sorted(themes))}."
+        yield _complaint("DR204", slug, f"The theme {tenant.theme} is not installed.", fix)
+    if not found.priced:
+        fix = "Give the platform models that the tenant's catalogue allows, then run reseller-kit apply."
+        yield _complaint("DR205", slug, "No model is priced, so nothing can be sold.", fix)
+    for model in found.models:
+        if found.priced and model not in found.priced:
+            fix = "Run reseller-kit apply, which publishes prices."
+            yield _complaint(
+                "DR206", slug, f"The model {model} is not priced, so it is not offered.", fix, level="warning"
+            )
+
+
+def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
+    tenant, slug = found.tenant, found.tenant.slug
+    terms = tenant.settings.get("wholesale", {})
+    free = found.wallet.balance - found.wallet.reserved + parse_amount(terms.get("overdraft", "0.00"))
+    if terms.get("settlement", "prepaid") == "prepaid" and free <= 0:
+        shown = format_amount(found.wallet.balance)
+        fix = f"Run: reseller-kit wholesale deposit --tenant {slug} --amount USD --reason TEXT"
+        yield _complaint("DR207", slug, f"The wholesale balance is {shown} USD: every call is refused.", fix)
+    if not found.has_owner:
+        fix = "Name owners in tenants.toml, then run reseller-kit apply."
+        yield _complaint("DR208", slug, "Nobody of the reseller can log in.", fix, level="warning")
+    if not found.has_customer and tenant.settings.get("signup", {}).get("mode") == "closed":
+        fix = f"Run: reseller-kit customer create --tenant {slug} --email EMAIL"
+        yield _complaint("DR209", slug, "There is no customer and nobody may sign up.", fix, level="warning")
+
+
+def _complaint(code: str, where: str, message: str, fix: str, *, level: Severity = "error") -> Complaint:
+    return Complaint(code=code, level=level, where=where, message=message, fix=fix)

@@ -1,0 +1,92 @@
+"""Use cases of the operator on prices: what a tenant charges and pays now, and what it did. Publishes nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ..core.catalog import USAGE_CLASSES
+from ..core.errors import ModelNotFound
+from ..core.paging import Page, Window, after, page_of
+from ..core.pricing import price_of
+from ..db import prices
+from ..db.engine import Database, now_us
+from ..db.prices import Published, StoredVersion
+from ..db.tenants import Tenant
+from .tenants import require_tenant
+
+_LIST: Final = "prices"
+
+
+class PriceLine(Struct, frozen=True, kw_only=True):
+    """One usage class of a model at the three levels, in pico-USD per unit; None where a level does not price it.
+
+    `above_input` is 0 for the base prices, else the input tokens beyond which the tier applies.
+    """
+
+    model: str
+    usage_class: str
+    above_input: int
+    cost: int | None
+    wholesale: int | None
+    retail: int
+
+
+async def show_prices(db: Database, tenant_slug: str, model: str | None) -> list[PriceLine]:
+    """The prices in force of every model that the tenant offers, or of one, which may be an alias.
+
+    Raises ModelNotFound for one that is not offered.
+    """
+    async with db.read() as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        published = await prices.in_force(connection, tenant.id, now_us())
+    offered = [row for row in published if is_offered(tenant.settings, row.model)]
+    if model is not None:
+        name = _public_name(tenant, model)
+        offered = [row for row in offered if row.model == name]
+        if not offered:
+            raise ModelNotFound(
+                f"Tenant {tenant.slug} offers no model {model[:80]!r}.",
+                fix=f"See: reseller-kit price show --tenant {tenant.slug}",
+            )
+    return [line for row in offered for line in _lines(row)]
+
+
+async def price_history(db: Database, tenant_slug: str, model: str | None, window: Window) -> Page[StoredVersion]:
+    """Every price version of a tenant's models, newest first."""
+    key = after(window, _LIST, (int, str))
+    before = (int(key[0]), str(key[1])) if key else None
+    async with db.read() as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        name = None if model is None else _public_name(tenant, model)
+        rows = await prices.history(connection, tenant.id, name, window.limit + 1, before)
+    return page_of(rows, window, _LIST, lambda row: (row.effective_from, row.id))
+
+
+def is_offered(settings: Mapping[str, Any], model: str) -> bool:
+    """Whether a tenant's catalogue lets a public model through."""
+    catalog = settings.get("catalog", {})
+    allowed = any(fnmatch.fnmatchcase(model, glob) for glob in catalog.get("allow", ["*"]))
+    return allowed and not any(fnmatch.fnmatchcase(model, glob) for glob in catalog.get("deny", []))
+
+
+def _public_name(tenant: Tenant, model: str) -> str:
+    return str(tenant.settings.get("catalog", {}).get("aliases", {}).get(model, model))
+
+
+def _lines(row: Published) -> Iterator[PriceLine]:
+    for above in (0, *(tier.above_input for tier in row.retail.tiers)):
+        cost, wholesale, retail = (level.at(above + 1) for level in (row.cost, row.wholesale, row.retail))
+        for usage_class in USAGE_CLASSES:
+            if usage_class in retail:
+                yield PriceLine(
+                    model=row.model,
+                    usage_class=usage_class,
+                    above_input=above,
+                    cost=price_of(cost, usage_class),
+                    wholesale=price_of(wholesale, usage_class),
+                    retail=retail[usage_class],
+                )

@@ -1,0 +1,74 @@
+"""Provisioning: what tenants.toml would change (`plan`) and changing it (`apply`), in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...core.errors import Conflict
+from ...core.manifest import Manifest, parse_manifest
+from ...core.merge import Change, pending
+from ...db import operator_manifest, provisioning
+from ...db.engine import Database
+from ...theming.library import Theme
+from ...vault import Vault
+from .decide import Options, Plan, decide
+from .secrets import Resolve, resolver
+from .themes import theme_check
+from .write import write_decision
+
+__all__ = ["Plan", "Resolve", "apply", "plan", "read_manifest", "resolver"]
+
+
+def read_manifest(text: str, filename: str, themes: Mapping[str, Theme]) -> Manifest:
+    """The manifest, checked against the installed themes too. Raises InvalidManifest with every finding."""
+    return parse_manifest(text, filename, theme_check(themes))
+
+
+async def plan(
+    db: Database,
+    vault: Vault,
+    manifest: Manifest,
+    resolve: Resolve,
+    *,
+    prune: bool = False,
+    reset_drift: bool = False,
+    needs_secrets: bool = False,
+) -> Plan:
+    """What `apply` would do. Changes nothing; a secret that can't be read is a warning, unless `needs_secrets`.
+
+    Raises InvalidManifest as `apply` does.
+    """
+    async with db.read() as connection:
+        rows = await operator_manifest.read_all(connection)
+    options = Options(prune=prune, reset_drift=reset_drift, needs_secrets=needs_secrets)
+    return decide(rows, manifest, vault, resolve, options).plan
+
+
+async def apply(
+    db: Database,
+    vault: Vault,
+    manifest: Manifest,
+    resolve: Resolve,
+    *,
+    actor: str,
+    prune: bool = False,
+    reset_drift: bool = False,
+    expected: Sequence[Change] | None = None,
+) -> Plan:
+    """Bring the database to what the file says, all or nothing; the plan that was carried out.
+
+    `expected` are the changes that somebody agreed to: Conflict when others have become necessary meanwhile.
+    Raises InvalidManifest when a secret can't be read or the merged state would not be valid.
+    """
+    options = Options(prune=prune, reset_drift=reset_drift)
+    async with db.write() as connection:
+        await provisioning.lock(connection)
+        rows = await operator_manifest.read_all(connection)
+        decision = decide(rows, manifest, vault, resolve, options)
+        if expected is not None and pending(decision.plan.changes) != pending(expected):
+            raise Conflict(
+                "The configuration changed since the plan was shown.", fix="Look at a new plan and apply that."
+            )
+        if decision.plan.pending or decision.plan.base_moved:
+            await write_decision(connection, rows, decision, vault, actor)
+    return decision.plan

@@ -1,0 +1,229 @@
+"""Writes a decision within the caller's transaction: resources, prices, secrets, and the record of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ...core.catalog import DEFAULT_CONTEXT, DEFAULT_MAX_OUTPUT, PriceList
+from ...core.manifest import PriceBook, model_cost, nested, route_cost
+from ...core.merge import Change, pending
+from ...core.pricing import complete
+from ...db import accounts, audit_log, provisioning, revisions, secrets, tenants
+from ...db.engine import now_us
+from ...db.operator_manifest import ManifestRows
+from ...db.tenants import Connection
+from ...vault import Vault
+from .decide import Decision
+from .secrets import SecretField, secret_fields
+from .state import TENANT_COLUMNS, platform_settings, price_list, stored_base, tenant_settings, upstream_settings
+
+
+class _Target(Struct, frozen=True):
+    """Where to write, what is there, and the ids of what is made on the way."""
+
+    connection: Connection
+    rows: ManifestRows
+    decision: Decision
+    tenant_ids: dict[str, int]
+    upstream_ids: dict[str, int]
+
+
+async def write_decision(
+    connection: Connection, rows: ManifestRows, decision: Decision, vault: Vault, actor: str
+) -> None:
+    """Carry out the plan. The caller's transaction makes it all or nothing."""
+    target = _Target(
+        connection,
+        rows,
+        decision,
+        {row["slug"]: row["id"] for row in rows.tenants},
+        {row["name"]: row["id"] for row in rows.upstreams},
+    )
+    changes = pending(decision.plan.changes)
+    touched = {(change.kind, change.id) for change in changes}
+    await _write_secrets(target, touched, vault)
+    for change in changes:
+        if change.kind in {"platform", "wholesale", "upstream", "tenant"}:
+            await _write_parent(target, change)
+    for change in changes:
+        if change.kind in {"domain", "package", "owner"}:
+            await _write_belonging(target, change)
+    await _write_models(target, touched)
+    await _publish(target, decision.book)
+    for change in changes:
+        await _record(target, change, actor)
+    await provisioning.add_applied(connection, stored_base(decision.file))
+    await revisions.bump(connection, "config")
+
+
+async def _write_secrets(target: _Target, touched: set[tuple[str, str]], vault: Vault) -> None:
+    decision = target.decision
+    for name, plaintext in decision.secrets.items():
+        key_id, sealed = vault.seal(name, plaintext)
+        stored = secrets.StoredSecret(name, key_id, sealed, decision.fingerprints[name])
+        await secrets.put(target.connection, stored)
+    for kind, resource_id in touched:
+        wanted = {found.name for found in _secret_fields(decision, kind, resource_id)}
+        prefix = f"{kind}:{resource_id}:"
+        stale = [name for name in target.rows.fingerprints if name.startswith(prefix) and name not in wanted]
+        if stale:
+            await provisioning.drop_secrets(target.connection, stale)
+
+
+def _secret_fields(decision: Decision, kind: str, resource_id: str) -> list[SecretField]:
+    return list(secret_fields(kind, resource_id, decision.state.get((kind, resource_id), {})))
+
+
+async def _write_parent(target: _Target, change: Change) -> None:
+    if change.kind in {"platform", "wholesale"}:
+        await provisioning.put_platform(target.connection, platform_settings(target.decision.state))
+    elif change.kind == "upstream" and change.action == "archive":
+        await provisioning.withdraw(target.connection, "upstream", change.id)
+    elif change.kind == "upstream":
+        await _write_upstream(target, change.id)
+    else:
+        await _write_tenant(target, change.id)
+
+
+async def _write_upstream(target: _Target, name: str) -> None:
+    fields = target.decision.state["upstream", name]
+    upstream_id = await provisioning.put_upstream(
+        target.connection, name, fields["dialect"], fields["base_url"], upstream_settings(fields)
+    )
+    target.upstream_ids[name] = upstream_id
+    keys = [
+        provisioning.KeyRow(
+            reference=found.reference,
+            secret_name=found.name,
+            fingerprint=target.decision.fingerprints[found.name],
+        )
+        for found in _secret_fields(target.decision, "upstream", name)
+        if found.field == "api_keys"
+    ]
+    await provisioning.put_upstream_keys(target.connection, upstream_id, keys)
+
+
+async def _write_tenant(target: _Target, slug: str) -> None:
+    tenant = next(tenant for tenant in target.decision.document.tenants if tenant.slug == slug)
+    values: dict[str, Any] = {name: getattr(tenant, name) for name in TENANT_COLUMNS}
+    values["settings"] = tenant_settings(target.decision.state["tenant", slug])
+    if slug in target.tenant_ids:
+        await provisioning.update_tenant(target.connection, target.tenant_ids[slug], values)
+        return
+    tenant_id = await tenants.add(target.connection, slug=slug, **values)
+    await accounts.create_tenant_accounts(target.connection, tenant_id)
+    target.tenant_ids[slug] = tenant_id
+
+
+async def _write_belonging(target: _Target, change: Change) -> None:
+    connection, slug = target.connection, _tenant_of(target, change)
+    tenant_id, name = target.tenant_ids[slug], change.id.removeprefix(f"{slug}/")
+    fields = target.decision.state.get((change.kind, change.id), {})
+    if change.kind == "domain":
+        await _write_domain(target, slug, change)
+    elif change.kind == "owner":
+        await provisioning.put_owner(connection, tenant_id, name)
+    elif change.action == "archive":
+        await provisioning.withdraw_package(connection, tenant_id, name)
+    else:
+        await provisioning.publish_package(connection, tenant_id, name, {"id": name, **nested("package", fields)})
+
+
+async def _write_domain(target: _Target, slug: str, change: Change) -> None:
+    tenant_id = target.tenant_ids[slug]
+    if change.action == "archive":
+        await provisioning.detach_domain(target.connection, tenant_id, change.id)
+        return
+    tenant = next(tenant for tenant in target.decision.document.tenants if tenant.slug == slug)
+    domain = next(domain for domain in tenant.domains if domain.host == change.id)
+    await provisioning.put_domain(target.connection, tenant_id, domain.host, domain.role, is_primary=domain.primary)
+
+
+async def _write_models(target: _Target, touched: set[tuple[str, str]]) -> None:
+    """Every model that changed, and every one whose cost did."""
+    document = target.decision.document
+    for name, model in document.models.items():
+        cost = model_cost(model, document.upstreams)
+        if cost is None:
+            continue
+        version, is_new = await _cost_version(target, name, cost)
+        routes = []
+        for route in model.routes:
+            own = route_cost(route, model, document.upstreams) or cost
+            route_version, route_is_new = await _cost_version(target, f"{name}@{route.upstream}/{route.model}", own)
+            is_new = is_new or route_is_new
+            routes.append(
+                provisioning.RouteRow(
+                    upstream_id=target.upstream_ids[route.upstream],
+                    upstream_model=route.model,
+                    priority=route.priority,
+                    weight=route.weight,
+                    cost_version=route_version,
+                )
+            )
+        if is_new or ("model", name) in touched:
+            model_id = await provisioning.put_model(
+                target.connection,
+                name,
+                model.context or DEFAULT_CONTEXT,
+                model.max_output or DEFAULT_MAX_OUTPUT,
+                nested("model", target.decision.state["model", name]),
+                version,
+            )
+            await provisioning.put_routes(target.connection, model_id, routes)
+    for kind, name in touched:
+        if kind == "model" and name not in document.models:
+            await provisioning.withdraw(target.connection, "model", name)
+
+
+async def _cost_version(target: _Target, model: str, cost: PriceList) -> tuple[str, bool]:
+    """The version that holds this cost, and whether it had to be made."""
+    known = target.rows.prices.get((None, model, "cost"))
+    if known is not None and price_list(known[1]) == complete(cost):
+        return known[0], False
+    stored = msgspec.to_builtins(complete(cost))
+    return await provisioning.add_cost_version(target.connection, model, stored, now_us()), True
+
+
+async def _publish(target: _Target, book: PriceBook) -> None:
+    """A new version of each price list that differs from the one in force."""
+    effective_from = now_us()
+    for (slug, model), levels in book.items():
+        tenant_id = target.tenant_ids[slug]
+        for level, new in (("wholesale", levels.wholesale), ("retail", levels.retail)):
+            known = target.rows.prices.get((tenant_id, model, level))
+            if known is None or price_list(known[1]) != new:
+                await provisioning.add_price_version(
+                    target.connection, tenant_id, level, model, msgspec.to_builtins(new), effective_from
+                )
+
+
+async def _record(target: _Target, change: Change, actor: str) -> None:
+    is_tenants = change.kind in {"tenant", "domain", "package", "owner"}
+    await audit_log.record(
+        target.connection,
+        target.tenant_ids[_tenant_of(target, change)] if is_tenants else None,
+        actor,
+        f"apply.{change.action}",
+        change.kind,
+        change.id,
+        before=_side(change, "old"),
+        after=_side(change, "new"),
+    )
+
+
+def _tenant_of(target: _Target, change: Change) -> str:
+    """The slug of the tenant that the changed resource is or belongs to, after the change if it goes on."""
+    if change.kind != "domain":
+        return change.id.partition("/")[0]
+    key = (change.kind, change.id)
+    return str((target.decision.state.get(key) or target.decision.actual[key])["tenant"])
+
+
+def _side(change: Change, side: str) -> dict[str, Any]:
+    pairs: Iterable[tuple[str, Any]] = change.fields.items()
+    return {name: value[side] if isinstance(value, Mapping) else value for name, value in pairs}

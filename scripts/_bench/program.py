@@ -1,0 +1,63 @@
+"""One run of the bench from the first server to the verdict. Reads no command line; scripts/bench does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from scripts._bench import cores as cores_module
+from scripts._bench import report, targets
+from scripts._bench.rounds import LoadFailed, Plan, measure
+from scripts._lib.demo.product import CommandFailed, Operator
+from scripts._lib.postgres import PostgresUnavailable
+from scripts._lib.processes import ChildFailed
+
+_EXPECTED: Final = (ChildFailed, CommandFailed, LoadFailed, PostgresUnavailable, targets.WrongBooks)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and report; exit code 0, or 1 when calls failed, the books are wrong or the guard objects."""
+    try:
+        return _run(arguments)
+    except _EXPECTED as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    cores = cores_module.choose()
+    plan = Plan(arguments.rounds, arguments.calls, arguments.connections)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.directory)))
+        upstream = stack.enter_context(targets.emulator(scratch, cores, arguments.burst))
+        measured = [upstream, stack.enter_context(targets.passthrough(scratch, cores, upstream))]
+        gateways: list[tuple[targets.Target, Operator]] = []
+        for backend in arguments.backends:
+            _say(f"provisioning the gateway on {backend}")
+            gateways.append(stack.enter_context(targets.gateway(scratch, cores, upstream, backend)))
+        measured += [target for target, _ in gateways]
+        figures, answered = measure(measured, plan, cores, _say)
+        books = [
+            targets.Books(
+                target.name, answered[target.name], targets.count_usage(target), operator.run("ledger", "audit")
+            )
+            for target, operator in gateways
+        ]
+    document = report.document(figures, books, plan, cores, arguments.burst)
+    print(json.dumps(document, indent=2) if arguments.json else report.table(figures))
+    for each in books:
+        each.check()
+        _say(f"{each.target}: {each.calls} calls, as many usage records, audit ok")
+    objections = report.regressions(figures) if arguments.check else []
+    for objection in objections:
+        print(f"bench: {objection}", file=sys.stderr)
+    return 1 if objections else 0
+
+
+def _say(text: str) -> None:
+    print(f"… {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,143 @@
+"""Measures targets in turns, so that a slow minute of the machine falls on all of them, and takes medians."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import msgspec
+
+from scripts._bench.cores import Cores, cpu_seconds, pinned
+from scripts._bench.load import Order, Report
+from scripts._bench.targets import MODEL, Target
+from scripts._lib.bootstrap import ROOT
+
+MODES = ("plain", "stream")
+
+
+class LoadFailed(RuntimeError):
+    """Calls failed, so that their figures would mean nothing."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int
+    calls: int
+    connections: int
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """Medians over the rounds for one target and mode; `added` is the latency beyond asking the upstream directly."""
+
+    target: str
+    mode: str
+    calls_per_second: float
+    cpu_us_per_call: float
+    calls_per_core_second: float
+    database_cpu_us_per_call: float | None
+    p50_ms: float
+    p99_ms: float
+    first_byte_p50_ms: float
+    added_p50_ms: float | None = None
+    added_p99_ms: float | None = None
+    times_pass_through: float | None = None
+
+
+@dataclass(frozen=True)
+class _Sample:
+    report: Report
+    cpu_us: float
+    database_cpu_us: float | None
+
+
+def measure(
+    targets: Sequence[Target], plan: Plan, cores: Cores, say: Callable[[str], None]
+) -> tuple[list[Figures], dict[str, int]]:
+    """Figures in the order of `targets` by mode, and how many calls each target answered in all.
+
+    Raises LoadFailed when a call failed.
+    """
+    samples: dict[tuple[str, str], list[_Sample]] = defaultdict(list)
+    answered: dict[str, int] = defaultdict(int)
+    warm_up = Plan(1, max(plan.connections, plan.calls // 4), plan.connections)
+    for number in range(plan.rounds + 1):
+        say("warm-up" if number == 0 else f"round {number} of {plan.rounds}")
+        for mode in MODES:
+            for target in targets:
+                sample = _run(target, mode, warm_up if number == 0 else plan, cores)
+                answered[target.name] += sample.report.calls
+                if number:
+                    samples[mode, target.name].append(sample)
+    figures = [_medians(target.name, mode, samples[mode, target.name]) for mode in MODES for target in targets]
+    return [_compared(each, figures) for each in figures], dict(answered)
+
+
+def _run(target: Target, mode: str, plan: Plan, cores: Cores) -> _Sample:
+    order = Order(
+        port=target.port,
+        key=target.key,
+        model=MODEL,
+        stream=mode == "stream",
+        calls=plan.calls,
+        connections=plan.connections,
+    )
+    before, database_before = cpu_seconds(target.pid), _database_cpu(target)
+    with pinned(cores.other):
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts._bench.load"],
+            cwd=ROOT,
+            input=msgspec.json.encode(order),
+            capture_output=True,
+            check=False,
+            timeout=order.limit_seconds + 30,
+        )
+    if done.returncode:
+        raise LoadFailed(f"{target.name}, {mode}: {done.stderr.decode(errors='replace').strip().splitlines()[-1:]}")
+    report = msgspec.json.decode(done.stdout, type=Report)
+    if report.failed:
+        raise LoadFailed(f"{target.name}, {mode}: {report.failed} of {order.calls} calls failed: {report.fault}")
+    per_call = 1e6 / report.calls
+    database_cpu = None if target.database_pid is None else (_database_cpu(target) - database_before) * per_call
+    return _Sample(report, (cpu_seconds(target.pid) - before) * per_call, database_cpu)
+
+
+def _database_cpu(target: Target) -> float:
+    return 0.0 if target.database_pid is None else cpu_seconds(target.database_pid)
+
+
+def _medians(name: str, mode: str, samples: Sequence[_Sample]) -> Figures:
+    cpu = median(sample.cpu_us for sample in samples)
+    database = [sample.database_cpu_us for sample in samples if sample.database_cpu_us is not None]
+    return Figures(
+        target=name,
+        mode=mode,
+        calls_per_second=median(sample.report.calls / sample.report.seconds for sample in samples),
+        cpu_us_per_call=cpu,
+        calls_per_core_second=1e6 / cpu if cpu else 0.0,
+        database_cpu_us_per_call=median(database) if database else None,
+        p50_ms=median(sample.report.p50_ms for sample in samples),
+        p99_ms=median(sample.report.p99_ms for sample in samples),
+        first_byte_p50_ms=median(sample.report.first_byte_p50_ms for sample in samples),
+    )
+
+
+def _compared(figures: Figures, all_figures: Sequence[Figures]) -> Figures:
+    by_name = {each.target: each for each in all_figures if each.mode == figures.mode}
+    direct, yardstick = by_name.get("direct"), by_name.get("pass-through")
+    if direct is not None and figures is not direct:
+        figures = msgspec.structs.replace(
+            figures,
+            added_p50_ms=figures.p50_ms - direct.p50_ms,
+            added_p99_ms=figures.p99_ms - direct.p99_ms,
+        )
+    if yardstick is not None and yardstick.cpu_us_per_call and figures.target.startswith("gateway"):
+        figures = msgspec.structs.replace(
+            figures, times_pass_through=figures.cpu_us_per_call / yardstick.cpu_us_per_call
+        )
+    return figures

@@ -1,0 +1,197 @@
+"""Starts what is measured: the upstream, the pass-through, and the product on each database. Measures nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from scripts._bench.cores import Cores, pinned
+from scripts._lib import postgres
+from scripts._lib.bootstrap import ROOT
+from scripts._lib.demo.product import Operator
+from scripts._lib.ports import free_port
+from scripts._lib.processes import running
+
+MODEL: Final = "gpt-5-mini"
+_TENANT: Final = "bench"
+_EMAIL: Final = "load@bench.example"
+_PAGE: Final = 1000
+_CONFIG: Final = """\
+schema = 1
+[platform]
+name = "Bench Platform"
+hosts = ["platform.localhost"]
+currency = "USD"
+[upstreams.emulator]
+dialect = "openai"
+base_url = "http://127.0.0.1:{port}/v1"
+api_keys = ["env:BENCH_UPSTREAM_KEY"]
+[models."{model}"]
+context = 400000
+max_output = 4096
+routes = [{{ upstream = "emulator", model = "{model}" }}]
+cost = {{ input = "0.25", cached_input = "0.025", output = "2.00" }}
+[wholesale]
+markup = "10%"
+[[tenants]]
+slug = "{tenant}"
+name = "Bench"
+status = "active"
+theme = "daylight"
+owners = ["owner@bench.example"]
+  [[tenants.domains]]
+  host = "127.0.0.1"
+  role = "storefront"
+  primary = true
+  [tenants.pricing]
+  markup = "40%"
+  [tenants.limits]
+  requests_per_minute = 100000000
+"""
+
+
+class WrongBooks(RuntimeError):
+    """The calls were answered but not accounted for as they should be."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under load. `pid` is whose processor time counts, `database_pid` the database server's, if any."""
+
+    name: str
+    port: int
+    pid: int
+    key: str = "sk-bench"
+    database_pid: int | None = None
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the product's own audit said after the load."""
+
+    target: str
+    calls: int
+    usage_records: int
+    audit: dict[str, Any]
+
+    def check(self) -> None:
+        """Raises WrongBooks when a call is missing, doubled or wrongly posted."""
+        if self.usage_records != self.calls:
+            raise WrongBooks(
+                f"{self.target}: {self.calls} calls were answered, {self.usage_records} usage records exist"
+            )
+        if not self.audit["ok"]:
+            raise WrongBooks(f"{self.target}: the audit has findings: {self.audit['findings'][:5]}")
+
+
+@contextmanager
+def emulator(scratch: Path, cores: Cores, burst: int) -> Iterator[Target]:
+    """The upstream: answers made in advance, on the core of the load."""
+    port = free_port()
+    options = ("--load", "--burst", str(burst), "--port", str(port))
+    command = [sys.executable, str(ROOT / "scripts" / "emulator"), *options]
+    with _running(cores.other, "emulator", command, scratch, port) as pid:
+        yield Target("direct", port, pid)
+
+
+@contextmanager
+def passthrough(scratch: Path, cores: Cores, upstream: Target) -> Iterator[Target]:
+    """The yardstick, on the measured core."""
+    port = free_port()
+    command = [sys.executable, "-m", "scripts._bench.passthrough", str(port), str(upstream.port)]
+    with _running(cores.measured, "pass-through", command, scratch, port) as pid:
+        yield Target("pass-through", port, pid)
+
+
+@contextmanager
+def gateway(scratch: Path, cores: Cores, upstream: Target, backend: str) -> Iterator[tuple[Target, Operator]]:
+    """The product on "sqlite" or "postgres", provisioned through its own command line."""
+    with _database(backend, cores) as server:
+        data = scratch / backend
+        data.mkdir()
+        operator = Operator(_environment(data, upstream, server))
+        key = _provision(operator, backend)
+        port = free_port()
+        command = [sys.executable, "-m", "reseller_kit", "serve", "--host", "127.0.0.1", "--port", str(port)]
+        name = f"gateway, {backend}"
+        with _running(cores.measured, name, command, scratch, port, operator.environment) as pid:
+            yield Target(name, port, pid, key, None if server is None else server.pid), operator
+
+
+def count_usage(target: Target) -> int:
+    """The customer's usage records, counted through the product's API."""
+    total, cursor = 0, None
+    headers = {"authorization": f"Bearer {target.key}"}
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{target.port}", headers=headers, trust_env=False, timeout=60
+    ) as client:
+        while True:
+            query = {"limit": str(_PAGE), **({"cursor": cursor} if cursor else {})}
+            page = client.get("/v1/usage", params=query).raise_for_status().json()
+            total += len(page["records"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return total
+
+
+@contextmanager
+def _running(
+    core: int,
+    name: str,
+    command: Sequence[str],
+    scratch: Path,
+    port: int,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[int]:
+    """A server on one core, by its pid."""
+    log = scratch / f"{name.replace(', ', '-')}.log"
+    with ExitStack() as stack:
+        with pinned(core):
+            started = running(name, command, log=log, answers_on=[("127.0.0.1", port)], environment=environment)
+            child = stack.enter_context(started)
+        yield child.process.pid
+
+
+@contextmanager
+def _database(backend: str, cores: Cores) -> Iterator[postgres.Server | None]:
+    with ExitStack() as stack:
+        server = None
+        if backend == "postgres":
+            with pinned(cores.other):
+                server = stack.enter_context(postgres.running_server(durable=True))
+        yield server
+
+
+def _environment(data: Path, upstream: Target, server: postgres.Server | None) -> dict[str, str]:
+    config = data / "tenants.toml"
+    config.write_text(_CONFIG.format(port=upstream.port, model=MODEL, tenant=_TENANT), encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RESELLER_KIT_")}
+    own = {
+        "BENCH_UPSTREAM_KEY": "sk-bench-upstream",
+        "RESELLER_KIT_DATA_DIR": str(data),
+        "RESELLER_KIT_CONFIG": str(config),
+    }
+    if server is not None:
+        own |= {"RESELLER_KIT_DATABASE_URL": server.url(), "RESELLER_KIT_SECRET_KEY": secrets.token_urlsafe(48)}
+    return kept | own
+
+
+def _provision(operator: Operator, backend: str) -> str:
+    """A tenant, a customer with more credit than the load can spend, and the customer's key."""
+    if backend == "postgres":
+        operator.run("db", "upgrade")
+    operator.run("apply", "--yes")
+    operator.run("wholesale", "deposit", "--tenant", _TENANT, "--amount", "1000000.00", "--reason", "load")
+    operator.run("customer", "create", "--tenant", _TENANT, "--email", _EMAIL)
+    owner = ("--tenant", _TENANT, "--customer", _EMAIL)
+    operator.run("credit", "grant", *owner, "--amount", "1000000.00", "--reason", "load")
+    key: str = operator.run("key", "create", *owner)["key"]
+    return key

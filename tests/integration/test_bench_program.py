@@ -1,0 +1,34 @@
+"""The bench as a program, without the product: it starts, measures in turns and reports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_bench(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "bench"), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_pass_through_is_measured() -> None:
+    done = run_bench("--backends", "none", "--rounds", "1", "--calls", "60", "--connections", "4", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [(each["target"], each["mode"]) for each in document["figures"]] == [
+        ("direct", "plain"),
+        ("pass-through", "plain"),
+        ("direct", "stream"),
+        ("pass-through", "stream"),
+    ]
+    assert all(each["calls_per_second"] > 0 for each in document["figures"])
+    assert document["books"] == []
+
+
+def test_wrong_arguments() -> None:
+    assert run_bench("--rounds", "0").returncode == 2
+    assert run_bench("--backends", "oracle").returncode == 2

@@ -1,0 +1,104 @@
+"""The bench's arithmetic, table and guard, on made-up figures. How fast anything is stands in no test."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from scripts._bench import cores, report
+from scripts._bench.load import Report, _percentile
+from scripts._bench.rounds import Figures, _compared, _medians, _Sample
+from scripts._bench.targets import Books, WrongBooks
+
+
+def make_figures(target: str, cpu_us: float, *, mode: str = "plain", p50_ms: float = 5.0) -> Figures:
+    return Figures(
+        target=target,
+        mode=mode,
+        calls_per_second=1000.0,
+        cpu_us_per_call=cpu_us,
+        calls_per_core_second=1e6 / cpu_us,
+        database_cpu_us_per_call=None,
+        p50_ms=p50_ms,
+        p99_ms=2 * p50_ms,
+        first_byte_p50_ms=p50_ms,
+    )
+
+
+def make_sample(cpu_us: float, *, seconds: float = 1.0) -> _Sample:
+    answered = Report(
+        calls=500,
+        failed=0,
+        seconds=seconds,
+        p50_ms=cpu_us / 10,
+        p99_ms=cpu_us / 5,
+        first_byte_p50_ms=1.0,
+        bytes_per_call=700.0,
+        fault="",
+    )
+    return _Sample(answered, cpu_us, cpu_us / 4)
+
+
+def test_medians_ignore_one_slow_round() -> None:
+    figures = _medians("x", "plain", [make_sample(100), make_sample(110), make_sample(9000, seconds=60)])
+    assert (figures.cpu_us_per_call, figures.calls_per_second, figures.p50_ms) == (110, 500, 11)
+    assert figures.calls_per_core_second == pytest.approx(1e6 / 110)
+    assert figures.database_cpu_us_per_call == 27.5
+
+
+def test_percentiles() -> None:
+    seconds = [n / 1000 for n in range(100, 0, -1)]
+    assert _percentile(seconds, 0.50) == pytest.approx(51)
+    assert _percentile(seconds, 0.99) == pytest.approx(100)
+    assert _percentile([], 0.5) == 0.0
+
+
+def test_latency_is_added_to_direct_and_processor_time_compared_with_the_pass_through() -> None:
+    every = [
+        make_figures("direct", 10, p50_ms=2),
+        make_figures("pass-through", 50, p50_ms=5),
+        make_figures("gateway, sqlite", 150, p50_ms=9),
+        make_figures("direct", 20, mode="stream", p50_ms=100),
+    ]
+    direct, yardstick, gateway, _ = [_compared(each, every) for each in every]
+    assert (direct.added_p50_ms, direct.times_pass_through) == (None, None)
+    assert (yardstick.added_p50_ms, yardstick.times_pass_through) == (3, None)
+    assert (gateway.added_p50_ms, gateway.added_p99_ms, gateway.times_pass_through) == (7, 14, 3)
+    assert report.regressions([direct, yardstick, gateway]) == []
+
+
+def test_the_guard_objects_to_a_gateway_that_grew_slow() -> None:
+    every = [make_figures("pass-through", 50), make_figures("gateway, postgres", 201)]
+    (objection,) = report.regressions([_compared(each, every) for each in every])
+    assert objection.startswith("gateway, postgres, plain: 4.02 times")
+
+
+def test_the_table_has_a_line_for_each_target_and_mode() -> None:
+    lines = report.table([make_figures("direct", 10), make_figures("pass-through", 1000, mode="stream")]).splitlines()
+    assert len(lines) == 3
+    assert lines[2].startswith("pass-through  stream")
+    assert "1,000.0" not in lines[2]
+    assert lines[2].split()[3:5] == ["1000.0", "1,000"]
+
+
+@pytest.mark.parametrize(
+    ("records", "audit"), [(9, {"ok": True, "findings": []}), (10, {"ok": False, "findings": [{"code": "x"}]})]
+)
+def test_wrong_books_are_refused(records: int, audit: dict[str, object]) -> None:
+    with pytest.raises(WrongBooks):
+        Books("gateway, sqlite", 10, records, audit).check()
+
+
+def test_processor_time_of_this_process_grows_with_work() -> None:
+    before = cores.cpu_seconds(os.getpid())
+    while cores.cpu_seconds(os.getpid()) - before < 0.03:
+        sum(range(10_000))
+    assert cores.cpu_seconds(os.getpid()) > before
+
+
+def test_pinning_is_undone() -> None:
+    before = os.sched_getaffinity(0)
+    with cores.pinned(min(before)):
+        assert os.sched_getaffinity(0) == {min(before)}
+    assert os.sched_getaffinity(0) == before

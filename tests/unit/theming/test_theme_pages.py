@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import gzip
+import html as html_module
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+from reseller_kit import theming
+from reseller_kit.core.catalog import USAGE_CLASSES
+from reseller_kit.theming import snippets
+from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, PAGES, sample_brand, sample_page
+
+LIBRARY = theming.load()
+THEMES = sorted(LIBRARY.themes)
+TRICK = '{{7*7}}{%if 1%}<script>alert(1)</script>" onload="x'
+
+
+def render(theme: str, path: str, **changes: object) -> str:
+    page = msgspec.structs.replace(sample_page(path), **changes)
+    return theming.render(LIBRARY, theme, PAGES[path], page)
+
+
+def text_of(html: str) -> str:
+    return html_module.unescape(re.sub(r"<[^>]+>", "", html))
+
+
+class Outline(HTMLParser):
+    """Collects ids, in-page references and headings."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.headings: list[int] = []
+        self.links: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.handlers += [name for name in values if name.startswith("on") or name == "style"]
+        if "id" in values:
+            self.ids.append(values["id"])
+        self.references += values.get("aria-labelledby", "").split()
+        for name in ("for", "popovertarget"):
+            self.references += [values[name]] if name in values else []
+        if tag == "a":
+            self.links.append(values.get("href", ""))
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_whole(theme: str, path: str) -> None:
+    html = render(theme, path)
+    outline = Outline(html)
+    assert outline.headings.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in zip([1, *outline.headings], outline.headings, strict=False))
+    assert all(f"<{landmark}" in html for landmark in ("header", "nav", "main", "footer"))
+    assert len(outline.ids) == len(set(outline.ids))
+    assert set(outline.references) <= set(outline.ids)
+    assert '<html lang="en" dir="ltr">' in html
+    assert f'<link rel="canonical" href="https://aurora.example{path}">' in html
+    assert re.search(r"<title>[^<]*Aurora AI[^<]*</title>", html)
+    assert re.search(r'<meta name="description" content="[^"]{10,}">', html)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_needs_what_the_policy_blocks(theme: str, path: str) -> None:
+    html = render(theme, path)
+    assert re.search(r"<style|\sstyle=|\son[a-z]+=\"", html) is None
+    scripts = re.findall(r"<script\b[^>]*>", html)
+    assert scripts
+    assert all('nonce="c2FtcGxlLW5vbmNl"' in script and 'src="/theme/static/' in script for script in scripts)
+    loaded = re.findall(r'<(?:link|script|img)\b[^>]*(?:href|src)="([^"]*)"', html)
+    assert all(url.startswith(("/theme/", "https://aurora.example/")) for url in loaded)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_link_leads_to_a_page_that_there_is(theme: str) -> None:
+    for path in PAGES:
+        for link in Outline(render(theme, path)).links:
+            target, _, anchor = link.partition("#")
+            assert target in {"", *PAGES} or target.startswith("mailto:help@aurora.example"), (path, link)
+            if anchor and target in {"", *PAGES}:
+                assert anchor in Outline(render(theme, target or path)).ids
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_pages_of_accounts_are_linked_only_where_there_are_any(theme: str) -> None:
+    assert "/login" not in render(theme, "/")
+    html = render(theme, "/", links=theming.Links(login="/login", signup="/signup"))
+    assert 'href="/login"' in html
+    assert 'href="/signup"' in html
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", ["/", "/pricing", "/models"])
+def test_the_published_price_is_shown_to_the_last_digit(theme: str, path: str) -> None:
+    text = text_of(render(theme, path))
+    for price in ("$0.385", "$0.0385", "$3.08", "$0.8624", "$2.5872"):
+        assert price in text
+    assert "gpt-5-mini" in text
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", ["/pricing", "/models"])
+def test_long_context_and_unit_prices_are_shown_too(theme: str, path: str) -> None:
+    text = text_of(render(theme, path))
+    assert "above 200K input tokens" in text
+    assert "$8.25" in text
+    assert "$61.60" in text or "$0.0616" in text or "$61.6" in text
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", PAGES)
+def test_what_a_reseller_gives_stays_text(theme: str, path: str) -> None:
+    brand = theming.Brand(
+        name=TRICK,
+        slug="aurora",
+        tagline=TRICK,
+        support_email=TRICK,
+        legal=theming.Legal(company=TRICK, address=TRICK, country=TRICK),
+        texts=dict.fromkeys(("home.title", "home.lead", "home.more", "faq.more", "legal.refunds"), TRICK),
+    )
+    models = (theming.ModelRow(name=TRICK, title=TRICK, family=TRICK, prices=sample_page().models[0].prices),)
+    html = render(theme, path, brand=brand, models=models, status=(theming.StatusRow(name=TRICK, state="down"),))
+    assert "<script>" not in html
+    assert Outline(html).handlers == []
+    assert "{{7*7}}" in text_of(html)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.kind)
+def test_error_pages_say_what_is_wrong(theme: str, error: theming.ErrorInfo) -> None:
+    html = theming.render(LIBRARY, theme, ERROR_TEMPLATE, sample_page("/missing", error=error))
+    assert str(error.status) in text_of(html)
+    assert error.request_id in html
+    assert '<meta name="robots" content="noindex">' in html
+    assert Outline(html).headings.count(1) == 1
+    closed = error.kind in {"draft", "suspended", "archived"}
+    assert ('href="/pricing"' not in html) is closed
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_storefront_with_nothing_to_sell_yet_still_has_its_pages(theme: str) -> None:
+    brand = theming.Brand(name="Plain", slug="plain")
+    for path in PAGES:
+        html = render(theme, path, brand=brand, models=(), packages=(), status=())
+        assert "Plain" in html
+        assert "mailto:" not in html
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_nothing_on_a_page_names_the_product_behind_it(theme: str) -> None:
+    for path in PAGES:
+        html = render(theme, path).lower()
+        assert "reseller" not in html
+        assert "wholesale" not in html
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_first_load_is_below_a_hundred_kilobytes(theme: str) -> None:
+    html = render(theme, "/")
+    css = theming.stylesheet(LIBRARY, theme, sample_brand()).css
+    fonts = set(re.findall(r'url\("/theme/static/([^"]+)"\)', css.decode()))
+    scripts = set(re.findall(r'<script[^>]*src="/theme/static/([^"]+)"', html))
+    bodies = [file.body for path in fonts | scripts if (file := theming.asset(LIBRARY, theme, path)) is not None]
+    assert len(bodies) == len(fonts | scripts)
+    compressed = [body if body[:4] == b"wOF2" else gzip.compress(body) for body in (*bodies, css, html.encode())]
+    assert sum(map(len, compressed)) < 100_000
+
+
+def test_a_legal_text_of_the_brand_replaces_the_themes() -> None:
+    brand = msgspec.structs.replace(
+        sample_brand(), texts={"legal.terms": "# Ours\n\nOnly [this](javascript:alert(1))."}
+    )
+    html = render("daylight", "/legal/terms", brand=brand)
+    assert "<h2>Ours</h2>" in html
+    assert "Fair use" not in html
+    assert not any(link.startswith("javascript") for link in Outline(html).links)
+
+
+def test_the_seller_stands_in_the_terms() -> None:
+    text = text_of(render("daylight", "/legal/terms"))
+    assert "Aurora Compute Ltd" in text
+    assert "the law of Ireland" in text
+    assert "help@aurora.example" in text
+
+
+def test_snippets_hold_the_storefronts_own_address_and_a_real_model() -> None:
+    page = sample_page()
+    words = shlex.split(snippets.curl(page).code.replace("\\\n", " "))
+    assert words[1] == "https://aurora.example/v1/chat/completions"
+    assert json.loads(words[-1])["model"] == "aurora-fast"
+    compile(snippets.python(page).code, "snippet", "exec")
+    assert '"https://aurora.example/v1"' in snippets.node(page).code
+    shown = text_of(render("midnight", "/docs/quickstart"))
+    assert all(snippet.code in shown for snippet in (snippets.export_key(page), *snippets.calls(page)))
+
+
+def test_example_costs_are_exact() -> None:
+    model = theming.ModelRow(
+        name="m",
+        prices=(
+            theming.PriceRow(class_name="input", pico=385_001),
+            theming.PriceRow(class_name="output", pico=3_080_000),
+        ),
+    )
+    # 500 × 385001 + 300 × 3080000 = 1_116_500_500 pico; 1_116_501 nano when rounded up for each call.
+    assert model.chats_cost(1000, 500, 300) == "1.116501"
+    receipt = model.receipt(500, 300)
+    assert receipt is not None
+    assert [line.amount for line in receipt.lines] == ["0.0001925005", "0.000924"]
+    assert receipt.total == "0.001116501"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_usage_class_has_a_label(theme: str) -> None:
+    rows = tuple(theming.PriceRow(class_name=name, pico=1_000_000) for name in USAGE_CLASSES)
+    models = (theming.ModelRow(name="all", prices=rows),)
+    for path in ("/pricing", "/models"):
+        text = text_of(render(theme, path, models=models))
+        assert all(label in text for label in ("Cache write, 1 hour", "Audio output", "Tool call", "Character"))
+
+
+def test_a_model_without_output_has_no_example() -> None:
+    model = theming.ModelRow(name="m", prices=(theming.PriceRow(class_name="input", pico=1),))
+    assert model.chats_cost(1000, 500, 300) is None
+    assert model.receipt(500, 300) is None
+
+
+@pytest.mark.parametrize(
+    ("states", "overall"),
+    [
+        ((), "unknown"),
+        (("operational", "unknown"), "operational"),
+        (("down", "operational"), "degraded"),
+        (("down",), "down"),
+    ],
+)
+def test_the_overall_state(states: tuple[str, ...], overall: str) -> None:
+    rows = tuple(msgspec.convert({"name": "x", "state": state}, theming.StatusRow) for state in states)
+    assert msgspec.structs.replace(sample_page(), status=rows).overall == overall
+
+
+def test_the_direction_follows_the_language() -> None:
+    assert msgspec.structs.replace(sample_page(), lang="ar-EG").dir == "rtl"
+    assert '<html lang="de" dir="ltr">' in render("base", "/faq", lang="de")
