@@ -74,7 +74,7 @@ class Application:
                 self._runtime = runtime
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the lifespan protocol wants to be told of any failure
             _log.exception("the application could not run")
             failed = "lifespan.shutdown.failed" if self._dispatch else "lifespan.startup.failed"
             await send({"type": failed, "message": str(error)})
@@ -132,7 +132,7 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         first_byte_seconds=timeouts.get("first_byte", 60),
         idle_seconds=timeouts.get("idle", 60),
         max_concurrency=config.settings.get("max_concurrency", 1000),
-        headers=tuple((config.settings.get("headers") or {}).items()),
+        headers=config.headers,
     )
     return OpenAIUpstream(target, list(config.api_keys))
 

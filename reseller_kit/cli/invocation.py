@@ -75,8 +75,11 @@ def with_vault(work: Callable[[Database, Vault], Awaitable[T]]) -> T:
 
 async def _run(work: Callable[[Database], Awaitable[T]], first: Callable[[Database], Awaitable[None]]) -> T:
     from ..db.engine import Database
+    from ..db.maintenance import refuse_foreign_file
 
     db = Database(current().settings.database_url)
+    if db.backend == "sqlite":
+        refuse_foreign_file(db)
     try:
         await first(db)
         return await work(db)

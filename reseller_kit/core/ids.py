@@ -50,7 +50,7 @@ _SOURCE: Final = IdSource()
 def new_id(prefix: str) -> str:
     """A fresh id: `prefix`, an underscore, 26 characters.
 
-    Prefixes in use: req (request), txn, lot, hold, cus (customer), key, ten (tenant), pkg (package), prc (price version).
+    Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), own (lease owner).
     """
     return f"{prefix}_{_SOURCE.next()}"
 

@@ -107,7 +107,9 @@ def _price(text: object, decimals: int) -> int:
 def _scaled(text: object, decimals: int, what: str) -> int:
     match = _DECIMAL.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise InvalidAmount(f"{text!r} is not a plain decimal {what}.", fix=f'Write the {what} as a string such as "0.25".')
+        raise InvalidAmount(
+            f"{text!r} is not a plain decimal {what}.", fix=f'Write the {what} as a string such as "0.25".'
+        )
     sign, whole, fraction = match.groups()
     fraction = (fraction or "").rstrip("0")
     if len(fraction) > decimals:

@@ -63,14 +63,14 @@ def price_of(prices: Mapping[str, int], usage_class: str) -> int | None:
 def complete(price_list: PriceList) -> PriceList:
     """The list with every text token class named, so that what is published is all that can be charged.
 
-    A tier keeps the base price of each class that it does not name.
+    A tier keeps the price of each class that the list names and it does not; a class that neither names follows its
+    fallback at the tier's own prices.
     """
-    base = _complete_prices(price_list.prices)
     tiers = tuple(
-        Tier(above_input=tier.above_input, prices={**base, **tier.prices})
+        Tier(above_input=tier.above_input, prices=_complete_prices({**price_list.prices, **tier.prices}))
         for tier in sorted(price_list.tiers, key=lambda tier: tier.above_input)
     )
-    return PriceList(prices=base, tiers=tiers)
+    return PriceList(prices=_complete_prices(price_list.prices), tiers=tiers)
 
 
 def dearest(lists: Iterable[PriceList]) -> PriceList:

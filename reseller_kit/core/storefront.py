@@ -1,4 +1,4 @@
-"""What a serving process knows of one storefront and of all: immutable values, replaced whole. Looks nothing up itself."""
+"""What a serving process knows of its storefronts: immutable values, replaced whole. Looks nothing up itself."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True):
     base_url: str
     provider: str
     api_keys: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
     settings: Mapping[str, Any]
 
     def __repr__(self) -> str:

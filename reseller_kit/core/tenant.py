@@ -27,16 +27,18 @@ def normalise_host(text: str) -> str:
 
     Raises InvalidRequest when it carries a port, a scheme or anything else that is no host.
     """
-    host = text.strip().lower().rstrip(".") if text.strip() != "." else ""
+    host = text.strip().lower().removesuffix(".")
     literal = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if ":" in literal:
+    if ":" in literal or literal != host:
         return _ip_literal(literal, text)
     if _looks_numeric(literal):
         return _ip_literal(literal, text)
     if not host.isascii():
         host = _to_ascii(host, text)
     if len(host) > _MAX_HOST_LENGTH or not _HOST_NAME.fullmatch(host):
-        raise InvalidRequest(f"{text!r} is not a host name.", fix="Write it like shop.example.com, without scheme, port or path.")
+        raise InvalidRequest(
+            f"{text!r} is not a host name.", fix="Write it like shop.example.com, without scheme, port or path."
+        )
     return host
 
 
@@ -84,10 +86,13 @@ def _looks_numeric(host: str) -> bool:
 
 
 def _ip_literal(literal: str, text: str) -> str:
+    parse = ipaddress.IPv6Address if ":" in literal or text.strip().startswith("[") else ipaddress.IPv4Address
     try:
-        return str(ipaddress.ip_address(literal))
+        return str(parse(literal))
     except ValueError:
-        raise InvalidRequest(f"{text!r} is not an IP address.", fix="Write four decimal numbers, or an IPv6 address.") from None
+        raise InvalidRequest(
+            f"{text!r} is not an IP address.", fix="Write four decimal numbers, or an IPv6 address."
+        ) from None
 
 
 def _to_ascii(host: str, text: str) -> str:

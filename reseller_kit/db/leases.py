@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -58,10 +58,10 @@ async def orphan_holds(connection: AsyncConnection, limit: int) -> list[OrphanHo
     """The oldest open call holds that no living process owns."""
     h = t.hold.c
     columns = [h[name] for name in OrphanHold.__struct_fields__]
-    owners = select(t.lease.c.owner)
-    statement = select(*columns).where(h.state == "open", h.kind == "call", h.owner.not_in(owners))
+    owned = exists().where(t.lease.c.owner == h.owner, t.lease.c.epoch == h.epoch)
+    statement = select(*columns).where(h.state == "open", h.kind == "call", ~owned)
     rows = await connection.execute(statement.order_by(h.request_id).limit(limit))
-    return [OrphanHold(**row._mapping) for row in rows]
+    return [OrphanHold(**row) for row in rows.mappings()]
 
 
 async def open_holds(connection: AsyncConnection, owner: str, before_us: int) -> list[OrphanHold]:
@@ -69,4 +69,4 @@ async def open_holds(connection: AsyncConnection, owner: str, before_us: int) ->
     h = t.hold.c
     columns = [h[name] for name in OrphanHold.__struct_fields__]
     statement = select(*columns).where(h.state == "open", h.owner == owner, h.created_at < before_us)
-    return [OrphanHold(**row._mapping) for row in await connection.execute(statement)]
+    return [OrphanHold(**row) for row in (await connection.execute(statement)).mappings()]

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import inspect, select
@@ -17,12 +18,33 @@ from .engine import Database, now_us
 from .tables import lease
 
 
+_MAGIC: Final = b"SQLite format 3\0"
+
+
 async def problems(db: Database) -> list[str]:
     """What SQLite's own checks find wrong with the file; nothing on PostgreSQL, which checks its pages itself."""
     if db.backend != "sqlite":
         return []
     require_file(db)
     return await asyncio.to_thread(_problems, db.path)
+
+
+def refuse_foreign_file(db: Database) -> None:
+    """Raises InvalidRequest when the embedded database can't be where the URL says, or something else is there.
+
+    SQLite would tell as much, but less plainly, and only once its connection's thread runs.
+    """
+    path = Path(db.path)
+    if not path.absolute().parent.is_dir():
+        raise InvalidRequest(f"There is no folder {path.absolute().parent}.", fix="Make it, or choose another one.")
+    if path.exists():
+        try:
+            with path.open("rb") as file:
+                begins = file.read(len(_MAGIC))
+        except OSError as error:
+            raise InvalidRequest(f"{path} can't be read: {error.strerror}.", fix="Correct its permissions.") from None
+        if begins not in {b"", _MAGIC}:
+            raise InvalidRequest(f"{path} is no SQLite database.", fix="Choose another file, or restore a backup.")
 
 
 def require_file(db: Database) -> None:

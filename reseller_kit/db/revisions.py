@@ -14,7 +14,10 @@ async def bump(connection: AsyncConnection, kind: str, ref: str = "") -> None:
     `kind`: config (routing, prices, tenants, hosts) | key (ref: key id) | customer (ref: customer id).
     """
     number = await connection.scalar(
-        update(t.revision).where(t.revision.c.id == 1).values(number=t.revision.c.number + 1).returning(t.revision.c.number)
+        update(t.revision)
+        .where(t.revision.c.id == 1)
+        .values(number=t.revision.c.number + 1)
+        .returning(t.revision.c.number)
     )
     await connection.execute(insert(t.revision_change).values(number=number, kind=kind, ref=ref))
 

@@ -26,7 +26,8 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 def head() -> str:
     """The newest revision that this version knows."""
     current = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    assert current is not None, "the package ships no migrations"
+    if current is None:
+        raise SchemaOutdated("The package ships no migrations.", fix="Install it again.")
     return current
 
 
@@ -68,7 +69,9 @@ def _upgrade(connection: Connection) -> list[str]:
     before = _current(connection)
     known = [revision.revision for revision in script.walk_revisions()]
     if before is not None and before not in known:
-        raise SchemaOutdated(f"The database has the newer schema {before}.", fix="Use the version that made it, or a newer one.")
+        raise SchemaOutdated(
+            f"The database has the newer schema {before}.", fix="Use the version that made it, or a newer one."
+        )
     pending = known[: known.index(before)] if before is not None else known
     if not pending:
         return []
@@ -85,4 +88,6 @@ def _refuse_while_serving(connection: Connection) -> None:
         return
     alive = now_us() - LEASE_SECONDS * 1_000_000
     if connection.execute(select(lease.c.owner).where(lease.c.renewed_at > alive, lease.c.schema != head())).first():
-        raise SchemaOutdated("A server of an older version is running on this database.", fix="Stop it, then try again.")
+        raise SchemaOutdated(
+            "A server of an older version is running on this database.", fix="Stop it, then try again."
+        )

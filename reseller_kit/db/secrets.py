@@ -24,7 +24,9 @@ async def fetch(connection: AsyncConnection, prefix: str = "") -> list[StoredSec
     """Every secret whose name begins with `prefix`, by name."""
     c = t.secret.c
     rows = await connection.execute(
-        select(c.name, c.key_id, c.ciphertext, c.fingerprint).where(c.name.startswith(prefix, autoescape=True)).order_by(c.name)
+        select(c.name, c.key_id, c.ciphertext, c.fingerprint)
+        .where(c.name.startswith(prefix, autoescape=True))
+        .order_by(c.name)
     )
     return [StoredSecret(row.name, row.key_id, bytes(row.ciphertext), row.fingerprint) for row in rows]
 
@@ -40,13 +42,21 @@ async def put(connection: AsyncConnection, secret: StoredSecret) -> None:
     }
     upsert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     changed = {name: value for name, value in values.items() if name != "name"}
-    await connection.execute(upsert(t.secret).values(values).on_conflict_do_update(index_elements=["name"], set_=changed))
+    await connection.execute(
+        upsert(t.secret).values(values).on_conflict_do_update(index_elements=["name"], set_=changed)
+    )
 
 
 async def put_new(connection: AsyncConnection, secrets: list[StoredSecret]) -> None:
     """Store secrets that must not exist yet."""
     rows = [
-        {"name": s.name, "key_id": s.key_id, "ciphertext": s.ciphertext, "fingerprint": s.fingerprint, "updated_at": now_us()}
+        {
+            "name": s.name,
+            "key_id": s.key_id,
+            "ciphertext": s.ciphertext,
+            "fingerprint": s.fingerprint,
+            "updated_at": now_us(),
+        }
         for s in secrets
     ]
     await connection.execute(insert(t.secret), rows)

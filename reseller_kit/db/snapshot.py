@@ -69,4 +69,4 @@ def _prices_in_force(now: int) -> Any:
 
 
 async def _rows(connection: AsyncConnection, statement: Any) -> list[dict[str, Any]]:
-    return [dict(row._mapping) for row in await connection.execute(statement)]
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -24,7 +24,14 @@ __all__ = ["connect", "library", "sqlalchemy_module"]
 
 _FIXED_IN: Final = (3, 51, 3)
 _BUSY_TIMEOUT_MS: Final = 10_000
-_ERRORS: Final = ("DatabaseError", "Error", "IntegrityError", "NotSupportedError", "OperationalError", "ProgrammingError")
+_ERRORS: Final = (
+    "DatabaseError",
+    "Error",
+    "IntegrityError",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+)
 
 
 def connect(path: str, *, foreign_keys: bool = True, query_only: bool = False) -> standard.Connection:
@@ -45,11 +52,11 @@ def connect(path: str, *, foreign_keys: bool = True, query_only: bool = False) -
 
 
 def sqlalchemy_module(*, query_only: bool) -> ModuleType:
-    """aiosqlite over this library, in the form that `create_async_engine(module=…)` takes."""
+    """Aiosqlite over this library, in the form that `create_async_engine(module=…)` takes."""
 
     def open_connection(path: str, **_options: Any) -> aiosqlite.Connection:
         opened = aiosqlite.Connection(lambda: connect(path, query_only=query_only), iter_chunk_size=64)
-        opened._thread.daemon = True
+        opened._thread.daemon = True  # noqa: SLF001  # as SQLAlchemy's own dialect does, so that a process can end
         return opened
 
     names = {name: getattr(library, name) for name in (*_ERRORS, "sqlite_version", "sqlite_version_info")}

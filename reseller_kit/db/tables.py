@@ -341,8 +341,14 @@ txn = Table(
     Column("balance_after_nano", BigInteger, nullable=True),
     Column("reverses", Text, nullable=True),
     _at("created_at"),
-    Index(None, "wallet_id", "id"),
-    Index("ix_txn_reverses", "reverses", unique=True, postgresql_where=text("reverses IS NOT NULL"), sqlite_where=text("reverses IS NOT NULL")),
+    Index(None, "wallet_id", "created_at", "id"),
+    Index(
+        "ix_txn_reverses",
+        "reverses",
+        unique=True,
+        postgresql_where=text("reverses IS NOT NULL"),
+        sqlite_where=text("reverses IS NOT NULL"),
+    ),
     sqlite_with_rowid=False,
 )
 """`wallet_id`: whose history shows it; `balance_after_nano`: that wallet's balance behind it."""
@@ -382,7 +388,12 @@ lot = Table(
         "0 <= reserved_nano AND reserved_nano <= remaining_nano AND remaining_nano <= amount_nano", name="bounds"
     ),
     CheckConstraint("amount_nano = remaining_nano + consumed_nano + expired_nano + clawed_back_nano", name="whole"),
-    Index("ix_lot_spendable", "wallet_id", postgresql_where=text("remaining_nano > 0"), sqlite_where=text("remaining_nano > 0")),
+    Index(
+        "ix_lot_spendable",
+        "wallet_id",
+        postgresql_where=text("remaining_nano > 0"),
+        sqlite_where=text("remaining_nano > 0"),
+    ),
     Index(None, "wallet_id", "id"),
 )
 
@@ -428,7 +439,10 @@ hold = Table(
     Index("ix_hold_open", "owner", postgresql_where=text("state = 'open'"), sqlite_where=text("state = 'open'")),
     sqlite_with_rowid=False,
 )
-"""`state`: open | captured | voided | expired. `allocations`: JSON pairs of lot id and nano-USD. `call`: what a usage record needs should the process die; `checkpoint`: what was delivered so far."""
+"""`state`: open | captured | voided | expired. `allocations`: JSON pairs of lot id and nano-USD.
+
+`call`: what a usage record needs should the process die; `checkpoint`: what was delivered so far.
+"""
 
 operation = Table(
     "operation",
@@ -477,9 +491,24 @@ usage_record = Table(
     Index(None, "tenant_id", "customer_id", "id"),
     sqlite_with_rowid=False,
 )
-"""One row a call that reached the hold. `model`: as asked for; `public_model`: what it stands for; `quantities`: JSON, usage class → integer."""
+"""One row a call that reached the hold.
+
+`model`: as asked for; `public_model`: what it stands for; `quantities`: JSON, usage class → integer.
+"""
 
 UNSCOPED: Final = frozenset(
-    {"platform", "applied_manifest", "secret", "revision", "revision_change", "lease", "upstream", "upstream_key", "model", "route", "tenant"}
+    {
+        "platform",
+        "applied_manifest",
+        "secret",
+        "revision",
+        "revision_change",
+        "lease",
+        "upstream",
+        "upstream_key",
+        "model",
+        "route",
+        "tenant",
+    }
 )
 """Tables without tenant data: every other one has `tenant_id`, and every query of it names its tenant."""

@@ -154,8 +154,8 @@ def _is_ordered(upper: Level, lower: Level) -> bool:
     """Whether each of the upper prices that applied is at least the lower one."""
     if upper.fault is not None or lower.fault is not None:
         return False
-    pairs = zip(upper.lines, lower.lines, strict=False)
-    return all(above.price >= below.price for above, below in pairs)
+    prices = {line.usage_class: line.price for line in upper.lines}
+    return all(prices.get(line.usage_class, 0) >= line.price for line in lower.lines)
 
 
 def _by_txn(entries: Iterable[PostedEntry]) -> Mapping[str, _Posted]:

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from msgspec.structs import astuple
+
 from ..core.health import HealthBoard
 from ..core.limits import Bucket
 from ..core.storefront import Snapshot, UpstreamConfig
@@ -102,7 +104,7 @@ class Runtime:
                 await self.refresh()
             except asyncio.CancelledError:
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did
                 _log.exception("reading changes failed; trying again")
                 await asyncio.sleep(1)
             await asyncio.sleep(_POLL_SECONDS)
@@ -132,9 +134,5 @@ class Runtime:
 
 
 def _same(one: UpstreamConfig, other: UpstreamConfig) -> bool:
-    return (one.dialect, one.base_url, one.api_keys, one.settings) == (
-        other.dialect,
-        other.base_url,
-        other.api_keys,
-        other.settings,
-    )
+    """Whether two configurations are alike in everything; their texts would hide the credentials."""
+    return astuple(one) == astuple(other)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
+from ..core.manifest.leaves import is_reference
 from ..core.money import parse_amount
 from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
 from ..core.tenant import DomainRole
@@ -177,10 +178,22 @@ def _upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
             base_url=row["base_url"],
             provider=row["settings"].get("provider", ""),
             api_keys=tuple(keys.get(row["id"], ())),
+            headers=tuple(_headers(row, rows, vault)),
             settings=row["settings"],
         )
         for row in rows.upstreams
     }
+
+
+def _headers(upstream: Mapping[str, Any], rows: SnapshotRows, vault: Vault) -> Iterable[tuple[str, str]]:
+    """The extra headers of an upstream; one that refers to a secret is opened, or left out when it is not stored."""
+    for name, value in (upstream["settings"].get("headers") or {}).items():
+        if not is_reference(value):
+            yield name, value
+            continue
+        secret = f"upstream:{upstream['name']}:header:{name}"
+        if secret in rows.secrets:
+            yield name, vault.open(secret, *rows.secrets[secret])
 
 
 def _hidden_words(name: str, hosts: Iterable[str], upstreams: Iterable[UpstreamConfig]) -> set[str]:

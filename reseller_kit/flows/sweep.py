@@ -41,7 +41,7 @@ async def keep(runtime: Runtime) -> None:
             await sweep(runtime)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did
             _log.exception("the sweep failed; trying again")
         await asyncio.sleep(_RENEW_SECONDS)
 
@@ -85,7 +85,7 @@ async def _resolve(runtime: Runtime, hold: OrphanHold) -> int:
         await runtime.ledger.submit(item)
     except ServiceUnavailable:
         return 0
-    except Exception:
+    except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did
         _log.exception("resolving the hold of %s failed", hold.request_id)
         return 0
     return 1
@@ -153,4 +153,3 @@ def _usage_row(
         tokenizer=None if seen is None else seen.tokenizer,
         created_at=hold.created_at,
     )
-

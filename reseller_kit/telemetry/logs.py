@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -54,7 +55,7 @@ def configure(log_format: LogFormat) -> None:
 
 
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request as the access log shows it. The path is without its query; no key, no body, no address of a customer."""
+    """One request as the access log shows it: the path without its query, no key, no body, no customer's address."""
 
     time: str
     message: str = "request"
@@ -64,9 +65,6 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str
     status: int
     latency_ms: int
-    model: str = ""
-    upstream: str = ""
-    attempts: int = 0
 
 
 class AccessLog:
@@ -99,10 +97,15 @@ def iso_now() -> str:
 
 
 def _console(line: AccessLine) -> str:
-    extra = f" {line.model}" if line.model else ""
-    return f"{line.time} {line.status} {line.method} {line.path} {line.latency_ms} ms {line.tenant}{extra} {line.request_id}"
+    took = f"{line.latency_ms} ms"
+    return f"{line.time} {line.status} {line.method} {line.path} {took} {line.tenant} {line.request_id}"
 
 
 def _iso(seconds: float) -> str:
     whole = int(seconds)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((seconds - whole) * 1000):03d}Z"
+    return f"{_to_the_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _to_the_second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))

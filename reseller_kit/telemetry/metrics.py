@@ -1,4 +1,4 @@
-"""The process's Prometheus metrics, in a registry of its own. Labels are bounded: tenant and outcome, never key or customer."""
+"""The process's Prometheus metrics, in a registry of its own. Labels are bounded: never a key or a customer."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ class Metrics:
             ("tenant", "code"),
             registry=self.registry,
         )
-        self.open_calls = Gauge(
-            "reseller_kit_open_calls", "Calls under way in this process.", registry=self.registry
-        )
+        self.open_calls = Gauge("reseller_kit_open_calls", "Calls under way in this process.", registry=self.registry)
         self.settle_retries = Counter(
             "reseller_kit_settle_retries", "Settles that had to be tried again.", registry=self.registry
         )

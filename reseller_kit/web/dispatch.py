@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.errors import UnknownHost
 from ..core.ids import new_id
+from ..core.storefront import Storefront
 from ..core.tenant import url_host
 from ..core.urls import public_url
 from ..flows.runtime import Runtime
@@ -20,7 +21,7 @@ from .responses import Receive, Send, plain, respond
 _log = logging.getLogger(__name__)
 
 PageApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-SITE_KEY = "reseller_kit.site"
+STOREFRONT_KEY = "reseller_kit.storefront"
 RUNTIME_KEY = "reseller_kit.runtime"
 REQUEST_ID_KEY = "reseller_kit.request_id"
 
@@ -55,11 +56,11 @@ class Dispatcher:
         elif site.entry is None:
             await self._platform(scope, send)
         elif is_api(path, site.entry.role, scope["headers"]):
-            await self._gateway(scope, receive, send, site)
+            await self._gateway(scope, receive, send, site.entry.storefront)
         elif site.entry.role == "alias":
-            await self._to_primary(site, scope, send)
+            await self._to_primary(site.entry.storefront, scope, send)
         else:
-            scope[SITE_KEY] = site
+            scope[STOREFRONT_KEY] = site.entry.storefront
             scope[RUNTIME_KEY] = self._runtime
             await self._pages(scope, receive, send)
 
@@ -76,10 +77,9 @@ class Dispatcher:
         else:
             await plain(send, 404, "not found", head=scope["method"] == "HEAD")
 
-    async def _to_primary(self, site: Site, scope: Scope, send: Send) -> None:
-        assert site.entry is not None
+    async def _to_primary(self, storefront: Storefront, scope: Scope, send: Send) -> None:
         snapshot = self._runtime.snapshot
-        origin = public_url(site.entry.storefront.primary_host, snapshot.public_url, self._port)
+        origin = public_url(storefront.primary_host, snapshot.public_url, self._port)
         await _location(origin, scope, send)
 
 

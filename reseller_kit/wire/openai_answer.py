@@ -87,7 +87,7 @@ def read_answer(body: bytes, *, model: str, response_id: str) -> Answer:
         model=model,
         response_id=response_id,
         created=created_or_now(completion.created),
-        service_tier=string_member("service_tier", completion.service_tier),
+        service_tier=string_member(b',"service_tier":', completion.service_tier),
         choices=_choices(completion, choices),
         messages=messages,
     )

@@ -24,12 +24,12 @@ def created_or_now(created: Raw) -> bytes:
     return given if given.isdigit() and len(given) <= 12 else b"%d" % time.time()
 
 
-def string_member(name: str, value: Raw) -> bytes:
-    """`,"name":value` for a short string, else nothing."""
+def string_member(prefix: bytes, value: Raw) -> bytes:
+    """`prefix` (`,"name":`) and the value, if it is a short string, else nothing."""
     if value == NULL:
         return b""
     given = bytes(value)
-    return b',"%b":%b' % (name.encode(), given) if is_short_string(given) else b""
+    return prefix + given if is_short_string(given) else b""
 
 
 def is_short_string(value: bytes) -> bool:

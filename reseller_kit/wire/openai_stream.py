@@ -17,17 +17,20 @@ from reseller_kit.core.usage import Usage
 
 from .errors import stream_error
 from .json_body import NULL, quote
-from .openai_envelope import choices_without_usage, created_or_now, describe_error, is_short_string, string_member
+from .openai_envelope import choices_without_usage, created_or_now, describe_error, string_member
+from .openai_template import NO_TEMPLATE, Template, match_template, run_of, string_or_empty, template_of
 from .openai_text import output_of, text_of
 from .openai_usage import read_usage, usage_body
 from .sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from .text_log import TextLog
 
 _DONE: Final = b"[DONE]"
-_NEVER: Final = b"\n\n"
-"""No block contains it, so it is the head of a template that fits nothing."""
+_PAD: Final = b',"obfuscation":'
+_TIER: Final = b',"service_tier":'
 _MAX_FINISH_REASONS: Final = 16
 _MAX_TEMPLATES: Final = 6
+_RUNS_TRIED: Final = 4
+"""In one `feed`: forms that take turns would otherwise have every run looked for in vain."""
 
 
 class _Choice(Struct):
@@ -59,29 +62,6 @@ class _ToolCall(Struct):
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _CHOICES: Final = msgspec.json.Decoder(list[_Choice] | None)
 _TOOL_CALLS: Final = msgspec.json.Decoder(list[_ToolCall])
-_STRING: Final = msgspec.json.Decoder(str)
-
-
-class _Template(Struct, frozen=True):
-    """An event seen before, cut open at its one text (and its padding), and what was sent for it, cut likewise.
-
-    An event with other text between the same bytes means the same but for the text. `middle` is empty without padding.
-    """
-
-    head: bytes
-    middle: bytes
-    tail: bytes
-    sent_head: bytes
-    sent_middle: bytes
-    sent_end: bytes
-    end: bytes
-    """The tail and the blank line after it."""
-    head_bytes: int
-    tail_bytes: int
-    end_bytes: int
-
-
-_NO_TEMPLATE: Final = _Template(_NEVER, b"", _NEVER, b"", b"", b"", b"\n\n\n\n", 2, 2, 4)
 
 
 class StreamTap:
@@ -107,8 +87,8 @@ class StreamTap:
         self._opening = b""
         self._events = EventSplitter(max_event_bytes)
         self._log = TextLog()
-        self._hot = _NO_TEMPLATE
-        self._templates: list[_Template] = []
+        self._hot = NO_TEMPLATE
+        self._templates: list[Template] = []
         self._max_event_bytes = max_event_bytes
         self._closed = False
         self._at_end = False
@@ -119,32 +99,33 @@ class StreamTap:
             return b""
         hot, events = self._hot, self._events
         if data.endswith(hot.end) and data.startswith(hot.head) and not events.held and not events.after_cr:
-            # One event of the form seen last: no need to look for its ends.
+            # One event of the form seen last, most likely: no need to look for its ends.
             raw = data[hot.head_bytes : -hot.end_bytes]
             if b"\n" not in raw and len(data) <= self._max_event_bytes:
-                text = _string_or_nothing(raw)
+                text = string_or_empty(raw)
                 if text:
                     self._log.add(text)
-                    return b"%b%b%b" % (hot.sent_head, raw, hot.sent_end)
-        return self._feed_blocks(events.feed(data))
+                    return hot.sent_head + raw + hot.sent_end
+        out = self._feed_blocks(events.feed(data))
+        if events.overflow and not self.done and self.error is None:
+            self._give_up("an event over the size limit")
+        return out
 
     def _feed_blocks(self, blocks: list[bytes]) -> bytes:
         out: list[bytes] = []
-        hot, add_text = self._hot, self._log.add
-        for block in blocks:
-            if block.startswith(hot.head) and block.endswith(hot.tail):
-                raw = block[hot.head_bytes : -hot.tail_bytes]
-                text = _string_or_nothing(raw)
-                if text:
-                    add_text(text)
-                    out += (hot.sent_head, raw, hot.sent_end)
+        at = 0
+        tries_left = _RUNS_TRIED
+        while at < len(blocks) and not self._closed:
+            if tries_left and blocks[at].startswith(self._hot.head):
+                tries_left -= 1
+                run = run_of(self._hot, blocks, at)
+                if run is not None:
+                    self._log.add("".join(run.texts))
+                    out.append(run.sent)
+                    at += len(run.texts)
                     continue
-            out.append(self._pass_on(block))
-            hot = self._hot
-            if self.done or self.error is not None:
-                break
-        if self._events.overflow and not self.done and self.error is None:
-            self._give_up("an event over the size limit")
+            out.append(self._pass_on(blocks[at]))
+            at += 1
         return b"".join(out)
 
     def end(self) -> bytes:
@@ -188,7 +169,7 @@ class StreamTap:
 
     def _pass_on(self, block: bytes) -> bytes:
         for template in self._templates:
-            match = _match(template, block)
+            match = match_template(template, block)
             if match is not None:
                 self._log.add(match[0])
                 if not template.middle:
@@ -216,17 +197,17 @@ class StreamTap:
         opening = self._open(chunk.created)
         if not choices:
             return b""
-        pad = string_member("obfuscation", chunk.obfuscation)
+        pad = string_member(_PAD, chunk.obfuscation)
         sent = b'%b%b,"choices":%b%b%b}\n\n' % (
             opening,
-            string_member("service_tier", chunk.service_tier),
+            string_member(_TIER, chunk.service_tier),
             choices_without_usage(chunk.choices) if reported else bytes(chunk.choices),
             self._null_usage,
             pad,
         )
         text = self._take_output(choices)
         if text is not None and not reported and b"\n" not in block:
-            self._learn(block, sent, bytes(text), pad.removeprefix(b',"obfuscation":'))
+            self._learn(block, sent, bytes(text), pad[len(_PAD) :])
         return sent
 
     def _take_usage(self, chunk: _Chunk, choices: list[_Choice]) -> bool:
@@ -260,32 +241,11 @@ class StreamTap:
         return outputs[0] if bytes(outputs[0]).startswith(b'"') else _only_argument(outputs[0], text)
 
     def _learn(self, block: bytes, sent: bytes, text: bytes, pad: bytes) -> None:
-        """Remember the form of an event, unless its text (or padding) can't be told from the bytes around it."""
-        if block.count(text) != 1 or sent.count(text) != 1:
-            return
-        head, _, tail = block.partition(text)
-        sent_head, _, sent_end = sent.partition(text)
-        middle = sent_middle = b""
-        if pad:
-            if block.count(pad) != 1 or sent.count(pad) != 1 or pad not in tail:
-                return
-            middle, _, tail = tail.partition(pad)
-            sent_middle, _, sent_end = sent_end.partition(pad)
-        template = _Template(
-            head,
-            middle,
-            tail,
-            sent_head,
-            sent_middle,
-            sent_end,
-            end=tail + b"\n\n",
-            head_bytes=len(head),
-            tail_bytes=len(tail),
-            end_bytes=len(tail) + 2,
-        )
-        self._templates = [template, *self._templates[: _MAX_TEMPLATES - 1]]
-        if not pad:
-            self._hot = template
+        template = template_of(block, sent, text, pad)
+        if template is not None:
+            self._templates = [template, *self._templates[: _MAX_TEMPLATES - 1]]
+            if not pad:
+                self._hot = template
 
     def _give_up(self, reason: str) -> bytes:
         self._closed = True
@@ -308,29 +268,6 @@ def _error_in(chunk: _Chunk, choices: list[_Choice]) -> Raw:
         if choice.error != NULL:
             return choice.error
     return chunk.error
-
-
-def _match(template: _Template, block: bytes) -> tuple[str, bytes] | None:
-    """The text of an event of this form and what is sent for it."""
-    if not (block.startswith(template.head) and block.endswith(template.tail)):
-        return None
-    raw, pad = block[template.head_bytes : -template.tail_bytes], b""
-    if template.middle:
-        raw, found, pad = raw.partition(template.middle)
-        if not found or not is_short_string(pad) or _string_or_nothing(pad) is None:
-            return None
-    text = _string_or_nothing(raw)
-    if not text:
-        return None
-    return text, b"".join((template.sent_head, raw, template.sent_middle, pad, template.sent_end))
-
-
-def _string_or_nothing(raw: bytes) -> str | None:
-    """The string that `raw` is in JSON, whole and valid; None if it is anything else."""
-    try:
-        return _STRING.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError):
-        return None
 
 
 def _only_argument(tool_calls: Raw, text: str) -> Raw | None:

@@ -15,7 +15,7 @@ from typing import Final
 from scripts._lib.bootstrap import ROOT
 from scripts._lib.ports import is_listening
 
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 _LOG_TAIL: Final = 4000
 

@@ -17,7 +17,7 @@ import pytest
 from scripts._lib.bootstrap import ROOT
 from scripts._lib.ports import free_port, is_listening
 
-UP_SECONDS = 90
+UP_SECONDS = 180
 COMMAND = (sys.executable, str(ROOT / "scripts" / "demo"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -13,7 +12,6 @@ from reseller_kit.db import revisions
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import Database
 from reseller_kit.flows import snapshot
-from reseller_kit.flows.provision import Plan
 from reseller_kit.flows.unlock import unlock
 from tests.support.provisioning import (
     ONE_TENANT,
@@ -23,16 +21,9 @@ from tests.support.provisioning import (
     edited,
     manifest_of,
     planned,
+    rows,
+    shown,
 )
-
-
-async def rows(db: Database, statement: Any) -> list[Any]:
-    async with db.read() as connection:
-        return list(await connection.execute(statement))
-
-
-def shown(found: Plan) -> list[tuple[str, str, str]]:
-    return [(change.action, change.kind, change.id) for change in found.changes]
 
 
 async def test_the_first_apply_makes_everything_that_is_served(db: Database) -> None:

@@ -12,7 +12,6 @@ from reseller_kit.core.merge import Change
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import Database
 from reseller_kit.flows import snapshot
-from reseller_kit.flows.provision import Plan
 from reseller_kit.flows.tenants import NewTenant, create_tenant, suspend_tenant
 from reseller_kit.flows.unlock import unlock
 from tests.support.provisioning import (
@@ -23,17 +22,10 @@ from tests.support.provisioning import (
     dump,
     edited,
     planned,
+    rows,
+    shown,
     without,
 )
-
-
-async def rows(db: Database, statement: Any) -> list[Any]:
-    async with db.read() as connection:
-        return list(await connection.execute(statement))
-
-
-def shown(found: Plan) -> list[tuple[str, str, str]]:
-    return [(change.action, change.kind, change.id) for change in found.changes]
 
 
 async def set_markup(db: Database, slug: str, markup: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reseller_kit.core.catalog import PriceList
@@ -89,22 +89,17 @@ async def add_customer(db: Database, shop: Shop, email: str) -> Shop:
 
 @asynccontextmanager
 async def open_ledger(db: Database) -> AsyncIterator[LedgerWriter]:
-    """A ledger writer of a process with a lease."""
+    """A ledger writer of a process with a lease that outlasts the test."""
     owner = new_owner()
     async with db.write() as connection:
         await leases.take(connection, owner, 1, "test")
+        await connection.execute(update(t.lease).where(t.lease.c.owner == owner).values(renewed_at=now_us() + 10**9))
     writer = open_writer(db, owner=owner, epoch=1)
     await writer.start()
     try:
         yield writer
     finally:
         await writer.close()
-
-
-async def keep_alive(db: Database, writer: LedgerWriter) -> None:
-    """Renew the writer's lease."""
-    async with db.write() as connection:
-        assert await leases.renew(connection, writer.owner, writer.epoch)
 
 
 def grant(shop: Shop, amount: int, *, key: str | None = None, **options: object) -> GrantCredit:

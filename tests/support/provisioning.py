@@ -64,3 +64,12 @@ async def dump(db: Database) -> dict[str, list[Any]]:
             table.name: [tuple(row) for row in await connection.execute(select(table).order_by(*table.primary_key))]
             for table in t.metadata.sorted_tables
         }
+
+
+async def rows(db: Database, statement: Any) -> list[Any]:
+    async with db.read() as connection:
+        return list(await connection.execute(statement))
+
+
+def shown(found: Plan) -> list[tuple[str, str, str]]:
+    return [(change.action, change.kind, change.id) for change in found.changes]

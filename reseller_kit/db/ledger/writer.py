@@ -7,6 +7,7 @@ from typing import Final
 
 from ...core.errors import KitError, LedgerFault, ServiceUnavailable
 from ...core.ids import new_id
+from ...core.ledger import Hold, HoldRefused
 from ..engine import Database, now_us
 from .batch import Batch
 from .items import Item, Outcome, PlaceHold
@@ -64,6 +65,13 @@ class LedgerWriter:
         if not self._wake.is_set():
             self._wake.set()
         return future
+
+    async def place(self, item: PlaceHold) -> Hold | HoldRefused:
+        """Submit a hold and wait for its outcome."""
+        outcome = await self.submit(item)
+        if isinstance(outcome, Hold | HoldRefused):
+            return outcome
+        raise LedgerFault("a hold was answered by something else")
 
     async def _work(self) -> None:
         while not self._closing:

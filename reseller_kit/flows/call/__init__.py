@@ -1,4 +1,4 @@
-"""One API call: admit and hold, ask a route, relay, settle. The gateway hands in decoded requests and sends the bytes."""
+"""One API call: admit and hold, ask a route, relay, settle. Decodes no request and sends no byte itself."""
 
 from .admit import Caller, admit
 from .chat import PlainResult, Sink, answer_chat, stream_chat

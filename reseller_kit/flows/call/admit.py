@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ...core.catalog import OfferedModel, PriceVersion
 from ...core.errors import InsufficientCredit, ModelNotFound, RateLimited, ServiceUnavailable
-from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
+from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Bucket
 from ...core.money import format_amount
 from ...core.pricing import Bound, bound_for, bounds
@@ -67,9 +67,9 @@ def check_rates(runtime: Runtime, caller: Caller) -> None:
         wait = 0 if bucket is None else bucket.wait(now=now)
         if wait:
             raise _limited("Your account's limit of tokens per minute is reached.", wait)
-    if limits.concurrent_requests is not None:
-        if runtime.open_calls.get(account.customer_id, 0) >= limits.concurrent_requests:
-            raise _limited("Too many requests of your account are under way at once.", 1_000_000)
+    most = limits.concurrent_requests
+    if most is not None and runtime.open_calls.get(account.customer_id, 0) >= most:
+        raise _limited("Too many requests of your account are under way at once.", 1_000_000)
 
 
 async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
@@ -87,14 +87,13 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     facts = CallFacts(model=offered.name, public_model=offered.model, dialect=caller.dialect, stream=wanted.stream)
     runtime.active.add(caller.request_id)
     try:
-        outcome = await runtime.ledger.submit(PlaceHold(request, encode_json(facts).decode()))
+        outcome = await runtime.ledger.place(PlaceHold(request, encode_json(facts).decode()))
     except BaseException:
         # The hold may be durable all the same; the sweep voids it once it is no longer active.
         runtime.active.discard(caller.request_id)
         raise
-    if not isinstance(outcome, Hold):
+    if isinstance(outcome, HoldRefused):
         runtime.active.discard(caller.request_id)
-        assert isinstance(outcome, HoldRefused)
         raise _refused(outcome, caller.storefront)
     customer = caller.account.customer_id
     runtime.open_calls[customer] = runtime.open_calls.get(customer, 0) + 1
@@ -139,9 +138,7 @@ def window_start(reset: str | None, timezone: str, now: int) -> int:
     return int(start.timestamp()) * 1_000_000
 
 
-def _hold_request(
-    caller: Caller, offered: OfferedModel, wanted: Wanted, window: tuple[str, int] | None
-) -> HoldRequest:
+def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window: tuple[str, int] | None) -> HoldRequest:
     account, storefront = caller.account, caller.storefront
     return HoldRequest(
         request_id=caller.request_id,
@@ -225,7 +222,9 @@ def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit
         return ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     needed, free = format_amount(refusal.required), format_amount(max(0, refusal.available))
     if refusal.reason == "key_limit":
-        message = f"The spending limit of this key does not cover the request: it may cost up to ${needed}, ${free} is left."
+        message = (
+            f"The spending limit of this key does not cover the request: it may cost up to ${needed}, ${free} is left."
+        )
     else:
         message = (
             f"Your {storefront.name} credit does not cover the request: it may cost up to ${needed},"

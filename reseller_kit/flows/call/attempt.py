@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
 from typing import Final
 
 from ...core import routing
@@ -23,24 +22,30 @@ _NEWER_LIMIT_FIELD: Final = "max_completion_tokens"
 _COMMON_LIMIT_FIELD: Final = "max_tokens"
 
 
-async def attempts(runtime: Runtime, job: Job, call: openai_chat.ChatCall) -> AsyncIterator[Response]:
-    """Answers of the job's routes, one after the other, as long as the reader asks for another one.
+class Attempts:
+    """Answers of a job's routes, one after the other, for as long as the reader asks for another one."""
 
-    The reader leaves the loop with the answer it keeps; it goes on when that answer failed before content. Ends
-    when the choice is exhausted. Raises UpstreamRejected when an upstream refuses the request itself.
-    """
-    routes = [route for route in job.offered.routes if route.upstream in runtime.snapshot.upstreams]
-    for route in routing.ordered(routes, random.random)[: routing.MAX_ATTEMPTS]:
-        job.route = route
-        try:
-            response = await _open(runtime, job, call, route)
-        except UpstreamFailed as error:
-            note_failure(job, error)
-            continue
-        if response.status < 300:
-            yield response
-            continue
-        await _refused(runtime, job, response, route)
+    def __init__(self, runtime: Runtime, job: Job, call: openai_chat.ChatCall) -> None:
+        self._runtime, self._job, self._call = runtime, job, call
+        routes = [route for route in job.offered.routes if route.upstream in runtime.snapshot.upstreams]
+        self._left = routing.ordered(routes, random.random)[: routing.MAX_ATTEMPTS]
+
+    async def next(self) -> Response | None:
+        """The next answer with a good status; None when the choice is exhausted.
+
+        Raises UpstreamRejected when an upstream refuses the request itself.
+        """
+        while self._left:
+            route = self._job.route = self._left.pop(0)
+            try:
+                response = await _open(self._runtime, self._job, self._call, route)
+            except UpstreamFailed as error:
+                note_failure(self._job, error)
+                continue
+            if response.status < 300:
+                return response
+            await _refused(self._runtime, self._job, response, route)
+        return None
 
 
 def note_failure(job: Job, error: UpstreamFailed) -> None:

@@ -19,7 +19,7 @@ from ...wire.openai_chat import ChatCall, check_priced, estimate_input
 from ...wire.openai_stream import StreamTap
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
-from .attempt import attempts, first_byte, note_failure
+from .attempt import Attempts, first_byte, note_failure
 from .job import CheckpointFacts, Job, encode_json
 from .settle import Ending, settle
 
@@ -71,18 +71,19 @@ async def stream_chat(runtime: Runtime, caller: Caller, call: ChatCall, sink: Si
     job = await _admit(runtime, caller, call)
     tap: StreamTap | None = None
     try:
-        async for response in attempts(runtime, job, call):
-            tap = StreamTap(
-                model=job.offered.name, response_id=_response_id(job), include_usage=call.include_usage
-            )
+        attempts = Attempts(runtime, job, call)
+        while (response := await attempts.next()) is not None:
+            tap = StreamTap(model=job.offered.name, response_id=_response_id(job), include_usage=call.include_usage)
             sink.on_gone(response.abort)
             try:
                 held = await _until_started(response, tap)
                 if held is not None:
-                    await _relay(runtime, job, call, response, tap, sink, held)
+                    await _begin(job, sink, held)
+                    await _relay(runtime, job, call, response, tap, sink)
                     return job
             finally:
-                response.abort()
+                # After the terminal event the connection may be kept, even if its last bytes are still on the way.
+                response.leave() if tap.done and not sink.gone else response.abort()
             if sink.gone:
                 break
         raise UpstreamFailed("every route failed")
@@ -106,7 +107,8 @@ async def _admit(runtime: Runtime, caller: Caller, call: ChatCall) -> Job:
 
 
 async def _ask_plain(runtime: Runtime, job: Job, call: ChatCall) -> Answer:
-    async for response in attempts(runtime, job, call):
+    attempts = Attempts(runtime, job, call)
+    while (response := await attempts.next()) is not None:
         try:
             body = await response.read(_MAX_ANSWER_BYTES)
             answer = read_answer(body, model=job.offered.name, response_id=_response_id(job))
@@ -136,13 +138,14 @@ async def _until_started(response: Response, tap: StreamTap) -> bytes | None:
     return b"".join(held)
 
 
-async def _relay(
-    runtime: Runtime, job: Job, call: ChatCall, response: Response, tap: StreamTap, sink: Sink, held: bytes
-) -> None:
+async def _begin(job: Job, sink: Sink, held: bytes) -> None:
     first_byte(job)
     await sink.start(job)
     if held:
         await sink.send(held)
+
+
+async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response, tap: StreamTap, sink: Sink) -> None:
     pulse = _Pulse(runtime, job, call, tap)
     try:
         while not (tap.done or tap.error or sink.gone):
@@ -251,9 +254,7 @@ async def _settle_failed(runtime: Runtime, job: Job, error: BaseException) -> No
     await asyncio.shield(settle(runtime, job, ending))
 
 
-async def _settle_cut(
-    runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap | None, error: BaseException
-) -> None:
+async def _settle_cut(runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap | None, error: BaseException) -> None:
     """End a stream that was left or broke off: what had come is charged, nothing if there was none."""
     if tap is not None and tap.started:
         await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from ...core import pricing
-from ...core.catalog import OfferedModel, PriceList, Route
+from ...core.catalog import OfferedModel, Route
 from ...core.errors import ServiceUnavailable
 from ...core.ledger import Capture
 from ...core.limits import Bucket
@@ -45,12 +46,13 @@ class Charges(Struct, frozen=True):
     cost: int
 
 
+_NO_CHARGE: Final = Charges(0, 0, 0)
+
+
 def believed(job: Job, usage: Usage) -> tuple[Usage, bool]:
     """The usage as far as it is believed, and whether it was cut."""
     offered, n = job.offered, job.choices
-    return clamp(
-        usage, context=offered.context, output_limit=job.output_limit * n, max_output=offered.max_output * n
-    )
+    return clamp(usage, context=offered.context, output_limit=job.output_limit * n, max_output=offered.max_output * n)
 
 
 def quantities_of(usage: Usage) -> dict[str, int]:
@@ -61,12 +63,12 @@ def quantities_of(usage: Usage) -> dict[str, int]:
     return quantities
 
 
-def charges(offered: OfferedModel, route: Route, usage: Usage) -> Charges:
+def charges(offered: OfferedModel, route: Route, quantities: Mapping[str, int]) -> Charges:
     """What a call costs its customer, its reseller and the operator."""
     return Charges(
-        _charge(offered.retail.price_list, usage),
-        _charge(offered.wholesale.price_list, usage),
-        _charge(route.cost.price_list, usage),
+        pricing.charge(offered.retail.price_list, quantities),
+        pricing.charge(offered.wholesale.price_list, quantities),
+        pricing.charge(route.cost.price_list, quantities),
     )
 
 
@@ -77,7 +79,7 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     money stays held until it succeeds.
     """
     usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
-    item = _item(job, ending, usage, capped)
+    item = _item(job, ending, usage, capped=capped)
     job.settled = True
     durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     first = runtime.ledger.submit(item)
@@ -123,22 +125,25 @@ async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Futu
     runtime.ledger.submit(item).add_done_callback(lambda done: _after(runtime, job, item, done, durable))
 
 
-def _item(job: Job, ending: Ending, usage: Usage, capped: bool) -> Settle:
+def _item(job: Job, ending: Ending, usage: Usage, *, capped: bool) -> Settle:
     route = job.route
-    spent = charges(job.offered, route, usage) if route is not None and ending.usage is not None else Charges(0, 0, 0)
+    quantities = quantities_of(usage)
+    spent = charges(job.offered, route, quantities) if route is not None and quantities else _NO_CHARGE
     at = now_us()
     return Settle(
         capture=Capture(
             request_id=job.request_id, retail=spent.retail, wholesale=spent.wholesale, cost=spent.cost, at=at
         ),
-        usage=_usage_row(job, ending, usage, capped, spent),
+        usage=_usage_row(job, ending, usage, quantities, spent, capped=capped),
         wallet_id=job.account.wallet_id,
         reseller_wallet_id=job.storefront.reseller_wallet_id,
         window=job.window,
     )
 
 
-def _usage_row(job: Job, ending: Ending, usage: Usage, capped: bool, spent: Charges) -> UsageRow:
+def _usage_row(
+    job: Job, ending: Ending, usage: Usage, quantities: Mapping[str, int], spent: Charges, *, capped: bool
+) -> UsageRow:
     route = job.route
     return UsageRow(
         id=job.request_id,
@@ -153,7 +158,7 @@ def _usage_row(job: Job, ending: Ending, usage: Usage, capped: bool, spent: Char
         stream=job.stream,
         status=ending.status,
         http_status=ending.http_status,
-        quantities=encode_json(quantities_of(usage)).decode(),
+        quantities=encode_json(quantities).decode(),
         reasoning_tokens=usage.reasoning_tokens,
         usage_source="estimated" if ending.estimated else "upstream",
         usage_capped=capped,
@@ -170,10 +175,6 @@ def _usage_row(job: Job, ending: Ending, usage: Usage, capped: bool, spent: Char
         tokenizer=ending.tokenizer,
         created_at=job.created_at,
     )
-
-
-def _charge(price_list: PriceList, usage: Usage) -> int:
-    return pricing.charge(price_list, quantities_of(usage))
 
 
 def _note_tokens(runtime: Runtime, job: Job, usage: Usage) -> None:

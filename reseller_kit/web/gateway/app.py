@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
 
-from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpstreamRejected
+from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable
 from ...core.ids import new_id
 from ...core.storefront import Storefront
 from ...db.authentication import KeyAccount
@@ -21,7 +21,7 @@ from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine, iso_now
 from ...wire import openai_chat
 from ...wire.errors import error_response
-from ..hosts import Headers, Scope, Site
+from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Header, Receive, Send, respond
 from . import reads
@@ -68,9 +68,8 @@ class Gateway:
             "/v1/usage/": {"GET": self._usage_record},
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, site: Site) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, storefront: Storefront) -> None:
         """Answer one request on a storefront's host."""
-        assert site.entry is not None
         headers = scope["headers"]
         path = canonical(scope["path"])
         request = Request(
@@ -78,7 +77,7 @@ class Gateway:
             scope=scope,
             receive=receive,
             send=send,
-            storefront=site.entry.storefront,
+            storefront=storefront,
             path=path,
             method=scope["method"],
             headers=headers,
@@ -92,7 +91,7 @@ class Gateway:
             return
         except KitError as error:
             status = await self._refuse(request, error)
-        except Exception:
+        except Exception:  # noqa: BLE001  # the last line: whatever happens is an answer in the caller's dialect
             _log.exception("%s: unexpected failure", request.id)
             status = await self._refuse(request, ServiceUnavailable("Something went wrong here. Please try again."))
         self._note(request, status)
@@ -102,9 +101,7 @@ class Gateway:
         if handler is None:
             return await self._probe(request)
         refuse_key_in_query(request.scope["query_string"])
-        account = await authenticate(
-            self._runtime.keys, request.storefront, key_of(request.headers), request.now
-        )
+        account = await authenticate(self._runtime.keys, request.storefront, key_of(request.headers), request.now)
         return await handler(request, account)
 
     def _handler(self, request: Request) -> Handler | None:
@@ -165,7 +162,7 @@ class Gateway:
         return await _send_json(request, reads.model(request.storefront, account, name, request.dialect))
 
     async def _credits(self, request: Request, account: KeyAccount) -> int:
-        return await _send_json(request, await reads.credits(self._runtime, account, request.now))
+        return await _send_json(request, await reads.balance(self._runtime, account, request.now))
 
     async def _usage_list(self, request: Request, account: KeyAccount) -> int:
         return await _send_json(request, await reads.usage_list(self._runtime, account, request.scope["query_string"]))
@@ -178,9 +175,7 @@ class Gateway:
         if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
             _log.error("%s: %s (%r)", request.id, error.message, error.__cause__)
         user_agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
-        answer = error_response(
-            error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id
-        )
+        answer = error_response(error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id)
         self._runtime.metrics.refusals.labels(request.storefront.slug, error.code).inc()
         await respond(request.send, answer.status, answer.headers, answer.body, head=request.method == "HEAD")
         return answer.status

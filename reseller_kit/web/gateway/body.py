@@ -49,7 +49,9 @@ def _check_headers(headers: Headers, limit: int) -> None:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise _too_large(limit)
         if name == b"content-encoding" and value.strip().lower() != b"identity":
-            raise InvalidRequest("Compressed request bodies are not accepted. Send plain JSON.", param="content-encoding")
+            raise InvalidRequest(
+                "Compressed request bodies are not accepted. Send plain JSON.", param="content-encoding"
+            )
 
 
 def _too_large(limit: int) -> RequestTooLarge:

@@ -15,7 +15,7 @@ _BARE: Final = ("/chat/completions", "/responses", "/messages")
 
 def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
     """Whether a request is the API's. On an `api` host every path is; `/models` is also where a key is sent."""
-    if path.startswith(_PREFIXES) or path in _WHOLE or path.startswith(_BARE):
+    if path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE:
         return True
     if path.rstrip("/") == "/models" or path.startswith("/models/"):
         return role == "api" or has_key(headers)
@@ -23,7 +23,7 @@ def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
 
 
 def canonical(path: str) -> str:
-    """The path as the route table knows it: one `/v1`, no trailing slash. `/chat/completions` is `/v1/chat/completions`."""
+    """The path as the route table knows it: with one `/v1`, without a trailing slash."""
     path = path.rstrip("/") or "/"
     while path.startswith("/v1/v1/") or path == "/v1/v1":
         path = path[3:]

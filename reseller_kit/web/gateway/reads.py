@@ -53,7 +53,7 @@ def model(storefront: Storefront, account: KeyAccount, name: str, dialect: str) 
     return _encode(_anthropic_model(offered) if dialect == "anthropic" else _openai_model(storefront, offered))
 
 
-async def credits(runtime: Runtime, account: KeyAccount, now: int) -> bytes:
+async def balance(runtime: Runtime, account: KeyAccount, now: int) -> bytes:
     """The customer's balance; `now` in µs."""
     async with runtime.db.read() as connection:
         wallet, lots = await credit_rows.wallet_with_lots(connection, account.tenant_id, account.wallet_id)

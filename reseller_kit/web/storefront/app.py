@@ -11,11 +11,10 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath
 
 from ...core.ids import new_id
-from ...core.storefront import HostEntry
+from ...core.storefront import Storefront
 from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, asset, icon, render, stylesheet
-from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, SITE_KEY, PageApp
-from ..hosts import Site
+from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY, PageApp
 from ..responses import Message, Receive, Send
 from . import views
 
@@ -89,21 +88,21 @@ class _Pages:
 
     def show(self, request: Handler) -> Response[Any]:
         """A page of the storefront, or the honest page of one that is not open."""
-        error = views.paused(_site(request).storefront)
+        error = views.paused(_storefront(request))
         if error is not None:
             return self._page(request, ERROR_TEMPLATE, error)
         return self._page(request, _PAGES[request.url.path.rstrip("/") or "/"])
 
     def static(self, request: Handler, path: str) -> Response[Any]:
         """A theme's static file by its hashed name."""
-        found = asset(self._library, _site(request).storefront.theme, path.lstrip("/"))
+        found = asset(self._library, _storefront(request).theme, path.lstrip("/"))
         if found is None:
             raise NotFoundException
         return _file(found)
 
     def generated(self, request: Handler, name: str) -> Response[Any]:
         """The style sheet and favicon of the brand, by their hashes."""
-        storefront = _site(request).storefront
+        storefront = _storefront(request)
         brand = views.brand_of(storefront)
         sheet = stylesheet(self._library, storefront.theme, brand)
         if f"/theme/{name}" == sheet.url:
@@ -115,12 +114,12 @@ class _Pages:
 
     def robots(self, request: Handler) -> Response[Any]:
         """What crawlers may read: everything of an open storefront."""
-        rule = "Allow: /" if _site(request).storefront.open else "Disallow: /"
+        rule = "Allow: /" if _storefront(request).open else "Disallow: /"
         return Response(f"User-agent: *\n{rule}\n", media_type="text/plain", headers=_SECURITY)
 
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
         """A client's error as a page of the brand. Every page is read-only."""
-        paused = views.paused(_site(request).storefront)
+        paused = views.paused(_storefront(request))
         kind = _KINDS.get(error.status_code, "invalid" if error.status_code < 500 else "fault")
         info = paused or ErrorInfo(status=error.status_code, kind=kind)
         return self._page(request, ERROR_TEMPLATE, info, allow="GET, HEAD" if error.status_code == 405 else None)
@@ -134,11 +133,11 @@ class _Pages:
     def _page(
         self, request: Handler, template: str, error: ErrorInfo | None = None, allow: str | None = None
     ) -> Response[Any]:
-        entry = _site(request)
+        storefront = _storefront(request)
         nonce = secrets.token_urlsafe(16)
         runtime: Runtime = request.scope[RUNTIME_KEY]  # type: ignore[literal-required]
-        page = views.page_of(runtime, entry.storefront, request.url.path, nonce, self._port, error)
-        html = render(self._library, entry.storefront.theme, template, page)
+        page = views.page_of(runtime, storefront, request.url.path, nonce, self._port, error)
+        html = render(self._library, storefront.theme, template, page)
         headers = {**_SECURITY, "content-security-policy": _CSP.format(nonce=nonce), "cache-control": "no-store"}
         if allow:
             headers["allow"] = allow
@@ -147,10 +146,9 @@ class _Pages:
         return Response(html, media_type="text/html", status_code=error.status if error else 200, headers=headers)
 
 
-def _site(request: Handler) -> HostEntry:
-    site: Site = request.scope[SITE_KEY]  # type: ignore[literal-required]
-    assert site.entry is not None
-    return site.entry
+def _storefront(request: Handler) -> Storefront:
+    found: Storefront = request.scope[STOREFRONT_KEY]  # type: ignore[literal-required]
+    return found
 
 
 def _file(found: Asset) -> Response[Any]:

@@ -1,4 +1,4 @@
-"""A storefront's snapshot as what its pages show. Retail alone: no cost, no wholesale, no upstream comes near a page."""
+"""A storefront's snapshot as its pages show it: at retail, with no cost, wholesale or upstream near it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ def paused(storefront: Storefront) -> ErrorInfo | None:
 
 def _model(offered: OfferedModel) -> ModelRow:
     return ModelRow(
-        name=offered.name, prices=_prices(offered.retail.price_list), context=offered.context, max_output=offered.max_output
+        name=offered.name,
+        prices=_prices(offered.retail.price_list),
+        context=offered.context,
+        max_output=offered.max_output,
     )
 
 

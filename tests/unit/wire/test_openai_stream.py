@@ -339,13 +339,14 @@ def _split(data: bytes, cuts: list[int]) -> list[bytes]:
 @settings(max_examples=150)
 @given(_stream, st.booleans())
 def test_the_quick_way_gives_what_decoding_every_event_gives(stream: bytes, include_usage: bool) -> None:  # noqa: FBT001
-    quick, slow = (
-        make_tap(include_usage=include_usage),
-        SlowTap(model="aurora-fast", response_id="req_1", include_usage=include_usage),
-    )
-    pieces = stream.replace(b"\n\n", b"\n\n\0").split(b"\0") if b"\0" not in stream else [stream]
-    assert run(quick, pieces) == run(slow, [stream])
-    assert state_of(quick) == state_of(slow)
+    slow = SlowTap(model="aurora-fast", response_id="req_1", include_usage=include_usage)
+    expected = run(slow, [stream])
+    one_by_one = [part + b"\n\n" for part in stream.split(b"\n\n")]
+    one_by_one[-1] = one_by_one[-1].removesuffix(b"\n\n")
+    for pieces in ([stream], one_by_one):
+        quick = make_tap(include_usage=include_usage)
+        assert run(quick, pieces) == expected
+        assert state_of(quick) == state_of(slow)
 
 
 @settings(max_examples=150)

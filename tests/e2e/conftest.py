@@ -1,0 +1,50 @@
+"""The storefronts that end-to-end tests call: one running product a database for the whole run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+
+import pytest
+
+from tests.support.databases import Databases
+from tests.support.product import Shop, open_shop
+
+
+@contextmanager
+def database_for(backend: str, databases: Databases) -> Iterator[str | None]:
+    """The URL of an empty database for real processes; None is the installation's own SQLite file."""
+    if backend == "sqlite":
+        yield None
+        return
+    with asyncio.Runner() as runner:
+        context = databases.empty(backend)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def shops(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Shop]]:
+    """Opens the shop on a database, once."""
+    with ExitStack() as stack:
+
+        @cache
+        def open_on(backend: str) -> Shop:
+            url = stack.enter_context(database_for(backend, databases))
+            return stack.enter_context(open_shop(tmp_path_factory.mktemp(f"shop-{backend}"), url))
+
+        yield open_on
+
+
+@pytest.fixture
+def shop(shops: Callable[[str], Shop], backend: str) -> Shop:
+    """The running storefronts, once on each database: for what touches money."""
+    return shops(backend)
+
+
+@pytest.fixture
+def any_shop(shops: Callable[[str], Shop]) -> Shop:
+    """The running storefronts on SQLite: for what no database changes."""
+    return shops("sqlite")
