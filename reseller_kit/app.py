@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from .core.errors import InvalidRequest
 from .core.storefront import UpstreamConfig
 from .db import schema
 from .db.engine import Database
@@ -59,6 +58,11 @@ class Application:
         """Take no new calls; those under way are finished."""
         if self._runtime is not None:
             self._runtime.draining = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether calls are under way."""
+        return self._runtime is not None and bool(self._runtime.active)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -121,9 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
 
 
 def make_upstream(config: UpstreamConfig) -> Upstream:
-    """The client of an upstream, by its dialect. Raises InvalidRequest for one that is not spoken here."""
-    if config.dialect != "openai":
-        raise InvalidRequest(f"The dialect {config.dialect!r} is not spoken to upstreams yet.")
+    """The client of an upstream of a dialect that this version can call."""
     timeouts = config.settings.get("timeouts") or {}
     target = endpoint(
         config.name,
@@ -131,7 +133,7 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         connect_seconds=timeouts.get("connect", 5),
         first_byte_seconds=timeouts.get("first_byte", 60),
         idle_seconds=timeouts.get("idle", 60),
-        max_concurrency=config.settings.get("max_concurrency", 1000),
+        max_concurrency=config.settings.get("max_concurrency") or 1000,
         headers=config.headers,
     )
     return OpenAIUpstream(target, list(config.api_keys))

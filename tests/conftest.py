@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The slowest of two busy cores must not turn a property into a flake; examples are still limited by their number.
 settings.register_profile("kit", deadline=None, print_blob=True)
+settings.register_profile("fast", settings.get_profile("kit"), max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI") else "kit")
 
 

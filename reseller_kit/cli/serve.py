@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from types import FrameType
 from typing import Final
 
@@ -22,8 +23,11 @@ from ..flows import snapshot as snapshots
 from ..flows.unlock import unlock
 from ..settings import Settings, load
 from ..telemetry import logs
+from ..web.connection import Connection
 
 _DRAIN_SECONDS: Final = 30
+_DRAIN_POLL_SECONDS: Final = 0.05
+_CLOSE_SECONDS: Final = 5
 _KEEP_ALIVE_SECONDS: Final = 75
 _BACKLOG: Final = 2048
 
@@ -39,6 +43,13 @@ class _Server(uvicorn.Server):
         """SIGTERM or SIGINT."""
         self._application.drain()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Go on listening while calls are finished, so that `/readyz` tells a balancer; then close."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while self._application.busy and not self.force_exit and time.monotonic() < deadline:
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        await super().shutdown(sockets)
 
 
 @click.command()
@@ -103,7 +114,7 @@ def _run(settings: Settings, port: int, sockets: list[socket.socket]) -> None:
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -111,7 +122,7 @@ def _run(settings: Settings, port: int, sockets: list[socket.socket]) -> None:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
     server = _Server(config, application)
     server.run(sockets=sockets)

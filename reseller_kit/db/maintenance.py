@@ -17,7 +17,6 @@ from . import schema, sqlite_driver
 from .engine import Database, now_us
 from .tables import lease
 
-
 _MAGIC: Final = b"SQLite format 3\0"
 
 

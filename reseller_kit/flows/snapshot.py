@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
+from ..core.catalog import SERVED_DIALECTS, OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
 from ..core.money import parse_amount
 from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
@@ -137,7 +137,7 @@ def _matches(name: str, globs: Iterable[str]) -> bool:
 
 
 def _routes(rows: SnapshotRows) -> dict[int, tuple[Route, ...]]:
-    names = {row["id"]: row["name"] for row in rows.upstreams}
+    names = {row["id"]: row["name"] for row in rows.upstreams if row["dialect"] in SERVED_DIALECTS}
     found: dict[int, tuple[Route, ...]] = {}
     for row in rows.routes:
         if row["upstream_id"] not in names:

@@ -14,7 +14,7 @@ from ..core.urls import public_url
 from ..flows.runtime import Runtime
 from ..wire.errors import error_response
 from . import infra
-from .gateway import Gateway, is_api
+from .gateway import Gateway, canonical, dialect_of, is_api
 from .hosts import HostTable, Peers, Scope, Site, needs_https
 from .responses import Receive, Send, plain, respond
 
@@ -99,7 +99,8 @@ async def _location(origin: str, scope: Scope, send: Send) -> None:
 async def _unknown_host(scope: Scope, send: Send, error: UnknownHost) -> None:
     """421 without a brand, as JSON where an API client asks."""
     if is_api(scope["path"], "storefront", scope["headers"]):
-        answer = error_response(error, "openai", request_id=new_id("req"))
+        dialect = dialect_of(canonical(scope["path"]), scope["headers"])
+        answer = error_response(error, dialect, request_id=new_id("req"))
         await respond(send, answer.status, answer.headers, answer.body, head=scope["method"] == "HEAD")
     else:
         await plain(send, 421, error.message, head=scope["method"] == "HEAD")

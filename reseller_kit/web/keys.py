@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from ..core.errors import InvalidRequest
 from .hosts import Headers
@@ -42,7 +42,8 @@ def refuse_key_in_query(query: bytes) -> None:
     """A key in the URL ends up in logs and histories. Raises InvalidRequest that says where it belongs."""
     if not query:
         return
-    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=100):
+    for part in query.decode("latin-1").split("&"):
+        name = unquote_plus(part.partition("=")[0])
         if name.lower() in _QUERY_NAMES:
             raise InvalidRequest(
                 "Do not send the API key in the URL. Send it in the Authorization header: Bearer YOUR_KEY.", param=name

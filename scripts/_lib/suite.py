@@ -27,19 +27,21 @@ def check_stages() -> list[Stage]:
     ]
 
 
-def test_lanes(mode: str, without: frozenset[str]) -> list[list[Stage]]:
-    """The test stages of a mode ("fast", "default" or "full"), in lanes that may run at the same time."""
+def lanes(mode: str, without: frozenset[str]) -> list[list[Stage]]:
+    """All stages of a mode ("fast", "default" or "full") but the long ones, in two lanes of about equal length."""
     fast = mode == "fast"
-    quick = [
-        _pytest("unit", "tests/unit"),
-        _pytest("sqlite", "tests/integration", marks="not postgres"),
-        _pytest("e2e", "tests/e2e", marks="not postgres"),
+    # Fewer examples, not fewer properties: the whole check tries them all.
+    profile = ("--hypothesis-profile=fast",) if fast else ()
+    first = [*check_stages(), _pytest("e2e", "tests/e2e", marks="not postgres")]
+    second = [
+        _pytest("unit", "tests/unit", options=profile),
+        _pytest("sqlite", "tests/integration", marks="not postgres", options=profile),
     ]
-    if not fast and "postgres" not in without:
-        quick.append(_pytest("postgres", "tests/integration", "tests/e2e", marks="postgres"))
     if not fast and "browser" not in without:
-        quick.append(_pytest("browser", "tests/browser"))
-    return [quick]
+        first.append(_pytest("browser", "tests/browser"))
+    if not fast and "postgres" not in without:
+        second.append(_pytest("postgres", "tests/integration", "tests/e2e", marks="postgres"))
+    return [first, second]
 
 
 def long_stages() -> list[Stage]:
@@ -61,7 +63,7 @@ def run_tests(mode: str, without: frozenset[str]) -> int:
     """scripts/test: run a mode and print the closing line. Exit code 0 when nothing failed."""
     started = time.monotonic()
     problems = _install_tools(mode, without)
-    outcomes = run_lanes([check_stages(), *test_lanes(mode, without)])
+    outcomes = run_lanes(lanes(mode, without))
     if mode == "full":
         outcomes += run_lanes([long_stages()])
     total = Tally(failed=len(problems))
@@ -100,8 +102,8 @@ def _install_tools(mode: str, without: frozenset[str]) -> list[str]:
     return []
 
 
-def _pytest(name: str, *paths: str, marks: str = "", slow: bool = False) -> Stage:
+def _pytest(name: str, *paths: str, marks: str = "", slow: bool = False, options: tuple[str, ...] = ()) -> Stage:
     expression = " and ".join(filter(None, [marks, "" if slow else "not slow"]))
     present = tuple(path for path in paths if (ROOT / path).exists())
-    command = (str(_BIN / "python"), "-m", "pytest", "--quiet", "--color=no", "-m", expression, *present)
+    command = (str(_BIN / "python"), "-m", "pytest", "--quiet", "--color=no", "-m", expression, *options, *present)
     return Stage(name, command, tests=True)

@@ -149,11 +149,11 @@ def test_a_rule_may_set_some_classes_and_leave_others_to_its_markup(any_shop: Sh
 
 def test_tool_calls_and_other_fields_travel_unchanged(any_shop: Shop) -> None:
     customer = any_shop.customer()
-    function = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    function: Any = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
     answer = any_shop.sdk(customer).chat.completions.create(
         model="gpt-5-mini",
         messages=messages("[[tool=2]]"),
-        tools=[{"type": "function", "function": function}],  # type: ignore[list-item]
+        tools=[{"type": "function", "function": function}],
         temperature=0.2,
         seed=7,
     )

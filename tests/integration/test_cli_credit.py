@@ -25,6 +25,12 @@ def shop(cli: Cli) -> Cli:
     return cli
 
 
+@pytest.fixture
+def embedded_shop(embedded_cli: Cli) -> Cli:
+    embedded_cli.seed(_seed)
+    return embedded_cli
+
+
 def audited(cli: Cli) -> None:
     """The books are right."""
     assert cli.ask("ledger", "audit")["ok"] is True
@@ -97,13 +103,13 @@ def test_a_repeated_grant_answers_even_when_its_expiry_has_passed(shop: Cli, mon
     "amount",
     ["0", "0.00", "-5", "NaN", "inf", "1e3", "1,50", "", " 5", "0.0000000001", "1000000001", "٣", "0x10", "+5"],
 )
-def test_a_bad_amount_is_refused_and_nothing_moves(shop: Cli, amount: str) -> None:
-    code, error = shop.refused("credit", "grant", *ON, "--amount", amount, *WHY)
+def test_a_bad_amount_is_refused_and_nothing_moves(embedded_shop: Cli, amount: str) -> None:
+    code, error = embedded_shop.refused("credit", "grant", *ON, "--amount", amount, *WHY)
     assert code == 2
     assert error["code"] in {"invalid_amount", "invalid_request"}
-    assert shop.refused("wholesale", "deposit", "--tenant", "aurora", "--amount", amount, *WHY)[0] == 2
-    assert shop.ask("credit", "history", *ON)["entries"] == []
-    assert shop.ask("wholesale", "balance", "--tenant", "aurora")["balance"] == "0.00"
+    assert embedded_shop.refused("wholesale", "deposit", "--tenant", "aurora", "--amount", amount, *WHY)[0] == 2
+    assert embedded_shop.ask("credit", "history", *ON)["entries"] == []
+    assert embedded_shop.ask("wholesale", "balance", "--tenant", "aurora")["balance"] == "0.00"
 
 
 @pytest.mark.parametrize(
@@ -119,10 +125,10 @@ def test_a_bad_amount_is_refused_and_nothing_moves(shop: Cli, amount: str) -> No
         (),
     ],
 )
-def test_bad_arguments_are_refused_and_nothing_moves(shop: Cli, arguments: tuple[str, ...]) -> None:
-    code, error = shop.refused("credit", "grant", *ON, "--amount", "5", *arguments)
+def test_bad_arguments_are_refused_and_nothing_moves(embedded_shop: Cli, arguments: tuple[str, ...]) -> None:
+    code, error = embedded_shop.refused("credit", "grant", *ON, "--amount", "5", *arguments)
     assert code == 2, error
-    assert shop.ask("credit", "history", *ON)["entries"] == []
+    assert embedded_shop.ask("credit", "history", *ON)["entries"] == []
 
 
 def test_an_adjustment_goes_both_ways_but_not_below_what_is_free(shop: Cli) -> None:
@@ -210,10 +216,10 @@ def test_an_overdraft_is_available_to_calls(cli: Cli) -> None:
     assert (balance["balance"], balance["available"], balance["overdraft"]) == ("1.00", "6.00", "5.00")
 
 
-def test_people_read_amounts_in_tables_of_eighty_columns(shop: Cli) -> None:
-    shop.ask("credit", "grant", *ON, "--amount", "10", *WHY)
+def test_people_read_amounts_in_tables_of_eighty_columns(embedded_shop: Cli) -> None:
+    embedded_shop.ask("credit", "grant", *ON, "--amount", "10", *WHY)
     for verb in ("balance", "history"):
-        shown = shop.run("credit", verb, *ON).stdout
+        shown = embedded_shop.run("credit", verb, *ON).stdout
         assert "10.00" in shown
         assert "\x1b" not in shown
         assert max(map(len, shown.splitlines())) <= 80

@@ -5,7 +5,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def empty(database_url: str, tmp_path: Path) -> Cli:
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Iterator[Cli]:
+def local(tmp_path: Path) -> Cli:
     cli = Cli(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/reseller_kit.db")
     cli.ask("db", "upgrade")
     cli.seed(_seed)
@@ -91,6 +90,7 @@ def test_a_backup_is_restored_and_what_was_there_is_kept(local: Cli, tmp_path: P
 def test_a_backup_can_be_restored_where_there_is_nothing(local: Cli, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     local.ask("db", "backup", str(copy))
+    (tmp_path / "fresh").mkdir()
     fresh = Cli(tmp_path / "fresh", f"sqlite+aiosqlite:///{tmp_path}/fresh/reseller_kit.db")
     assert fresh.ask("db", "restore", str(copy))["kept"] is None
     assert [row["slug"] for row in fresh.ask("tenant", "list")["tenants"]] == ["aurora"]

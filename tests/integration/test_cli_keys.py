@@ -29,6 +29,12 @@ def shop(cli: Cli) -> Cli:
     return cli
 
 
+@pytest.fixture
+def embedded_shop(embedded_cli: Cli) -> Cli:
+    embedded_cli.seed(_seed)
+    return embedded_cli
+
+
 def found(cli: Cli, secret: str) -> KeyAccount | None:
     """What the gateway finds by the key."""
 
@@ -98,11 +104,11 @@ def test_a_keys_terms_are_kept(shop: Cli) -> None:
         ("--name", "a\nb"),
     ],
 )
-def test_bad_terms_are_refused_and_no_key_is_made(shop: Cli, arguments: tuple[str, ...]) -> None:
-    code, error = shop.refused("key", "create", *ON, *arguments)
+def test_bad_terms_are_refused_and_no_key_is_made(embedded_shop: Cli, arguments: tuple[str, ...]) -> None:
+    code, error = embedded_shop.refused("key", "create", *ON, *arguments)
     assert code == 2, error
     assert error["message"]
-    assert shop.ask("key", "list", "--tenant", "aurora")["keys"] == []
+    assert embedded_shop.ask("key", "list", "--tenant", "aurora")["keys"] == []
 
 
 def test_rotating_gives_a_new_key_with_the_same_terms_and_ends_the_old_one(shop: Cli) -> None:
@@ -142,9 +148,9 @@ def test_a_foreign_key_is_as_unknown_as_none(shop: Cli) -> None:
 
 
 @pytest.mark.parametrize("key_id", ["", "key_1", "' OR 1=1", "\udcff", "key_" + "Z" * 26])
-def test_an_unknown_key_is_not_found(shop: Cli, key_id: str) -> None:
-    assert shop.refused("key", "revoke", key_id)[0] == 4
-    assert shop.refused("key", "rotate", key_id)[0] == 4
+def test_an_unknown_key_is_not_found(embedded_shop: Cli, key_id: str) -> None:
+    assert embedded_shop.refused("key", "revoke", key_id)[0] == 4
+    assert embedded_shop.refused("key", "rotate", key_id)[0] == 4
 
 
 def test_keys_are_listed_by_customer_and_by_pages(shop: Cli) -> None:
@@ -159,8 +165,8 @@ def test_keys_are_listed_by_customer_and_by_pages(shop: Cli) -> None:
     assert shop.refused("customer", "list", "--tenant", "aurora", "--cursor", first["next_cursor"])[0] == 2
 
 
-def test_people_see_the_key_on_a_line_of_its_own(shop: Cli) -> None:
-    shown = shop.run("key", "create", *ON)
+def test_people_see_the_key_on_a_line_of_its_own(embedded_shop: Cli) -> None:
+    shown = embedded_shop.run("key", "create", *ON)
     assert shown.code == 0
     assert apikey.is_well_formed(shown.stdout.splitlines()[-1])
     assert max(map(len, shown.stdout.splitlines())) <= 80

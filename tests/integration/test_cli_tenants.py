@@ -107,7 +107,8 @@ def test_a_tenant_is_created_with_hosts_owners_and_accounts(cli: Cli) -> None:
         (("create", "one", "--tenant", "two"), 2),
     ],
 )
-def test_a_bad_tenant_is_refused_and_nothing_is_made(cli: Cli, arguments: tuple[str, ...], code: int) -> None:
+def test_a_bad_tenant_is_refused_and_nothing_is_made(embedded_cli: Cli, arguments: tuple[str, ...], code: int) -> None:
+    cli = embedded_cli
     cli.seed(lambda db: make_platform(db, storefront_suffix="stores.localhost"))
     cli.seed(lambda db: make_tenant(db, "aurora", hosts=["aurora.localhost"]))
     before = cli.seed(changes_of)
@@ -119,7 +120,8 @@ def test_a_bad_tenant_is_refused_and_nothing_is_made(cli: Cli, arguments: tuple[
 
 
 @pytest.mark.parametrize("slug", ["nobody", "AURORA", "aurora'--", "a" * 300, "\udcff", "", "platform"])
-def test_an_unknown_tenant_is_not_found_whatever_its_name(cli: Cli, slug: str) -> None:
+def test_an_unknown_tenant_is_not_found_whatever_its_name(embedded_cli: Cli, slug: str) -> None:
+    cli = embedded_cli
     cli.seed(lambda db: make_tenant(db, "aurora"))
     code, error = cli.refused("credit", "balance", "--tenant", slug, "--customer", "kim@example.com")
     assert (code, error["code"]) == (4, "not_found")
@@ -127,7 +129,8 @@ def test_an_unknown_tenant_is_not_found_whatever_its_name(cli: Cli, slug: str) -
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "99999999999999999999"])
-def test_a_bad_limit_or_cursor_is_refused(cli: Cli, limit: str) -> None:
+def test_a_bad_limit_or_cursor_is_refused(embedded_cli: Cli, limit: str) -> None:
+    cli = embedded_cli
     assert cli.refused("tenant", "list", "--limit", limit)[0] == 2
     assert cli.refused("tenant", "list", "--cursor", limit)[0] == 2
 

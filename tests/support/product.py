@@ -133,7 +133,7 @@ class Shop:
         """The official asynchronous client."""
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
         async with httpx.AsyncClient(trust_env=False, timeout=60, limits=limits) as client:
-            yield AsyncOpenAI(**self._sdk_options(customer), http_client=client)
+            yield AsyncOpenAI(**{**self._sdk_options(customer), "http_client": client})
 
     def _sdk_options(self, customer: Customer) -> dict[str, Any]:
         return {
@@ -152,7 +152,7 @@ class Shop:
 
     def get(self, path: str, host: str, **headers: str) -> httpx.Response:
         """A GET on a storefront by its Host header, redirects as they are."""
-        return self.request("GET", path, host, **headers)
+        return self.request("GET", path, host, b"", **headers)
 
     def request(self, method: str, path: str, host: str, content: bytes = b"", **headers: str) -> httpx.Response:
         """Any request on a storefront by its Host header; underscores in header names stand for hyphens."""

@@ -93,8 +93,13 @@ def test_every_declared_dependency_is_locked_within_its_bounds(lock: str, source
 
 
 def test_every_test_belongs_to_a_stage() -> None:
-    lanes = suite.test_lanes("default", frozenset())
-    folders = {part for lane in lanes for stage in lane for part in stage.command if part.startswith("tests/")}
+    folders = {
+        part
+        for lane in suite.lanes("default", frozenset())
+        for stage in lane
+        for part in stage.command
+        if part.startswith("tests/")
+    }
     outside = [
         path.relative_to(ROOT)
         for path in TESTS

@@ -1,6 +1,6 @@
 """The API's fast path: raw ASGI, dispatched before the page framework sees the request."""
 
 from .app import Gateway
-from .paths import is_api
+from .paths import canonical, dialect_of, is_api
 
-__all__ = ["Gateway", "is_api"]
+__all__ = ["Gateway", "canonical", "dialect_of", "is_api"]

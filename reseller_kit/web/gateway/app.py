@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -20,7 +20,7 @@ from ...flows.call.job import Job
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine, iso_now
 from ...wire import openai_chat
-from ...wire.errors import error_response
+from ...wire.errors import Dialect, error_response
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Header, Receive, Send, respond
@@ -44,7 +44,7 @@ class Request(Struct, frozen=True, eq=False):
     path: str
     method: str
     headers: Headers
-    dialect: Literal["openai", "anthropic"]
+    dialect: Dialect
     started_ns: int
     now: int
 
@@ -81,7 +81,7 @@ class Gateway:
             path=path,
             method=scope["method"],
             headers=headers,
-            dialect=cast(Literal["openai", "anthropic"], dialect_of(path, headers)),
+            dialect=dialect_of(path, headers),
             started_ns=time.monotonic_ns(),
             now=now_us(),
         )
@@ -97,10 +97,10 @@ class Gateway:
         self._note(request, status)
 
     async def _answer(self, request: Request) -> int:
+        refuse_key_in_query(request.scope["query_string"])
         handler = self._handler(request)
         if handler is None:
             return await self._probe(request)
-        refuse_key_in_query(request.scope["query_string"])
         account = await authenticate(self._runtime.keys, request.storefront, key_of(request.headers), request.now)
         return await handler(request, account)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...core.tenant import DomainRole
+from ...wire.errors import Dialect
 from ..hosts import Headers
 from ..keys import has_key
 
@@ -32,7 +33,7 @@ def canonical(path: str) -> str:
     return path
 
 
-def dialect_of(path: str, headers: Headers) -> str:
+def dialect_of(path: str, headers: Headers) -> Dialect:
     """The dialect that errors on this path speak."""
     if path.startswith("/v1/messages"):
         return "anthropic"

@@ -117,7 +117,7 @@ def _page_of(query: bytes) -> tuple[int, str | None, int | None]:
     except ValueError:
         raise InvalidRequest("The query string is malformed.") from None
     limit, cursor, since = (given.get(name, [None])[-1] for name in ("limit", "cursor", "since"))
-    if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_PAGE):
+    if limit is not None and not (len(limit) <= 4 and limit.isascii() and limit.isdigit() and 1 <= int(limit) <= _MAX_PAGE):
         raise InvalidRequest(f"limit must be a number from 1 to {_MAX_PAGE}.", param="limit")
     if cursor is not None and not is_public_id(cursor, "req"):
         raise InvalidRequest("cursor is not one that this list gave out.", param="cursor")

@@ -35,8 +35,9 @@ def test_hosts_have_one_form(text: str, host: str) -> None:
     "text",
     [
         "", ".", "..", " ", "a..b", "a.com..", "-a.com", "a-.com", "https://a.com", "a.com/x", "a.com:80", "a b", "a@b",
-        "127.1", "0x7f000001", "2130706433", "256.1.1.1", "1.2.3.4.5", "a.0x7f", "[::1", "::g", "[127.0.0.1]", "[a.com]",
-        "x" * 64 + ".com", ".".join(["a" * 60] * 5), "a%2ecom", "*.com", "a\n.com", "\uff11\uff12\uff17.0.0.1",
+        "127.1", "0x7f000001", "2130706433", "256.1.1.1", "1.2.3.4.5", "a.0x7f", "[::1", "::g", "[127.0.0.1]",
+        "[a.com]", "x" * 64 + ".com",
+        ".".join(["a" * 60] * 5), "a%2ecom", "*.com", "a\n.com", "\uff11\uff12\uff17.0.0.1",
     ],
 )  # fmt: skip
 def test_what_is_no_host_is_refused(text: str) -> None:

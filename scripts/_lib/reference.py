@@ -1,0 +1,181 @@
+"""The pages of docs/reference/, made from the code they describe. Invents no text of its own beyond headings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+
+import click
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
+
+from reseller_kit import settings
+from reseller_kit.cli.root import root
+from reseller_kit.core import errors
+from reseller_kit.core.manifest.findings import CODES
+from reseller_kit.core.manifest.structs import Document, Table
+from reseller_kit.core.theme import COLOR_TOKENS, TOKENS
+from reseller_kit.theming.check import RULES
+
+_MADE: Final = "Made from the code by `scripts/reference`; edit the code, not this page.\n"
+
+
+def write(folder: Path) -> None:
+    """Write every page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        (folder / name).write_text(make(), encoding="utf-8")
+
+
+def stale(folder: Path) -> list[str]:
+    """The pages whose file is missing or says something else than the code."""
+    return [name for name, make in PAGES.items() if _read(folder / name) != make()]
+
+
+def settings_page() -> str:
+    """Environment variables."""
+    rows = [(f"`{settings.PREFIX}{name}`", default, meaning) for name, (default, meaning) in settings.VARIABLES.items()]
+    return _page(
+        "Settings", "Environment variables that a process reads.", _table(("variable", "default", "meaning"), rows)
+    )
+
+
+def commands_page() -> str:
+    """Commands with their options."""
+    parts = []
+    for path, command in _commands(root, ()):
+        usage = " ".join(("reseller-kit", *path, *_arguments(command)))
+        parts.append(f"## {' '.join(path)}\n\n{inspect.cleandoc(command.help or '')}\n\n`{usage}`\n")
+        rows = [
+            (f"`{', '.join(option.opts)}`", option.help or "")
+            for option in command.params
+            if isinstance(option, click.Option) and not option.hidden
+        ]
+        if rows:
+            parts.append(_table(("option", "meaning"), rows))
+    return _page("Commands", inspect.cleandoc(root.help or ""), "\n".join(parts))
+
+
+def errors_page() -> str:
+    """Error codes."""
+    rows = [
+        (
+            f"`{kind.code}`",
+            str(kind.status),
+            inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
+        )
+        for kind in sorted(_tree(errors.KitError), key=lambda kind: (kind.status, kind.code, kind.__name__))
+        if kind.__module__ == errors.__name__ and kind is not errors.KitError
+    ]
+    return _page("Errors", "What the product refuses on purpose.", _table(("code", "status", "when"), rows))
+
+
+def configuration_page() -> str:
+    """Every key of tenants.toml, and the codes of its errors."""
+    keys = _table(("key", "default", "meaning"), list(_keys(Document, "")))
+    codes = _table(("code", "meaning"), [(f"`{code}`", meaning) for code, meaning in CODES.items()])
+    body = f"{keys}\n## Findings\n\n{codes}"
+    return _page("Configuration", "Keys of tenants.toml. Money, prices and percentages are strings.", body)
+
+
+def themes_page() -> str:
+    """Theme tokens, and the rules of theme check."""
+    rows = [
+        (f"`{name}`", "a light and a dark colour" if name in COLOR_TOKENS else "one value") for name in sorted(TOKENS)
+    ]
+    rules = _table(("rule", "meaning"), [(f"`{code}`", meaning) for code, meaning in RULES.items()])
+    body = f"{_table(('token', 'takes'), rows)}\n## Rules of theme check\n\n{rules}"
+    return _page("Themes", "Tokens that a theme sets and a brand may override where the theme exposes them.", body)
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+    "configuration.md": configuration_page,
+    "themes.md": themes_page,
+}
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _page(title: str, lead: str, body: str) -> str:
+    return f"# {title}\n\n{lead}\n\n{_MADE}\n{body.strip()}\n"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [_row(head), _row(("---",) * len(head)), *(_row(row) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+        elif command is not None:
+            yield (*path, name), command
+
+
+def _arguments(command: click.Command) -> list[str]:
+    return [
+        parameter.make_metavar(click.Context(command))
+        for parameter in command.params
+        if isinstance(parameter, click.Argument)
+    ]
+
+
+def _tree(kind: type[errors.KitError]) -> set[type[errors.KitError]]:
+    return {kind}.union(*(_tree(below) for below in kind.__subclasses__()))
+
+
+def _keys(table: type[Table], prefix: str) -> Iterator[tuple[str, str, str]]:
+    hints = get_type_hints(table, include_extras=True)
+    for field in fields(table):
+        path = f"{prefix}{field.encode_name}"
+        hint = hints[field.name]
+        meaning = next((note for note in _notes(hint) if note.endswith(".")), "")
+        yield f"`{path}`", _default(field), meaning
+        below = _table_within(hint)
+        if below is not None:
+            yield from _keys(below, f"{path}{_separator(hint)}")
+
+
+def _notes(hint: Any) -> list[str]:
+    return [note for note in get_args(hint)[1:] if isinstance(note, str)] if get_origin(hint) is Annotated else []
+
+
+def _default(field: Any) -> str:
+    if field.required:
+        return "must be given"
+    value = None if field.default is NODEFAULT else field.default
+    if value is None or isinstance(value, Struct) or value in ((), ""):
+        return ""
+    return f"`{value!r}`"
+
+
+def _separator(hint: Any) -> str:
+    origins = {get_origin(part) for part in _parts(hint)}
+    if dict in origins:
+        return ".NAME."
+    return "[]." if tuple in origins else "."
+
+
+def _table_within(hint: Any) -> type[Table] | None:
+    return next((part for part in _parts(hint) if isinstance(part, type) and issubclass(part, Table)), None)
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for argument in get_args(hint):
+        if not isinstance(argument, str):
+            yield from _parts(argument)
