@@ -63,6 +63,9 @@ def report(error: BaseException, *, as_json: bool) -> int:
     if isinstance(error, click.Abort):
         _tell("aborted", "Stopped before it was done.", "", [], as_json=as_json)
         return FAILED
+    if isinstance(error, OSError) and error.filename is not None:
+        _tell("file_unavailable", f"{error.filename}: {error.strerror}.", "", [], as_json=as_json)
+        return FAILED
     if _is_database_error(error):
         _tell("database_unavailable", f"The database can't be used: {_first_line(error)}.", "", [], as_json=as_json)
         return FAILED

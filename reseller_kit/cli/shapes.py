@@ -167,6 +167,7 @@ def change(row: AuditRow) -> Document:
     return {
         "id": row.id,
         "created_at": format_time(row.created_at),
+        "tenant": row.tenant,
         "actor": row.actor,
         "action": row.action,
         "kind": row.kind,

@@ -15,10 +15,10 @@ Facts = dict[str, Any]
 
 
 class AuditRow(Struct, frozen=True, kw_only=True):
-    """One change. `tenant_id` is None for the platform's own; `before` and `after` hold what changed."""
+    """One change. `tenant` is a slug, None for the platform's own; `before` and `after` hold what changed."""
 
     id: int
-    tenant_id: int | None
+    tenant: str | None
     actor: str
     action: str
     kind: str
@@ -56,7 +56,9 @@ async def record(
 async def page(connection: AsyncConnection, tenant_id: int, limit: int, before_id: int | None) -> list[AuditRow]:
     """A tenant's changes, newest first; only those before the row `before_id`, if given."""
     c = t.audit_log.c
-    statement = select(t.audit_log).where(c.tenant_id == tenant_id)
+    columns = [column for column in t.audit_log.columns if column is not c.tenant_id]
+    joined = t.audit_log.join(t.tenant, t.tenant.c.id == c.tenant_id)
+    statement = select(*columns, t.tenant.c.slug.label("tenant")).select_from(joined).where(c.tenant_id == tenant_id)
     if before_id is not None:
         statement = statement.where(c.id < before_id)
     rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))

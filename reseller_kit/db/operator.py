@@ -51,14 +51,16 @@ async def tenant_of_key(connection: AsyncConnection, key_id: str) -> int | None:
 
 async def usage_page(connection: AsyncConnection, wanted: usage.UsageFilter, limit: int) -> list[usage.UsageRecord]:
     """Usage records of every tenant, newest first."""
-    rows = await connection.execute(usage.narrowed(wanted, limit))
+    rows = await connection.execute(usage.narrowed(t.usage_record.c.tenant_id, wanted, limit))
     return [usage.from_row(row) for row in rows.mappings()]
 
 
 async def audit_page(connection: AsyncConnection, limit: int, before_id: int | None) -> list[AuditRow]:
     """Changes of every tenant and of the platform itself, newest first."""
     c = t.audit_log.c
-    statement = select(t.audit_log)
+    columns = [column for column in t.audit_log.columns if column is not c.tenant_id]
+    joined = t.audit_log.outerjoin(t.tenant, t.tenant.c.id == c.tenant_id)
+    statement = select(*columns, t.tenant.c.slug.label("tenant")).select_from(joined)
     if before_id is not None:
         statement = statement.where(c.id < before_id)
     rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))

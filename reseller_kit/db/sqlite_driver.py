@@ -22,6 +22,10 @@ except ImportError:
 
 __all__ = ["connect", "library", "sqlalchemy_module"]
 
+# Without an adapter of their own these two go through a slow protocol, at a microsecond a value.
+library.register_adapter(bool, int)
+library.register_adapter(type(None), lambda value: value)
+
 _FIXED_IN: Final = (3, 51, 3)
 _BUSY_TIMEOUT_MS: Final = 10_000
 _ERRORS: Final = (

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import tables as t
 from .engine import now_us
 
-
 Connection: TypeAlias = AsyncConnection
 """What queries run on, for flows that pass it from one query to the next."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import Column, RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -55,12 +55,12 @@ class UsageFilter(Struct, frozen=True):
 
 async def page(connection: AsyncConnection, tenant_id: int, wanted: UsageFilter, limit: int) -> list[UsageRecord]:
     """The tenant's records, newest first."""
-    statement = narrowed(wanted, limit).where(t.usage_record.c.tenant_id == tenant_id)
-    return [from_row(row) for row in (await connection.execute(statement)).mappings()]
+    rows = await connection.execute(narrowed(tenant_id, wanted, limit))
+    return [from_row(row) for row in rows.mappings()]
 
 
-def narrowed(wanted: UsageFilter, limit: int) -> Select[Any]:
-    """A selection that `from_row` reads, without a tenant yet."""
+def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> Select[Any]:
+    """What `from_row` reads, of one tenant; `db.operator` alone passes the column itself, which is every tenant."""
     u, c, k = t.usage_record.c, t.customer.c, t.api_key.c
     joined = (
         t.usage_record.join(t.tenant, t.tenant.c.id == u.tenant_id)
@@ -68,7 +68,7 @@ def narrowed(wanted: UsageFilter, limit: int) -> Select[Any]:
         .outerjoin(t.api_key, (k.id == u.key_id) & (k.tenant_id == u.tenant_id))
     )
     own = [u[name] for name in UsageRecord.__struct_fields__ if name in u]
-    statement = select(*own, t.tenant.c.slug, c.email, k.prefix).select_from(joined)
+    statement = select(*own, t.tenant.c.slug, c.email, k.prefix).select_from(joined).where(u.tenant_id == tenant_id)
     if wanted.customer_id is not None:
         statement = statement.where(u.customer_id == wanted.customer_id)
     if wanted.since is not None:
@@ -79,7 +79,7 @@ def narrowed(wanted: UsageFilter, limit: int) -> Select[Any]:
 
 
 def from_row(row: RowMapping) -> UsageRecord:
-    """The record of a row that `narrowed` selected."""
+    """The record of a row that `narrowed` names."""
     fields: dict[str, Any] = dict(row)
     fields["quantities"] = msgspec.json.decode(fields["quantities"], type=dict[str, int])
     fields["tenant"] = fields.pop("slug")
@@ -90,6 +90,6 @@ def from_row(row: RowMapping) -> UsageRecord:
 
 async def find(connection: AsyncConnection, tenant_id: int, record_id: str) -> UsageRecord | None:
     """One of the tenant's records; None when there is none of that id."""
-    statement = narrowed(UsageFilter(), 1).where(t.usage_record.c.tenant_id == tenant_id, t.usage_record.c.id == record_id)
+    statement = narrowed(tenant_id, UsageFilter(), 1).where(t.usage_record.c.id == record_id)
     row = (await connection.execute(statement)).mappings().one_or_none()
     return None if row is None else from_row(row)

@@ -68,7 +68,7 @@ class StreamTap:
     """One streamed answer on its way to the caller. Raises nothing: what goes wrong is in `error`.
 
     `usage`: what the upstream reported last. `started`: whether content, reasoning, a tool call, a refusal or audio
-    came. `done`: `[DONE]` came. `finish_reasons`: those seen. `error`: an error event, a malformed or oversized one;
+    came. `done`: `[DONE]` came. `finish_reasons`: those seen; `finished`: how many choices they ended. `error`: an error event, a malformed or oversized one;
     after it, and after `done`, nothing more passes.
     """
 
@@ -79,6 +79,7 @@ class StreamTap:
         self.started = False
         self.done = False
         self.finish_reasons: set[str] = set()
+        self.finished = 0
         self.error: UpstreamFailed | None = None
         self._model = quote(model)
         self._response_id = quote(response_id)
@@ -229,6 +230,7 @@ class StreamTap:
             outputs += output_of(choice.delta or choice.message or {})
             if choice.finish_reason is not None:
                 finished = True
+                self.finished += 1
                 if len(self.finish_reasons) < _MAX_FINISH_REASONS:
                     self.finish_reasons.add(choice.finish_reason)
         if not outputs:

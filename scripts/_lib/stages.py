@@ -1,4 +1,4 @@
-"""Runs the stages of a check one after another in lanes, prints one line each, and adds up their tests.
+"""Runs the stages of a check, two at a time, prints one line each, and adds up their tests.
 
 Knows nothing of which stages there are; scripts/_lib/suite.py does.
 """
@@ -63,29 +63,24 @@ class Outcome:
     output: str
 
 
-def run_lanes(lanes: Sequence[Sequence[Stage]]) -> list[Outcome]:
-    """Run the lanes side by side and the stages of each in order; print each stage as it ends. All are run.
+def run_stages(stages: Sequence[Stage], *, at_once: int = 2) -> list[Outcome]:
+    """Run all stages, begun in this order; print each as it ends.
 
     Ctrl-C or SIGTERM ends what is running, with everything that it started.
     """
     running: set[int] = set()
-    ended = threading.Event()
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ThreadPoolExecutor(max_workers=max(1, len(lanes))) as pool:
-        futures = [pool.submit(_run_lane, lane, running, ended) for lane in lanes]
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        futures = [pool.submit(_run, stage, running) for stage in stages]
         try:
-            return [outcome for future in futures for outcome in future.result()]
+            return [future.result() for future in futures]
         except BaseException:
-            ended.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             for group in tuple(running):
                 _signal_group(group, signal.SIGTERM)
             raise
         finally:
             signal.signal(signal.SIGTERM, previous)
-
-
-def _run_lane(stages: Sequence[Stage], running: set[int], ended: threading.Event) -> list[Outcome]:
-    return [_run(stage, running) for stage in stages if not ended.is_set()]
 
 
 def _run(stage: Stage, running: set[int]) -> Outcome:

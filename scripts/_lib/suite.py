@@ -9,7 +9,7 @@ from typing import Final
 
 from scripts._lib import bootstrap
 from scripts._lib.bootstrap import ROOT, VENV
-from scripts._lib.stages import Stage, Tally, run_lanes
+from scripts._lib.stages import Stage, Tally, run_stages
 
 TOOLS: Final = ("browser", "postgres", "node")
 CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -27,21 +27,24 @@ def check_stages() -> list[Stage]:
     ]
 
 
-def lanes(mode: str, without: frozenset[str]) -> list[list[Stage]]:
-    """All stages of a mode ("fast", "default" or "full") but the long ones, in two lanes of about equal length."""
-    fast = mode == "fast"
-    # Fewer examples, not fewer properties: the whole check tries them all.
-    profile = ("--hypothesis-profile=fast",) if fast else ()
-    first = [*check_stages(), _pytest("e2e", "tests/e2e", marks="not postgres")]
-    second = [
-        _pytest("unit", "tests/unit", options=profile),
-        _pytest("sqlite", "tests/integration", marks="not postgres", options=profile),
+def test_stages(mode: str, without: frozenset[str]) -> list[Stage]:
+    """The tests of a mode ("fast", "default" or "full") but the long ones; the longest stages begin first."""
+    if mode == "fast":
+        # Fewer examples, not fewer properties.
+        few = ("--hypothesis-profile=fast",)
+        return [
+            _pytest("sqlite", "tests/integration", marks="not postgres and not thorough", options=few),
+            _pytest("unit", "tests/unit", marks="not thorough", options=few),
+            _pytest("e2e", "tests/e2e", marks="not postgres and not thorough"),
+        ]
+    stages = [
+        _pytest("postgres", "tests/integration", "tests/e2e", marks="postgres"),
+        _pytest("sqlite", "tests/integration", marks="not postgres"),
+        _pytest("e2e", "tests/e2e", marks="not postgres"),
+        _pytest("browser", "tests/browser"),
+        _pytest("unit", "tests/unit"),
     ]
-    if not fast and "browser" not in without:
-        first.append(_pytest("browser", "tests/browser"))
-    if not fast and "postgres" not in without:
-        second.append(_pytest("postgres", "tests/integration", "tests/e2e", marks="postgres"))
-    return [first, second]
+    return [stage for stage in stages if stage.name not in without]
 
 
 def long_stages() -> list[Stage]:
@@ -55,7 +58,7 @@ def long_stages() -> list[Stage]:
 
 def run_check() -> int:
     """scripts/check: exit code 0 when every stage is clean."""
-    outcomes = run_lanes([check_stages()])
+    outcomes = run_stages(check_stages())
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
@@ -63,9 +66,9 @@ def run_tests(mode: str, without: frozenset[str]) -> int:
     """scripts/test: run a mode and print the closing line. Exit code 0 when nothing failed."""
     started = time.monotonic()
     problems = _install_tools(mode, without)
-    outcomes = run_lanes(lanes(mode, without))
+    outcomes = run_stages([*check_stages(), *test_stages(mode, without)])
     if mode == "full":
-        outcomes += run_lanes([long_stages()])
+        outcomes += run_stages(long_stages(), at_once=1)
     total = Tally(failed=len(problems))
     for outcome in outcomes:
         total = total.plus(outcome.tally)

@@ -63,7 +63,8 @@ def test_a_key_that_is_none_here_is_told_so_in_one_and_the_same_way(any_shop: Sh
     expired = any_shop.with_key("solaria", customer.email, customer.id, expires=soon)
     unknown = apikey.generate("sol")
     answers = []
-    for key in (unknown, revoked.key, other.key, "sol_short", "x" * 5000, "' OR 1=1 --", "sol_" + "0" * 36, expired.key):
+    forged = ("sol_short", "x" * 5000, "' OR 1=1 --", "sol_" + "0" * 36)
+    for key in (unknown, revoked.key, other.key, *forged, expired.key):
         headers = {"host": customer.host, "authorization": f"Bearer {key}"}
         answer = any_shop.http.get(f"{customer.origin}/v1/models", headers=headers)
         while key == expired.key and answer.status_code == 200:
@@ -218,7 +219,9 @@ def test_a_wrong_method_names_the_right_one(
     assert answer.headers["allow"] == allow
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat", "/v1/v1/v1/x", "/v1beta/models", "/responses"])
+@pytest.mark.parametrize(
+    "path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat", "/v1/v1/v1/x", "/v1beta/models", "/responses"]
+)
 def test_an_unknown_path_is_told_in_the_apis_own_shape(any_shop: Shop, customer: Customer, path: str) -> None:
     answer = any_shop.http.get(f"{customer.origin}{path}", headers=customer.headers)
     assert_refused(answer, 404, "not_found")
@@ -251,7 +254,7 @@ def test_a_storefront_that_is_not_open_serves_no_call(any_shop: Shop, slug: str)
 
 
 @pytest.mark.parametrize(("method", "path"), [("HEAD", "/"), ("HEAD", "/v1/models"), ("GET", "/api/hello")])
-def test_a_client_that_probes_the_address_gets_a_yes(any_shop: Shop, customer: Customer, method: str, path: str) -> None:
+def test_a_client_that_probes_gets_a_yes(any_shop: Shop, customer: Customer, method: str, path: str) -> None:
     answer = any_shop.http.request(method, f"{customer.origin}{path}", headers={"host": customer.host})
     assert answer.status_code == 200
     assert answer.headers["x-request-id"].startswith("req_")

@@ -17,7 +17,9 @@ def messages(text: str) -> list[Any]:
     return [{"role": "user", "content": text}]
 
 
-def stream(shop: Shop, customer: Customer, text: str, model: str = "gpt-5-mini", **body: Any) -> tuple[str, list[Any]]:
+def stream(
+    shop: Shop, customer: Customer, text: str, model: str = "gpt-5-mini", **body: Any
+) -> tuple[str, list[Any]]:
     """The request id and the chunks of a streamed call."""
     with shop.sdk(customer).chat.completions.create(
         model=model, messages=messages(text), stream=True, **body
@@ -149,7 +151,8 @@ def test_a_rule_may_set_some_classes_and_leave_others_to_its_markup(any_shop: Sh
 
 def test_tool_calls_and_other_fields_travel_unchanged(any_shop: Shop) -> None:
     customer = any_shop.customer()
-    function: Any = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    function: Any = {"name": "get_weather", "parameters": parameters}
     answer = any_shop.sdk(customer).chat.completions.create(
         model="gpt-5-mini",
         messages=messages("[[tool=2]]"),

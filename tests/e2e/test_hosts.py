@@ -9,6 +9,7 @@ import pytest
 from tests.support import raw_http
 from tests.support.product import Shop, eventually
 
+POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: solaria.localhost\r\n"
 PATHS = ["/", "/pricing", "/v1/models", "/v1/chat/completions", "/models", "/nothing", "/theme/x.css", "/metrics"]
 
 
@@ -138,10 +139,8 @@ def test_a_target_with_a_host_of_its_own_has_to_agree(any_shop: Shop) -> None:
         b"GET / HTTP/9.9\r\nhost: solaria.localhost\r\nconnection: close\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: solaria.localhost\r\ncontent-length: 5\r\n"
-        b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n0\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: solaria.localhost\r\ncontent-length: 5\r\n"
-        b"content-length: 6\r\nconnection: close\r\n\r\nabcdef",
+        POST + b"content-length: 5\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n0\r\n\r\n",
+        POST + b"content-length: 5\r\ncontent-length: 6\r\nconnection: close\r\n\r\nabcdef",
     ],
     ids=["connect", "asterisk", "folding", "space", "latin", "no host", "version", "nonsense", "tls", "two framings",
          "two lengths"],

@@ -62,6 +62,9 @@ def test_suspending_keeps_the_reason_and_tells_running_servers(cli: Cli) -> None
     assert [event["action"] for event in events] == ["tenant.resume", "tenant.suspend"]
     assert events[1]["after"] == {"suspended": True, "reason": "Unpaid invoice"}
     assert events[1]["actor"].startswith("cli:")
+    assert events[1]["tenant"] == "aurora"
+    assert cli.ask("audit", "list")["events"] == events
+    assert cli.ask("audit", "list", "--limit", "1")["next_cursor"] is not None
 
 
 def test_suspending_needs_a_reason(cli: Cli) -> None:

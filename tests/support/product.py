@@ -34,7 +34,8 @@ from tests.support.server import PRODUCT, Emulator, Installation, Server, emulat
 T = TypeVar("T")
 
 TEMPLATE: Final = Path(__file__).with_name("shop.toml")
-SECRETS: Final = {name: f"upstream-secret-{name.lower()}" for name in ("MAINSPRING_KEY", "SPAREWHEEL_KEY", "RAWFEED_KEY")}
+UPSTREAMS: Final = ("mainspring", "sparewheel", "rawfeed")
+SECRETS: Final = {f"{name.upper()}_KEY": f"secret-of-{name}-0123456789" for name in UPSTREAMS}
 ADDRESSES: Final = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 LITERALS: Final = {"solaria": "127.0.0.2", "lunaris": "127.0.0.3"}
 UNFUNDED: Final = frozenset({"pauper", "sketch", "bygone"})

@@ -24,8 +24,11 @@ class RawUpstream:
     """What it was asked, and what it will answer next: one script a request, first in first out."""
 
     port: int = 0
+    generation: int = 0
     answers: deque[Sequence[Step]] = field(default_factory=deque)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    connections: int = 0
+    """Those that carried a request since `will`."""
     left_alone: int = 0
     """Requests whose caller hung up before their script was over."""
 
@@ -38,7 +41,8 @@ class RawUpstream:
         """Answer the next requests with these and nothing else."""
         self.answers.clear()
         self.requests.clear()
-        self.left_alone = 0
+        self.connections = self.left_alone = 0
+        self.generation += 1
         self.answers.extend(scripts)
 
 
@@ -125,9 +129,12 @@ def _run(loop: asyncio.AbstractEventLoop, state: RawUpstream, ready: threading.E
 
 
 async def _serve(state: RawUpstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    counted = -1
     try:
         while request := await _request(reader):
             state.requests.append(request)
+            state.connections += counted != state.generation
+            counted = state.generation
             script = state.answers.popleft() if state.answers else [answer(b"no script", 500)]
             if not await _play(state, script, reader, writer):
                 break

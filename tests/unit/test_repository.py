@@ -93,13 +93,8 @@ def test_every_declared_dependency_is_locked_within_its_bounds(lock: str, source
 
 
 def test_every_test_belongs_to_a_stage() -> None:
-    folders = {
-        part
-        for lane in suite.lanes("default", frozenset())
-        for stage in lane
-        for part in stage.command
-        if part.startswith("tests/")
-    }
+    stages = suite.test_stages("default", frozenset())
+    folders = {part for stage in stages for part in stage.command if part.startswith("tests/")}
     outside = [
         path.relative_to(ROOT)
         for path in TESTS

@@ -37,12 +37,13 @@ def place_hold(
     retail_free = credit if key_rest is None else min(credit, key_rest)
     wholesale_free = max(0, reseller.balance - reseller.reserved + request.overdraft)
     output_limit = terms.output_limit
-    if terms.retail(output_limit) > retail_free or terms.wholesale(output_limit) > wholesale_free:
+    retail, wholesale = terms.retail(output_limit), terms.wholesale(output_limit)
+    if retail > retail_free or wholesale > wholesale_free:
         affordable = terms.affordable(retail=retail_free, wholesale=wholesale_free)
         if terms.shrink_to is None or affordable < min(terms.shrink_to, terms.output_limit):
             return _refusal(request, credit, key_rest, wholesale_free)
         output_limit = affordable
-    retail, wholesale = terms.retail(output_limit), terms.wholesale(output_limit)
+        retail, wholesale = terms.retail(output_limit), terms.wholesale(output_limit)
     allocations = _allocate(lots, retail, request.model, request.created_at)
     wallet.reserved += retail
     reseller.reserved += wholesale

@@ -248,13 +248,11 @@ def usable(lot: Lot, model: str, now: int) -> bool:
 
 def available(wallet: Wallet, lots: Sequence[Lot], now: int, model: str | None = None) -> int:
     """What is free and unexpired (for `model`, if given); 0 while there is debt."""
-    if wallet.debt:
-        return 0
-    return sum(
-        lot.remaining - lot.reserved
-        for lot in lots
-        if (lot.expires_at is None or lot.expires_at > now) and (model is None or usable(lot, model, now))
-    )
+    free = 0
+    for lot in lots if not wallet.debt else ():
+        if (lot.expires_at is None or lot.expires_at > now) and (model is None or usable(lot, model, now)):
+            free += lot.remaining - lot.reserved
+    return free
 
 
 _PROMO_KINDS = frozenset({"promo", "trial"})

@@ -85,18 +85,17 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     window = _window(caller)
     request = _hold_request(caller, offered, wanted, window)
     facts = CallFacts(model=offered.name, public_model=offered.model, dialect=caller.dialect, stream=wanted.stream)
-    runtime.active.add(caller.request_id)
+    # Counted before the hold is waited for: calls that arrive together must see each other.
+    _take_slot(runtime, caller)
     try:
         outcome = await runtime.ledger.place(PlaceHold(request, encode_json(facts).decode()))
     except BaseException:
         # The hold may be durable all the same; the sweep voids it once it is no longer active.
-        runtime.active.discard(caller.request_id)
+        release_slot(runtime, caller.account.customer_id, caller.request_id)
         raise
     if isinstance(outcome, HoldRefused):
-        runtime.active.discard(caller.request_id)
+        release_slot(runtime, caller.account.customer_id, caller.request_id)
         raise _refused(outcome, caller.storefront)
-    customer = caller.account.customer_id
-    runtime.open_calls[customer] = runtime.open_calls.get(customer, 0) + 1
     return Job(
         request_id=caller.request_id,
         storefront=caller.storefront,
@@ -114,15 +113,20 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     )
 
 
-def release_slot(runtime: Runtime, job: Job) -> None:
+def release_slot(runtime: Runtime, customer_id: str, request_id: str) -> None:
     """The call is over: it no longer counts as under way."""
-    customer = job.account.customer_id
-    rest = runtime.open_calls.get(customer, 1) - 1
+    rest = runtime.open_calls.get(customer_id, 1) - 1
     if rest:
-        runtime.open_calls[customer] = rest
+        runtime.open_calls[customer_id] = rest
     else:
-        runtime.open_calls.pop(customer, None)
-    runtime.active.discard(job.request_id)
+        runtime.open_calls.pop(customer_id, None)
+    runtime.active.discard(request_id)
+
+
+def _take_slot(runtime: Runtime, caller: Caller) -> None:
+    customer = caller.account.customer_id
+    runtime.open_calls[customer] = runtime.open_calls.get(customer, 0) + 1
+    runtime.active.add(caller.request_id)
 
 
 def window_start(reset: str | None, timezone: str, now: int) -> int:

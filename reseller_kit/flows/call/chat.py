@@ -43,8 +43,8 @@ class Sink(Protocol):
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """Send bytes; returns when the connection takes more."""
 
-    def on_gone(self, call: Callable[[], None]) -> None:
-        """Call this when the client has left."""
+    def on_gone(self, call: Callable[[], object]) -> None:
+        """Call this when the client leaves, at once if it has left; the latest one counts."""
 
     @property
     def gone(self) -> bool:
@@ -72,11 +72,11 @@ async def stream_chat(runtime: Runtime, caller: Caller, call: ChatCall, sink: Si
     tap: StreamTap | None = None
     try:
         attempts = Attempts(runtime, job, call)
-        while (response := await attempts.next()) is not None:
+        while (response := await _next_while_wanted(attempts, sink)) is not None:
             tap = StreamTap(model=job.offered.name, response_id=_response_id(job), include_usage=call.include_usage)
             sink.on_gone(response.abort)
             try:
-                held = await _until_started(response, tap)
+                held = await _until_started(job, response, tap)
                 if held is not None:
                     await _begin(job, sink, held)
                     await _relay(runtime, job, call, response, tap, sink)
@@ -84,9 +84,7 @@ async def stream_chat(runtime: Runtime, caller: Caller, call: ChatCall, sink: Si
             finally:
                 # After the terminal event the connection may be kept, even if its last bytes are still on the way.
                 response.leave() if tap.done and not sink.gone else response.abort()
-            if sink.gone:
-                break
-        raise UpstreamFailed("every route failed")
+        raise UpstreamFailed("the client left" if sink.gone else "every route failed")
     except BaseException as error:
         if not job.settled:
             await _settle_cut(runtime, job, call, tap, error)
@@ -122,18 +120,40 @@ async def _ask_plain(runtime: Runtime, job: Job, call: ChatCall) -> Answer:
     raise UpstreamFailed("every route failed")
 
 
-async def _until_started(response: Response, tap: StreamTap) -> bytes | None:
+async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Response | None:
+    """The next route's answer; None when there is none, or when the client leaves, which ends the request upstream."""
+    if sink.gone:
+        return None
+    task = asyncio.current_task()
+    assert task is not None
+    sink.on_gone(task.cancel)
+    try:
+        return await attempts.next()
+    except asyncio.CancelledError:
+        if not sink.gone or task.uncancel():
+            raise
+        return None
+    finally:
+        sink.on_gone(_do_nothing)
+
+
+async def _until_started(job: Job, response: Response, tap: StreamTap) -> bytes | None:
     """What may be sent once content has begun or the stream has ended well; None when it failed before that."""
     held = []
     try:
         while not (tap.started or tap.done):
             data = await response.chunk()
             held.append(tap.feed(data) if data else tap.end())
-            if tap.error is not None or (not data and not _ended_well(tap)):
-                return None
-            if not data:
+            if tap.started:
                 break
-    except UpstreamFailed:
+            if tap.error is not None:
+                raise tap.error
+            if not data:
+                if tap.finished:
+                    break
+                raise UpstreamFailed("the stream ended before content")
+    except UpstreamFailed as error:
+        note_failure(job, error)
         return None
     return b"".join(held)
 
@@ -161,7 +181,7 @@ async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response,
             note_failure(job, error)
     if tap.error is not None:
         note_failure(job, tap.error)
-    if _ended_well(tap):
+    if _ended_well(call, tap):
         usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok"))
         await sink.send(tap.finish(usage), last=True)
     else:
@@ -206,9 +226,9 @@ class _Pulse:
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def _ended_well(tap: StreamTap) -> bool:
-    """Whether the upstream finished: its terminal event, or a finish reason before a clean end."""
-    return tap.error is None and (tap.done or bool(tap.finish_reasons))
+def _ended_well(call: ChatCall, tap: StreamTap) -> bool:
+    """Whether the answer is whole: its terminal event came, or the end of every choice."""
+    return tap.error is None and (tap.done or tap.finished >= call.n)
 
 
 def _plain_ending(job: Job, call: ChatCall, answer: Answer) -> Ending:
@@ -260,6 +280,10 @@ async def _settle_cut(runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap
         await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))
     else:
         await _settle_failed(runtime, job, error)
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _response_id(job: Job) -> str:

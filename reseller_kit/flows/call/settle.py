@@ -115,7 +115,7 @@ def _after(
         _log.warning("the hold of %s was resolved by another process", job.request_id)
     else:
         _log.error("settling %s failed; its money stays held", job.request_id, exc_info=error)
-    release_slot(runtime, job)
+    release_slot(runtime, job.account.customer_id, job.request_id)
     _release(durable)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -24,6 +25,7 @@ from ...flows.runtime import Runtime
 _encode = msgspec.json.Encoder().encode
 _DEFAULT_PAGE: Final = 100
 _MAX_PAGE: Final = 1000
+_DIGITS: Final = re.compile(r"[0-9]{1,4}")
 _TOKEN_FIELDS: Final = {
     "input_tokens": "input",
     "cached_input_tokens": "cached_input",
@@ -117,7 +119,7 @@ def _page_of(query: bytes) -> tuple[int, str | None, int | None]:
     except ValueError:
         raise InvalidRequest("The query string is malformed.") from None
     limit, cursor, since = (given.get(name, [None])[-1] for name in ("limit", "cursor", "since"))
-    if limit is not None and not (len(limit) <= 4 and limit.isascii() and limit.isdigit() and 1 <= int(limit) <= _MAX_PAGE):
+    if limit is not None and not (_DIGITS.fullmatch(limit) and 1 <= int(limit) <= _MAX_PAGE):
         raise InvalidRequest(f"limit must be a number from 1 to {_MAX_PAGE}.", param="limit")
     if cursor is not None and not is_public_id(cursor, "req"):
         raise InvalidRequest("cursor is not one that this list gave out.", param="cursor")

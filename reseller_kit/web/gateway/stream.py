@@ -22,7 +22,7 @@ class StreamSink:
         self._send = send
         self._headers = headers
         self._gone = False
-        self._on_gone: Callable[[], None] | None = None
+        self._on_gone: Callable[[], object] | None = None
         self._watch = asyncio.get_running_loop().create_task(self._wait(receive))
         self.started = False
         self.finished = False
@@ -32,8 +32,8 @@ class StreamSink:
         """Whether the client has left."""
         return self._gone
 
-    def on_gone(self, call: Callable[[], None]) -> None:
-        """Call this when the client leaves; the latest one counts."""
+    def on_gone(self, call: Callable[[], object]) -> None:
+        """Call this when the client leaves, at once if it has left; the latest one counts."""
         self._on_gone = call
         if self._gone:
             call()

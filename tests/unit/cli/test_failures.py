@@ -59,6 +59,12 @@ def test_what_should_not_happen_is_told_with_its_traceback(capsys: pytest.Captur
     assert "ZeroDivisionError" in err
 
 
+def test_a_file_that_cannot_be_used_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failures.report(PermissionError(13, "Permission denied", "/etc/x"), as_json=True) == 1
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert (said["code"], said["message"]) == ("file_unavailable", "/etc/x: Permission denied.")
+
+
 def test_a_database_that_is_away_is_told_without_its_statement(capsys: pytest.CaptureFixture[str]) -> None:
     class OperationalError(Exception):
         orig = OSError("unable to open database file")
