@@ -13,7 +13,7 @@ from ..core.catalog import SERVED_DIALECTS, OfferedModel, PriceList, PriceVersio
 from ..core.manifest.leaves import is_reference
 from ..core.money import parse_amount
 from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
-from ..core.tenant import DomainRole
+from ..core.tenant import DomainRole, is_loopback_host
 from ..db.engine import Database, now_us
 from ..db.snapshot import SnapshotRows, read_all
 from ..vault import Vault
@@ -83,7 +83,7 @@ def _storefront(
         theme=tenant["theme"],
         timezone=tenant["timezone"],
         primary_host=primary,
-        api_host=_host(domains, "api") or primary,
+        api_host=_host(domains, "api") or _resolvable(primary, domains),
         reseller_wallet_id=rows.reseller_wallets[tenant["id"]],
         overdraft=parse_amount(settings.get("wholesale", {}).get("overdraft", "0.00")),
         limits=msgspec.convert(settings.get("limits", {}), CallLimits),
@@ -97,6 +97,17 @@ def _host(domains: list[dict[str, Any]], role: DomainRole) -> str | None:
     fitting = [domain for domain in domains if domain["role"] == role]
     fitting.sort(key=lambda domain: (not domain["is_primary"], domain["id"]))
     return fitting[0]["host"] if fitting else None
+
+
+def _resolvable(primary: str, domains: list[dict[str, Any]]) -> str:
+    """The host of base URLs: for a `localhost` name the tenant's loopback literal, if it has one.
+
+    Python and Node do not resolve names below localhost everywhere, and a base URL is there to be pasted.
+    """
+    if not primary.endswith(".localhost"):
+        return primary
+    literals = [domain["host"] for domain in domains if is_loopback_host(domain["host"])]
+    return next((host for host in literals if not host.endswith("localhost")), primary)
 
 
 def _offer(

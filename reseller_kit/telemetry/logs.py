@@ -14,7 +14,7 @@ from .redaction import redact
 
 LogFormat = Literal["json", "console"]
 _FLUSH_AT: Final = 64
-_FLUSH_SECONDS: Final = 0.2
+_encode_line: Final = msgspec.json.Encoder().encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -57,6 +57,17 @@ def configure(log_format: LogFormat) -> None:
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request as the access log shows it: the path without its query, no key, no body, no customer's address."""
 
+    at: float
+    """Seconds since 1970."""
+    request_id: str
+    tenant: str
+    method: str
+    path: str
+    status: int
+    latency_ms: int
+
+
+class _JsonLine(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     message: str = "request"
     request_id: str
@@ -71,34 +82,40 @@ class AccessLog:
     """Writes access lines in small batches, so that a busy gateway makes few system calls."""
 
     def __init__(self, log_format: LogFormat) -> None:
-        self._json = log_format == "json"
-        self._lines: list[bytes] = []
-        self._flushed_at = 0.0
-        self._encode = msgspec.json.Encoder().encode
+        self._format = _json_line if log_format == "json" else _console
+        self._lines: list[AccessLine] = []
 
     def write(self, line: AccessLine) -> None:
-        """Queue one line; full or old queues are written at once."""
-        self._lines.append(self._encode(line) if self._json else _console(line).encode())
-        if len(self._lines) >= _FLUSH_AT or time.monotonic() - self._flushed_at > _FLUSH_SECONDS:
+        """Queue one line; a full queue is written at once, any other by the next `flush`."""
+        self._lines.append(line)
+        if len(self._lines) >= _FLUSH_AT:
             self.flush()
 
     def flush(self) -> None:
         """Write what is queued."""
         if self._lines:
-            sys.stderr.buffer.write(b"\n".join(self._lines) + b"\n")
-            sys.stderr.buffer.flush()
-            self._lines.clear()
-        self._flushed_at = time.monotonic()
+            lines, self._lines = self._lines, []
+            sys.stderr.write("".join([self._format(line) + "\n" for line in lines]))
+            sys.stderr.flush()
 
 
-def iso_now() -> str:
-    """The time as log lines show it."""
-    return _iso(time.time())
+def _json_line(line: AccessLine) -> str:
+    return _encode_line(
+        _JsonLine(
+            time=_iso(line.at),
+            request_id=line.request_id,
+            tenant=line.tenant,
+            method=line.method,
+            path=line.path,
+            status=line.status,
+            latency_ms=line.latency_ms,
+        )
+    ).decode()
 
 
 def _console(line: AccessLine) -> str:
     took = f"{line.latency_ms} ms"
-    return f"{line.time} {line.status} {line.method} {line.path} {took} {line.tenant} {line.request_id}"
+    return f"{_iso(line.at)} {line.status} {line.method} {line.path} {took} {line.tenant} {line.request_id}"
 
 
 def _iso(seconds: float) -> str:

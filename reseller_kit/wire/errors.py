@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from reseller_kit.core.errors import (
+from ..core.errors import (
     AccountSuspended,
     InsufficientCredit,
     InvalidRequest,

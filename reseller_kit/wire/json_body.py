@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Raw
 
-from reseller_kit.core.errors import InvalidRequest
+from ..core.errors import InvalidRequest
 
 _T = TypeVar("_T")
 

@@ -11,9 +11,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from reseller_kit.core.errors import UpstreamFailed
-from reseller_kit.core.usage import Usage
-
+from ..core.errors import UpstreamFailed
+from ..core.usage import Usage
 from .json_body import NULL, is_given, quote
 from .openai_envelope import choices_without_usage, created_or_now, describe_error, string_member
 from .openai_text import output_of, text_of

@@ -12,8 +12,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from reseller_kit.core.errors import InvalidRequest
-
+from ..core.errors import InvalidRequest
 from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from .openai_fields import refuse_unknown
 from .openai_media import MEDIA_TYPES, NO_MEDIA, measure

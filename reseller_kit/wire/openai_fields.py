@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reseller_kit.core.errors import InvalidRequest
+from ..core.errors import InvalidRequest
 
 METERED: Final = frozenset(
     {

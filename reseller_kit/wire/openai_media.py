@@ -11,8 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from reseller_kit.core.errors import InvalidRequest
-
+from ..core.errors import InvalidRequest
 from .json_body import decode_as
 
 IMAGE_TOKENS: Final = 10_000

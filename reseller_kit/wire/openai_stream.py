@@ -12,9 +12,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from reseller_kit.core.errors import KitError, UpstreamFailed
-from reseller_kit.core.usage import Usage
-
+from ..core.errors import KitError, UpstreamFailed
+from ..core.usage import Usage
 from .errors import stream_error
 from .json_body import NULL, quote
 from .openai_envelope import choices_without_usage, created_or_now, describe_error, string_member
@@ -68,8 +67,8 @@ class StreamTap:
     """One streamed answer on its way to the caller. Raises nothing: what goes wrong is in `error`.
 
     `usage`: what the upstream reported last. `started`: whether content, reasoning, a tool call, a refusal or audio
-    came. `done`: `[DONE]` came. `finish_reasons`: those seen; `finished`: how many choices they ended. `error`: an error event, a malformed or oversized one;
-    after it, and after `done`, nothing more passes.
+    came. `done`: `[DONE]` came. `finish_reasons`: those seen; `finished`: how many choices they ended. `error`: an
+    error event, a malformed or oversized one; after it, and after `done`, nothing more passes.
     """
 
     def __init__(
@@ -132,7 +131,7 @@ class StreamTap:
     def end(self) -> bytes:
         """The upstream closed the stream: take an event that it left without its blank line.
 
-        Half an event is no error here; whether the answer is whole, `done` and `finish_reasons` tell.
+        Half an event is no error here; whether the answer is whole, `done` and `finished` tell.
         """
         self._at_end = True
         return b"".join([self._pass_on(block) for block in self._events.close() if not self._closed])

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from reseller_kit.core.usage import ABSURD, Usage
+from ..core.usage import ABSURD, Usage
 
 _Count = Annotated[int, Meta(ge=0, lt=ABSURD)]
 _Zero = Annotated[int, Meta(ge=0, le=0)]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from reseller_kit.core.errors import UpstreamRejected
+from ..core.errors import UpstreamRejected
 
 GENERIC: Final = "The model did not accept this request. Check its parameters and try again."
 _TOO_LONG_MESSAGE: Final = (
@@ -130,7 +130,8 @@ def clean_upstream_message(text: str, *, upstream_model: str, public_model: str,
     text = _UNPRINTABLE.sub(" ", text[:_MAX_READ_CHARACTERS]).strip()
     if text.startswith(("{", "[", "<")):
         return GENERIC
-    for name in {upstream_model, upstream_model.rpartition("/")[2]} - {""}:
+    # The full name first, or its prefix would be left behind.
+    for name in filter(None, (upstream_model, upstream_model.rpartition("/")[2])):
         text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", _MODEL_MARK, text, flags=re.IGNORECASE)
     hidden = [name.casefold() for name in hide if len(name) > 1]
     kept = []

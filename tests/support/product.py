@@ -161,6 +161,13 @@ class Shop:
         url = f"http://127.0.0.1:{self.server.port}{path}"
         return self.http.request(method, url, headers={"host": host, **sent}, content=content)
 
+    def apply(self, text: str, *options: str) -> list[dict[str, Any]]:
+        """Make the product say what this tenants.toml says; the changes."""
+        file = self.installation.folder / "tenants.toml"
+        file.write_text(text)
+        changes: list[dict[str, Any]] = self.ask("apply", "-f", str(file), "--yes", *options)["changes"]
+        return changes
+
     def records(self, customer: Customer) -> list[dict[str, Any]]:
         """The operator's usage records of a customer, oldest first."""
         found: list[dict[str, Any]] = self.ask("usage", "list", *customer.owner)["records"]
@@ -183,11 +190,12 @@ class Shop:
         document: dict[str, Any] = self.ask("credit", "balance", *customer.owner)
         return document
 
-    def expected(self, record: Mapping[str, Any], usage: Mapping[str, Any]) -> Amounts:
-        """The three charges of a call by the file and the upstream's own usage object."""
+    def expected(self, record: Mapping[str, Any], usage: Mapping[str, Any], text: str | None = None) -> Amounts:
+        """The three charges of a call by the file (or by another one's text) and the upstream's own usage object."""
+        oracle = self.oracle if text is None else Oracle(tomllib.loads(text))
         slug = record["customer"].partition("@")[2].removesuffix(".example")
         route = (record["upstream"], record["upstream_model"])
-        return self.oracle.amounts(slug, record["public_model"], *route, priced(usage))
+        return oracle.amounts(slug, record["public_model"], *route, priced(usage))
 
     def assert_books_are_right(self) -> None:
         """The audit finds nothing and nothing is held."""

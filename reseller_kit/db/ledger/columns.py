@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..tables import usage_record
+from ..tables import entry, hold, txn, usage_record
 
 ACCOUNT_READ: Final = ("id", "tenant_id", "balance_nano", "reserved_nano", "debt_nano")
 LOT_READ: Final = (
@@ -44,27 +44,7 @@ HOLD_READ: Final = (
 TXN_READ: Final = ("id", "balance_after_nano")
 OPERATION_READ: Final = ("tenant_id", "operation", "key", "request_hash", "outcome")
 
-HOLD_INSERT: Final = (
-    "request_id",
-    "tenant_id",
-    "state",
-    "customer_id",
-    "wallet_id",
-    "reseller_wallet_id",
-    "key_id",
-    "window_started_at",
-    "model",
-    "retail_version",
-    "wholesale_version",
-    "output_limit",
-    "retail_nano",
-    "wholesale_nano",
-    "allocations",
-    "owner",
-    "epoch",
-    "call",
-    "created_at",
-)
+HOLD_INSERT: Final = tuple(hold.columns.keys())
 LOT_INSERT: Final = (
     "id",
     "tenant_id",
@@ -81,7 +61,7 @@ LOT_INSERT: Final = (
     "expires_at",
     "created_at",
 )
-TXN_INSERT: Final = ("id", "tenant_id", "wallet_id", "code", "ref", "balance_after_nano", "reverses", "created_at")
-ENTRY_INSERT: Final = ("txn_id", "line", "tenant_id", "account_id", "amount_nano")
+TXN_INSERT: Final = tuple(txn.columns.keys())
+ENTRY_INSERT: Final = tuple(entry.columns.keys())
 OPERATION_INSERT: Final = ("tenant_id", "operation", "key", "request_hash", "outcome", "created_at")
 USAGE_INSERT: Final = tuple(usage_record.columns.keys())

@@ -1,16 +1,19 @@
 """The ledger's transactions on PostgreSQL, by asyncpg. One connection; decides nothing.
 
-One statement a table: rows travel as one array a column. Wallets, then key windows, are locked in id order; a
-wallet's lock also guards its lots and holds.
+One statement a table: rows travel as one array a column, or as one array of records where there are many columns
+(asyncpg looks at each element of an array, but not into a record). Wallets, then key windows, are locked in id order;
+a wallet's lock also guards its lots and holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import asyncpg
 
+from ...core.errors import SchemaOutdated
 from . import columns
 from .batch import Batch, Loaded, Needs
 from .rows import Row
@@ -53,6 +56,11 @@ def _insert(table: str, names: Sequence[str], jsonb: Sequence[str] = ()) -> str:
     arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
     values = ", ".join(f'v."{name}"::jsonb' if name in jsonb else f'v."{name}"' for name in names)
     return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest({arrays}) AS v({_names(names)})"  # noqa: S608  # names come from `columns`, values are bound
+
+
+def _insert_records(table: str, names: Sequence[str]) -> str:
+    values = ", ".join(f'v."{name}"' for name in names)
+    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest($1::{table}[]) AS v"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: str = "") -> str:
@@ -102,12 +110,22 @@ _UPSERT_WINDOW = (
 )
 _RESOLVE_HOLD = _update("hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
 _CHECKPOINT = _update("hold", ("checkpoint",), ("request_id",), extra=" AND hold.state = 'open'")
-_INSERT_HOLD = _insert("hold", columns.HOLD_INSERT)
+_INSERT_HOLD = _insert_records("hold", columns.HOLD_INSERT)
 _INSERT_LOT = _insert("lot", columns.LOT_INSERT, jsonb=("models",))
-_INSERT_TXN = _insert("txn", columns.TXN_INSERT)
-_INSERT_ENTRY = _insert("entry", columns.ENTRY_INSERT)
+_INSERT_TXN = _insert_records("txn", columns.TXN_INSERT)
+_INSERT_ENTRY = _insert_records("entry", columns.ENTRY_INSERT)
 _INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT, jsonb=("outcome",))
-_INSERT_USAGE = _insert("usage_record", columns.USAGE_INSERT)
+_INSERT_USAGE = _insert_records("usage_record", columns.USAGE_INSERT)
+_COLUMN_ORDER = (
+    "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
+    " ORDER BY attnum"
+)
+_RECORDS: Final = {
+    "hold": columns.HOLD_INSERT,
+    "txn": columns.TXN_INSERT,
+    "entry": columns.ENTRY_INSERT,
+    "usage_record": columns.USAGE_INSERT,
+}
 
 _TIMEOUT_SECONDS: Final = 10
 
@@ -122,6 +140,7 @@ class PostgresStore:
         self._dsn = dsn
         self._connection: Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
+        self._orders: dict[str, Callable[[Row], Row]] = {}
 
     async def open(self) -> None:
         """Connect."""
@@ -158,21 +177,27 @@ class PostgresStore:
                 command_timeout=_TIMEOUT_SECONDS,
                 server_settings={"application_name": "reseller-kit ledger"},
             )
+            self._orders = {table: await _order(self._connection, table) for table in _RECORDS}
         return self._connection
+
+    async def _records(self, connection: Connection, statement: str, table: str, rows: Sequence[Row]) -> None:
+        if rows:
+            in_order = self._orders[table]
+            await connection.execute(statement, [in_order(row) for row in rows])
 
     async def _write(self, connection: Connection, batch: Batch) -> None:
         await _many(connection, _INSERT_LOT, batch.lot_inserts())
         await _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
         await _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
         await _many(connection, _UPSERT_WINDOW, batch.window_upserts())
-        await _many(connection, _INSERT_HOLD, batch.hold_inserts)
+        await self._records(connection, _INSERT_HOLD, "hold", batch.hold_inserts)
         await _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
         await _many(connection, _CHECKPOINT, batch.checkpoints)
         if batch.txns:
-            await _many(connection, _INSERT_TXN, batch.txn_rows())
+            await self._records(connection, _INSERT_TXN, "txn", batch.txn_rows())
             sinks = await self._sink_accounts(connection, batch.sink_tenants())
-            await _many(connection, _INSERT_ENTRY, batch.entry_rows(sinks))
-        await _many(connection, _INSERT_USAGE, batch.usage)
+            await self._records(connection, _INSERT_ENTRY, "entry", batch.entry_rows(sinks))
+        await self._records(connection, _INSERT_USAGE, "usage_record", batch.usage)
         await _many(connection, _INSERT_OPERATION, batch.operations)
 
     async def _sink_accounts(self, connection: Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
@@ -186,6 +211,15 @@ class PostgresStore:
 def _is_lost(connection: Connection, error: Exception) -> bool:
     broken = (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
     return connection.is_closed() or isinstance(error, broken)
+
+
+async def _order(connection: Connection, table: str) -> Callable[[Row], Row]:
+    """What puts a row of `table` as we make it into the order in which the database has the columns."""
+    names = _RECORDS[table]
+    found = [row["attname"] for row in await connection.fetch(_COLUMN_ORDER, table)]
+    if sorted(found) != sorted(names):
+        raise SchemaOutdated(f"The table {table} is not as this version knows it.", fix="Run: reseller-kit db upgrade")
+    return itemgetter(*(names.index(name) for name in found))
 
 
 async def _check_lease(connection: Connection, batch: Batch) -> None:

@@ -82,6 +82,7 @@ def hold_row(hold: Hold, owner: str, epoch: int, call: str) -> Row:
     return (
         hold.request_id,
         hold.tenant_id,
+        "call",
         hold.state,
         hold.customer_id,
         hold.wallet_id,
@@ -98,5 +99,7 @@ def hold_row(hold: Hold, owner: str, epoch: int, call: str) -> Row:
         owner,
         epoch,
         call,
+        None,
         hold.created_at,
+        None,
     )

@@ -18,7 +18,7 @@ from ...flows import call as calls
 from ...flows.authenticate import authenticate
 from ...flows.call.job import Job
 from ...flows.runtime import Runtime
-from ...telemetry.logs import AccessLine, iso_now
+from ...telemetry.logs import AccessLine
 from ...wire import openai_chat
 from ...wire.errors import Dialect, error_response
 from ..hosts import Headers, Scope
@@ -183,7 +183,7 @@ class Gateway:
     def _note(self, request: Request, status: int) -> None:
         self._runtime.access_log.write(
             AccessLine(
-                time=iso_now(),
+                at=time.time(),
                 request_id=request.id,
                 tenant=request.storefront.slug,
                 method=request.method,

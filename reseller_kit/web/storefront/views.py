@@ -16,6 +16,8 @@ from ...flows.runtime import Runtime
 from ...theming import Brand, ErrorInfo, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
 from ...theming.page import BRAND_TEXTS
 
+_LIKE = {"cache_write": "input", "cache_write_1h": "cache_write"}
+"""Classes that a page names only where their price is another than that of the class they fall back to."""
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
 
 
@@ -43,7 +45,7 @@ def page_of(
     template = runtime.snapshot.public_url
     origin = public_url(storefront.primary_host, template, port)
     return Page(
-        path=path,
+        path=path.rstrip("/") or "/",
         origin=origin,
         base_url=public_url(storefront.api_host, template, port) + "/v1",
         nonce=nonce,
@@ -75,12 +77,14 @@ def _model(offered: OfferedModel) -> ModelRow:
 
 
 def _prices(price_list: PriceList) -> tuple[PriceRow, ...]:
-    rows = [PriceRow(class_name=name, pico=pico) for name, pico in price_list.prices.items()]
+    prices = price_list.prices
+    shown = [name for name in prices if name not in _LIKE or prices[name] != prices.get(_LIKE[name])]
+    rows = [PriceRow(class_name=name, pico=prices[name]) for name in shown]
     for tier in price_list.tiers:
         rows += [
             PriceRow(class_name=name, pico=pico, above_input=tier.above_input)
             for name, pico in tier.prices.items()
-            if pico != price_list.prices.get(name)
+            if pico != prices.get(name)
         ]
     return tuple(rows)
 

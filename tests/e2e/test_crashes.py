@@ -1,0 +1,136 @@
+"""Processes that die or are told to end while calls are under way: each hold ends once, each stream ends well or not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import raw_http
+from tests.support.product import Customer, Shop, eventually, prepared_shop
+from tests.support.raw_http import read_until
+
+CHECKPOINT_SECONDS = 2.5
+"""A stream that has run for so long has left a checkpoint, on a busy machine as well."""
+
+
+def request(customer: Customer, text: str, *, stream: bool = True) -> bytes:
+    flag = "true" if stream else "false"
+    content = '{"model":"gpt-5-mini","stream":%s,"messages":[{"role":"user","content":"%s"}]}' % (flag, text)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {customer.host}\r\nauthorization: Bearer {customer.key}\r\n"
+    return f"{head}content-length: {len(content)}\r\nconnection: close\r\n\r\n{content}".encode()
+
+
+def kill_in_the_middle(shop: Shop, victim: Shop, customer: Customer) -> None:
+    """Streams that have run for a while, one that waits for its first byte and a plain call; then kill -9."""
+    with ExitStack() as stack:
+        for _ in range(3):
+            opened = stack.enter_context(raw_http.connection(victim.server.port))
+            opened.sendall(request(customer, "[[input=500 cached=0 output=200 pace=0.1]]"))
+            read_until(opened, b"brown")
+        for text, stream in (("[[delay=60]]", True), ("[[delay=60]]", False)):
+            opened = stack.enter_context(raw_http.connection(victim.server.port))
+            opened.sendall(request(customer, text, stream=stream))
+        time.sleep(CHECKPOINT_SECONDS)
+        eventually(lambda: shop.ask("ledger", "audit")["open_holds"] == 5, "five holds")
+        victim.server.child.process.kill()
+        victim.server.child.process.wait()
+
+
+def assert_all_were_resolved(shop: Shop, customer: Customer) -> None:
+    """Each hold ended once: what was checkpointed is charged, what was not is free."""
+    records = eventually(lambda: found if len(found := shop.records(customer)) == 5 else None, "the sweep")
+    assert sorted(record["status"] for record in records) == ["cut"] * 3 + ["failed"] * 2
+    for record in records:
+        if record["status"] == "failed":
+            assert {record["retail"], record["wholesale"], record["cost"]} == {"0.00"}
+            continue
+        (line,) = shop.journal(record["id"])
+        assert record["usage_source"] == "estimated"
+        assert 0 < record["output_tokens"] <= line["delivered_tokens"]
+        most = shop.expected(record, line["true_usage"])
+        assert 0 < Fraction(record["cost"]) < Fraction(record["wholesale"]) < Fraction(record["retail"]) < most.retail
+    shop.assert_books_are_right()
+    spent = sum(Fraction(record["retail"]) for record in records)
+    assert Fraction(shop.balance(customer)["balance"]) == Fraction("5.00") - spent
+    time.sleep(1.2)
+    assert len(shop.records(customer)) == 5
+
+
+def test_a_survivor_ends_the_calls_of_a_process_that_was_killed(shop: Shop) -> None:
+    customer = shop.customer()
+    with shop.beside() as victim:
+        kill_in_the_middle(shop, victim, customer)
+        assert_all_were_resolved(shop, customer)
+
+
+def test_the_next_start_ends_the_calls_of_a_process_that_was_killed(tmp_path: Path) -> None:
+    with prepared_shop(tmp_path) as serve:
+        with serve(1) as victim:
+            customer = victim.customer()
+            kill_in_the_middle(victim, victim, customer)
+        assert victim.ask("ledger", "audit")["open_holds"] == 5
+        with serve(1) as next_start:
+            assert_all_were_resolved(next_start, customer)
+            assert next_start.http.get(f"http://127.0.0.2:{next_start.server.port}/").status_code == 200
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_is_told_to_end_finishes_what_it_began(shop: Shop, workers: int) -> None:
+    customer = shop.customer()
+    with shop.beside(workers) as ending, raw_http.connection(ending.server.port) as opened:
+        port, process = ending.server.port, ending.server.child.process
+        opened.sendall(request(customer, "[[output=60 pace=0.1]]"))
+        received = read_until(opened, b"brown")
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: probe(port, "/readyz") == 503, "the answer that it is not ready")
+        assert probe(port, "/healthz") == 200
+        refused = raw_http.exchange(port, request(customer, "Hi"))
+        assert refused is not None
+        assert refused.status == 503
+        assert b'"code":"service_unavailable"' in refused.body
+        received += read_until(opened, b"[DONE]")
+        assert process.wait(timeout=30) == 0
+        assert b"error" not in received
+    (record,) = shop.records(customer)
+    assert (record["status"], record["output_tokens"]) == ("ok", 60)
+    shop.assert_books_are_right()
+
+
+def probe(port: int, path: str) -> int | None:
+    try:
+        reply = raw_http.exchange(port, f"GET {path} HTTP/1.1\r\nconnection: close\r\n\r\n".encode())
+    except ConnectionRefusedError:
+        return None
+    return None if reply is None else reply.status
+
+
+def test_a_worker_that_dies_is_replaced(any_shop: Shop) -> None:
+    customer = any_shop.customer()
+    with any_shop.beside(workers=2) as other:
+        parent = other.server.child.process.pid
+        before = eventually(two_children(parent), "two workers")
+        os.kill(before[0], signal.SIGKILL)
+        after = eventually(lambda: found if (found := two_children(parent)()) != before else None, "a new worker")
+        assert after is not None
+        assert before[1] in after
+        url = f"http://127.0.0.1:{other.server.port}/v1/models"
+        eventually(lambda: any_shop.http.get(url, headers=customer.headers).status_code == 200, "an answer")
+        os.kill(parent, signal.SIGTERM)
+        assert other.server.child.process.wait(timeout=30) == 0
+        assert [pid for pid in after if Path(f"/proc/{pid}").exists()] == []
+
+
+def two_children(parent: int) -> Callable[[], list[int] | None]:
+    def found() -> list[int] | None:
+        children: list[Any] = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return sorted(map(int, children)) if len(children) == 2 else None
+
+    return found
