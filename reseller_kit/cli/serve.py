@@ -39,10 +39,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._application = application
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's signature
+        """SIGTERM or SIGINT drains, a second SIGINT ends at once. Neither is raised again: a clean end is exit 0."""
         self._application.drain()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.force_exit or (self.should_exit and sig == signal.SIGINT)
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Go on listening while calls are finished, so that `/readyz` tells a balancer; then close."""

@@ -93,9 +93,7 @@ def test_two_different_keys_are_one_too_many(any_shop: Shop, customer: Customer)
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models", "/v1/usage", "/v1/nothing", "/v1/messages"])
 @pytest.mark.parametrize("name", ["key", "api_key", "API-Key", "access_token"])
-def test_a_key_in_the_url_is_refused_and_never_logged(
-    any_shop: Shop, customer: Customer, path: str, name: str
-) -> None:
+def test_a_key_in_the_url_is_refused_and_never_logged(any_shop: Shop, customer: Customer, path: str, name: str) -> None:
     method = "POST" if "chat" in path else "GET"
     answer = any_shop.http.request(
         method, f"{customer.origin}{path}?{name}={customer.key}", headers={"host": customer.host}, json=OK_BODY

@@ -17,9 +17,7 @@ def messages(text: str) -> list[Any]:
     return [{"role": "user", "content": text}]
 
 
-def stream(
-    shop: Shop, customer: Customer, text: str, model: str = "gpt-5-mini", **body: Any
-) -> tuple[str, list[Any]]:
+def stream(shop: Shop, customer: Customer, text: str, model: str = "gpt-5-mini", **body: Any) -> tuple[str, list[Any]]:
     """The request id and the chunks of a streamed call."""
     with shop.sdk(customer).chat.completions.create(
         model=model, messages=messages(text), stream=True, **body

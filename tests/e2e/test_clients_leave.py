@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from fractions import Fraction
 from typing import Any
@@ -12,17 +11,7 @@ import pytest
 
 from tests.support import raw_http
 from tests.support import raw_upstream as raw
-from tests.support.product import Customer, Shop, amounts_of, eventually
-
-
-def chat_request(customer: Customer, text: str, **body: Any) -> bytes:
-    document = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": text}], **body}
-    content = json.dumps(document).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: {customer.host}\r\nauthorization: Bearer {customer.key}\r\n"
-        f"content-length: {len(content)}\r\n\r\n"
-    )
-    return head.encode() + content
+from tests.support.product import Customer, Shop, amounts_of, chat_request, eventually
 
 
 def last_record(shop: Shop, customer: Customer) -> dict[str, Any]:

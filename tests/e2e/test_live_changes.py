@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support import raw_http
-from tests.support.product import Customer, Shop, amounts_of, eventually
+from tests.support.product import Customer, Shop, amounts_of, chat_request, eventually
 
 SOON = 10.0
 """Effective within a second is promised; a busy test machine gets ten."""
@@ -66,8 +67,7 @@ def test_a_rotated_key_gives_way_to_the_new_one(any_shop: Shop) -> None:
     assert status_of(any_shop, customer) == 200
     new = any_shop.ask("key", "rotate", customer.key_id)["key"]
     wait_for_status(any_shop, customer, 401)
-    answer = any_shop.http.get(f"{customer.origin}/v1/models", headers={**customer.headers, "authorization": f"Bearer {new}"})
-    assert answer.status_code == 200
+    assert status_of(any_shop, dataclasses.replace(customer, key=new)) == 200
 
 
 def test_a_new_key_and_new_credit_work_at_once(any_shop: Shop) -> None:
@@ -134,19 +134,19 @@ def test_a_new_storefront_opens_and_closes_with_the_file(shop: Shop) -> None:
         assert status_of(shop, customer) == 200
         shop.apply(shop.text + FRESH.replace('"fresh.localhost"', '"fresher.localhost"'), "--prune")
         wait_for_page(shop, "fresh.localhost", 421)
-        assert wait_for_page(shop, "fresher.localhost", 200)
+        wait_for_page(shop, "fresher.localhost", 200)
         shop.apply(shop.text + FRESH.replace('"active"', '"archived"'), "--prune")
         page = wait_for_page(shop, "fresh.localhost", 410)
         assert "Fresh Paint" in page.text
         assert shop.call(customer).json()["error"]["code"] == "account_suspended"
         assert shop.get("/internal/tls-allowed?domain=fresh.localhost", "x").status_code == 403
-    wait_for_page(shop, "fresh.localhost", 421)
 
 
 def test_a_model_that_is_taken_out_is_gone(any_shop: Shop) -> None:
     customer = any_shop.customer("turning")
     with restored(any_shop):
-        denied = any_shop.text.replace('host = "turning.localhost"\n', 'host = "turning.localhost"\n  [tenants.catalog]\n  deny = ["gpt-5"]\n')
+        domain = '  host = "turning.localhost"\n'
+        denied = any_shop.text.replace(domain, domain + '  [tenants.catalog]\n  deny = ["gpt-5"]\n')
         assert denied != any_shop.text
         any_shop.apply(denied)
         eventually(lambda: any_shop.call(customer, model="gpt-5").status_code == 404, "the change", SOON)
@@ -160,7 +160,7 @@ def test_a_new_price_is_for_new_calls(shop: Shop) -> None:
     dearer = shop.text.replace('markup = "20%"', 'markup = "61.5%"')
     assert dearer != shop.text
     with restored(shop), raw_http.connection(shop.server.port) as opened:
-        opened.sendall(stream_request(customer, "[[input=900 cached=0 output=60 pace=0.1]]"))
+        opened.sendall(chat_request(customer, "[[input=900 cached=0 output=60 pace=0.1]]", stream=True))
         raw_http.read_until(opened, b"brown")
         shop.apply(dearer)
         eventually(lambda: dearer_price_is_shown(shop), "the new price", SOON)
@@ -180,9 +180,3 @@ def test_a_new_price_is_for_new_calls(shop: Shop) -> None:
 def dearer_price_is_shown(shop: Shop) -> bool:
     # 2.00 + 10 % + 61.5 %
     return "3.553" in shop.get("/pricing", "turning.localhost").text
-
-
-def stream_request(customer: Customer, text: str) -> bytes:
-    content = '{"model":"gpt-5-mini","stream":true,"messages":[{"role":"user","content":"%s"}]}' % text
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {customer.host}\r\nauthorization: Bearer {customer.key}\r\n"
-    return f"{head}content-length: {len(content)}\r\nconnection: close\r\n\r\n{content}".encode()

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import openai
@@ -20,6 +20,7 @@ TRACES = (
     "openai", "emulat", "mainspring", "sparewheel", "rawfeed", "vendor", "org-", "proj_", "cf-ray", "fp_", "2025-08",
     "127.0.0.1", "zephyrline", "reseller", "upstream",
 )  # fmt: skip
+Stream = Literal[True, False]
 ROLE = raw.delta(role="assistant", content="")
 
 
@@ -68,7 +69,7 @@ def assert_cut(shop: Shop, customer: Customer, answer: httpx.Response) -> dict[s
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
-def test_a_request_that_the_upstream_refuses_is_refused_alike(any_shop: Shop, status: int, stream: bool) -> None:
+def test_a_request_that_the_upstream_refuses_is_refused_alike(any_shop: Shop, status: int, stream: Stream) -> None:
     customer = any_shop.customer()
     answer = any_shop.call(customer, f"[[status={status}]]", stream=stream)
     assert answer.status_code == status
@@ -105,7 +106,7 @@ def test_what_helps_the_caller_survives_the_cleaning(any_shop: Shop) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [401, 402, 403, 408, 429, 500, 502, 503, 529])
-def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(any_shop: Shop, status: int, stream: bool) -> None:
+def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(any_shop: Shop, status: int, stream: Stream) -> None:
     customer = any_shop.customer()
     answer = any_shop.call(customer, f"[[status={status} retry_after=77]]", stream=stream)
     assert_unavailable(any_shop, customer, answer)
@@ -114,7 +115,7 @@ def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(any_shop: Shop, stat
 
 @pytest.mark.parametrize("fault", ["reset", "reset_after", "error=0", "cut=1"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_call_that_fails_before_content_costs_nothing(shop: Shop, fault: str, stream: bool) -> None:
+def test_a_call_that_fails_before_content_costs_nothing(shop: Shop, fault: str, stream: Stream) -> None:
     customer = shop.customer()
     assert_unavailable(shop, customer, shop.call(customer, f"[[{fault}]]", stream=stream))
     shop.assert_books_are_right()
@@ -135,7 +136,7 @@ FIRST_ROUTE_FAULTS: dict[str, Sequence[Step]] = {
     "error in a 200": [raw.answer({"error": {"message": "overloaded", "code": 529}})],
     "no choices": [raw.answer(raw.completion(choices=[]))],
 }
-FIRST_STREAM_FAULTS: dict[str, Sequence[Step]] = {
+STREAM_ONLY_FAULTS: dict[str, Sequence[Step]] = {
     "error event": [raw.stream_head(), b'event: error\ndata: {"message":"no"}\n\n', CLOSE],
     "error object": [raw.stream_head(), raw.event(error={"message": "no"}), CLOSE],
     "role, then error": [raw.stream_head(), ROLE, raw.event(error={"message": "no"}), CLOSE],
@@ -144,6 +145,8 @@ FIRST_STREAM_FAULTS: dict[str, Sequence[Step]] = {
     "nothing": [raw.stream_head(), CLOSE],
     "garbage": [raw.stream_head(), b"data: {not json\n\n", CLOSE],
 }
+
+FIRST_STREAM_FAULTS: dict[str, Sequence[Step]] = {**FIRST_ROUTE_FAULTS, **STREAM_ONLY_FAULTS}
 
 
 @pytest.mark.parametrize("fault", FIRST_ROUTE_FAULTS)
@@ -155,10 +158,10 @@ def test_another_route_serves_what_the_first_could_not(any_shop: Shop, fault: st
     assert answer.json()["model"] == "two-ways"
 
 
-@pytest.mark.parametrize("fault", {**FIRST_ROUTE_FAULTS, **FIRST_STREAM_FAULTS})
+@pytest.mark.parametrize("fault", FIRST_STREAM_FAULTS)
 def test_another_route_serves_a_stream(any_shop: Shop, fault: str) -> None:
     customer = any_shop.customer()
-    any_shop.rawfeed.will({**FIRST_ROUTE_FAULTS, **FIRST_STREAM_FAULTS}[fault])
+    any_shop.rawfeed.will(FIRST_STREAM_FAULTS[fault])
     answer = any_shop.call(customer, "[[input=700 cached=100 output=30]]", model="two-ways", stream=True)
     assert_served_by_the_second(any_shop, customer, answer)
     assert events(answer)[-1] == "[DONE]"
@@ -225,7 +228,7 @@ def test_the_sdk_raises_when_a_stream_breaks(any_shop: Shop) -> None:
 def test_a_stream_may_end_without_its_last_word(any_shop: Shop) -> None:
     customer = any_shop.customer()
     report = raw.event(choices=[], usage=raw.usage(40, 2))
-    script = [raw.stream_head(), ROLE, raw.delta(content="Hello there"), raw.finish(), report, CLOSE]
+    script: list[Step] = [raw.stream_head(), ROLE, raw.delta(content="Hello there"), raw.finish(), report, CLOSE]
     any_shop.rawfeed.will(script)
     answer = any_shop.call(customer, model="raw", stream=True)
     record = record_of(any_shop, customer, answer)
@@ -238,14 +241,15 @@ def test_a_stream_may_end_without_its_last_word(any_shop: Shop) -> None:
 def test_a_stream_is_whole_only_when_every_choice_is(any_shop: Shop, end: str) -> None:
     customer = any_shop.customer()
     first, second = raw.delta(content="One whole answer."), raw.delta(1, content="And half of another")
-    any_shop.rawfeed.will([raw.stream_head(), first, second, raw.finish(index=0), 0.05, end])
+    script: list[Step] = [raw.stream_head(), first, second, raw.finish(index=0), 0.05, end]
+    any_shop.rawfeed.will(script)
     assert_cut(any_shop, customer, any_shop.call(customer, model="raw", stream=True, n=2))
 
 
 def test_after_its_last_word_a_stream_is_over(any_shop: Shop) -> None:
     customer = any_shop.customer()
-    done = [raw.delta(content="Hello"), raw.finish(), b"data: [DONE]\n\n", 60.0, raw.delta(content="too late")]
-    any_shop.rawfeed.will([raw.stream_head(), *done])
+    done: list[Step] = [raw.delta(content="Hello"), raw.finish(), b"data: [DONE]\n\n"]
+    any_shop.rawfeed.will([raw.stream_head(), *done, 60.0, raw.delta(content="too late")])
     answer = any_shop.call(customer, model="raw", stream=True)
     assert events(answer)[-1] == "[DONE]"
     assert "too late" not in answer.text
@@ -265,7 +269,7 @@ def test_a_connection_is_kept_for_the_next_stream(any_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_usage_that_nobody_reports_is_estimated_and_marked(shop: Shop, stream: bool) -> None:
+def test_usage_that_nobody_reports_is_estimated_and_marked(shop: Shop, stream: Stream) -> None:
     customer = shop.customer()
     text = "What is the capital of Iceland, and since when? " * 10
     answer = shop.call(customer, text + "[[no_usage output=60]]", stream=stream, **_usage_wanted(stream))
@@ -280,7 +284,7 @@ def test_usage_that_nobody_reports_is_estimated_and_marked(shop: Shop, stream: b
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_absurd_usage_is_cut_to_what_is_possible_and_flagged(any_shop: Shop, stream: bool) -> None:
+def test_absurd_usage_is_cut_to_what_is_possible_and_flagged(any_shop: Shop, stream: Stream) -> None:
     customer = any_shop.customer()
     claim = "[[claim_input=999999999 claim_output=999999999]]"
     answer = any_shop.call(customer, claim, model="tiny", stream=stream, max_tokens=50, **_usage_wanted(stream))
@@ -309,7 +313,7 @@ def test_figures_that_cannot_be_are_not_believed(any_shop: Shop, claim: str, cou
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_blank_answer_is_charged_as_it_is_reported(any_shop: Shop, stream: bool) -> None:
+def test_a_blank_answer_is_charged_as_it_is_reported(any_shop: Shop, stream: Stream) -> None:
     customer = any_shop.customer()
     answer = any_shop.call(customer, "[[nothing input=500]]", stream=stream)
     record = record_of(any_shop, customer, answer)
@@ -320,7 +324,7 @@ def test_a_blank_answer_is_charged_as_it_is_reported(any_shop: Shop, stream: boo
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_blank_answer_without_a_report_is_free(any_shop: Shop, stream: bool) -> None:
+def test_a_blank_answer_without_a_report_is_free(any_shop: Shop, stream: Stream) -> None:
     customer = any_shop.customer()
     answer = any_shop.call(customer, "[[nothing no_usage input=500]]", stream=stream)
     assert answer.status_code == 200
@@ -340,13 +344,13 @@ def test_operators_find_the_reason_in_the_log(any_shop: Shop) -> None:
     assert "rawfeed" in warning
 
 
-def _usage_wanted(stream: bool) -> dict[str, Any]:
+def _usage_wanted(stream: Stream) -> dict[str, Any]:
     return {"stream_options": {"include_usage": True}} if stream else {}
 
 
 def _usage_in(answer: httpx.Response) -> dict[str, Any]:
     if "event-stream" in answer.headers["content-type"]:
-        usage: dict[str, Any] = events(answer)[-2]["usage"]
-        return usage
-    usage = answer.json()["usage"]
-    return usage
+        streamed: dict[str, Any] = events(answer)[-2]["usage"]
+        return streamed
+    plain: dict[str, Any] = answer.json()["usage"]
+    return plain

@@ -7,13 +7,14 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from msgspec import structs
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, make_url, select, text, update
 
 from reseller_kit.core.errors import Conflict, LedgerFault, NotFound, ServiceUnavailable
 from reseller_kit.core.ids import new_id
@@ -553,6 +554,65 @@ async def test_a_lost_connection_is_made_anew(db: Database, backend: str) -> Non
             await connection.execute(text(END_SESSIONS))
         assert isinstance(await ledger.submit(hold(shop, 1)), Hold)
     assert await wallet(db, shop.wallet_id) == (1_000, 1, 0)
+
+
+@asynccontextmanager
+async def cutting_proxy(url: str) -> AsyncIterator[tuple[str, list[str]]]:
+    """A way to the database that swallows the answer to a COMMIT and hangs up, as often as its list has entries."""
+    target = make_url(url)
+    cuts: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, to_server = await asyncio.open_connection(target.host, target.port)
+        swallow = False
+
+        async def back() -> None:
+            while data := await upstream.read(65536):
+                if swallow:
+                    break
+                writer.write(data)
+            writer.close()
+            to_server.close()
+
+        answers = asyncio.create_task(back())
+        while data := await reader.read(65536):
+            if cuts and b"COMMIT" in data:
+                swallow = bool(cuts.pop())
+            to_server.write(data)
+        to_server.close()
+        await answers
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    yield target.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), cuts
+    server.close()
+
+
+async def test_a_connection_that_breaks_at_the_commit_neither_loses_nor_doubles(db: Database, backend: str) -> None:
+    if backend == "sqlite":
+        pytest.skip("an embedded database has no connection to lose")
+    shop = await make_shop(db)
+    call = hold(shop, 100)
+    async with cutting_proxy(db.url.render_as_string(hide_password=False)) as (url, cuts):
+        far = Database(url)
+        async with open_ledger(far) as ledger:
+            await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
+            await ledger.submit(call)
+            for item, kind in (
+                (hold(shop, 30), Hold),
+                (settle(shop, call, {"input": 10}), Settled),
+                (grant(shop, 5), Posted),
+            ):
+                cuts.append("cut")
+                assert isinstance(await ledger.submit(item), kind)
+                assert cuts == []
+            cuts += ["cut", "cut"]
+            with pytest.raises(ServiceUnavailable):
+                await ledger.submit(grant(shop, 2, key="k"))
+            assert await ledger.submit(grant(shop, 2, key="k")) is not None
+            assert (await audit(db)).findings == []
+        await far.close()
+    assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 5 + 2, 30, 0)
 
 
 async def test_another_processs_lock_is_waited_for(db: Database) -> None:

@@ -60,9 +60,13 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(db: Datab
 
 async def test_a_failed_write_leaves_nothing(db: Database) -> None:
     await schema.upgrade(db)
-    with pytest.raises(RuntimeError, match="half-way"):
+
+    async def fail_half_way() -> None:
         async with db.write() as connection:
             await connection.execute(insert(t.lease).values(owner="own_x", epoch=1, renewed_at=now_us(), schema=""))
             raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        await fail_half_way()
     async with db.read() as connection:
         assert (await connection.execute(select(t.lease))).all() == []

@@ -216,6 +216,17 @@ class Shop:
         return self.server.child.log.read_text(encoding="utf-8", errors="replace")
 
 
+def chat_request(customer: Customer, text: str, **body: Any) -> bytes:
+    """A chat request byte for byte; the connection is closed after its answer."""
+    document = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": text}], **body}
+    content = json.dumps(document).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: {customer.host}\r\nauthorization: Bearer {customer.key}\r\n"
+        f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + content
+
+
 def priced(usage: Mapping[str, Any]) -> Usage:
     """OpenAI's usage object by price class."""
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from msgspec import Struct
 
@@ -21,7 +21,7 @@ from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import Attempts, first_byte, note_failure
 from .job import CheckpointFacts, Job, encode_json
-from .settle import Ending, settle
+from .settle import Ending, believed, settle
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _CHECKPOINT_NS: Final = 1_000_000_000
@@ -46,7 +46,6 @@ class Sink(Protocol):
     def on_gone(self, call: Callable[[], object]) -> None:
         """Call this when the client leaves, at once if it has left; the latest one counts."""
 
-    @property
     def gone(self) -> bool:
         """Whether the client has left."""
 
@@ -83,8 +82,8 @@ async def stream_chat(runtime: Runtime, caller: Caller, call: ChatCall, sink: Si
                     return job
             finally:
                 # After the terminal event the connection may be kept, even if its last bytes are still on the way.
-                response.leave() if tap.done and not sink.gone else response.abort()
-        raise UpstreamFailed("the client left" if sink.gone else "every route failed")
+                response.leave() if tap.done and not sink.gone() else response.abort()
+        raise UpstreamFailed("the client left" if sink.gone() else "every route failed")
     except BaseException as error:
         if not job.settled:
             await _settle_cut(runtime, job, call, tap, error)
@@ -122,15 +121,15 @@ async def _ask_plain(runtime: Runtime, job: Job, call: ChatCall) -> Answer:
 
 async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Response | None:
     """The next route's answer; None when there is none, or when the client leaves, which ends the request upstream."""
-    if sink.gone:
+    left = sink.gone()
+    if left:
         return None
-    task = asyncio.current_task()
-    assert task is not None
+    task = cast("asyncio.Task[object]", asyncio.current_task())
     sink.on_gone(task.cancel)
     try:
         return await attempts.next()
     except asyncio.CancelledError:
-        if not sink.gone or task.uncancel():
+        if not sink.gone() or task.uncancel():
             raise
         return None
     finally:
@@ -141,10 +140,10 @@ async def _until_started(job: Job, response: Response, tap: StreamTap) -> bytes 
     """What may be sent once content has begun or the stream has ended well; None when it failed before that."""
     held = []
     try:
-        while not (tap.started or tap.done):
+        while True:
             data = await response.chunk()
             held.append(tap.feed(data) if data else tap.end())
-            if tap.started:
+            if tap.started or tap.done:
                 break
             if tap.error is not None:
                 raise tap.error
@@ -168,7 +167,7 @@ async def _begin(job: Job, sink: Sink, held: bytes) -> None:
 async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response, tap: StreamTap, sink: Sink) -> None:
     pulse = _Pulse(runtime, job, call, tap)
     try:
-        while not (tap.done or tap.error or sink.gone):
+        while not (tap.done or tap.error or sink.gone()):
             data = await response.chunk()
             out = tap.feed(data) if data else tap.end()
             if out:
@@ -177,7 +176,7 @@ async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response,
                 break
             pulse.beat()
     except UpstreamFailed as error:
-        if not sink.gone:
+        if not sink.gone():
             note_failure(job, error)
     if tap.error is not None:
         note_failure(job, tap.error)
@@ -196,6 +195,8 @@ class _Pulse:
         self._runtime, self._job, self._call, self._tap = runtime, job, call, tap
         self._last_ns = time.monotonic_ns()
         self._input_tokens: int | None = None
+        self._counted = 0
+        self._output_tokens = 0
 
     def beat(self) -> None:
         """Note what was delivered, if a second has passed."""
@@ -206,11 +207,7 @@ class _Pulse:
         job, route = self._job, self._job.route
         if route is None:
             return
-        if self._input_tokens is None:
-            self._input_tokens = estimate_input(self._call, lambda text: count_text(job.offered.model, text))
-        usage = self._tap.usage or Usage(
-            input_tokens=self._input_tokens, output_tokens=count_text(job.offered.model, self._tap.estimate_text())
-        )
+        usage, _ = believed(job, self._tap.usage or self._estimate())
         facts = CheckpointFacts(
             upstream=route.upstream,
             upstream_model=route.upstream_model,
@@ -224,6 +221,17 @@ class _Pulse:
         future = self._runtime.ledger.submit(Checkpoint(job.request_id, encode_json(facts).decode()))
         # A checkpoint that fails is made good by the next one, or by the settle.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _estimate(self) -> Usage:
+        """Tokens so far, counting only what is new; a piece's first token may belong to the one before it."""
+        model = self._job.offered.model
+        if self._input_tokens is None:
+            self._input_tokens = estimate_input(self._call, lambda text: count_text(model, text))
+        text = self._tap.estimate_text()
+        if len(text) > self._counted:
+            self._output_tokens += max(0, count_text(model, text[self._counted :]) - (self._counted > 0))
+            self._counted = len(text)
+        return Usage(input_tokens=self._input_tokens, output_tokens=self._output_tokens)
 
 
 def _ended_well(call: ChatCall, tap: StreamTap) -> bool:

@@ -27,7 +27,6 @@ class StreamSink:
         self.started = False
         self.finished = False
 
-    @property
     def gone(self) -> bool:
         """Whether the client has left."""
         return self._gone
