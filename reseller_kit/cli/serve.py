@@ -23,13 +23,14 @@ from ..flows import snapshot as snapshots
 from ..flows.unlock import unlock
 from ..settings import Settings, load
 from ..telemetry import logs
-from ..web.connection import Connection
+from ..web.connection import Connection, close_stalled
 
 _DRAIN_SECONDS: Final = 30
 _DRAIN_POLL_SECONDS: Final = 0.05
 _CLOSE_SECONDS: Final = 5
 _KEEP_ALIVE_SECONDS: Final = 75
 _BACKLOG: Final = 2048
+_STALL_CHECK_TICKS: Final = 20
 
 
 class _Server(uvicorn.Server):
@@ -44,6 +45,12 @@ class _Server(uvicorn.Server):
         self._application.drain()
         self.force_exit = self.force_exit or (self.should_exit and sig == signal.SIGINT)
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % _STALL_CHECK_TICKS == 0:
+            close_stalled(self.server_state.connections)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Go on listening while calls are finished, so that `/readyz` tells a balancer; then close."""

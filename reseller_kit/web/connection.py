@@ -1,8 +1,14 @@
-"""HTTP/1.1 connections as uvicorn serves them, but for a request target that names a host. Answers nothing itself."""
+"""HTTP/1.1 connections as uvicorn serves them, with two guards that it lacks. Answers nothing itself."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+STALL_SECONDS: Final = 30.0
 
 
 class Connection(HttpToolsProtocol):
@@ -11,13 +17,48 @@ class Connection(HttpToolsProtocol):
     A target in absolute form (`GET http://shop.example/ HTTP/1.1`) outranks the Host header (RFC 9112, section
     3.2.2), and ASGI drops it. Where the two differ the target's host is added as a second Host, so that the one place
     that looks at hosts refuses the request.
+
+    A request that stops to arrive would be waited for without end; `close_stalled` ends it.
     """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
+        """The client connected; its first request is awaited from now on."""
+        super().connection_made(transport)
+        self._heard_at = self.loop.time()
+        self._receiving = True
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests."""
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Parser: a request begins."""
+        self._receiving = True
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        """Parser: a request is whole."""
+        self._receiving = False
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         """Parser: the head is whole."""
         if not self.url.startswith(b"/"):
             self._claim_host()
         super().on_headers_complete()
+
+    def close_if_stalled(self, now: float) -> None:
+        """Close the connection when a request stopped to arrive in the middle; `now` by the loop's clock."""
+        if self._receiving and now - self._heard_at > STALL_SECONDS and not self._is_answering():
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        """Whether an earlier or the present request is being answered, so that more of the client is not awaited."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return bool(self.pipeline) or cycle.response_started or not cycle.more_body
 
     def _claim_host(self) -> None:
         _, separator, rest = self.url.partition(b"://")
@@ -27,3 +68,10 @@ class Connection(HttpToolsProtocol):
         named = {value.lower() for name, value in self.headers if name == b"host"}
         if named and host not in named:
             self.headers.append((b"host", host))
+
+
+def close_stalled(connections: Iterable[Any]) -> None:
+    """Close those of a server's connections on which a request stopped to arrive."""
+    now = asyncio.get_running_loop().time()
+    for connection in [each for each in connections if isinstance(each, Connection)]:
+        connection.close_if_stalled(now)

@@ -1,4 +1,4 @@
-"""The group-committing ledger writer on both databases: batches, refusals, idempotency, concurrency, faults."""
+"""The group-committing ledger writer on both databases: batches, refusals, idempotency, concurrency."""
 
 from __future__ import annotations
 
@@ -7,64 +7,23 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import pytest
-from msgspec import structs
-from sqlalchemy import delete, func, make_url, select, text, update
+from sqlalchemy import update
 
-from reseller_kit.core.errors import Conflict, LedgerFault, NotFound, ServiceUnavailable
+from reseller_kit.core.errors import Conflict, LedgerFault
 from reseller_kit.core.ids import new_id
 from reseller_kit.core.ledger import Hold, HoldRefused, HoldTerms
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import Database
-from reseller_kit.db.ledger import Item, LedgerWriter, LostLease, Outcome, Posted, Settled
-from reseller_kit.db.ledger.batch import Batch
-from reseller_kit.db.ledger.store import OutcomeUnknown
+from reseller_kit.db.ledger import LedgerWriter, Posted, Settled
 from reseller_kit.flows.audit import audit
 from tests.support.ledger import add_customer, deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
+from tests.support.writer import assert_sound, count, outcomes, watch_batches
 
-END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% ledger'"
-
-
-async def outcomes(awaitables: list[Any]) -> list[Outcome | BaseException]:
-    return list(await asyncio.gather(*awaitables, return_exceptions=True))
-
-
-def watch_batches(ledger: LedgerWriter) -> list[Batch]:
-    """Every batch that the writer hands to its store from now on."""
-    seen: list[Batch] = []
-    run = ledger._store.run
-
-    async def watched(batch: Batch) -> None:
-        seen.append(batch)
-        await run(batch)
-
-    ledger._store.run = watched  # type: ignore[method-assign]
-    return seen
-
-
-def fail_batches(ledger: LedgerWriter, fault: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]) -> None:
-    """Let `fault` run each batch from now on; it is given the real thing to call."""
-    run = ledger._store.run
-    ledger._store.run = lambda batch: fault(lambda: run(batch))  # type: ignore[assignment, method-assign, return-value]
-
-
-async def count(db: Database, table: str) -> int:
-    async with db.read() as connection:
-        return int(await connection.scalar(select(func.count()).select_from(t.metadata.tables[table])) or 0)
-
-
-async def assert_sound(db: Database) -> None:
-    """The audit has nothing to say but that calls are open."""
-    report = await audit(db)
-    assert [finding for finding in report.findings if finding["code"] != "hold_of_dead_owner"] == []
-
-
-# --- Batches ---------------------------------------------------------------------------------------------------
+# --- Batches ----------------------------------------------------------------------------------------------------------
 
 
 async def test_what_arrives_together_is_committed_together(db: Database) -> None:
@@ -131,7 +90,25 @@ async def test_a_poisoned_item_fails_alone(db: Database) -> None:
     await assert_sound(db)
 
 
-# --- Idempotency -----------------------------------------------------------------------------------------------
+async def test_an_output_limit_is_lowered_to_what_the_wallet_covers(db: Database) -> None:
+    shop = await make_shop(db)
+    terms = HoldTerms(
+        retail_fixed=10_000,
+        retail_per_output=1_000,
+        wholesale_fixed=0,
+        wholesale_per_output=0,
+        output_limit=1_000,
+        shrink_to=256,
+    )
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 610))
+        found = await asyncio.gather(*(ledger.submit(hold(shop, 0, terms=terms)) for _ in range(2)))
+    assert isinstance(found[0], Hold)
+    assert (found[0].output_limit, found[0].retail) == (600, 610)
+    assert isinstance(found[1], HoldRefused)
+
+
+# --- Idempotency ------------------------------------------------------------------------------------------------------
 
 
 async def test_the_same_key_grants_once(db: Database) -> None:
@@ -187,7 +164,7 @@ async def test_one_key_for_two_wallets_at_once_is_one_grant_and_one_conflict(db:
     await assert_sound(db)
 
 
-# --- Concurrency -----------------------------------------------------------------------------------------------
+# --- Concurrency ------------------------------------------------------------------------------------------------------
 
 
 async def test_fifty_holds_of_100_on_1000_admit_exactly_ten(db: Database) -> None:
@@ -292,358 +269,6 @@ async def test_a_hold_sees_the_lot_that_was_committed_while_it_waited_for_the_wa
                 )
             )
         assert isinstance(await waiting, Hold)
-
-
-# --- Settling --------------------------------------------------------------------------------------------------
-
-
-async def test_a_replayed_settle_charges_once(db: Database) -> None:
-    shop = await make_shop(db)
-    call = hold(shop, 500, 400)
-    async with open_ledger(db) as ledger:
-        await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
-        await ledger.submit(call)
-        replays = [
-            settle(shop, call, {"input": 100}),
-            settle(shop, call, {"input": 100}),
-            settle(shop, call, {"input": 9}),
-        ]
-        found = await asyncio.gather(*(ledger.submit(item) for item in replays))
-        assert found == [Settled("captured"), *[Settled("captured", repeated=True)] * 2]
-        assert await ledger.submit(settle(shop, call, {})) == Settled("captured", repeated=True)
-        assert (await audit(db)).findings == []
-    assert await wallet(db, shop.wallet_id) == (700, 0, 0)
-    assert await wallet(db, shop.reseller_wallet) == (800, 0, 0)
-
-
-async def test_a_settle_without_a_hold_writes_nothing(db: Database) -> None:
-    shop = await make_shop(db)
-    async with open_ledger(db) as ledger:
-        with pytest.raises(LedgerFault):
-            await ledger.submit(settle(shop, hold(shop, 5), {"input": 1}))
-    assert await count(db, "usage_record") == 0
-
-
-async def test_a_settle_must_name_the_wallets_and_the_period_of_its_hold(db: Database) -> None:
-    shop = await make_shop(db)
-    other = await add_customer(db, shop, "lee@aurora.example")
-    call, limited = hold(shop, 50), hold(shop, 50, key_limit=500)
-    async with open_ledger(db) as ledger:
-        await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(grant(other, 1_000)))
-        await asyncio.gather(ledger.submit(call), ledger.submit(limited))
-        wrong: list[Item] = [
-            settle(other, call, {"input": 1}),
-            structs.replace(settle(shop, call, {"input": 1}), window=(shop.key_id, 0)),
-            structs.replace(settle(shop, limited, {"input": 1}), window=None),
-        ]
-        for item in wrong:
-            with pytest.raises(LedgerFault):
-                await ledger.submit(item)
-        assert (await audit(db)).findings == []
-        assert await wallet(db, shop.wallet_id) == (1_000, 100, 0)
-
-
-async def test_a_settle_whose_usage_record_says_another_charge_is_refused(db: Database) -> None:
-    shop = await make_shop(db)
-    call = hold(shop, 50)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000))
-        await ledger.submit(call)
-        good, other = settle(shop, call, {"input": 1}), settle(shop, call, {"input": 2})
-        with pytest.raises(LedgerFault):
-            await ledger.submit(structs.replace(good, usage=other.usage))
-        assert await ledger.submit(good) == Settled("captured")
-
-
-async def test_an_overage_becomes_debt_and_the_next_grant_pays_it(db: Database) -> None:
-    shop = await make_shop(db)
-    call = hold(shop, 100)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 100))
-        await ledger.submit(call)
-        await ledger.submit(settle(shop, call, {"input": 50}))
-        assert await wallet(db, shop.wallet_id) == (-50, 0, 50)
-        assert isinstance(await ledger.submit(hold(shop, 1)), HoldRefused)
-        await ledger.submit(grant(shop, 80))
-        assert await wallet(db, shop.wallet_id) == (30, 0, 0)
-        assert (await audit(db)).findings == []
-
-
-async def test_holds_of_expired_lots_settle_at_one_moment(db: Database) -> None:
-    shop = await make_shop(db)
-    calls = [hold(shop, 20) for _ in range(6)]
-    async with open_ledger(db) as ledger:
-        soon = calls[-1].request.created_at + 200_000
-        await ledger.submit(grant(shop, 120, expires_at=soon))
-        placed = await asyncio.gather(*(ledger.submit(call) for call in calls))
-        assert all(isinstance(outcome, Hold) for outcome in placed)
-        await asyncio.sleep(0.25)
-        ends = [settle(shop, call, {"input": number}) for number, call in enumerate(calls)]
-        at = max(end.capture.at for end in ends)
-        ends = [structs.replace(end, capture=structs.replace(end.capture, at=at)) for end in ends]
-        found = await asyncio.gather(*(ledger.submit(end) for end in ends))
-        assert all(isinstance(outcome, Settled) for outcome in found)
-        assert (await audit(db)).findings == []
-    assert await wallet(db, shop.wallet_id) == (0, 0, 0)
-
-
-# --- Leases ----------------------------------------------------------------------------------------------------
-
-
-async def test_a_process_without_its_lease_changes_nothing(db: Database) -> None:
-    shop = await make_shop(db)
-    call = hold(shop, 100)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000))
-        await ledger.submit(call)
-        async with db.write() as connection:
-            await connection.execute(delete(t.lease))
-        for item in (hold(shop, 100), settle(shop, call, {"input": 5}), grant(shop, 5)):
-            with pytest.raises(LostLease):
-                await ledger.submit(item)
-    assert await wallet(db, shop.wallet_id) == (1_000, 100, 0)
-    assert await count(db, "usage_record") == 0
-
-
-async def test_a_hold_is_settled_by_its_owner_or_in_its_name_only(db: Database) -> None:
-    shop = await make_shop(db)
-    call = hold(shop, 100)
-    async with open_ledger(db) as owner, open_ledger(db) as other:
-        await owner.submit(grant(shop, 1_000))
-        await owner.submit(call)
-        with pytest.raises(LedgerFault):
-            await other.submit(settle(shop, call, {"input": 5}))
-        with pytest.raises(LedgerFault):
-            await other.submit(settle(shop, call, {"input": 5}, owner=owner.owner, epoch=7))
-        owner.epoch = 0
-        with pytest.raises(LostLease):
-            await owner.submit(settle(shop, call, {"input": 5}))
-        assert await other.submit(settle(shop, call, {"input": 5}, owner=owner.owner, epoch=1)) == Settled("captured")
-
-
-async def test_survivors_settle_a_dead_processes_holds_once(db: Database) -> None:
-    shop = await make_shop(db)
-    calls = [hold(shop, 10) for _ in range(20)]
-    async with open_ledger(db) as dead:
-        await dead.submit(grant(shop, 1_000))
-        await asyncio.gather(*(dead.submit(call) for call in calls))
-    async with open_ledger(db) as one, open_ledger(db) as other:
-        ends = [settle(shop, call, {"input": 2}, owner=dead.owner, epoch=1) for call in calls]
-        found = await asyncio.gather(*(ledger.submit(end) for end in ends for ledger in (one, other)))
-    assert sum(outcome == Settled("captured") for outcome in found) == 20
-    assert sum(outcome == Settled("captured", repeated=True) for outcome in found) == 20
-    assert await wallet(db, shop.wallet_id) == (880, 0, 0)
-    await assert_sound(db)
-
-
-async def test_a_wallet_of_another_storefront_does_not_exist(db: Database) -> None:
-    shop, foreign = await make_shop(db), await make_shop(db, "borealis")
-    mixed = replace(shop, wallet_id=foreign.wallet_id)
-    stolen = replace(shop, reseller_wallet=foreign.reseller_wallet)
-    async with open_ledger(db) as ledger:
-        await asyncio.gather(*(ledger.submit(grant(each, 100)) for each in (shop, foreign)))
-        await asyncio.gather(*(ledger.submit(deposit(each, 100)) for each in (shop, foreign)))
-        items: list[Item] = [hold(mixed, 5), hold(stolen, 5, 5), grant(mixed, 5), take(mixed, 5), deposit(stolen, 5)]
-        for item in items:
-            with pytest.raises(NotFound):
-                await ledger.submit(item)
-    assert await wallet(db, foreign.wallet_id) == (100, 0, 0)
-    assert await wallet(db, foreign.reseller_wallet) == (100, 0, 0)
-
-
-# --- Faults ----------------------------------------------------------------------------------------------------
-
-
-async def test_closing_waits_for_what_was_submitted(db: Database) -> None:
-    shop = await make_shop(db)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000))
-
-        async def slowly(run: Callable[[], Awaitable[None]]) -> None:
-            await asyncio.sleep(0.05)
-            await run()
-
-        fail_batches(ledger, slowly)
-        waiting = [ledger.submit(hold(shop, 1)) for _ in range(300)]
-        await asyncio.sleep(0)
-    found = await asyncio.wait_for(asyncio.gather(*waiting), 5)
-    assert all(isinstance(outcome, Hold) for outcome in found)
-    with pytest.raises(ServiceUnavailable):
-        await asyncio.wait_for(ledger.submit(hold(shop, 1)), 1)
-
-
-async def test_a_caller_that_left_before_its_hold_was_decided_gets_none(db: Database) -> None:
-    shop = await make_shop(db)
-    call = hold(shop, 5)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000))
-        await ledger.submit(call)
-        left = ledger.submit(hold(shop, 100))
-        left.cancel()
-        ending = ledger.submit(settle(shop, call, {"input": 1}))
-        ending.cancel()
-        await ledger.submit(hold(shop, 7))
-    assert await wallet(db, shop.wallet_id) == (997, 7, 0)
-
-
-async def test_an_answer_lost_after_the_commit_is_found_again(db: Database) -> None:
-    shop = await make_shop(db)
-    call = hold(shop, 100)
-    async with open_ledger(db) as ledger:
-        await asyncio.gather(
-            ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)), ledger.submit(call)
-        )
-        lost = 0
-
-        async def lose_the_answer(run: Callable[[], Awaitable[None]]) -> None:
-            nonlocal lost
-            await run()
-            lost += 1
-            if lost == 1:
-                raise OutcomeUnknown
-
-        fail_batches(ledger, lose_the_answer)
-        items: list[Item] = [
-            hold(shop, 30),
-            settle(shop, call, {"input": 10}),
-            grant(shop, 50),
-            take(shop, 20),
-            deposit(shop, -5),
-        ]
-        items += [hold(shop, 5_000), grant(shop, 8, key="k")]
-        found = await outcomes([ledger.submit(item) for item in items])
-        assert lost == 2
-        assert [type(outcome) for outcome in found] == [Hold, Settled, Posted, Posted, Posted, HoldRefused, Posted]
-        assert isinstance(found[0], Hold)
-        assert (found[0].retail, found[0].retail_version, found[0].state) == (30, shop.retail, "open")
-        assert (await audit(db)).findings == []
-    assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 50 - 20 + 8, 30, 0)
-    assert await wallet(db, shop.reseller_wallet) == (1_000 - 20 - 5, 0, 0)
-
-
-async def test_a_database_that_is_away_fails_everything_at_once(db: Database) -> None:
-    shop = await make_shop(db)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000))
-        tries = 0
-        away = True
-
-        async def refuse(run: Callable[[], Awaitable[None]]) -> None:
-            nonlocal tries
-            tries += 1
-            if away:
-                raise ConnectionRefusedError
-            await run()
-
-        fail_batches(ledger, refuse)
-        found = await outcomes([ledger.submit(hold(shop, 1)) for _ in range(100)])
-        assert all(isinstance(outcome, ServiceUnavailable) for outcome in found)
-        assert tries <= 4
-        away = False
-        assert isinstance(await ledger.submit(hold(shop, 1)), Hold)
-    assert await wallet(db, shop.wallet_id) == (1_000, 1, 0)
-
-
-async def test_a_lost_connection_is_made_anew(db: Database, backend: str) -> None:
-    if backend == "sqlite":
-        pytest.skip("an embedded database has no connection to lose")
-    shop = await make_shop(db)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000))
-        async with db.write() as connection:
-            await connection.execute(text(END_SESSIONS))
-        assert isinstance(await ledger.submit(hold(shop, 1)), Hold)
-    assert await wallet(db, shop.wallet_id) == (1_000, 1, 0)
-
-
-@asynccontextmanager
-async def cutting_proxy(url: str) -> AsyncIterator[tuple[str, list[str]]]:
-    """A way to the database that swallows the answer to a COMMIT and hangs up, as often as its list has entries."""
-    target = make_url(url)
-    cuts: list[str] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream, to_server = await asyncio.open_connection(target.host, target.port)
-        swallow = False
-
-        async def back() -> None:
-            while data := await upstream.read(65536):
-                if swallow:
-                    break
-                writer.write(data)
-            writer.close()
-            to_server.close()
-
-        answers = asyncio.create_task(back())
-        while data := await reader.read(65536):
-            if cuts and b"COMMIT" in data:
-                swallow = bool(cuts.pop())
-            to_server.write(data)
-        to_server.close()
-        await answers
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    yield target.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), cuts
-    server.close()
-
-
-async def test_a_connection_that_breaks_at_the_commit_neither_loses_nor_doubles(db: Database, backend: str) -> None:
-    if backend == "sqlite":
-        pytest.skip("an embedded database has no connection to lose")
-    shop = await make_shop(db)
-    call = hold(shop, 100)
-    async with cutting_proxy(db.url.render_as_string(hide_password=False)) as (url, cuts):
-        far = Database(url)
-        async with open_ledger(far) as ledger:
-            await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
-            await ledger.submit(call)
-            for item, kind in (
-                (hold(shop, 30), Hold),
-                (settle(shop, call, {"input": 10}), Settled),
-                (grant(shop, 5), Posted),
-            ):
-                cuts.append("cut")
-                assert isinstance(await ledger.submit(item), kind)
-                assert cuts == []
-            cuts += ["cut", "cut"]
-            with pytest.raises(ServiceUnavailable):
-                await ledger.submit(grant(shop, 2, key="k"))
-            assert await ledger.submit(grant(shop, 2, key="k")) is not None
-            assert (await audit(db)).findings == []
-        await far.close()
-    assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 5 + 2, 30, 0)
-
-
-async def test_another_processs_lock_is_waited_for(db: Database) -> None:
-    shop = await make_shop(db)
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 1_000))
-        async with db.write() as connection:
-            await connection.execute(update(t.account).where(t.account.c.id == shop.wallet_id).values(debt_nano=0))
-            waiting = [ledger.submit(hold(shop, 1)) for _ in range(10)]
-            await asyncio.sleep(0.3)
-            assert not any(future.done() for future in waiting)
-        found = await asyncio.gather(*waiting)
-    assert all(isinstance(outcome, Hold) for outcome in found)
-
-
-async def test_an_output_limit_is_lowered_to_what_the_wallet_covers(db: Database) -> None:
-    shop = await make_shop(db)
-    terms = HoldTerms(
-        retail_fixed=10_000,
-        retail_per_output=1_000,
-        wholesale_fixed=0,
-        wholesale_per_output=0,
-        output_limit=1_000,
-        shrink_to=256,
-    )
-    async with open_ledger(db) as ledger:
-        await ledger.submit(grant(shop, 610))
-        found = await asyncio.gather(*(ledger.submit(hold(shop, 0, terms=terms)) for _ in range(2)))
-    assert isinstance(found[0], Hold)
-    assert (found[0].output_limit, found[0].retail) == (600, 610)
-    assert isinstance(found[1], HoldRefused)
 
 
 async def test_any_mix_of_operations_leaves_a_sound_ledger(db: Database) -> None:

@@ -2,6 +2,7 @@
 
 from .items import (
     Checkpoint,
+    ExpireLots,
     GrantCredit,
     Idempotency,
     Item,
@@ -19,6 +20,7 @@ from .writer import LedgerWriter, new_owner, open_writer
 
 __all__ = [
     "Checkpoint",
+    "ExpireLots",
     "GrantCredit",
     "Idempotency",
     "Item",

@@ -7,12 +7,11 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from ...core.errors import Conflict, KitError, LedgerFault, NotFound
+from ...core.errors import KitError, LedgerFault, NotFound
 from ...core.ledger import (
     NO_WINDOW,
     Hold,
@@ -23,16 +22,18 @@ from ...core.ledger import (
     Txn,
     Wallet,
     capture,
+    expire_lots,
     grant,
     move_wholesale,
     place_hold,
     take_back,
     void,
 )
+from .idempotency import remember, replay
 from .items import (
     Checkpoint,
+    ExpireLots,
     GrantCredit,
-    Idempotency,
     Item,
     MoveWholesale,
     Outcome,
@@ -42,22 +43,8 @@ from .items import (
     Settled,
     TakeCredit,
 )
+from .needs import Needs, WindowKey, body_of, needs_of
 from .rows import Row, hold_of, hold_row, lot_of, lot_row
-
-WindowKey = tuple[str, int]
-
-
-class Needs(Struct, frozen=True):
-    """What a batch must lock and read, each list sorted so that lock order is the same everywhere.
-
-    `txns`: the transactions that a batch which is run again may have posted the first time.
-    """
-
-    wallets: list[int]
-    windows: list[WindowKey]
-    holds: list[str]
-    operations: list[tuple[int, str, str]]
-    txns: list[str]
 
 
 class Loaded(Struct, frozen=True):
@@ -69,17 +56,6 @@ class Loaded(Struct, frozen=True):
     holds: Iterable[Row]
     operations: Iterable[Row]
     txns: Iterable[Row]
-
-
-class _Remembered(Struct, frozen=True, omit_defaults=True):
-    """What an idempotency key stands for ever after: one of the two."""
-
-    posted: Posted | None = None
-    refused: HoldRefused | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-_decode_remembered = msgspec.json.Decoder(_Remembered).decode
 
 
 class Batch:
@@ -94,7 +70,7 @@ class Batch:
         self.outcomes: list[Outcome | Exception] = []
         self.hold_inserts: list[Row] = []
         self.hold_updates: list[Row] = []
-        self.checkpoints: list[Row] = []
+        self.checkpoints: dict[str, str] = {}
         self.txns: list[Txn] = []
         self.usage: list[Row] = []
         self.operations: list[Row] = []
@@ -112,34 +88,7 @@ class Batch:
 
     def needs(self) -> Needs:
         """What to lock and read for these items."""
-        wallets: set[int] = set()
-        windows: set[WindowKey] = set()
-        holds: list[str] = []
-        operations: set[tuple[int, str, str]] = set()
-        txns: list[str] = []
-        for item in self.items:
-            if isinstance(item, PlaceHold):
-                request = item.request
-                if self.again:
-                    holds.append(request.request_id)
-                wallets.add(request.wallet_id)
-                wallets.add(request.reseller_wallet_id)
-                if request.key_limit is not None:
-                    windows.add((request.key_id, request.window_started_at))
-            elif isinstance(item, Settle):
-                wallets.add(item.wallet_id)
-                wallets.add(item.reseller_wallet_id)
-                holds.append(item.capture.request_id)
-                if item.window is not None:
-                    windows.add(item.window)
-            elif not isinstance(item, Checkpoint):
-                body = _body(item)
-                wallets.add(body.wallet_id)
-                if self.again:
-                    txns.append(body.txn_id)
-                if item.once is not None:
-                    operations.add((body.tenant_id, item.once.operation, item.once.key))
-        return Needs(sorted(wallets), sorted(windows), sorted(holds), sorted(operations), txns)
+        return needs_of(self.items, again=self.again)
 
     def load(self, rows: Loaded) -> None:
         """Take over the rows that were read under the locks."""
@@ -207,6 +156,10 @@ class Batch:
             if before.get(key, (0, 0)) != (w.spent, w.reserved)
         ]
 
+    def checkpoint_rows(self) -> list[Row]:
+        """(checkpoint, request_id), the last of each call."""
+        return [(checkpoint, request_id) for request_id, checkpoint in self.checkpoints.items()]
+
     def txn_rows(self) -> list[Row]:
         """(id, tenant_id, wallet_id, code, ref, balance_after, reverses, created_at)."""
         return [(x.id, x.tenant_id, x.wallet_id, x.code, x.ref, x.balance_after, x.reverses, x.at) for x in self.txns]
@@ -230,8 +183,10 @@ class Batch:
         if isinstance(item, Settle):
             return self._settle(item)
         if isinstance(item, Checkpoint):
-            self.checkpoints.append((item.checkpoint, item.request_id))
+            self.checkpoints[item.request_id] = item.checkpoint
             return None
+        if isinstance(item, ExpireLots):
+            return self._expire(item)
         return self._post_once(item)
 
     def _place(self, item: PlaceHold) -> Hold | HoldRefused:
@@ -282,23 +237,29 @@ class Batch:
         self.usage.append(msgspec.structs.astuple(item.usage))
         return Settled(hold.state)
 
+    def _expire(self, item: ExpireLots) -> Posted:
+        wallet = self._wallet(item.wallet_id, item.tenant_id)
+        before = wallet.balance
+        lots = self._lots.get(wallet.id, [])
+        self._post(expire_lots(wallet, lots, txn_prefix=f"{item.txn_id}_", tenant_id=item.tenant_id, at=item.at))
+        return Posted(item.txn_id, wallet.balance - before, wallet.balance)
+
     def _post_once(self, item: GrantCredit | TakeCredit | MoveWholesale) -> Outcome:
-        body = _body(item)
+        body = body_of(item)
         once = item.once
         if once is None:
             return self._apply(item)
         known = self._known.get((body.tenant_id, once.operation, once.key))
         if known is not None:
-            return _replay(once, *known)
+            return replay(once, *known)
         outcome = self._apply(item)
-        remembered = _Remembered(posted=outcome) if isinstance(outcome, Posted) else _Remembered(refused=outcome)
-        stored = _encode(remembered).decode()
+        stored = remember(outcome)
         self._known[body.tenant_id, once.operation, once.key] = (once.request_hash, stored)
         self.operations.append((body.tenant_id, once.operation, once.key, once.request_hash, stored, self._now))
         return outcome
 
     def _apply(self, item: GrantCredit | TakeCredit | MoveWholesale) -> Posted | HoldRefused:
-        body = _body(item)
+        body = body_of(item)
         wallet = self._wallet(body.wallet_id, body.tenant_id)
         shown = item.grant.lot_id if isinstance(item, GrantCredit) else body.txn_id
         if body.txn_id in self._posted:
@@ -331,25 +292,6 @@ class Batch:
         if window is None:
             window = self._windows[key] = KeyWindow(key_id=key[0], started_at=key[1], limit=None)
         return window
-
-
-def _body(item: GrantCredit | TakeCredit | MoveWholesale) -> Any:
-    if isinstance(item, GrantCredit):
-        return item.grant
-    return item.take if isinstance(item, TakeCredit) else item.move
-
-
-def _replay(once: Idempotency, request_hash: str, outcome: bytes | str) -> Posted | HoldRefused:
-    if request_hash != once.request_hash:
-        raise Conflict(
-            f"The idempotency key {once.key!r} was used with other arguments.",
-            fix="Use a new key for a new operation, or repeat the first one word for word.",
-        )
-    remembered = _decode_remembered(outcome)
-    found = remembered.posted or remembered.refused
-    if found is None:
-        raise LedgerFault(f"what the idempotency key {once.key!r} stands for was not kept")
-    return found
 
 
 def _require_same_call(item: Settle, hold: Hold) -> None:

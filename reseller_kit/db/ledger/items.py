@@ -102,6 +102,15 @@ class MoveWholesale(Struct, frozen=True, eq=False):
     once: Idempotency | None = None
 
 
+class ExpireLots(Struct, frozen=True, eq=False):
+    """Move what is free of a wallet's run-out lots to breakage. `txn_id` begins the ids of what is posted."""
+
+    txn_id: str
+    tenant_id: int
+    wallet_id: int
+    at: int
+
+
 class Settled(Struct, frozen=True):
     """How a hold ended; `repeated` when it had ended before and nothing was written."""
 
@@ -110,12 +119,15 @@ class Settled(Struct, frozen=True):
 
 
 class Posted(Struct, frozen=True):
-    """A posted transaction: its id (of the lot, for a grant), the amount, and the wallet's balance behind it."""
+    """A posted transaction: its id (of the lot, for a grant), the amount, and the wallet's balance behind it.
+
+    For expired lots, of which there may be none: the id asked for and the sum, which is negative.
+    """
 
     id: str
     amount: int
     balance: int
 
 
-Item: TypeAlias = PlaceHold | Settle | Checkpoint | GrantCredit | TakeCredit | MoveWholesale
+Item: TypeAlias = PlaceHold | Settle | Checkpoint | GrantCredit | TakeCredit | MoveWholesale | ExpireLots
 Outcome: TypeAlias = Hold | HoldRefused | Settled | Posted | None

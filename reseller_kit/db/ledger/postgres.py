@@ -15,7 +15,8 @@ import asyncpg
 
 from ...core.errors import SchemaOutdated
 from . import columns
-from .batch import Batch, Loaded, Needs
+from .batch import Batch, Loaded
+from .needs import Needs
 from .rows import Row
 from .store import LostLease, OutcomeUnknown
 
@@ -192,7 +193,7 @@ class PostgresStore:
         await _many(connection, _UPSERT_WINDOW, batch.window_upserts())
         await self._records(connection, _INSERT_HOLD, "hold", batch.hold_inserts)
         await _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
-        await _many(connection, _CHECKPOINT, batch.checkpoints)
+        await _many(connection, _CHECKPOINT, batch.checkpoint_rows())
         if batch.txns:
             await self._records(connection, _INSERT_TXN, "txn", batch.txn_rows())
             sinks = await self._sink_accounts(connection, batch.sink_tenants())

@@ -11,23 +11,27 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 from .. import sqlite_driver
 from . import columns
-from .batch import Batch, Loaded, Needs
+from .batch import Batch, Loaded
+from .needs import Needs
 from .rows import Row
 from .store import LostLease, OutcomeUnknown
 
 _CHECKPOINT_PAGES: Final = 8_000
 _LOCK_WAIT_MS: Final = 5_000
+_ENTRIES_AT_ONCE: Final = 48
 _encode = msgspec.json.Encoder().encode
 
 
-def _insert(table: str, names: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(_quoted(names))}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # names come from `columns`, values are bound
+def _insert(table: str, names: Sequence[str], rows: int = 1) -> str:
+    row = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(_quoted(names))}) VALUES {', '.join([row] * rows)}"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _select(table: str, names: Sequence[str], where: str) -> str:
@@ -64,6 +68,7 @@ _INSERT_HOLD = _insert("hold", columns.HOLD_INSERT)
 _INSERT_LOT = _insert("lot", columns.LOT_INSERT)
 _INSERT_TXN = _insert("txn", columns.TXN_INSERT)
 _INSERT_ENTRY = _insert("entry", columns.ENTRY_INSERT)
+_INSERT_ENTRIES = _insert("entry", columns.ENTRY_INSERT, rows=_ENTRIES_AT_ONCE)
 _INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT)
 _INSERT_USAGE = _insert("usage_record", columns.USAGE_INSERT)
 
@@ -143,10 +148,11 @@ class SqliteStore:
         _many(connection, _UPSERT_WINDOW, batch.window_upserts())
         _many(connection, _INSERT_HOLD, batch.hold_inserts)
         _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
-        _many(connection, _CHECKPOINT, batch.checkpoints)
+        _many(connection, _CHECKPOINT, batch.checkpoint_rows())
         if batch.txns:
             _many(connection, _INSERT_TXN, batch.txn_rows())
-            _many(connection, _INSERT_ENTRY, batch.entry_rows(self._sink_accounts(connection, batch.sink_tenants())))
+            sinks = self._sink_accounts(connection, batch.sink_tenants())
+            _insert_entries(connection, batch.entry_rows(sinks))
         _many(connection, _INSERT_USAGE, batch.usage)
         _many(connection, _INSERT_OPERATION, batch.operations)
 
@@ -224,6 +230,14 @@ def _read(connection: sqlite3.Connection, needs: Needs) -> Loaded:
         operations=[row for key in needs.operations for row in connection.execute(_OPERATIONS, key)],
         txns=connection.execute(_TXNS, (_encode(needs.txns).decode(),)).fetchall() if needs.txns else (),
     )
+
+
+def _insert_entries(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Several rows a statement: entries are by far the most rows, and starting a statement costs more than a row."""
+    whole = len(rows) - len(rows) % _ENTRIES_AT_ONCE
+    starts = range(0, whole, _ENTRIES_AT_ONCE)
+    _many(connection, _INSERT_ENTRIES, [tuple(chain(*rows[start : start + _ENTRIES_AT_ONCE])) for start in starts])
+    _many(connection, _INSERT_ENTRY, rows[whole:])
 
 
 def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[Row], *, counted: bool = False) -> None:

@@ -13,10 +13,14 @@ from .batch import Batch
 from .items import Item, Outcome, PlaceHold
 from .postgres import PostgresStore
 from .sqlite import SqliteStore
-from .store import LostLease, OutcomeUnknown, Store
+from .store import OutcomeUnknown, Store
 
 _MAX_BATCH: Final = 256
 _MAX_PENDING: Final = 20_000
+_AWAY: Final = frozenset({"08", "25", "53", "55", "57", "58"})
+"""SQLSTATE classes of a database that is not there for anyone: connection, read-only standby, out of resources, lock
+not to be had, shutting down, system error (PostgreSQL documentation, appendix A).
+"""
 
 _Waiting = tuple[Item, "asyncio.Future[Outcome]"]
 
@@ -89,7 +93,7 @@ class LedgerWriter:
         batch = Batch(items, owner=self.owner, epoch=self.epoch, now=now_us(), again=again)
         try:
             await self._store.run(batch)
-        except LostLease as error:
+        except KitError as error:
             _fail_all(waiting, error)
         except OutcomeUnknown as error:
             if again:
@@ -114,7 +118,7 @@ class LedgerWriter:
             # What it collided with, in another process, is committed by now and decides differently.
             await self._commit(waiting, again=again, last=True)
         else:
-            _fail_all(waiting, _unwritable(error))
+            _fail_all(waiting, _unavailable(error) if _collided(error) else _unwritable(error))
 
 
 def open_writer(db: Database, *, owner: str = "", epoch: int = 0) -> LedgerWriter:
@@ -130,20 +134,18 @@ def new_owner() -> str:
 
 def is_away(error: Exception) -> bool:
     """Whether an error says that the database cannot be reached or written at all, rather than that a row is bad."""
-    if isinstance(error, OSError | TimeoutError):
+    if isinstance(error, OSError):
         return True
-    name = type(error).__name__
-    if name == "OperationalError":
-        return True
-    return name in {
-        "ConnectionDoesNotExistError",
-        "InterfaceError",
-        "AdminShutdownError",
-        "CannotConnectNowError",
-        "CrashShutdownError",
-        "TooManyConnectionsError",
-        "DiskFullError",
-    }
+    return type(error).__name__ in {"OperationalError", "InterfaceError"} or _sqlstate(error)[:2] in _AWAY
+
+
+def _collided(error: Exception) -> bool:
+    """Whether PostgreSQL ended the transaction for another one's sake (class 40, "transaction rollback")."""
+    return _sqlstate(error)[:2] == "40"
+
+
+def _sqlstate(error: Exception) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def _is_abandoned(item: Item, future: asyncio.Future[Outcome]) -> bool:

@@ -75,7 +75,7 @@ async def stream_chat(runtime: Runtime, caller: Caller, call: ChatCall, sink: Si
             tap = StreamTap(model=job.offered.name, response_id=_response_id(job), include_usage=call.include_usage)
             sink.on_gone(response.abort)
             try:
-                held = await _until_started(job, response, tap)
+                held = await _until_started(job, response, tap, sink)
                 if held is not None:
                     await _begin(job, sink, held)
                     await _relay(runtime, job, call, response, tap, sink)
@@ -121,8 +121,7 @@ async def _ask_plain(runtime: Runtime, job: Job, call: ChatCall) -> Answer:
 
 async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Response | None:
     """The next route's answer; None when there is none, or when the client leaves, which ends the request upstream."""
-    left = sink.gone()
-    if left:
+    if sink.gone():
         return None
     task = cast("asyncio.Task[object]", asyncio.current_task())
     sink.on_gone(task.cancel)
@@ -136,7 +135,7 @@ async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Response | None:
         sink.on_gone(_do_nothing)
 
 
-async def _until_started(job: Job, response: Response, tap: StreamTap) -> bytes | None:
+async def _until_started(job: Job, response: Response, tap: StreamTap, sink: Sink) -> bytes | None:
     """What may be sent once content has begun or the stream has ended well; None when it failed before that."""
     held = []
     try:
@@ -152,7 +151,8 @@ async def _until_started(job: Job, response: Response, tap: StreamTap) -> bytes 
                     break
                 raise UpstreamFailed("the stream ended before content")
     except UpstreamFailed as error:
-        note_failure(job, error)
+        if not sink.gone():
+            note_failure(job, error)
         return None
     return b"".join(held)
 

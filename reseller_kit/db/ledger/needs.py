@@ -1,0 +1,70 @@
+"""What a batch must lock and read before it can be decided. Reads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from ...core.ledger import Grant, TakeBack, WholesaleMove
+from .items import ExpireLots, GrantCredit, Item, MoveWholesale, PlaceHold, Settle, TakeCredit
+
+WindowKey: TypeAlias = tuple[str, int]
+
+
+class Needs(Struct, frozen=True):
+    """Each list sorted, so that the order of locks is the same everywhere.
+
+    `txns`: the transactions that a batch which is run again may have posted the first time.
+    """
+
+    wallets: list[int]
+    windows: list[WindowKey]
+    holds: list[str]
+    operations: list[tuple[int, str, str]]
+    txns: list[str]
+
+
+def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
+    """What these items need; `again` when each of them may be carried out already."""
+    wallets: set[int] = set()
+    windows: set[WindowKey] = set()
+    holds: list[str] = []
+    operations: set[tuple[int, str, str]] = set()
+    for item in items:
+        if isinstance(item, PlaceHold):
+            request = item.request
+            wallets.add(request.wallet_id)
+            wallets.add(request.reseller_wallet_id)
+            if request.key_limit is not None:
+                windows.add((request.key_id, request.window_started_at))
+        elif isinstance(item, Settle):
+            wallets.add(item.wallet_id)
+            wallets.add(item.reseller_wallet_id)
+            holds.append(item.capture.request_id)
+            if item.window is not None:
+                windows.add(item.window)
+        elif isinstance(item, GrantCredit | TakeCredit | MoveWholesale):
+            body = body_of(item)
+            wallets.add(body.wallet_id)
+            if item.once is not None:
+                operations.add((body.tenant_id, item.once.operation, item.once.key))
+        elif isinstance(item, ExpireLots):
+            wallets.add(item.wallet_id)
+    placed, txns = _carried_out(items) if again else ([], [])
+    return Needs(sorted(wallets), sorted(windows), sorted(holds + placed), sorted(operations), txns)
+
+
+def body_of(item: GrantCredit | TakeCredit | MoveWholesale) -> Grant | TakeBack | WholesaleMove:
+    """What is to be posted."""
+    if isinstance(item, GrantCredit):
+        return item.grant
+    return item.take if isinstance(item, TakeCredit) else item.move
+
+
+def _carried_out(items: Iterable[Item]) -> tuple[list[str], list[str]]:
+    """The holds and transactions that these items may have made the first time."""
+    holds = [item.request.request_id for item in items if isinstance(item, PlaceHold)]
+    posts = [item for item in items if isinstance(item, GrantCredit | TakeCredit | MoveWholesale)]
+    return holds, [body_of(item).txn_id for item in posts]

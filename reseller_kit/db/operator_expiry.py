@@ -1,0 +1,25 @@
+"""Finds the wallets whose lots have run out, of all tenants at once. Expires nothing."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from . import tables as t
+from .operator_audit import Connection
+
+
+class ExpiredWallet(Struct, frozen=True):
+    """A wallet with credit that has run out and is not reserved."""
+
+    tenant_id: int
+    wallet_id: int
+
+
+async def expired_wallets(connection: Connection, now: int, limit: int) -> list[ExpiredWallet]:
+    """At most `limit` such wallets at `now` (µs)."""
+    c = t.lot.c
+    statement = select(c.tenant_id, c.wallet_id).distinct()
+    statement = statement.where(c.remaining_nano > 0, c.expires_at <= now, c.remaining_nano > c.reserved_nano)
+    rows = await connection.execute(statement.order_by(c.wallet_id).limit(limit))
+    return [ExpiredWallet(row.tenant_id, row.wallet_id) for row in rows]

@@ -1,0 +1,111 @@
+"""Every storefront page in Chromium: accessible, within its width, and without a complaint of the security policy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
+
+from reseller_kit.theming.sample import PAGES
+from tests.support.product import LITERALS, Shop, open_shop
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1440, "height": 900}
+SCHEMES = ("light", "dark")
+_SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("browser-shop"), None) as opened:
+        yield opened
+
+
+@pytest.fixture(params=sorted(LITERALS))
+def origin(request: pytest.FixtureRequest, shop: Shop) -> str:
+    return f"http://{LITERALS[request.param]}:{shop.server.port}"
+
+
+@pytest.fixture(params=SCHEMES)
+async def visitor(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page in one colour scheme, and what its console complained of."""
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    context = await browser.new_context(viewport=DESKTOP, color_scheme=request.param)
+    page = await context.new_page()
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page, complaints
+    await context.close()
+
+
+async def test_every_page_is_accessible_and_fits(visitor: tuple[Page, list[str]], origin: str) -> None:
+    page, complaints = visitor
+    for path in PAGES:
+        await page.set_viewport_size(DESKTOP)
+        answer = await page.goto(origin + path)
+        assert answer is not None
+        assert answer.status == 200
+        await expect(page.locator("h1")).to_have_count(1)
+        for landmark in ("header", "nav", "main", "footer"):
+            assert await page.locator(landmark).count() >= 1, f"{path} has no {landmark}"
+        found = (await Axe().run(page)).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], path
+        await page.set_viewport_size(PHONE)
+        assert await page.evaluate(_SIDEWAYS) <= 0, f"{path} scrolls sideways at 390 px"
+    assert complaints == []
+
+
+async def test_the_error_page_is_the_brands_own(visitor: tuple[Page, list[str]], origin: str) -> None:
+    page, _ = visitor
+    answer = await page.goto(origin + "/nowhere")
+    assert answer is not None
+    assert answer.status == 404
+    await expect(page.locator("h1")).to_have_count(1)
+    assert (await Axe().run(page)).violations_count == 0
+
+
+async def test_code_can_be_copied_and_says_so(browser: Browser, origin: str) -> None:
+    context = await browser.new_context(viewport=DESKTOP, permissions=["clipboard-read", "clipboard-write"])
+    page = await context.new_page()
+    await page.goto(origin + "/docs/quickstart")
+    await page.get_by_role("button", name="Copy").first.click()
+    await expect(page.locator("#announce")).not_to_be_empty()
+    copied = await page.evaluate("() => navigator.clipboard.readText()")
+    assert copied.strip() != ""
+    await context.close()
+
+
+async def test_pages_work_without_javascript(browser: Browser, origin: str) -> None:
+    context = await browser.new_context(viewport=PHONE, java_script_enabled=False)
+    page = await context.new_page()
+    for path in PAGES:
+        await page.goto(origin + path)
+        await expect(page.locator("h1")).to_be_visible()
+        assert await page.get_by_role("button", name="Copy").count() == 0, f"{path} shows a button that can't work"
+    await context.close()
+
+
+async def test_the_first_tab_stop_skips_to_the_content(page: Page, origin: str) -> None:
+    await page.goto(origin + "/pricing")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_be_focused()
+
+
+async def test_the_scheme_can_be_chosen_and_is_remembered(page: Page, origin: str) -> None:
+    await page.emulate_media(color_scheme="light")
+    await page.goto(origin + "/")
+    read = "() => getComputedStyle(document.body).backgroundColor"
+    before = await page.evaluate(read)
+    await page.locator("[data-scheme-toggle]").first.click()
+    after = await page.evaluate(read)
+    assert after != before
+    await page.goto(origin + "/faq")
+    assert await page.evaluate(read) == after

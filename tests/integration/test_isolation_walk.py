@@ -1,0 +1,265 @@
+"""Every query of tenant data, asked in one tenant's name for what is another's: as if it did not exist.
+
+That each query takes its tenant is test_tenant_scoping.py's; here they run. A new query belongs into READS or WRITES.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, NoResultFound
+
+import reseller_kit.db
+from reseller_kit.core.errors import KitError
+from reseller_kit.core.ids import new_id
+from reseller_kit.core.ledger import Grant
+from reseller_kit.db import (
+    accounts,
+    audit_log,
+    authentication,
+    credits,  # noqa: A004  # the concept has this name
+    customers,
+    keys,
+    price_versions,
+    prices,
+    provisioning,
+    tenants,
+    usage,
+)
+from reseller_kit.db import tables as t
+from reseller_kit.db.customers import Customer
+from reseller_kit.db.engine import Connection, Database, now_us
+from reseller_kit.db.ledger import GrantCredit, Idempotency
+from reseller_kit.db.usage import UsageFilter
+from reseller_kit.flows.unlock import unlock
+from reseller_kit.vault import key_digest
+from tests.support import factories as make
+
+NOBODY = 999_999
+FAR = 1 << 62
+
+
+class Things(Struct, frozen=True):
+    """What may be asked for by name or number."""
+
+    customer: Customer
+    key_id: str
+    digest: bytes
+    wallet: int
+    usage: str
+    prices: tuple[str, ...]
+    operation: str
+    host: str
+    package: str
+    member: str
+
+
+Read = Callable[[Connection, int, Things], Awaitable[Any]]
+
+READS: dict[str, Read] = {
+    "accounts.customer_wallet": lambda c, tenant, x: accounts.customer_wallet(c, tenant, x.customer.id),
+    "accounts.reseller_wallet": lambda c, tenant, _: accounts.reseller_wallet(c, tenant),
+    "audit_log.page": lambda c, tenant, _: audit_log.page(c, tenant, 100, None),
+    "authentication.find_key": lambda c, tenant, x: authentication.find_key(c, tenant, x.digest),
+    "credits.history": lambda c, tenant, x: credits.history(c, tenant, x.wallet, 100, None),
+    "credits.wallet_with_lots": lambda c, tenant, x: credits.wallet_with_lots(c, tenant, x.wallet),
+    "credits.was_done": lambda c, tenant, x: credits.was_done(c, tenant, "grant", x.operation),
+    "customers.find": lambda c, tenant, x: customers.find(c, tenant, x.customer.id),
+    "customers.page": lambda c, tenant, _: customers.page(c, tenant, 100, None),
+    "keys.find": lambda c, tenant, x: keys.find(c, tenant, x.key_id),
+    "keys.page": lambda c, tenant, x: keys.page(c, tenant, x.customer.id, 100, None),
+    "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
+    "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
+    "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
+    "tenants.domains": lambda c, tenant, _: tenants.domains(c, tenant),
+    "tenants.members": lambda c, tenant, _: tenants.members(c, tenant),
+    "usage.find": lambda c, tenant, x: usage.find(c, tenant, x.usage),
+    "usage.page": lambda c, tenant, x: usage.page(c, tenant, UsageFilter(customer_id=x.customer.id), 100),
+}
+WRITES: dict[str, Read] = {
+    "accounts.create_customer_wallet": lambda c, tenant, x: accounts.create_customer_wallet(c, tenant, x.customer.id),
+    "accounts.create_tenant_accounts": lambda c, tenant, _: accounts.create_tenant_accounts(c, tenant),
+    "audit_log.record": lambda c, tenant, x: audit_log.record(c, tenant, "test", "grant", "customer", x.customer.id),
+    "customers.add": lambda c, tenant, x: customers.add(c, tenant, structs.replace(x.customer, email="new@x.example")),
+    "customers.add_link": lambda c, tenant, x: customers.add_link(
+        c, tenant, x.customer.id, digest=b"0" * 32, purpose="reset", expires_at=FAR
+    ),
+    "customers.set_status": lambda c, tenant, x: customers.set_status(c, tenant, x.customer.id, "suspended", "test"),
+    "keys.add": lambda c, tenant, x: keys.add(c, tenant, key_of(x), b"1" * 32),
+    "keys.revoke": lambda c, tenant, x: keys.revoke(c, tenant, x.key_id, 5),
+    "provisioning.add_price_version": lambda c, tenant, _: provisioning.add_price_version(
+        c, tenant, "retail", "gpt-5-mini", {"prices": {"input": 1}}, 5
+    ),
+    "provisioning.detach_domain": lambda c, tenant, x: provisioning.detach_domain(c, tenant, x.host),
+    "provisioning.publish_package": lambda c, tenant, x: provisioning.publish_package(
+        c, tenant, x.package, {"id": "x"}
+    ),
+    "provisioning.put_owner": lambda c, tenant, x: provisioning.put_owner(c, tenant, x.member),
+    "provisioning.update_tenant": lambda c, tenant, _: provisioning.update_tenant(c, tenant, {"name": "Renamed"}),
+    "provisioning.withdraw_package": lambda c, tenant, x: provisioning.withdraw_package(c, tenant, x.package),
+    "tenants.add_domain": lambda c, tenant, x: tenants.add_domain(c, tenant, x.host, "storefront", is_primary=True),
+    "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
+    "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
+}
+MOVES_ON_PURPOSE = {
+    "provisioning.put_domain": "the operator's file gives a host to another tenant; the file is the one truth of hosts",
+}
+
+
+def key_of(x: Things) -> keys.ApiKey:
+    """A new key in the name of a customer that may be another tenant's."""
+    return keys.ApiKey(
+        id=new_id("key"),
+        tenant_id=x.customer.tenant_id,
+        customer_id=x.customer.id,
+        prefix="sk_forged",
+        name="",
+        limit_nano=None,
+        limit_reset=None,
+        models=(),
+        requests_per_minute=None,
+        expires_at=None,
+        revoked_at=None,
+        created_at=now_us(),
+    )
+
+
+def missing(things: Things) -> Things:
+    """The like of these, of nobody."""
+    customer = structs.replace(things.customer, id=new_id("cus"), email="nobody@x.example", wallet_id=NOBODY)
+    return Things(
+        customer=customer,
+        key_id=new_id("key"),
+        digest=b"9" * 32,
+        wallet=NOBODY,
+        usage=new_id("req"),
+        prices=tuple(new_id("prc") for _ in things.prices),
+        operation="never",
+        host="nowhere.example",
+        package="never",
+        member="nobody@x.example",
+    )
+
+
+def queries() -> set[str]:
+    """Every query of tenant data, by module and name; `operator*` modules read across tenants on purpose."""
+    found = set()
+    for info in pkgutil.iter_modules(reseller_kit.db.__path__):
+        if info.ispkg or info.name.startswith("operator"):
+            continue
+        module = importlib.import_module(f"reseller_kit.db.{info.name}")
+        for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
+            parameters = list(inspect.signature(function).parameters)
+            if function.__module__ == module.__name__ and parameters[1:2] == ["tenant_id"] and name[0] != "_":
+                found.add(f"{info.name}.{name}")
+    return found
+
+
+async def two_tenants(db: Database) -> tuple[int, int, Things]:
+    """The id of a tenant with one of everything, that of another one, and the first one's things."""
+    await make.make_platform(db)
+    ours = await make.make_tenant(db, "ours", hosts=["ours.example"])
+    theirs = await make.make_tenant(db, "theirs", hosts=["theirs.example"])
+    upstream = await make.make_upstream(db)
+    await make.make_model(db, upstream_id=upstream)
+    price_ids = await make.publish(db, ours, "gpt-5-mini", wholesale=make.COST, retail=make.COST)
+    customer = await make.make_customer(db, ours, "ada@ours.example")
+    await make.make_customer(db, theirs, "bob@theirs.example")
+    key = await make.make_key(db, customer)
+    await make.deposit(db, ours)
+    await grant_once(db, customer, "op-1")
+    call = await make.make_call(db, customer, key)
+    vault = await unlock(db, make.SECRET_KEY)
+    async with db.write() as connection:
+        await audit_log.record(connection, ours.id, "test", "create", "customer", customer.id)
+        await provisioning.publish_package(connection, ours.id, "starter", {"id": "starter", "title": "Starter"})
+        await tenants.add_member(connection, ours.id, "owner@ours.example", "owner")
+    digest = key_digest(vault.pepper, key.secret)
+    things = Things(
+        customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
+        "owner@ours.example",
+    )  # fmt: skip
+    return ours.id, theirs.id, things
+
+
+async def grant_once(db: Database, customer: Customer, operation: str) -> None:
+    grant = Grant(
+        lot_id=new_id("lot"),
+        txn_id=new_id("txn"),
+        tenant_id=customer.tenant_id,
+        wallet_id=customer.wallet_id,
+        amount=10**10,
+        kind="manual",
+        at=now_us(),
+    )
+    await make.post(db, GrantCredit(grant, Idempotency(operation="grant", key=operation, request_hash="0" * 64)))
+
+
+async def outcome(db: Database, read: Read, tenant_id: int, things: Things) -> object:
+    """What a query says: its result, or the kind of its refusal."""
+    try:
+        async with db.read() as connection:
+            return await read(connection, tenant_id, things)
+    except (KitError, NoResultFound, LookupError) as error:
+        return type(error)
+
+
+async def all_rows(connection: Connection, tenant_id: int) -> dict[str, list[Any]]:
+    """Everything that the database holds of a tenant."""
+    found = {}
+    for table in t.metadata.tables.values():
+        column = table.c.id if table is t.tenant else table.c.get("tenant_id")
+        if column is not None:
+            statement = select(table).where(column == tenant_id).order_by(*table.primary_key.columns)
+            found[table.name] = [tuple(row) for row in await connection.execute(statement)]
+    return found
+
+
+def test_every_query_is_walked() -> None:
+    assert queries() == {*READS, *WRITES, *MOVES_ON_PURPOSE}
+
+
+async def test_a_read_finds_nothing_of_another_tenant(db: Database) -> None:
+    ours, theirs, things = await two_tenants(db)
+    nothing = missing(things)
+    for name, read in READS.items():
+        own = await outcome(db, read, ours, things)
+        foreign = await outcome(db, read, theirs, things)
+        assert foreign == await outcome(db, read, theirs, nothing), name
+        assert own != foreign, f"{name} finds nothing even for its own tenant"
+
+
+async def test_a_write_changes_nothing_of_another_tenant(db: Database) -> None:
+    ours, theirs, things = await two_tenants(db)
+    async with db.read() as connection:
+        before = await all_rows(connection, ours)
+    assert sum(bool(rows) for rows in before.values()) > 12
+    for name, write in WRITES.items():
+        with contextlib.suppress(IntegrityError, KitError):
+            async with db.write() as connection:
+                await write(connection, theirs, things)
+        async with db.read() as connection:
+            assert await all_rows(connection, ours) == before, name
+
+
+async def test_a_read_is_one_moment(db: Database) -> None:
+    """Two statements of one read see the same state: a snapshot is never half old and half new."""
+    _, theirs, _ = await two_tenants(db)
+    async with db.read() as reading:
+        first = [tenant.name for tenant in [await tenants.find(reading, "theirs")] if tenant]
+        async with db.write() as writing:
+            await provisioning.update_tenant(writing, theirs, {"name": "Renamed"})
+        again = await tenants.find(reading, "theirs")
+        assert again is not None
+        assert [again.name] == first
+    async with db.read() as reading:
+        later = await tenants.find(reading, "theirs")
+    assert later is not None
+    assert later.name == "Renamed"

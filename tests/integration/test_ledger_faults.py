@@ -1,0 +1,265 @@
+"""The ledger writer when something breaks: callers that leave, lost connections, statements that fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, select, text, update
+
+from reseller_kit.core.errors import ServiceUnavailable
+from reseller_kit.core.ledger import Hold, HoldRefused
+from reseller_kit.db import tables as t
+from reseller_kit.db.engine import Database
+from reseller_kit.db.ledger import Checkpoint, Item, Posted, Settled, postgres, sqlite
+from reseller_kit.db.ledger.store import OutcomeUnknown
+from reseller_kit.flows.audit import audit
+from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
+from tests.support.writer import fail_batches, outcomes
+
+# An embedded database has no connection to lose.
+on_postgres = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
+END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% ledger'"
+
+
+async def test_closing_waits_for_what_was_submitted(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+
+        async def slowly(run: Callable[[], Awaitable[None]]) -> None:
+            await asyncio.sleep(0.05)
+            await run()
+
+        fail_batches(ledger, slowly)
+        waiting = [ledger.submit(hold(shop, 1)) for _ in range(300)]
+        await asyncio.sleep(0)
+    found = await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert all(isinstance(outcome, Hold) for outcome in found)
+    with pytest.raises(ServiceUnavailable):
+        await asyncio.wait_for(ledger.submit(hold(shop, 1)), 1)
+
+
+async def test_a_caller_that_left_before_its_hold_was_decided_gets_none(db: Database) -> None:
+    shop = await make_shop(db)
+    call = hold(shop, 5)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+        await ledger.submit(call)
+        left = ledger.submit(hold(shop, 100))
+        left.cancel()
+        ending = ledger.submit(settle(shop, call, {"input": 1}))
+        ending.cancel()
+        await ledger.submit(hold(shop, 7))
+    assert await wallet(db, shop.wallet_id) == (997, 7, 0)
+
+
+async def test_an_answer_lost_after_the_commit_is_found_again(db: Database) -> None:
+    shop = await make_shop(db)
+    call = hold(shop, 100)
+    async with open_ledger(db) as ledger:
+        await asyncio.gather(
+            ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)), ledger.submit(call)
+        )
+        lost = 0
+
+        async def lose_the_answer(run: Callable[[], Awaitable[None]]) -> None:
+            nonlocal lost
+            await run()
+            lost += 1
+            if lost == 1:
+                raise OutcomeUnknown
+
+        fail_batches(ledger, lose_the_answer)
+        items: list[Item] = [
+            hold(shop, 30),
+            settle(shop, call, {"input": 10}),
+            grant(shop, 50),
+            take(shop, 20),
+            deposit(shop, -5),
+        ]
+        items += [hold(shop, 5_000), grant(shop, 8, key="k")]
+        found = await outcomes([ledger.submit(item) for item in items])
+        assert lost == 2
+        assert [type(outcome) for outcome in found] == [Hold, Settled, Posted, Posted, Posted, HoldRefused, Posted]
+        assert isinstance(found[0], Hold)
+        assert (found[0].retail, found[0].retail_version, found[0].state) == (30, shop.retail, "open")
+        assert (await audit(db)).findings == []
+    assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 50 - 20 + 8, 30, 0)
+    assert await wallet(db, shop.reseller_wallet) == (1_000 - 20 - 5, 0, 0)
+
+
+async def test_a_database_that_is_away_fails_everything_at_once(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+        tries = 0
+        away = True
+
+        async def refuse(run: Callable[[], Awaitable[None]]) -> None:
+            nonlocal tries
+            tries += 1
+            if away:
+                raise ConnectionRefusedError
+            await run()
+
+        fail_batches(ledger, refuse)
+        found = await outcomes([ledger.submit(hold(shop, 1)) for _ in range(100)])
+        assert all(isinstance(outcome, ServiceUnavailable) for outcome in found)
+        assert tries <= 4
+        away = False
+        assert isinstance(await ledger.submit(hold(shop, 1)), Hold)
+    assert await wallet(db, shop.wallet_id) == (1_000, 1, 0)
+
+
+@on_postgres
+async def test_a_lost_connection_is_made_anew(db: Database, backend: str) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+        async with db.write() as connection:
+            await connection.execute(text(END_SESSIONS))
+        assert isinstance(await ledger.submit(hold(shop, 1)), Hold)
+    assert await wallet(db, shop.wallet_id) == (1_000, 1, 0)
+
+
+@asynccontextmanager
+async def cutting_proxy(url: str) -> AsyncIterator[tuple[str, list[str]]]:
+    """A way to the database that swallows the answer to a COMMIT and hangs up, as often as its list has entries."""
+    target = make_url(url)
+    cuts: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, to_server = await asyncio.open_connection(target.host, target.port)
+        swallow = False
+
+        async def back() -> None:
+            while data := await upstream.read(65536):
+                if swallow:
+                    break
+                writer.write(data)
+            writer.close()
+            to_server.close()
+
+        answers = asyncio.create_task(back())
+        while data := await reader.read(65536):
+            if cuts and b"COMMIT" in data:
+                swallow = bool(cuts.pop())
+            to_server.write(data)
+        to_server.close()
+        await answers
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    yield target.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), cuts
+    server.close()
+
+
+@on_postgres
+async def test_a_connection_that_breaks_at_the_commit_neither_loses_nor_doubles(db: Database, backend: str) -> None:
+    shop = await make_shop(db)
+    call = hold(shop, 100)
+    async with cutting_proxy(db.url.render_as_string(hide_password=False)) as (url, cuts):
+        far = Database(url)
+        async with open_ledger(far) as ledger:
+            await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
+            await ledger.submit(call)
+            for item, kind in (
+                (hold(shop, 30), Hold),
+                (settle(shop, call, {"input": 10}), Settled),
+                (grant(shop, 5), Posted),
+            ):
+                cuts.append("cut")
+                assert isinstance(await ledger.submit(item), kind)
+                assert cuts == []
+            cuts += ["cut", "cut"]
+            with pytest.raises(ServiceUnavailable):
+                await ledger.submit(grant(shop, 2, key="k"))
+            assert await ledger.submit(grant(shop, 2, key="k")) is not None
+            assert (await audit(db)).findings == []
+        await far.close()
+    assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 5 + 2, 30, 0)
+
+
+async def test_another_processs_lock_is_waited_for(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+        async with db.write() as connection:
+            await connection.execute(update(t.account).where(t.account.c.id == shop.wallet_id).values(debt_nano=0))
+            waiting = [ledger.submit(hold(shop, 1)) for _ in range(10)]
+            await asyncio.sleep(0.3)
+            assert not any(future.done() for future in waiting)
+        found = await asyncio.gather(*waiting)
+    assert all(isinstance(outcome, Hold) for outcome in found)
+
+
+# --- Atomicity --------------------------------------------------------------------------------------------------------
+
+
+def break_statement(monkeypatch: pytest.MonkeyPatch, backend: str, number: int) -> list[str]:
+    """Every write from the `number`th on fails, in whatever batch it is; the list shows which were asked for."""
+    asked: list[str] = []
+    module = sqlite if backend == "sqlite" else postgres
+
+    def count(statement: str) -> None:
+        asked.append(statement)
+        if len(asked) >= number:
+            raise RuntimeError("the statement failed")
+
+    real_sync, real_records = module._many, postgres.PostgresStore._records
+
+    def many(connection: Any, statement: str, rows: Any, **options: Any) -> Any:
+        if rows:
+            count(statement)
+        return real_sync(connection, statement, rows, **options)
+
+    async def records(self: Any, connection: Any, statement: str, table: str, rows: Any) -> None:
+        if rows:
+            count(statement)
+        await real_records(self, connection, statement, table, rows)
+
+    monkeypatch.setattr(module, "_many", many)
+    monkeypatch.setattr(postgres.PostgresStore, "_records", records)
+    return asked
+
+
+async def everything(db: Database) -> dict[str, list[Any]]:
+    tables = ("account", "lot", "hold", "key_window", "txn", "entry", "usage_record", "operation")
+    async with db.read() as connection:
+        return {name: sorted(map(repr, await connection.execute(select(t.metadata.tables[name])))) for name in tables}
+
+
+async def test_a_failure_between_any_two_statements_changes_nothing(
+    db: Database, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await make_shop(db)
+    call = hold(shop, 100, 80, key_limit=5_000)
+    async with open_ledger(db) as ledger:
+        await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
+        await ledger.submit(call)
+        before, number, faults = await everything(db), 0, 0
+        items: list[Item] = [
+            hold(shop, 50, 40, key_limit=5_000),
+            settle(shop, call, {"input": 10}),
+            grant(shop, 5, key="k"),
+            Checkpoint(call.request.request_id, "{}"),
+        ]
+        while True:
+            number += 1
+            with monkeypatch.context() as patched:
+                break_statement(patched, backend, number)
+                found = await outcomes([ledger.submit(item) for item in items])
+            if not any(isinstance(outcome, Exception) for outcome in found):
+                break
+            faults += 1
+            written = [outcome for outcome in found if not isinstance(outcome, Exception)]
+            assert number > 5 or written == []
+            if not written:
+                assert await everything(db) == before
+        assert faults >= 5
+        assert (await audit(db)).findings == []
+    assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 5, 50, 0)
