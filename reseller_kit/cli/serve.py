@@ -24,6 +24,7 @@ from ..flows.unlock import unlock
 from ..settings import Settings, load
 from ..telemetry import logs
 from ..web.connection import Connection, close_stalled
+from .workers import supervise
 
 _DRAIN_SECONDS: Final = 30
 _DRAIN_POLL_SECONDS: Final = 0.05
@@ -34,11 +35,12 @@ _STALL_CHECK_TICKS: Final = 20
 
 
 class _Server(uvicorn.Server):
-    """Tells the application at the signal, not at the end, that it is draining."""
+    """Tells the application at the signal, not at the end, that it is draining. A worker ends with its `parent`."""
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(self, config: uvicorn.Config, application: Application, parent: int | None) -> None:
         super().__init__(config)
         self._application = application
+        self._parent = parent
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's signature
         """SIGTERM or SIGINT drains, a second SIGINT ends at once. Neither is raised again: a clean end is exit 0."""
@@ -48,6 +50,8 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
+        if self._parent is not None and os.getppid() != self._parent and not self.should_exit:
+            self.handle_exit(signal.SIGTERM, None)
         if counter % _STALL_CHECK_TICKS == 0:
             close_stalled(self.server_state.connections)
         return await super().on_tick(counter)
@@ -76,7 +80,8 @@ def serve(hosts: tuple[str, ...], port: int, workers: int) -> None:
     if workers == 1:
         _run(settings, port, sockets)
     else:
-        _supervise(settings, port, sockets, workers)
+        parent = os.getpid()
+        supervise(workers, lambda: _run(settings, port, sockets, parent))
 
 
 async def _prepared(settings: Settings) -> Snapshot:
@@ -118,7 +123,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _run(settings: Settings, port: int, sockets: list[socket.socket]) -> None:
+def _run(settings: Settings, port: int, sockets: list[socket.socket], parent: int | None = None) -> None:
     application = Application(settings, port=port)
     config = uvicorn.Config(
         application,
@@ -133,41 +138,7 @@ def _run(settings: Settings, port: int, sockets: list[socket.socket]) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    server = _Server(config, application)
+    server = _Server(config, application, parent)
     server.run(sockets=sockets)
     if not server.started:
         raise InvalidRequest("The server could not start.", fix="The log lines above say why.")
-
-
-def _supervise(settings: Settings, port: int, sockets: list[socket.socket], workers: int) -> None:
-    """Keep this many worker processes running on the same sockets until SIGTERM or SIGINT."""
-    children = {_spawn(settings, port, sockets) for _ in range(workers)}
-    stopping = False
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-        for child in children:
-            os.kill(child, signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    while children:
-        child, _status = os.wait()
-        children.discard(child)
-        if not stopping:
-            children.add(_spawn(settings, port, sockets))
-
-
-def _spawn(settings: Settings, port: int, sockets: list[socket.socket]) -> int:
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            _run(settings, port, sockets)
-            status = 0
-        finally:
-            os._exit(status)
-    return child

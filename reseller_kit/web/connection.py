@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 STALL_SECONDS: Final = 30.0
 
@@ -55,7 +55,7 @@ class Connection(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         """Whether an earlier or the present request is being answered, so that more of the client is not awaited."""
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             return False
         return bool(self.pipeline) or cycle.response_started or not cycle.more_body

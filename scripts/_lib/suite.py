@@ -12,7 +12,11 @@ from scripts._lib.bootstrap import ROOT, VENV
 from scripts._lib.stages import Stage, Tally, run_stages
 
 TOOLS: Final = ("browser", "postgres", "node")
-CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Tool → names of its program, Debian package. PostgreSQL is a locked dependency.
+PROGRAMS: Final = {
+    "browser": (("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "chromium"),
+    "node": (("node", "nodejs"), "nodejs"),
+}
 _BIN: Final = VENV / "bin"
 
 
@@ -27,33 +31,36 @@ def check_stages() -> list[Stage]:
     ]
 
 
-def test_stages(mode: str, without: frozenset[str]) -> list[Stage]:
+def test_stages(mode: str, left_out: frozenset[str]) -> list[Stage]:
     """The tests of a mode ("fast", "default" or "full") but the long ones; the longest stages begin first."""
+    marks = ["not slow", *(f"not {tool}" for tool in TOOLS if tool in left_out)]
     if mode == "fast":
         # Fewer examples, not fewer properties.
         few = ("--hypothesis-profile=fast",)
+        marks.append("not thorough")
         return [
-            _pytest("sqlite", "tests/integration", marks="not postgres and not thorough", options=few),
-            _pytest("unit", "tests/unit", marks="not thorough", options=few),
-            _pytest("e2e", "tests/e2e", marks="not postgres and not thorough"),
+            _pytest("sqlite", "tests/integration", marks=[*marks, "not postgres"], options=few),
+            _pytest("unit", "tests/unit", marks=marks, options=few),
+            _pytest("e2e", "tests/e2e", marks=[*marks, "not postgres"]),
         ]
     stages = [
-        _pytest("postgres", "tests/integration", "tests/e2e", marks="postgres"),
-        _pytest("sqlite", "tests/integration", marks="not postgres"),
-        _pytest("e2e", "tests/e2e", marks="not postgres"),
-        _pytest("browser", "tests/browser"),
-        _pytest("unit", "tests/unit"),
+        _pytest("postgres", "tests/integration", "tests/e2e", marks=[*marks, "postgres"]),
+        _pytest("sqlite", "tests/integration", marks=[*marks, "not postgres"]),
+        _pytest("e2e", "tests/e2e", marks=[*marks, "not postgres"]),
+        _pytest("browser", "tests/browser", marks=marks),
+        _pytest("unit", "tests/unit", marks=marks),
     ]
-    return [stage for stage in stages if stage.name not in without]
+    return [stage for stage in stages if stage.name not in left_out]
 
 
-def long_stages() -> list[Stage]:
+def long_stages(left_out: frozenset[str]) -> list[Stage]:
     """What only a full run does, alone on the machine because it measures."""
-    slow = [_pytest("slow", "tests", marks="slow", slow=True)]
+    marks = ["slow", *(f"not {tool}" for tool in TOOLS if tool in left_out)]
+    stages = [_pytest("slow", "tests", marks=marks)]
     bench = ROOT / "scripts" / "bench"
     if bench.exists() and "--check" in bench.read_text(encoding="utf-8"):
-        slow.append(Stage("bench", (str(_BIN / "python"), str(bench), "--check")))
-    return slow
+        stages.append(Stage("bench", (str(_BIN / "python"), str(bench), "--check")))
+    return stages
 
 
 def run_check() -> int:
@@ -65,48 +72,48 @@ def run_check() -> int:
 def run_tests(mode: str, without: frozenset[str]) -> int:
     """scripts/test: run a mode and print the closing line. Exit code 0 when nothing failed."""
     started = time.monotonic()
-    problems = _install_tools(mode, without)
-    outcomes = run_stages([*check_stages(), *test_stages(mode, without)])
+    left_out = frozenset(TOOLS) if mode == "fast" else without
+    missing = _install_tools(left_out)
+    possible = left_out | set(missing)
+    outcomes = run_stages([*check_stages(), *test_stages(mode, possible)])
     if mode == "full":
-        outcomes += run_stages(long_stages(), at_once=1)
-    total = Tally(failed=len(problems))
+        outcomes += run_stages(long_stages(possible), at_once=1)
+    total = Tally(failed=len(missing))
     for outcome in outcomes:
         total = total.plus(outcome.tally)
     print(f"{len(outcomes)} stages in {time.monotonic() - started:.0f} s")
-    for problem in problems:
-        print(f"FAIL  {problem}")
-    print(closing_line(total, mode, without), flush=True)
+    for tool, problem in missing.items():
+        print(f"FAIL  {tool}: {problem} (or leave it out: --without={tool})")
+    print(closing_line(total, left_out), flush=True)
     return 1 if total.failed else 0
 
 
-def closing_line(total: Tally, mode: str, without: frozenset[str]) -> str:
-    """The run's last line: the counts, then the tools that it was told to leave out."""
-    left_out = without | {"postgres", "browser"} if mode == "fast" else without
-    names = [name for name in TOOLS if name in left_out]
+def closing_line(total: Tally, left_out: frozenset[str]) -> str:
+    """The run's last line: the counts, then the tools that it was told to do without."""
+    names = [tool for tool in TOOLS if tool in left_out]
     return total.line() + (f"; not run: {', '.join(names)}" if names else "")
 
 
-def find_chromium() -> Path | None:
-    """The machine's Chromium or Chrome, or None."""
-    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+def find_program(tool: str) -> Path | None:
+    """The machine's program for a tool ("browser" or "node"), or None."""
+    names, _package = PROGRAMS[tool]
+    found = next(filter(None, map(shutil.which, names)), None)
     return Path(found) if found else None
 
 
-def _install_tools(mode: str, without: frozenset[str]) -> list[str]:
-    """Install what the mode needs. What cannot be installed is a failure, told now and again at the end."""
-    if mode == "fast" or "browser" in without or find_chromium():
-        return []
-    try:
-        bootstrap.install_debian("chromium")
-    except bootstrap.SetupFailed as error:
-        problem = f"browser: {error} (or leave it out with --without=browser)"
-        print(f"FAIL  {problem}", flush=True)
-        return [problem]
-    return []
+def _install_tools(left_out: frozenset[str]) -> dict[str, str]:
+    """Install the programs that tests need; those that could not be installed, with the reason."""
+    problems = {}
+    for tool, (_names, package) in PROGRAMS.items():
+        if tool in left_out or find_program(tool):
+            continue
+        try:
+            bootstrap.install_debian(package)
+        except bootstrap.SetupFailed as error:
+            problems[tool] = str(error)
+    return problems
 
 
-def _pytest(name: str, *paths: str, marks: str = "", slow: bool = False, options: tuple[str, ...] = ()) -> Stage:
-    expression = " and ".join(filter(None, [marks, "" if slow else "not slow"]))
-    present = tuple(path for path in paths if (ROOT / path).exists())
-    command = (str(_BIN / "python"), "-m", "pytest", "--quiet", "--color=no", "-m", expression, *options, *present)
-    return Stage(name, command, tests=True)
+def _pytest(name: str, *paths: str, marks: list[str], options: tuple[str, ...] = ()) -> Stage:
+    command = (str(_BIN / "python"), "-m", "pytest", "--quiet", "--color=no", "-m", " and ".join(marks), *options)
+    return Stage(name, (*command, *paths), tests=True)

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from scripts._lib.suite import find_chromium
+from scripts._lib.suite import find_program
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """A headless Chromium that resolves and reaches loopback alone."""
-    chromium = find_chromium()
+    chromium = find_program("browser")
     assert chromium is not None, "Chromium is missing: run scripts/test as root, or apt-get install chromium"
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(

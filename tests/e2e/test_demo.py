@@ -17,8 +17,6 @@ import pytest
 from scripts._lib.bootstrap import ROOT
 from scripts._lib.ports import free_port, is_listening
 
-pytestmark = pytest.mark.thorough
-
 UP_SECONDS = 180
 COMMAND = (sys.executable, str(ROOT / "scripts" / "demo"))
 

@@ -7,17 +7,26 @@ from dataclasses import replace
 
 import pytest
 from msgspec import structs
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from reseller_kit.core.errors import LedgerFault, NotFound
 from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import Database, now_us
 from reseller_kit.db.ledger import Checkpoint, Item, LostLease, Settled
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.expire import expire
 from tests.support.ledger import add_customer, deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
 from tests.support.writer import assert_sound, count
+
+LATER = 4_000_000_000_000_000
+
+
+async def run_out(db: Database) -> None:
+    """Lots that were to expire `LATER` expired a second ago."""
+    async with db.write() as connection:
+        c = t.lot.c
+        await connection.execute(update(t.lot).where(c.expires_at == LATER).values(expires_at=now_us() - 1_000_000))
 
 
 async def test_a_replayed_settle_charges_once(db: Database) -> None:
@@ -96,11 +105,10 @@ async def test_holds_of_expired_lots_settle_at_one_moment(db: Database) -> None:
     shop = await make_shop(db)
     calls = [hold(shop, 20) for _ in range(6)]
     async with open_ledger(db) as ledger:
-        soon = calls[-1].request.created_at + 200_000
-        await ledger.submit(grant(shop, 120, expires_at=soon))
+        await ledger.submit(grant(shop, 120, expires_at=LATER))
         placed = await asyncio.gather(*(ledger.submit(call) for call in calls))
         assert all(isinstance(outcome, Hold) for outcome in placed)
-        await asyncio.sleep(0.25)
+        await run_out(db)
         ends = [settle(shop, call, {"input": number}) for number, call in enumerate(calls)]
         at = max(end.capture.at for end in ends)
         ends = [structs.replace(end, capture=structs.replace(end.capture, at=at)) for end in ends]
@@ -128,16 +136,15 @@ async def test_lots_that_ran_out_go_to_breakage_but_for_what_is_reserved(db: Dat
     shop, other = await make_shop(db), await make_shop(db, "borealis")
     call = hold(shop, 30)
     async with open_ledger(db) as ledger, open_ledger(db) as second:
-        soon = call.request.created_at + 150_000
         await asyncio.gather(
-            ledger.submit(grant(shop, 100, expires_at=soon)),
-            ledger.submit(grant(shop, 7, expires_at=soon + 10**9)),
-            ledger.submit(grant(other, 9, expires_at=soon)),
+            ledger.submit(grant(shop, 100, expires_at=LATER)),
+            ledger.submit(grant(shop, 7, expires_at=LATER + 1)),
+            ledger.submit(grant(other, 9, expires_at=LATER)),
             ledger.submit(grant(other, 4)),
         )
         await ledger.submit(call)
         assert await expire(db, ledger) == 0
-        await asyncio.sleep(0.2)
+        await run_out(db)
         assert sum(await asyncio.gather(expire(db, ledger), expire(db, second))) == 2
         assert await wallet(db, shop.wallet_id) == (37, 30, 0)
         assert await wallet(db, other.wallet_id) == (4, 0, 0)

@@ -21,7 +21,7 @@ from reseller_kit.db.engine import Database
 from reseller_kit.db.ledger import LedgerWriter, Posted, Settled
 from reseller_kit.flows.audit import audit
 from tests.support.ledger import add_customer, deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
-from tests.support.writer import assert_sound, count, outcomes, watch_batches
+from tests.support.writer import assert_sound, count, outcomes, watch_batches, watch_failures
 
 # --- Batches ----------------------------------------------------------------------------------------------------------
 
@@ -228,6 +228,7 @@ async def test_many_wallets_in_two_writers_never_deadlock(db: Database) -> None:
     async with open_ledger(db) as one, open_ledger(db) as other:
         await asyncio.gather(*(one.submit(grant(shop, 100_000)) for shop in customers))
         await asyncio.gather(*(one.submit(deposit(shop, 1_000_000)) for shop in shops))
+        failures = [watch_failures(one), watch_failures(other)]
 
         async def calls(ledger: LedgerWriter) -> None:
             for _ in range(12):
@@ -239,6 +240,7 @@ async def test_many_wallets_in_two_writers_never_deadlock(db: Database) -> None:
 
         await asyncio.gather(*(calls(ledger) for ledger in (one, other) for _ in range(25)))
         report = await audit(db)
+    assert failures == [[], []]
     assert report.findings == []
     assert report.open_holds == 0
     assert await count(db, "usage_record") == 600

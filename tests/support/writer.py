@@ -33,6 +33,22 @@ def watch_batches(ledger: LedgerWriter) -> list[Batch]:
     return seen
 
 
+def watch_failures(ledger: LedgerWriter) -> list[Exception]:
+    """What the writer's store raises from now on, whether or not another try helps."""
+    seen: list[Exception] = []
+    run = ledger._store.run
+
+    async def watched(batch: Batch) -> None:
+        try:
+            await run(batch)
+        except Exception as error:
+            seen.append(error)
+            raise
+
+    ledger._store.run = watched  # type: ignore[method-assign]
+    return seen
+
+
 def fail_batches(ledger: LedgerWriter, fault: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]) -> None:
     """Let `fault` run each batch from now on; it is given the real thing to call."""
     run = ledger._store.run

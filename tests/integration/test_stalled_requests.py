@@ -1,0 +1,99 @@
+"""Requests that stop to arrive in the middle: the connection is closed, and only that one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from reseller_kit.web import connection as connection_module
+from reseller_kit.web.connection import Connection, close_stalled
+from scripts._lib.ports import free_port
+
+HEAD = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n"
+CLOSING = HEAD.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+
+
+async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Reads the body, waits as long as the path says, answers."""
+    while (message := await receive()).get("more_body"):
+        pass
+    if message["type"] == "http.disconnect":
+        return
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.6)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Server(uvicorn.Server):
+    async def on_tick(self, counter: int) -> bool:
+        close_stalled(self.server_state.connections)
+        return await super().on_tick(counter)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[int]:
+    port = free_port()
+    config = uvicorn.Config(echo, port=port, http=Connection, ws="none", lifespan="off", log_config=None)
+    server = Server(config)
+    task = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def received(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """What comes until the server closes, or for two seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(pause)
+        async with asyncio.timeout(2):
+            return await reader.read()
+    except TimeoutError:
+        return b"still open"
+    finally:
+        writer.close()
+
+
+@pytest.fixture(autouse=True)
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "STALL_SECONDS", 0.3)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(b"",), (b"POST /slow HT",), (HEAD[:-2],), (HEAD,), (HEAD, b"12345")],
+    ids=["silence", "line", "head", "no body", "half a body"],
+)
+async def test_a_request_that_stalls_is_ended(pieces: tuple[bytes, ...]) -> None:
+    async with serving() as port:
+        assert await received(port, *pieces) == b""
+
+
+async def test_a_request_that_is_slow_but_arrives_is_served() -> None:
+    async with serving() as port:
+        pieces = [CLOSING, *(b"%d" % n for n in range(10))]
+        assert (await received(port, *pieces, pause=0.1)).endswith(b"ok")
+
+
+async def test_an_answer_that_takes_long_is_waited_for() -> None:
+    async with serving() as port:
+        assert (await received(port, CLOSING + b"0123456789")).endswith(b"ok")
+
+
+async def test_a_second_request_may_wait_behind_the_first() -> None:
+    async with serving() as port:
+        # The second one's body comes only after the first one's slow answer.
+        answers = await received(port, HEAD + b"0123456789" + CLOSING, b"", b"0123456789", pause=0.25)
+        assert answers.count(b"ok") == 2
