@@ -15,6 +15,9 @@ NANO: Final = 1_000_000_000
 MAX_AMOUNT_NANO: Final = 10**9 * NANO
 """A billion dollars: far below the 64-bit limit, so sums of many amounts stay within it."""
 MAX_PRICE_PICO: Final = 10**6 * 10**12
+"""A million dollars for a unit."""
+MAX_TOKEN_PRICE_PICO: Final = 10**12
+"""A million dollars for a million tokens: no call can cost what 64 bits of nano-USD do not hold."""
 PPM: Final = 1_000_000
 _MAX_MARKUP_PPM: Final = 1_000 * PPM
 
@@ -46,12 +49,12 @@ def format_amount(nano: int) -> str:
 
 def parse_token_price(text: object) -> int:
     """USD per million tokens, as a decimal string with at most six decimals, to pico-USD per token."""
-    return _price(text, 6)
+    return _price(text, 6, MAX_TOKEN_PRICE_PICO)
 
 
 def parse_unit_price(text: object) -> int:
     """USD per unit (image, second, request …), as a decimal string with at most twelve decimals, to pico-USD."""
-    return _price(text, 12)
+    return _price(text, 12, MAX_PRICE_PICO)
 
 
 def format_token_price(pico: int) -> str:
@@ -95,11 +98,11 @@ def charge_nano(pico: int) -> int:
     return -(-pico // 1000)
 
 
-def _price(text: object, decimals: int) -> int:
+def _price(text: object, decimals: int, largest: int) -> int:
     value = _scaled(text, decimals, "price")
     if value < 0:
         raise InvalidAmount(f"Price {text} is negative.", fix="Give a price of 0 or more.")
-    if value > MAX_PRICE_PICO:
+    if value > largest:
         raise InvalidAmount(f"Price {text} is too large.", fix="The largest price is 1000000 per unit.")
     return value
 

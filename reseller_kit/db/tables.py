@@ -394,6 +394,12 @@ lot = Table(
         postgresql_where=text("remaining_nano > 0"),
         sqlite_where=text("remaining_nano > 0"),
     ),
+    Index(
+        "ix_lot_expiring",
+        "expires_at",
+        postgresql_where=text("remaining_nano > 0"),
+        sqlite_where=text("remaining_nano > 0"),
+    ),
     Index(None, "wallet_id", "id"),
 )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from typing import Final
 
 import msgspec
@@ -18,11 +20,13 @@ from ..db.leases import OrphanHold
 from ..db.ledger import Settle, UsageRow
 from .call.job import CallFacts, CheckpointFacts
 from .call.settle import quantities_of
+from .expire import expire
 from .runtime import Runtime
 from .snapshot import price_list
 
 _log = logging.getLogger(__name__)
 _RENEW_SECONDS: Final = 1
+_EXPIRE_SECONDS: Final = 60
 _FORGOTTEN_US: Final = 30_000_000
 _AT_ONCE: Final = 200
 
@@ -34,11 +38,18 @@ async def take_lease(runtime: Runtime) -> None:
 
 
 async def keep(runtime: Runtime) -> None:
-    """Renew the lease each second for ever, and sweep behind it; a fault is logged and tried again."""
+    """Renew the lease each second for ever, sweep behind it, and expire credit once a minute.
+
+    A fault is logged and tried again.
+    """
+    expired_at = -math.inf
     while True:
         try:
             await _renew(runtime)
             await sweep(runtime)
+            if time.monotonic() - expired_at >= _EXPIRE_SECONDS:
+                await expire(runtime.db, runtime.ledger)
+                expired_at = time.monotonic()
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did

@@ -416,6 +416,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("lot", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_lot_expiring",
+            ["expires_at"],
+            unique=False,
+            postgresql_where=sa.text("remaining_nano > 0"),
+            sqlite_where=sa.text("remaining_nano > 0"),
+        )
+        batch_op.create_index(
             "ix_lot_spendable",
             ["wallet_id"],
             unique=False,
