@@ -10,6 +10,7 @@ from reseller_kit.core.errors import InvalidAmount
 from reseller_kit.core.money import (
     MAX_AMOUNT_NANO,
     MAX_PRICE_PICO,
+    MAX_TOKEN_PRICE_PICO,
     NANO,
     PPM,
     add_markup,
@@ -96,7 +97,7 @@ def test_prices_survive_their_texts(pico: int) -> None:
     assert Fraction(format_token_price(pico)) == Fraction(pico, 10**6)
 
 
-@given(st.integers(0, 10**15))
+@given(st.integers(0, MAX_TOKEN_PRICE_PICO))
 def test_a_token_price_is_micro_dollars_per_million_tokens(pico: int) -> None:
     assert parse_token_price(format_token_price(pico)) == pico
 
