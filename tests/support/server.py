@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Installation:
     """One installation of the product: its data and its environment. Several servers may run on it."""
 
     folder: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)  # a failing test must not print the machine's
 
     def run(self, *arguments: str, stdin: str | None = None) -> Result:
         """Run a command as an operator would, without a terminal."""
