@@ -89,6 +89,8 @@ class Application:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Runtime]:
     """A runtime with its ledger writer, lease, sweep and watch, closed in reverse order."""
+    # Before there is a lease to renew and a call to answer: loading the tables would hold both up for seconds.
+    await asyncio.to_thread(warm)
     db = Database(settings.database_url)
     await schema.prepare(db)
     vault = await unlock(db, settings.secret_key)
@@ -107,8 +109,8 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         asyncio.create_task(sweep.keep(runtime), name="sweep"),
         asyncio.create_task(runtime.watch(), name="watch"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
-        asyncio.create_task(_settle_memory(), name="settle-memory"),
     ]
+    _settle_memory()
     try:
         yield runtime
     finally:
@@ -139,12 +141,11 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
     return OpenAIUpstream(target, list(config.api_keys))
 
 
-async def _settle_memory() -> None:
-    """Load the tokenizer's tables, then keep what lives as long as the process out of the collector's way.
+def _settle_memory() -> None:
+    """Keep what lives as long as the process out of the collector's way.
 
     Otherwise every full collection walks some hundred thousand objects that can't be garbage.
     """
-    await asyncio.to_thread(warm)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)

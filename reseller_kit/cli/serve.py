@@ -23,6 +23,7 @@ from ..flows import snapshot as snapshots
 from ..flows.unlock import unlock
 from ..settings import Settings, load
 from ..telemetry import logs
+from ..tokens import warm
 from ..web.connection import Connection, close_stalled
 from .workers import supervise
 
@@ -80,6 +81,8 @@ def serve(hosts: tuple[str, ...], port: int, workers: int) -> None:
     if workers == 1:
         _run(settings, port, sockets)
     else:
+        # Loaded here, the tokenizer's tables are in memory once for all workers.
+        warm()
         parent = os.getpid()
         supervise(workers, lambda: _run(settings, port, sockets, parent))
 

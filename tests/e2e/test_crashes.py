@@ -75,6 +75,38 @@ def test_the_next_start_ends_the_calls_of_a_process_that_was_killed(tmp_path: Pa
             assert next_start.http.get(f"http://127.0.0.2:{next_start.server.port}/").status_code == 200
 
 
+def test_a_process_that_was_taken_for_dead_claims_nothing(shop: Shop) -> None:
+    """Stopped for longer than its lease, it comes back to calls that a survivor has resolved."""
+    customer = shop.customer()
+    with shop.beside() as sleeper, ExitStack() as stack:
+        port, process = sleeper.server.port, sleeper.server.child.process
+        streaming, plain = (stack.enter_context(raw_http.connection(port)) for _ in range(2))
+        streaming.sendall(chat_request(customer, "[[input=500 cached=0 output=60 pace=0.1]]", stream=True))
+        plain.sendall(chat_request(customer, "[[delay=6]]"))
+        received = read_until(streaming, b"brown")
+        time.sleep(CHECKPOINT_SECONDS)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            records = eventually(lambda: found if len(found := shop.records(customer)) == 2 else None, "the sweep")
+        finally:
+            process.send_signal(signal.SIGCONT)
+        received += raw_http.read_all(streaming)
+        assert b"[DONE]" not in received
+        assert received.rstrip().endswith(b"}}")
+        answer = raw_http.parse(raw_http.read_all(plain))
+        assert answer is not None
+        assert answer.status == 503
+        url = f"http://127.0.0.1:{port}/v1/models"
+        eventually(lambda: shop.http.get(url, headers=customer.headers).status_code == 200, "the next epoch")
+        assert raw_http.exchange(port, chat_request(customer, "Hi")) is not None
+    assert sorted((record["status"], record["retail"] == "0.00") for record in records) == [
+        ("cut", False),
+        ("failed", True),
+    ]
+    assert shop.records(customer)[:2] == records
+    shop.assert_books_are_right()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_that_is_told_to_end_finishes_what_it_began(shop: Shop, workers: int) -> None:
     customer = shop.customer()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts._lib import bootstrap
 from tests.support.product import Customer, Shop
 
 
@@ -82,8 +83,9 @@ def test_the_python_snippet_runs_as_it_stands(any_shop: Shop, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("slug", ["lunaris", "solaria"])
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_curl_snippet_runs_as_it_stands(any_shop: Shop, slug: str, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        bootstrap.install_debian("curl")
     customer = any_shop.customer(slug)
     blocks = snippets(any_shop, customer)
     printed = run(["sh", "-s"], blocks["curl"], environment(blocks, customer), tmp_path)
@@ -92,7 +94,7 @@ def test_the_curl_snippet_runs_as_it_stands(any_shop: Shop, slug: str, tmp_path:
     assert (record["status"], record["stream"]) == ("ok", False)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+@pytest.mark.node
 def test_the_node_snippet_is_sound(any_shop: Shop, tmp_path: Path) -> None:
     customer = any_shop.customer("lunaris")
     blocks = snippets(any_shop, customer)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol, cast
 
 from msgspec import Struct
 
 from ...core.errors import KitError, UpstreamFailed, UpstreamRejected
 from ...core.usage import Usage
-from ...db.ledger import Checkpoint
+from ...db.ledger import Checkpoint, LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
 from ...wire.openai_answer import Answer, read_answer
@@ -180,12 +181,13 @@ async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response,
             note_failure(job, error)
     if tap.error is not None:
         note_failure(job, tap.error)
-    if _ended_well(call, tap):
-        usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok"))
-        await sink.send(tap.finish(usage), last=True)
-    else:
-        await settle(runtime, job, _stream_ending(job, call, tap, "cut"))
-        await sink.send(tap.fail(UpstreamFailed("cut")), last=True)
+    whole = _ended_well(call, tap)
+    try:
+        usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok" if whole else "cut"))
+        end = tap.finish(usage) if whole else tap.fail(UpstreamFailed("cut"))
+    except LostLease as error:
+        end = tap.fail(error)
+    await sink.send(end, last=True)
 
 
 class _Pulse:
@@ -279,13 +281,15 @@ async def _settle_failed(runtime: Runtime, job: Job, error: BaseException) -> No
         ending = Ending(status="refused", http_status=error.http_status)
     else:
         ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
-    await asyncio.shield(settle(runtime, job, ending))
+    with suppress(LostLease):
+        await asyncio.shield(settle(runtime, job, ending))
 
 
 async def _settle_cut(runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap | None, error: BaseException) -> None:
     """End a stream that was left or broke off: what had come is charged, nothing if there was none."""
     if tap is not None and tap.started:
-        await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))
+        with suppress(LostLease):
+            await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))
     else:
         await _settle_failed(runtime, job, error)
 

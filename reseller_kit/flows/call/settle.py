@@ -76,7 +76,8 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     """Resolve the job's hold and write its usage record; the usage that was charged.
 
     Returns once that is durable, or after five seconds of trying; then the settle goes on in the background and the
-    money stays held until it succeeds.
+    money stays held until it succeeds. Raises LostLease when another process took this one for dead and resolved the
+    hold: then nothing was written, and the answer must not look like one that was paid for.
     """
     usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
     item = _item(job, ending, usage, capped=capped)
@@ -113,6 +114,8 @@ def _after(
         runtime.metrics.count_call(job.storefront.slug, item.usage.status)
     elif isinstance(error, LostLease):
         _log.warning("the hold of %s was resolved by another process", job.request_id)
+        if not durable.done():
+            durable.set_exception(error)
     else:
         _log.error("settling %s failed; its money stays held", job.request_id, exc_info=error)
     release_slot(runtime, job.account.customer_id, job.request_id)
