@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import time
@@ -31,6 +32,8 @@ _DRAIN_SECONDS: Final = 30
 _DRAIN_POLL_SECONDS: Final = 0.05
 _CLOSE_SECONDS: Final = 5
 _KEEP_ALIVE_SECONDS: Final = 75
+_DEFAULT_HOST: Final = "127.0.0.1"
+_LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+", re.ASCII)
 _BACKLOG: Final = 2048
 _STALL_CHECK_TICKS: Final = 20
 
@@ -67,15 +70,22 @@ class _Server(uvicorn.Server):
 
 
 @click.command()
-@click.option("--host", "hosts", multiple=True, default=("127.0.0.1",), show_default=True, help="May be repeated.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    help="May be repeated. Default: 127.0.0.1 and the loopback addresses that storefronts have.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 def serve(hosts: tuple[str, ...], port: int, workers: int) -> None:
     """Serve every storefront until SIGTERM, which drains."""
     settings = load(os.environ)
     logs.configure(settings.log)
-    sockets = [_listen(host, port) for host in hosts]
+    sockets = [_listen(host, port) for host in hosts or (_DEFAULT_HOST,)]
     snapshot = asyncio.run(_prepared(settings))
+    if not hosts:
+        sockets += _listen_for(snapshot, port)
     for line in _announcement(snapshot, port):
         click.echo(line)
     if workers == 1:
@@ -107,6 +117,18 @@ def _announcement(snapshot: Snapshot, port: int) -> list[str]:
         shown = "" if state == "active" else f"  ({state})"
         lines.append(f"  {storefront.slug:<16} {public_url(host, snapshot.public_url, port)}{shown}")
     return lines
+
+
+def _listen_for(snapshot: Snapshot, port: int) -> list[socket.socket]:
+    """Sockets on storefronts' own loopback addresses, so that the URLs shown can be opened as they are."""
+    sockets = []
+    for host in sorted(snapshot.hosts):
+        if host != _DEFAULT_HOST and _LOOPBACK.fullmatch(host):
+            try:
+                sockets.append(_listen(host, port))
+            except InvalidRequest as error:
+                click.echo(f"{host} is left out. {error.message}", err=True)
+    return sockets
 
 
 def _listen(host: str, port: int) -> socket.socket:
