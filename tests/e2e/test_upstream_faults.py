@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -22,6 +22,12 @@ TRACES = (
 )  # fmt: skip
 Stream = Literal[True, False]
 ROLE = raw.delta(role="assistant", content="")
+
+
+@pytest.fixture(scope="module")
+def customer(shops: Callable[[str], Shop]) -> Customer:
+    """One customer for all calls whose own record says everything."""
+    return shops("sqlite").customer(credit="500.00")
 
 
 def assert_no_trace(answer: httpx.Response) -> None:
@@ -50,8 +56,6 @@ def assert_unavailable(shop: Shop, customer: Customer, answer: httpx.Response, a
     record = record_of(shop, customer, answer)
     assert (record["status"], record["http_status"], record["attempts"]) == ("failed", 503, attempts)
     assert {record["retail"], record["wholesale"], record["cost"]} == {"0.00"}
-    assert shop.balance(customer)["balance"] == "5.00"
-    assert shop.balance(customer)["held"] == "0.00"
 
 
 def assert_cut(shop: Shop, customer: Customer, answer: httpx.Response) -> dict[str, Any]:
@@ -69,8 +73,9 @@ def assert_cut(shop: Shop, customer: Customer, answer: httpx.Response) -> dict[s
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
-def test_a_request_that_the_upstream_refuses_is_refused_alike(any_shop: Shop, status: int, stream: Stream) -> None:
-    customer = any_shop.customer()
+def test_a_request_that_the_upstream_refuses_is_refused_alike(
+    any_shop: Shop, customer: Customer, status: int, stream: Stream
+) -> None:
     answer = any_shop.call(customer, f"[[status={status}]]", stream=stream)
     assert answer.status_code == status
     assert answer.json()["error"]["type"] == "invalid_request_error"
@@ -78,11 +83,9 @@ def test_a_request_that_the_upstream_refuses_is_refused_alike(any_shop: Shop, st
     assert_no_trace(answer)
     record = record_of(any_shop, customer, answer)
     assert (record["status"], record["http_status"], record["retail"]) == ("refused", status, "0.00")
-    assert any_shop.balance(customer)["balance"] == "5.00"
 
 
-def test_what_helps_the_caller_survives_the_cleaning(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_what_helps_the_caller_survives_the_cleaning(any_shop: Shop, customer: Customer) -> None:
     message = (
         "Unsupported value: 'temperature' does not support 0.1 with vendor/raw-1. Ask RawFeed at https://rawfeed.example"
         " with request id req_0123456789abcdef of org-rawfeed."
@@ -106,8 +109,9 @@ def test_what_helps_the_caller_survives_the_cleaning(any_shop: Shop) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [401, 402, 403, 408, 429, 500, 502, 503, 529])
-def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(any_shop: Shop, status: int, stream: Stream) -> None:
-    customer = any_shop.customer()
+def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(
+    any_shop: Shop, customer: Customer, status: int, stream: Stream
+) -> None:
     answer = any_shop.call(customer, f"[[status={status} retry_after=77]]", stream=stream)
     assert_unavailable(any_shop, customer, answer)
     assert "77" not in answer.headers.get("retry-after", "")
@@ -118,6 +122,8 @@ def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(any_shop: Shop, stat
 def test_a_call_that_fails_before_content_costs_nothing(shop: Shop, fault: str, stream: Stream) -> None:
     customer = shop.customer()
     assert_unavailable(shop, customer, shop.call(customer, f"[[{fault}]]", stream=stream))
+    left = shop.balance(customer)
+    assert (left["balance"], left["held"]) == ("5.00", "0.00")
     shop.assert_books_are_right()
 
 
@@ -150,8 +156,7 @@ FIRST_STREAM_FAULTS: dict[str, Sequence[Step]] = {**FIRST_ROUTE_FAULTS, **STREAM
 
 
 @pytest.mark.parametrize("fault", FIRST_ROUTE_FAULTS)
-def test_another_route_serves_what_the_first_could_not(any_shop: Shop, fault: str) -> None:
-    customer = any_shop.customer()
+def test_another_route_serves_what_the_first_could_not(any_shop: Shop, customer: Customer, fault: str) -> None:
     any_shop.rawfeed.will(FIRST_ROUTE_FAULTS[fault])
     answer = any_shop.call(customer, "[[input=700 cached=100 output=30]]", model="two-ways")
     assert_served_by_the_second(any_shop, customer, answer)
@@ -159,8 +164,7 @@ def test_another_route_serves_what_the_first_could_not(any_shop: Shop, fault: st
 
 
 @pytest.mark.parametrize("fault", FIRST_STREAM_FAULTS)
-def test_another_route_serves_a_stream(any_shop: Shop, fault: str) -> None:
-    customer = any_shop.customer()
+def test_another_route_serves_a_stream(any_shop: Shop, customer: Customer, fault: str) -> None:
     any_shop.rawfeed.will(FIRST_STREAM_FAULTS[fault])
     answer = any_shop.call(customer, "[[input=700 cached=100 output=30]]", model="two-ways", stream=True)
     assert_served_by_the_second(any_shop, customer, answer)
@@ -183,15 +187,13 @@ def assert_served_by_the_second(shop: Shop, customer: Customer, answer: httpx.Re
     assert Fraction(record["wholesale"]) == Fraction(700 * 1_100_000 + 30 * 3_850_000, 10**12)
 
 
-def test_when_every_route_fails_nobody_pays(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_when_every_route_fails_nobody_pays(any_shop: Shop, customer: Customer) -> None:
     any_shop.rawfeed.will([RESET])
     answer = any_shop.call(customer, "[[status=500]]", model="two-ways")
     assert_unavailable(any_shop, customer, answer, attempts=2)
 
 
-def test_a_refusal_of_the_request_is_not_tried_elsewhere(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_a_refusal_of_the_request_is_not_tried_elsewhere(any_shop: Shop, customer: Customer) -> None:
     any_shop.rawfeed.will([raw.answer({"error": {"message": "Invalid schema for response_format."}}, 400)])
     answer = any_shop.call(customer, model="two-ways")
     assert answer.status_code == 400
@@ -213,8 +215,7 @@ def test_a_stream_that_breaks_is_charged_for_what_came(shop: Shop, fault: str, k
     shop.assert_books_are_right()
 
 
-def test_the_sdk_raises_when_a_stream_breaks(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_the_sdk_raises_when_a_stream_breaks(any_shop: Shop, customer: Customer) -> None:
     chunks = any_shop.sdk(customer).chat.completions.create(
         model="gpt-5-mini", messages=[{"role": "user", "content": "[[error=6]]"}], stream=True
     )
@@ -225,8 +226,7 @@ def test_the_sdk_raises_when_a_stream_breaks(any_shop: Shop) -> None:
     assert seen == []
 
 
-def test_a_stream_may_end_without_its_last_word(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_a_stream_may_end_without_its_last_word(any_shop: Shop, customer: Customer) -> None:
     report = raw.event(choices=[], usage=raw.usage(40, 2))
     script: list[Step] = [raw.stream_head(), ROLE, raw.delta(content="Hello there"), raw.finish(), report, CLOSE]
     any_shop.rawfeed.will(script)
@@ -238,16 +238,14 @@ def test_a_stream_may_end_without_its_last_word(any_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("end", [CLOSE, RESET])
-def test_a_stream_is_whole_only_when_every_choice_is(any_shop: Shop, end: str) -> None:
-    customer = any_shop.customer()
+def test_a_stream_is_whole_only_when_every_choice_is(any_shop: Shop, customer: Customer, end: str) -> None:
     first, second = raw.delta(content="One whole answer."), raw.delta(1, content="And half of another")
     script: list[Step] = [raw.stream_head(), first, second, raw.finish(index=0), 0.05, end]
     any_shop.rawfeed.will(script)
     assert_cut(any_shop, customer, any_shop.call(customer, model="raw", stream=True, n=2))
 
 
-def test_after_its_last_word_a_stream_is_over(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_after_its_last_word_a_stream_is_over(any_shop: Shop, customer: Customer) -> None:
     done: list[Step] = [raw.delta(content="Hello"), raw.finish(), b"data: [DONE]\n\n"]
     any_shop.rawfeed.will([raw.stream_head(), *done, 60.0, raw.delta(content="too late")])
     answer = any_shop.call(customer, model="raw", stream=True)
@@ -256,8 +254,7 @@ def test_after_its_last_word_a_stream_is_over(any_shop: Shop) -> None:
     assert record_of(any_shop, customer, answer)["usage_source"] == "estimated"
 
 
-def test_a_connection_is_kept_for_the_next_stream(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_a_connection_is_kept_for_the_next_stream(any_shop: Shop, customer: Customer) -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     data = raw.delta(content="Hello") + raw.finish() + b"data: [DONE]\n\n"
     script: list[Step] = [head + b"%x\r\n%b\r\n" % (len(data), data), 0.05, b"0\r\n\r\n"]
@@ -284,8 +281,9 @@ def test_usage_that_nobody_reports_is_estimated_and_marked(shop: Shop, stream: S
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_absurd_usage_is_cut_to_what_is_possible_and_flagged(any_shop: Shop, stream: Stream) -> None:
-    customer = any_shop.customer()
+def test_absurd_usage_is_cut_to_what_is_possible_and_flagged(
+    any_shop: Shop, customer: Customer, stream: Stream
+) -> None:
     claim = "[[claim_input=999999999 claim_output=999999999]]"
     answer = any_shop.call(customer, claim, model="tiny", stream=stream, max_tokens=50, **_usage_wanted(stream))
     record = record_of(any_shop, customer, answer)
@@ -304,8 +302,9 @@ def test_absurd_usage_is_cut_to_what_is_possible_and_flagged(any_shop: Shop, str
         ("input=100 claim_cached=-5 output=9", (100, 0, 9)),
     ],
 )
-def test_figures_that_cannot_be_are_not_believed(any_shop: Shop, claim: str, counted: tuple[int, int, int]) -> None:
-    customer = any_shop.customer()
+def test_figures_that_cannot_be_are_not_believed(
+    any_shop: Shop, customer: Customer, claim: str, counted: tuple[int, int, int]
+) -> None:
     record = record_of(any_shop, customer, any_shop.call(customer, f"[[{claim}]]"))
     assert record["usage_capped"] is True
     assert (record["input_tokens"], record["cached_input_tokens"], record["output_tokens"]) == counted
@@ -313,8 +312,7 @@ def test_figures_that_cannot_be_are_not_believed(any_shop: Shop, claim: str, cou
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_blank_answer_is_charged_as_it_is_reported(any_shop: Shop, stream: Stream) -> None:
-    customer = any_shop.customer()
+def test_a_blank_answer_is_charged_as_it_is_reported(any_shop: Shop, customer: Customer, stream: Stream) -> None:
     answer = any_shop.call(customer, "[[nothing input=500]]", stream=stream)
     record = record_of(any_shop, customer, answer)
     (line,) = any_shop.journal(answer.headers["x-request-id"])
@@ -324,20 +322,17 @@ def test_a_blank_answer_is_charged_as_it_is_reported(any_shop: Shop, stream: Str
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_blank_answer_without_a_report_is_free(any_shop: Shop, stream: Stream) -> None:
-    customer = any_shop.customer()
+def test_a_blank_answer_without_a_report_is_free(any_shop: Shop, customer: Customer, stream: Stream) -> None:
     answer = any_shop.call(customer, "[[nothing no_usage input=500]]", stream=stream)
     assert answer.status_code == 200
     assert record_of(any_shop, customer, answer)["retail"] == "0.00"
 
 
-def test_a_plain_answer_that_breaks_off_costs_nothing(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_a_plain_answer_that_breaks_off_costs_nothing(any_shop: Shop, customer: Customer) -> None:
     assert_unavailable(any_shop, customer, any_shop.call(customer, "[[cut=200]]"))
 
 
-def test_operators_find_the_reason_in_the_log(any_shop: Shop) -> None:
-    customer = any_shop.customer()
+def test_operators_find_the_reason_in_the_log(any_shop: Shop, customer: Customer) -> None:
     any_shop.rawfeed.will([raw.stream_head(), raw.event(error={"message": "tokens ran out"}), CLOSE])
     any_shop.call(customer, model="two-ways", stream=True)
     (warning,) = [line for line in any_shop.log().splitlines() if "tokens ran out" in line]

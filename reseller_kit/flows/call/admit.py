@@ -107,6 +107,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         output_limit=outcome.output_limit,
         window=window,
         hold=outcome,
+        epoch=runtime.ledger.epoch,
         created_at=caller.now,
         started_ns=caller.started_ns,
         lowered=outcome.output_limit < request.terms.output_limit,

@@ -49,6 +49,8 @@ class Job(Struct, kw_only=True, eq=False):
     output_limit: int
     window: tuple[str, int] | None
     hold: Hold
+    epoch: int
+    """That of this process when the hold was placed."""
     created_at: int
     started_ns: int
     lowered: bool = False

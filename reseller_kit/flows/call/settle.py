@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 from msgspec import Struct
 
@@ -79,6 +79,8 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     money stays held until it succeeds. Raises LostLease when another process took this one for dead and resolved the
     hold: then nothing was written, and the answer must not look like one that was paid for.
     """
+    if job.epoch != runtime.ledger.epoch:
+        _lose(runtime, job)
     usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
     item = _item(job, ending, usage, capped=capped)
     job.settled = True
@@ -95,6 +97,14 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
     return usage
+
+
+def _lose(runtime: Runtime, job: Job) -> NoReturn:
+    """The hold is of an epoch that this process has lost: whoever sweeps resolves it."""
+    job.settled = True
+    release_slot(runtime, job.account.customer_id, job.request_id)
+    _log.warning("the hold of %s is left to the sweep", job.request_id)
+    raise LostLease("The service is restarting. Please try again in a moment.")
 
 
 def _release(durable: asyncio.Future[None]) -> None:
