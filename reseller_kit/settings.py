@@ -30,13 +30,16 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
         "generated into the data dir on SQLite; must be given on PostgreSQL",
         "Encrypts the data keys and the pepper that the database keeps.",
     ),
-    "CACHE_URL": ("in process", "redis://… (Redis or Valkey): limits and invalidation between replicas."),
+    "CACHE_URL": ("in process", "redis://… (Redis or Valkey). Checked, not used yet: limits are per process."),
     "CONFIG": ("./tenants.toml", "What plan and apply read."),
-    "MAIL_URL": ("file://<data dir>/mail", "file://DIR writes one .eml a mail; smtp://user:pass@host:587 sends."),
+    "MAIL_URL": (
+        "file://<data dir>/mail",
+        "file://DIR or smtp://user:pass@host:587. Checked, not used yet: no mail is sent.",
+    ),
     "LOG": ("json", "Format of log lines: json or console."),
     "TRUSTED_PROXIES": ("none", "Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."),
     "INTERNAL_PEERS": ("loopback", "Addresses that may ask /internal/* and /metrics."),
-    "OTLP_URL": ("none", "OpenTelemetry collector."),
+    "OTLP_URL": ("none", "OpenTelemetry collector. Checked, not used yet."),
 }
 """Name behind the prefix: (default as documented, meaning)."""
 
