@@ -57,7 +57,9 @@ def assert_all_were_resolved(shop: Shop, customer: Customer) -> None:
     assert len(shop.records(customer)) == 5
 
 
-def test_a_survivor_ends_the_calls_of_a_process_that_was_killed(shop: Shop) -> None:
+@pytest.mark.postgres
+def test_a_survivor_ends_the_calls_of_a_process_that_was_killed(shops: Callable[[str], Shop]) -> None:
+    shop = shops("postgres")
     customer = shop.customer()
     with shop.beside() as victim:
         kill_in_the_middle(shop, victim, customer)
@@ -107,12 +109,14 @@ def test_a_process_that_was_taken_for_dead_claims_nothing(shop: Shop) -> None:
     shop.assert_books_are_right()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("backend", "workers"), [("sqlite", 1), ("sqlite", 2), pytest.param("postgres", 1, marks=pytest.mark.postgres)]
+)
 def test_a_server_that_is_told_to_end_finishes_what_it_began(shop: Shop, workers: int) -> None:
     customer = shop.customer()
     with shop.beside(workers) as ending, raw_http.connection(ending.server.port) as opened:
         port, process = ending.server.port, ending.server.child.process
-        opened.sendall(chat_request(customer, "[[output=40 pace=0.1]]", stream=True))
+        opened.sendall(chat_request(customer, "[[output=35 pace=0.1]]", stream=True))
         received = read_until(opened, b"brown")
         process.send_signal(signal.SIGTERM)
         eventually(lambda: probe(port, "/readyz") == 503, "the answer that it is not ready")
@@ -125,7 +129,7 @@ def test_a_server_that_is_told_to_end_finishes_what_it_began(shop: Shop, workers
         assert process.wait(timeout=30) == 0
         assert b"error" not in received
     (record,) = shop.records(customer)
-    assert (record["status"], record["output_tokens"]) == ("ok", 40)
+    assert (record["status"], record["output_tokens"]) == ("ok", 35)
     shop.assert_books_are_right()
 
 

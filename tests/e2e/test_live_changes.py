@@ -160,11 +160,11 @@ def test_a_new_price_is_for_new_calls(shop: Shop) -> None:
     dearer = shop.text.replace('markup = "20%"', 'markup = "61.5%"')
     assert dearer != shop.text
     with restored(shop), raw_http.connection(shop.server.port) as opened:
-        opened.sendall(chat_request(customer, "[[input=900 cached=0 output=60 pace=0.1]]", stream=True))
+        opened.sendall(chat_request(customer, "[[input=900 cached=0 output=40 pace=0.1]]", stream=True))
         raw_http.read_until(opened, b"brown")
         shop.apply(dearer)
         eventually(lambda: dearer_price_is_shown(shop), "the new price", SOON)
-        new = shop.record(customer, shop.call(customer, "[[input=900 cached=0 output=60]]").headers["x-request-id"])
+        new = shop.record(customer, shop.call(customer, "[[input=900 cached=0 output=40]]").headers["x-request-id"])
         raw_http.read_until(opened, b"[DONE]")
     old = eventually(lambda: [record for record in shop.records(customer) if record["stream"]], "the settle")[0]
     usage = shop.journal(old["id"])[0]["usage"]
