@@ -224,3 +224,29 @@ def test_pipelined_requests_are_answered_in_order(any_shop: Shop) -> None:
         received = raw_http.read_all(opened)
     assert received.index(b"nothing-1") < received.index(b"nothing-2")
     assert received.count(b"HTTP/1.1 404") == 2
+
+
+def test_pages_refuse_in_their_own_brand(any_shop: Shop) -> None:
+    missing = any_shop.get("/nothing", "solaria.localhost")
+    refused = any_shop.request("POST", "/pricing", "solaria.localhost")
+    for page, status in ((missing, 404), (refused, 405)):
+        assert page.status_code == status
+        assert page.headers["content-type"].startswith("text/html")
+        assert page.headers["x-request-id"].startswith("req_")
+        assert "Solaria" in page.text
+    assert refused.headers["allow"] == "GET, HEAD"
+    assert "allow" not in missing.headers
+    head = any_shop.request("HEAD", "/pricing", "solaria.localhost")
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["content-length"]) > 1000
+
+
+def test_a_page_is_safe_to_show(any_shop: Shop) -> None:
+    for path in ("/", "/pricing", "/nothing"):
+        headers = any_shop.get(path, "solaria.localhost").headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'nonce-")
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert policy != any_shop.get(path, "solaria.localhost").headers["content-security-policy"]
