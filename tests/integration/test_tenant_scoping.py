@@ -32,7 +32,10 @@ SQL = re.compile(
 
 def modules() -> list[Path]:
     """The query modules. The ledger's hot batch is not among them: it checks each row's tenant itself."""
-    return sorted(path for path in DB.glob("*.py") if path.stem != "tables" and not path.stem.startswith("operator"))
+    apart = {DB / name for name in ("ledger", "migrations", "tables")}
+    return sorted(
+        path for path in DB.rglob("*.py") if not path.stem.startswith("operator") and apart.isdisjoint(path.parents)
+    )
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

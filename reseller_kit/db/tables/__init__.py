@@ -1,0 +1,67 @@
+"""The schema, on SQLite and PostgreSQL alike. Holds no query.
+
+Conventions: amounts are `*_nano` (nano-USD) and prices JSON integers (pico-USD); times are `*_at` in integer
+microseconds since 1970 UTC; every table of tenant data has `tenant_id`; nothing with history is ever deleted.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .base import metadata
+from .customers import api_key, customer, customer_link
+from .ledger import account, entry, hold, key_window, lot, operation, txn
+from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
+from .prices import price_version
+from .routing import model, route, upstream, upstream_key
+from .tenants import domain, member, package, tenant
+from .usage import usage_record
+
+__all__ = [
+    "UNSCOPED",
+    "account",
+    "api_key",
+    "applied_manifest",
+    "audit_log",
+    "customer",
+    "customer_link",
+    "domain",
+    "entry",
+    "hold",
+    "key_window",
+    "lease",
+    "lot",
+    "member",
+    "metadata",
+    "model",
+    "operation",
+    "package",
+    "platform",
+    "price_version",
+    "revision",
+    "revision_change",
+    "route",
+    "secret",
+    "tenant",
+    "txn",
+    "upstream",
+    "upstream_key",
+    "usage_record",
+]
+
+UNSCOPED: Final = frozenset(
+    {
+        "platform",
+        "applied_manifest",
+        "secret",
+        "revision",
+        "revision_change",
+        "lease",
+        "upstream",
+        "upstream_key",
+        "model",
+        "route",
+        "tenant",
+    }
+)
+"""Tables without tenant data: every other one has `tenant_id`, and every query of it names its tenant."""

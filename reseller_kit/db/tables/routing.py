@@ -1,0 +1,60 @@
+"""Upstreams, public models and the routes between them: the operator's own. Holds no query."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+
+from .base import BigInt, Document, at_column, id_column, metadata, text_column
+
+upstream = Table(
+    "upstream",
+    metadata,
+    id_column(),
+    text_column("name", unique=True),
+    text_column("dialect"),
+    text_column("base_url"),
+    Column("settings", Document, nullable=False),
+    text_column("status", server_default="active"),
+    at_column("created_at"),
+)
+"""A provider endpoint. `settings`: provider, api, timeouts, max_concurrency, headers as in tenants.toml."""
+
+upstream_key = Table(
+    "upstream_key",
+    metadata,
+    id_column(),
+    Column("upstream_id", BigInt, ForeignKey("upstream.id"), nullable=False),
+    text_column("reference"),
+    text_column("secret_name"),
+    text_column("fingerprint"),
+    Column("position", Integer, nullable=False),
+    UniqueConstraint("upstream_id", "position"),
+)
+
+model = Table(
+    "model",
+    metadata,
+    id_column(),
+    text_column("name", unique=True),
+    Column("context", BigInteger, nullable=False),
+    Column("max_output", BigInteger, nullable=False),
+    Column("settings", Document, nullable=False),
+    Column("cost_version", Text, ForeignKey("price_version.id"), nullable=False),
+    text_column("status", server_default="active"),
+    at_column("created_at"),
+)
+"""A public model. `settings`: the file's own fields; `cost_version`: what wholesale is derived from."""
+
+route = Table(
+    "route",
+    metadata,
+    id_column(),
+    Column("model_id", BigInt, ForeignKey("model.id"), nullable=False),
+    Column("upstream_id", BigInt, ForeignKey("upstream.id"), nullable=False),
+    text_column("upstream_model"),
+    Column("priority", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("cost_version", Text, ForeignKey("price_version.id"), nullable=False),
+    text_column("status", server_default="active"),
+    UniqueConstraint("model_id", "upstream_id", "upstream_model"),
+)
