@@ -33,12 +33,16 @@ _COLUMNS: Final = (
 
 def table(figures: Sequence[Figures]) -> str:
     """The figures as text, one line for each target and mode."""
-    rows = [_COLUMNS, *(_row(each) for each in figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return aligned([_COLUMNS, *(_row(each) for each in figures)], left=2)
+
+
+def aligned(rows: Sequence[Sequence[str]], *, left: int) -> str:
+    """Rows in columns: the first `left` columns to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if at < 2 else cell.rjust(width)
+            cell.ljust(width) if at < left else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

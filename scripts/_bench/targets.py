@@ -21,7 +21,7 @@ from scripts._lib.ports import free_port
 from scripts._lib.processes import running
 
 MODEL: Final = "gpt-5-mini"
-_TENANT: Final = "bench"
+TENANT: Final = "bench"
 _EMAIL: Final = "load@bench.example"
 _PAGE: Final = 1000
 _CONFIG: Final = """\
@@ -111,19 +111,58 @@ def passthrough(scratch: Path, cores: Cores, upstream: Target) -> Iterator[Targe
         yield Target("pass-through", port, pid)
 
 
+@dataclass(frozen=True)
+class Provisioned:
+    """The product's database with one storefront, and no server on it."""
+
+    operator: Operator
+    data: Path
+    server: postgres.Server | None
+
+    @property
+    def database_url(self) -> str:
+        """As RESELLER_KIT_DATABASE_URL takes it."""
+        if self.server is not None:
+            return self.server.url()
+        return f"sqlite+aiosqlite:///{self.data / 'reseller_kit.db'}"
+
+    @property
+    def database_pid(self) -> int | None:
+        """The database server, if there is one."""
+        return None if self.server is None else self.server.pid
+
+    @property
+    def secret_key(self) -> str:
+        """What opens the vault."""
+        given = self.operator.environment.get("RESELLER_KIT_SECRET_KEY")
+        return (self.data / "secret.key").read_text().strip() if given is None else given
+
+
 @contextmanager
-def gateway(scratch: Path, cores: Cores, upstream: Target, backend: str) -> Iterator[tuple[Target, Operator]]:
-    """The product on "sqlite" or "postgres", provisioned through its own command line."""
+def provisioned(scratch: Path, cores: Cores, backend: str, upstream_port: int = 9) -> Iterator[Provisioned]:
+    """One storefront with wholesale balance on "sqlite" or "postgres", made through the product's command line."""
     with _database(backend, cores) as server:
         data = scratch / backend
         data.mkdir()
-        operator = Operator(_environment(data, upstream, server))
-        key = _provision(operator, backend)
+        operator = Operator(_environment(data, upstream_port, server))
+        if server is not None:
+            operator.run("db", "upgrade")
+        operator.run("apply", "--yes")
+        operator.run("wholesale", "deposit", "--tenant", TENANT, "--amount", "1000000.00", "--reason", "load")
+        yield Provisioned(operator, data, server)
+
+
+@contextmanager
+def gateway(scratch: Path, cores: Cores, upstream: Target, backend: str) -> Iterator[tuple[Target, Operator]]:
+    """The product on "sqlite" or "postgres", provisioned through its own command line."""
+    with provisioned(scratch, cores, backend, upstream.port) as place:
+        operator = place.operator
+        key = _customer(operator)
         port = free_port()
         command = [sys.executable, "-m", "reseller_kit", "serve", "--host", "127.0.0.1", "--port", str(port)]
         name = f"gateway, {backend}"
         with _running(cores.measured, name, command, scratch, port, operator.environment) as pid:
-            yield Target(name, port, pid, key, None if server is None else server.pid), operator
+            yield Target(name, port, pid, key, place.database_pid), operator
 
 
 def count_usage(target: Target) -> int:
@@ -170,9 +209,9 @@ def _database(backend: str, cores: Cores) -> Iterator[postgres.Server | None]:
         yield server
 
 
-def _environment(data: Path, upstream: Target, server: postgres.Server | None) -> dict[str, str]:
+def _environment(data: Path, upstream_port: int, server: postgres.Server | None) -> dict[str, str]:
     config = data / "tenants.toml"
-    config.write_text(_CONFIG.format(port=upstream.port, model=MODEL, tenant=_TENANT), encoding="utf-8")
+    config.write_text(_CONFIG.format(port=upstream_port, model=MODEL, tenant=TENANT), encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RESELLER_KIT_")}
     own = {
         "BENCH_UPSTREAM_KEY": "sk-bench-upstream",
@@ -184,14 +223,10 @@ def _environment(data: Path, upstream: Target, server: postgres.Server | None) -
     return kept | own
 
 
-def _provision(operator: Operator, backend: str) -> str:
-    """A tenant, a customer with more credit than the load can spend, and the customer's key."""
-    if backend == "postgres":
-        operator.run("db", "upgrade")
-    operator.run("apply", "--yes")
-    operator.run("wholesale", "deposit", "--tenant", _TENANT, "--amount", "1000000.00", "--reason", "load")
-    operator.run("customer", "create", "--tenant", _TENANT, "--email", _EMAIL)
-    owner = ("--tenant", _TENANT, "--customer", _EMAIL)
+def _customer(operator: Operator) -> str:
+    """The key of a customer with more credit than the load can spend."""
+    owner = ("--tenant", TENANT, "--customer", _EMAIL)
+    operator.run("customer", "create", "--tenant", TENANT, "--email", _EMAIL)
     operator.run("credit", "grant", *owner, "--amount", "1000000.00", "--reason", "load")
     key: str = operator.run("key", "create", *owner)["key"]
     return key
