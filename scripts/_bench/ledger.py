@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -227,12 +227,14 @@ async def _payer(db: Database, vault: Vault, storefront: Storefront, number: int
 
 
 async def _figures(load: _Load, backend: str, concurrency: int, pairs: int, database_pid: int | None) -> Figures:
-    pids = [os.getpid(), *([] if database_pid is None else [database_pid])]
-    before = [cores.cpu_seconds(pid) for pid in pids]
+    clocks: list[Callable[[], float]] = [time.process_time]
+    if database_pid is not None:
+        clocks.append(partial(cores.cpu_seconds, database_pid))
+    before = [clock() for clock in clocks]
     began = time.perf_counter()
     await load.run(pairs, concurrency)
     seconds = time.perf_counter() - began
-    cpu = [(cores.cpu_seconds(pid) - start) * 1e6 / pairs for pid, start in zip(pids, before, strict=True)]
+    cpu = [(clock() - start) * 1e6 / pairs for clock, start in zip(clocks, before, strict=True)]
     latencies = sorted(load.seconds)
     return Figures(
         backend=backend,

@@ -1,15 +1,19 @@
 """The ledger's transactions on PostgreSQL, by asyncpg. One connection; decides nothing.
 
-One statement a table: rows travel as one array a column, or as one array of records where there are many columns
-(asyncpg looks at each element of an array, but not into a record). Wallets, then key windows, are locked in id order;
-a wallet's lock also guards its lots and holds.
+Rows travel as one array a column, or as one array of records where there are many columns (asyncpg looks at each
+element of an array, but not into a record). What is written goes out in at most two statements, one common table
+expression a table: a round trip costs more than many rows do. Wallets, then key windows, are locked in id order; a
+wallet's lock also guards its lots and holds.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -131,7 +135,7 @@ _RECORDS: Final = {
 _TIMEOUT_SECONDS: Final = 10
 
 Connection: TypeAlias = Any
-"""asyncpg ships no types; its connection is used by `fetch`, `execute` and `transaction` alone."""
+"""asyncpg ships no types; its connection is used by `fetch…` and `transaction` alone."""
 
 
 class PostgresStore:
@@ -181,25 +185,36 @@ class PostgresStore:
             self._orders = {table: await _order(self._connection, table) for table in _RECORDS}
         return self._connection
 
-    async def _records(self, connection: Connection, statement: str, table: str, rows: Sequence[Row]) -> None:
-        if rows:
-            in_order = self._orders[table]
-            await connection.execute(statement, [in_order(row) for row in rows])
-
     async def _write(self, connection: Connection, batch: Batch) -> None:
-        await _many(connection, _INSERT_LOT, batch.lot_inserts())
-        await _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
-        await _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
-        await _many(connection, _UPSERT_WINDOW, batch.window_upserts())
-        await self._records(connection, _INSERT_HOLD, "hold", batch.hold_inserts)
-        await _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
-        await _many(connection, _CHECKPOINT, batch.checkpoint_rows())
-        if batch.txns:
-            await self._records(connection, _INSERT_TXN, "txn", batch.txn_rows())
-            sinks = await self._sink_accounts(connection, batch.sink_tenants())
-            await self._records(connection, _INSERT_ENTRY, "entry", batch.entry_rows(sinks))
-        await self._records(connection, _INSERT_USAGE, "usage_record", batch.usage)
-        await _many(connection, _INSERT_OPERATION, batch.operations)
+        sinks = await self._sink_accounts(connection, batch.sink_tenants()) if batch.txns else {}
+        # What makes a row goes before what changes one: parts of one statement do not see each other's rows.
+        await _write_parts(
+            connection,
+            (
+                _Part("lots_made", _INSERT_LOT, _transposed(batch.lot_inserts())),
+                _Part("holds_made", _INSERT_HOLD, self._records("hold", batch.hold_inserts)),
+                _Part("checkpoints", _CHECKPOINT, _transposed(batch.checkpoint_rows())),
+            ),
+        )
+        accounts, lots, resolved = batch.account_updates(), batch.lot_updates(), batch.hold_updates
+        await _write_parts(
+            connection,
+            (
+                _Part("accounts", _UPDATE_ACCOUNT, _transposed(accounts), len(accounts)),
+                _Part("lots", _UPDATE_LOT, _transposed(lots), len(lots)),
+                _Part("windows", _UPSERT_WINDOW, _transposed(batch.window_upserts())),
+                _Part("holds", _RESOLVE_HOLD, _transposed(resolved), len(resolved)),
+                _Part("txns", _INSERT_TXN, self._records("txn", batch.txn_rows())),
+                _Part("entries", _INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
+                _Part("records", _INSERT_USAGE, self._records("usage_record", batch.usage)),
+                _Part("operations", _INSERT_OPERATION, _transposed(batch.operations)),
+            ),
+        )
+
+    def _records(self, table: str, rows: Sequence[Row]) -> list[Any]:
+        """The one parameter that holds rows as records in the database's own order of columns."""
+        in_order = self._orders[table]
+        return [[in_order(row) for row in rows]] if rows else []
 
     async def _sink_accounts(self, connection: Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
@@ -239,13 +254,42 @@ async def _read(connection: Connection, needs: Needs) -> Loaded:
     )
 
 
-async def _many(connection: Connection, statement: str, rows: Sequence[Row], *, counted: bool = False) -> None:
-    if not rows:
+class _Part(NamedTuple):
+    """One table's share of a statement; without parameters it is left out. `expected`: rows that must be affected."""
+
+    name: str
+    statement: str
+    parameters: list[Any]
+    expected: int | None = None
+
+
+async def _write_parts(connection: Connection, parts: Sequence[_Part]) -> None:
+    """Write several tables in one round trip. Raises RuntimeError when a row to be changed was not there."""
+    present = [part for part in parts if part.parameters]
+    if not present:
         return
-    status = await connection.execute(statement, *_transposed(rows))
-    if counted and int(status.rpartition(" ")[2]) != len(rows):
-        raise RuntimeError(f"{status}, but {len(rows)} rows were to be written")
+    statement = _joined(tuple((part.name, part.statement, len(part.parameters)) for part in present))
+    counts = await connection.fetchrow(statement, *chain.from_iterable(part.parameters for part in present))
+    for part, count in zip(present, counts, strict=True):
+        if part.expected not in {None, count}:
+            raise RuntimeError(f"{part.name}: {count} of {part.expected} rows were there to write")
+
+
+@lru_cache(maxsize=256)
+def _joined(parts: tuple[tuple[str, str, int], ...]) -> str:
+    """One statement that carries out each part and answers with the rows that each affected."""
+    shares, first = [], 0
+    for name, statement, parameters in parts:
+        shares.append(f"{name} AS ({_renumbered(statement, first)} RETURNING 1)")
+        first += parameters
+    counts = ", ".join(f"(SELECT count(*) FROM {name})" for name, _, _ in parts)  # noqa: S608  # names as in `_write`
+    return f"WITH {', '.join(shares)} SELECT {counts}"
+
+
+def _renumbered(statement: str, by: int) -> str:
+    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", statement)
 
 
 def _transposed(rows: Sequence[Row]) -> list[list[Any]]:
+    """One list a column; none at all without rows."""
     return [list(column) for column in zip(*rows, strict=True)]
