@@ -1,7 +1,8 @@
 """Connections to the database. Opens transactions; holds no query and no schema.
 
-`read()` is a read-only snapshot, `write()` one explicit transaction that commits on return and rolls back on any
-exception. On SQLite a write begins with BEGIN IMMEDIATE, so it never fails half-way for want of the lock.
+`read(scope)` is a read-only snapshot, `write(scope)` one explicit transaction that commits on return and rolls back
+on any exception; both name whose rows they may see. On SQLite a write begins with BEGIN IMMEDIATE, so it never fails
+half-way for want of the lock.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ..core.errors import InvalidRequest
+from . import scope as scopes
 from . import sqlite_driver
+from .scope import EVERY_TENANT, NO_TENANT, TenantScope
+
+__all__ = ["EVERY_TENANT", "NO_TENANT", "Backend", "Connection", "Database", "TenantScope", "now_us"]
 
 Backend = Literal["sqlite", "postgresql"]
 Connection: TypeAlias = AsyncConnection
@@ -51,15 +56,17 @@ class Database:
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A read-only transaction."""
+    async def read(self, scope: TenantScope) -> AsyncIterator[AsyncConnection]:
+        """A read-only transaction that may see the rows of `scope`."""
         async with self._reader.connect() as connection:
+            await scopes.enter(connection, scope)
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits when the block ends and rolls back when it raises."""
+    async def write(self, scope: TenantScope) -> AsyncIterator[AsyncConnection]:
+        """A transaction on the rows of `scope` that commits when the block ends and rolls back when it raises."""
         async with self._writer.begin() as connection:
+            await scopes.enter(connection, scope)
             yield connection
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import inspect, select
 
 from ..core.errors import Conflict, InvalidRequest, NotFound
 from . import schema, sqlite_driver
-from .engine import Database, now_us
+from .engine import NO_TENANT, Database, now_us
 from .tables import lease
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -60,7 +60,7 @@ def require_file(db: Database) -> None:
 async def refuse_while_serving(db: Database) -> None:
     """Raises Conflict while a server's lease on this database is fresh."""
     alive = now_us() - schema.LEASE_SECONDS * 1_000_000
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         if not await connection.run_sync(lambda sync: inspect(sync).has_table("lease")):
             return
         owner = await connection.scalar(select(lease.c.owner).where(lease.c.renewed_at > alive))

@@ -22,7 +22,6 @@ __all__ = [
     "Totals",
     "UsageFacts",
     "entries_of",
-    "freeze",
     "of_tenant",
     "offenders",
     "open_allocations",
@@ -91,15 +90,6 @@ class PostedEntry(Struct, frozen=True, kw_only=True):
     kind: str
     owner: str
     amount_nano: int
-
-
-async def freeze(connection: Connection) -> None:
-    """Make the rest of this transaction see one moment, however long it takes. First statement of a transaction.
-
-    SQLite's read transactions are snapshots already; PostgreSQL's show each statement the newest rows by default.
-    """
-    if connection.dialect.name == "postgresql":
-        await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 async def totals(connection: Connection, tenant_id: int | None) -> Totals:

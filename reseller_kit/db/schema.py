@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, select, text
 
 from ..core.errors import SchemaOutdated
-from .engine import Database, now_us
+from .engine import NO_TENANT, Database, now_us
 from .tables import lease
 
 LEASE_SECONDS: Final = 3
@@ -40,7 +40,7 @@ async def prepare(db: Database) -> None:
 
 async def current_revision(db: Database) -> str | None:
     """The schema revision that the database is at; None for an empty one."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         return await connection.run_sync(_current)
 
 
@@ -49,7 +49,7 @@ async def upgrade(db: Database) -> list[str]:
 
     Raises SchemaOutdated while a server of another schema runs, or when the database is newer than this version.
     """
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         return await connection.run_sync(_upgrade)
 
 

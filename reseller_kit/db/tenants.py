@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
 from .engine import now_us
+from .scope import admit
 
 Connection: TypeAlias = AsyncConnection
 """What queries run on, for flows that pass it from one query to the next."""
@@ -74,7 +75,7 @@ async def add(
     timezone: str,
     settings: dict[str, Any],
 ) -> int:
-    """A new tenant's row; its id. Hosts and accounts are made apart."""
+    """A new tenant's row, admitted to the transaction; its id. Hosts and accounts are made apart."""
     row = {
         "slug": slug,
         "name": name,
@@ -84,7 +85,9 @@ async def add(
         "settings": settings,
         "created_at": now_us(),
     }
-    return int(await connection.scalar(insert(t.tenant).values(row).returning(t.tenant.c.id)) or 0)
+    tenant_id = int(await connection.scalar(insert(t.tenant).values(row).returning(t.tenant.c.id)) or 0)
+    await admit(connection, tenant_id)
+    return tenant_id
 
 
 async def set_suspended(connection: AsyncConnection, tenant_id: int, at: int | None, reason: str | None) -> None:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ..core.ledger import call_txn_id
 from ..core.money import format_amount
 from ..db import operator_audit, operator_checks
-from ..db.engine import Database, now_us
+from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_audit import Connection, PostedEntry, UsageFacts
 from ..db.schema import LEASE_SECONDS
 from .recompute import Level, PinnedPrices, pinned_prices, recompute, version_ids
@@ -47,8 +47,7 @@ class AuditReport(Struct, frozen=True, kw_only=True):
 async def audit(db: Database, *, tenant: int | None = None) -> AuditReport:
     """Check every invariant that stored data can show, of all tenants or of one."""
     found = _Findings()
-    async with db.read() as connection:
-        await operator_audit.freeze(connection)
+    async with db.read(EVERY_TENANT) as connection:
         totals = await operator_audit.totals(connection, tenant)
         if totals.imbalance:
             amount = format_amount(totals.imbalance)

@@ -45,7 +45,7 @@ class KeyCache:
     async def load(self, tenant_id: int, digest: bytes) -> KeyAccount | None:
         """The account from the database, kept unless something changed meanwhile."""
         generation = self._generation
-        async with self._db.read() as connection:
+        async with self._db.read(tenant_id) as connection:
             account = await find_key(connection, tenant_id, digest)
         if account is not None and generation == self._generation:
             self._found[tenant_id, digest] = account

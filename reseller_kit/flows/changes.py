@@ -8,7 +8,7 @@ from ..core.paging import Page, Window, after, page_of
 from ..db import audit_log, operator
 from ..db.audit_log import AuditRow
 from ..db.engine import Database
-from .tenants import require_tenant
+from .tenants import require_tenant, scope_of
 
 _LIST: Final = "events"
 
@@ -17,7 +17,7 @@ async def list_changes(db: Database, tenant_slug: str | None, window: Window) ->
     """Changes, newest first: a tenant's own, or everybody's and the platform's."""
     key = after(window, _LIST, (int,))
     before = int(key[0]) if key else None
-    async with db.read() as connection:
+    async with db.read(scope_of(tenant_slug)) as connection:
         if tenant_slug is None:
             rows = await operator.audit_page(connection, window.limit + 1, before)
         else:

@@ -16,7 +16,7 @@ from ..core.paging import Page, Window, after, page_of
 from ..db import audit_log
 from ..db.credits import HistoryLine, history, wallet_with_lots, was_done
 from ..db.customers import Customer
-from ..db.engine import Database, now_us
+from ..db.engine import NO_TENANT, Database, now_us
 from ..db.ledger import GrantCredit, Idempotency, MoveWholesale, Posted, TakeCredit, open_writer
 from ..db.tenants import Tenant
 from .customers import require_customer
@@ -118,7 +118,7 @@ async def adjust_credit(
 
 async def credit_balance(db: Database, tenant_slug: str, customer: str) -> CreditBalance:
     """A customer's wallet, lots and what is free now."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = await require_customer(connection, tenant, customer)
         wallet, lots = await wallet_with_lots(connection, tenant.id, owner.wallet_id)
@@ -129,7 +129,7 @@ async def credit_history(db: Database, tenant_slug: str, customer: str, window: 
     """The transactions of a customer's wallet, newest first."""
     key = after(window, _HISTORY, (int, str))
     before = (int(key[0]), str(key[1])) if key else None
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = await require_customer(connection, tenant, customer)
         rows = await history(connection, tenant.id, owner.wallet_id, window.limit + 1, before)
@@ -169,7 +169,7 @@ def idempotency(operation: str, key: str | None, arguments: list[Any]) -> Idempo
 
 
 async def _owner(db: Database, tenant_slug: str, customer: str) -> Owner:
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         return Owner(tenant, await require_customer(connection, tenant, customer))
 
@@ -177,11 +177,11 @@ async def _owner(db: Database, tenant_slug: str, customer: str) -> Owner:
 async def _was_done(db: Database, tenant: Tenant, once: Idempotency | None) -> bool:
     if once is None:
         return False
-    async with db.read() as connection:
+    async with db.read(tenant.id) as connection:
         return await was_done(connection, tenant.id, once.operation, once.key)
 
 
 async def _note(db: Database, owner: Owner, actor: str, action: str, posted: Posted, reason: str) -> None:
     facts = {"id": posted.id, "amount": format_amount(posted.amount), "reason": reason}
-    async with db.write() as connection:
+    async with db.write(owner.tenant.id) as connection:
         await audit_log.record(connection, owner.tenant.id, actor, action, "customer", owner.customer.id, after=facts)

@@ -16,7 +16,7 @@ from ..core.urls import public_url
 from ..db import audit_log, customers, revisions, tenants
 from ..db.accounts import create_customer_wallet
 from ..db.customers import Customer
-from ..db.engine import Database, now_us
+from ..db.engine import NO_TENANT, Database, now_us
 from ..db.tenants import Connection, Tenant
 from ..vault import Vault, token_digest
 from .tenants import require_tenant
@@ -59,7 +59,7 @@ async def create_customer(
     """
     address = normalise_email(email)
     token = secrets.token_urlsafe(32)
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         if await customers.find(connection, tenant.id, address) is not None:
             raise Conflict(
@@ -92,7 +92,7 @@ async def create_customer(
 async def list_customers(db: Database, tenant_slug: str, window: Window) -> Page[Customer]:
     """A tenant's customers, newest first."""
     key = after(window, _LIST, (str,))
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         rows = await customers.page(connection, tenant.id, window.limit + 1, str(key[0]) if key else None)
     return page_of(rows, window, _LIST, lambda row: (row.id,))
@@ -100,7 +100,7 @@ async def list_customers(db: Database, tenant_slug: str, window: Window) -> Page
 
 async def show_customer(db: Database, tenant_slug: str, reference: str) -> Customer:
     """One customer, by e-mail address or id. Raises NotFound."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         return await require_customer(connection, await require_tenant(connection, tenant_slug), reference)
 
 
@@ -117,7 +117,7 @@ async def resume_customer(db: Database, tenant_slug: str, reference: str, actor:
 async def _set_status(
     db: Database, tenant_slug: str, reference: str, status: str, reason: str | None, actor: str
 ) -> Customer:
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         customer = await require_customer(connection, tenant, reference)
         if customer.status != status:

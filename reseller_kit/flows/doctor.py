@@ -11,7 +11,7 @@ from ..core.money import format_amount, parse_amount
 from ..core.paging import MAX_LIMIT
 from ..db import customers, operator, prices, tenants, upstreams
 from ..db.accounts import Balance, reseller_wallet
-from ..db.engine import Database, now_us
+from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.tenants import Connection, Tenant
 from ..theming.library import read_themes, themes_dir
 from .prices import is_offered
@@ -60,7 +60,7 @@ async def examine_tenant(db: Database, slug: str) -> tuple[TenantDetail, list[Co
     """A tenant, and what keeps it from selling. Raises NotFound."""
     themes = frozenset(read_themes(themes_dir()))
     detail = await show_tenant(db, slug)
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         found = await _facts(connection, tenant)
     return detail, list(_complaints(found, themes))
@@ -70,7 +70,7 @@ async def examine(db: Database) -> list[Complaint]:
     """What is missing or wrong on the platform and at every tenant that is not archived."""
     themes = frozenset(read_themes(themes_dir()))
     found: list[Complaint] = []
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         if not await tenants.platform_settings(connection):
             fix = "Run: reseller-kit init, edit tenants.toml, then reseller-kit apply."
             return [_complaint("DR101", "platform", "No configuration was applied yet.", fix)]

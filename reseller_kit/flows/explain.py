@@ -9,7 +9,7 @@ from ..core.catalog import TOKEN_CLASSES
 from ..core.errors import NotFound
 from ..core.money import format_amount, format_token_price, format_unit_price
 from ..db import operator_audit
-from ..db.engine import Database
+from ..db.engine import EVERY_TENANT, Database
 from ..db.operator_audit import UsageFacts
 from .recompute import Level, Line, pinned_prices, recompute, version_ids
 
@@ -21,7 +21,7 @@ async def explain(db: Database, usage_id: str, *, tenant_id: int | None = None) 
     and exact amount in USD. `totals` by level: the exact sum, the amount it rounds up to at nano-USD, the stored
     amount, and whether these two match. Raises NotFound.
     """
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT if tenant_id is None else tenant_id) as connection:
         record = await operator_audit.usage_record(connection, usage_id, tenant_id)
         if record is None:
             raise NotFound(f"There is no usage record {usage_id}.", fix="List them with: reseller-kit usage list")

@@ -13,12 +13,12 @@ from ..core.ids import is_public_id, new_id
 from ..core.manifest.texts import GLOB
 from ..core.paging import Page, Window, after, page_of
 from ..db import audit_log, keys, operator, revisions
-from ..db.engine import Database, now_us
+from ..db.engine import NO_TENANT, Database, now_us
 from ..db.keys import ApiKey, OwnedKey
 from ..db.tenants import Connection, Tenant
 from ..vault import Vault, key_digest
 from .customers import require_customer
-from .tenants import require_tenant
+from .tenants import require_tenant, scope_of
 
 LimitReset = Literal["daily", "weekly", "monthly"]
 MAX_REQUESTS_PER_MINUTE: Final = 1_000_000
@@ -49,7 +49,7 @@ async def create_key(
 ) -> NewKey:
     """A new key of a customer. Raises InvalidRequest for terms that make no sense."""
     _check(terms)
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = await require_customer(connection, tenant, customer)
         secret, key = _make(tenant, owner.id, terms)
@@ -62,7 +62,7 @@ async def create_key(
 async def list_keys(db: Database, tenant_slug: str, customer: str | None, window: Window) -> Page[OwnedKey]:
     """A tenant's keys, or one customer's, newest first."""
     key = after(window, _LIST, (str,))
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = None if customer is None else (await require_customer(connection, tenant, customer)).id
         rows = await keys.page(connection, tenant.id, owner, window.limit + 1, str(key[0]) if key else None)
@@ -71,7 +71,7 @@ async def list_keys(db: Database, tenant_slug: str, customer: str | None, window
 
 async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str | None, actor: str) -> NewKey:
     """A new key with the same terms; the old one is revoked in the same transaction. Raises Conflict when it was."""
-    async with db.write() as connection:
+    async with db.write(scope_of(tenant_slug)) as connection:
         tenant, old = await _require_key(connection, key_id, tenant_slug)
         if old.key.revoked_at is not None:
             raise Conflict(f"The key {key_id} is revoked.", fix="Create a new one: reseller-kit key create")
@@ -87,7 +87,7 @@ async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str |
 
 async def revoke_key(db: Database, key_id: str, tenant_slug: str | None, actor: str) -> OwnedKey:
     """Refuse a key from now on, for good. Repeating is harmless."""
-    async with db.write() as connection:
+    async with db.write(scope_of(tenant_slug)) as connection:
         tenant, owned = await _require_key(connection, key_id, tenant_slug)
         if owned.key.revoked_at is not None:
             return owned

@@ -13,7 +13,7 @@ from ..core.errors import ModelNotFound
 from ..core.paging import Page, Window, after, page_of
 from ..core.pricing import price_of
 from ..db import prices
-from ..db.engine import Database, now_us
+from ..db.engine import NO_TENANT, Database, now_us
 from ..db.prices import Published, StoredVersion
 from ..db.tenants import Tenant
 from .tenants import require_tenant
@@ -40,7 +40,7 @@ async def show_prices(db: Database, tenant_slug: str, model: str | None) -> list
 
     Raises ModelNotFound for one that is not offered.
     """
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         published = await prices.in_force(connection, tenant.id, now_us())
     offered = [row for row in published if is_offered(tenant.settings, row.model)]
@@ -59,7 +59,7 @@ async def price_history(db: Database, tenant_slug: str, model: str | None, windo
     """Every price version of a tenant's models, newest first."""
     key = after(window, _LIST, (int, str))
     before = (int(key[0]), str(key[1])) if key else None
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         name = None if model is None else _public_name(tenant, model)
         rows = await prices.history(connection, tenant.id, name, window.limit + 1, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.errors import InvalidRequest
 from ..db import audit_log, secrets
-from ..db.engine import Database
+from ..db.engine import EVERY_TENANT, Database
 from ..db.secrets import StoredSecret
 from ..vault import DataKey
 from ..vault.rotation import reseal
@@ -20,7 +20,7 @@ async def rotate_secret(db: Database, old_key: str, new_key: str, actor: str) ->
     """
     if old_key == new_key:
         raise InvalidRequest("The new secret key is the present one.", fix="Give another key.")
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         stored = await secrets.fetch(connection, _DATA_KEY)
         pepper = await secrets.fetch(connection, _PEPPER)
         keys = [DataKey(row.name.removeprefix(_DATA_KEY), row.ciphertext) for row in stored]

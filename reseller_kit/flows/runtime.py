@@ -14,7 +14,7 @@ from ..core.limits import Bucket
 from ..core.storefront import Snapshot, UpstreamConfig
 from ..db import revisions
 from ..db.changes import ChangeProbe, open_probe
-from ..db.engine import Database
+from ..db.engine import NO_TENANT, Database
 from ..db.ledger import LedgerWriter
 from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
@@ -115,7 +115,7 @@ class Runtime:
             self._probe = open_probe(self.db)
         if await self._probe.revision() == self.snapshot.revision:
             return
-        async with self.db.read() as connection:
+        async with self.db.read(NO_TENANT) as connection:
             changes = await revisions.since(connection, self.snapshot.revision)
         for _, kind, ref in changes:
             if kind in {"key", "customer"}:

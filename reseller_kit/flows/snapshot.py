@@ -14,7 +14,7 @@ from ..core.manifest.leaves import is_reference
 from ..core.money import parse_amount
 from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
 from ..core.tenant import DomainRole, is_loopback_host
-from ..db.engine import Database, now_us
+from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.snapshot import SnapshotRows, read_all
 from ..vault import Vault
 
@@ -23,7 +23,7 @@ _Prices = dict[tuple[int, str, str], PriceVersion]
 
 async def load(db: Database, vault: Vault) -> Snapshot:
     """The snapshot as of now."""
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         rows = await read_all(connection, now_us())
     return build(rows, vault)
 

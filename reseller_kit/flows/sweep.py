@@ -15,7 +15,7 @@ from ..core.errors import ServiceUnavailable
 from ..core.ledger import Capture
 from ..core.usage import Usage
 from ..db import leases, price_versions, schema
-from ..db.engine import now_us
+from ..db.engine import EVERY_TENANT, NO_TENANT, now_us
 from ..db.leases import OrphanHold
 from ..db.ledger import Settle, UsageRow
 from .call.job import CallFacts, CheckpointFacts
@@ -33,7 +33,7 @@ _AT_ONCE: Final = 200
 
 async def take_lease(runtime: Runtime) -> None:
     """This process's first lease, under the writer's owner and epoch."""
-    async with runtime.db.write() as connection:
+    async with runtime.db.write(NO_TENANT) as connection:
         await leases.take(connection, runtime.ledger.owner, runtime.ledger.epoch, schema.head())
 
 
@@ -59,15 +59,15 @@ async def keep(runtime: Runtime) -> None:
 
 async def give_back(runtime: Runtime) -> None:
     """Drop the lease at a clean end."""
-    async with runtime.db.write() as connection:
+    async with runtime.db.write(NO_TENANT) as connection:
         await leases.release(connection, runtime.ledger.owner)
 
 
 async def sweep(runtime: Runtime) -> int:
     """Resolve the holds of dead owners, and this process's own that nobody works on; how many."""
-    async with runtime.db.write() as connection:
+    async with runtime.db.write(NO_TENANT) as connection:
         await leases.drop_stale(connection, schema.LEASE_SECONDS * 1_000_000)
-    async with runtime.db.read() as connection:
+    async with runtime.db.read(EVERY_TENANT) as connection:
         orphans = await leases.orphan_holds(connection, _AT_ONCE)
         own = await leases.open_holds(connection, runtime.ledger.owner, now_us() - _FORGOTTEN_US)
     forgotten = [hold for hold in own if hold.request_id not in runtime.active]
@@ -81,7 +81,7 @@ async def sweep(runtime: Runtime) -> int:
 
 async def _renew(runtime: Runtime) -> None:
     ledger = runtime.ledger
-    async with runtime.db.write() as connection:
+    async with runtime.db.write(NO_TENANT) as connection:
         if await leases.renew(connection, ledger.owner, ledger.epoch):
             return
         # Another process took us for dead and resolves our holds; begin again under the next epoch.
@@ -111,7 +111,7 @@ async def _settle_item(runtime: Runtime, hold: OrphanHold) -> Settle:
     retail = wholesale = cost = 0
     if seen is not None:
         ids = (hold.retail_version, hold.wholesale_version, seen.cost_version)
-        async with runtime.db.read() as connection:
+        async with runtime.db.read(hold.tenant_id) as connection:
             lists = await price_versions.lists_of(connection, hold.tenant_id, ids)
         retail, wholesale, cost = (pricing.charge(price_list(lists[name]), quantities_of(usage)) for name in ids)
     return Settle(

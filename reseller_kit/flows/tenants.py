@@ -16,7 +16,8 @@ from ..core.paging import Page, Window, after, page_of
 from ..core.tenant import TenantStatus, is_slug, normalise_host
 from ..db import audit_log, operator, revisions, tenants
 from ..db.accounts import create_tenant_accounts
-from ..db.engine import Database, now_us
+from ..db.engine import EVERY_TENANT, NO_TENANT, Database, TenantScope, now_us
+from ..db.scope import admit
 from ..db.tenants import Connection, Domain, Member, Tenant
 from ..theming.library import read_themes, themes_dir
 
@@ -53,19 +54,28 @@ class NewTenant(Struct, frozen=True, kw_only=True):
 
 
 async def require_tenant(connection: Connection, slug: str) -> Tenant:
-    """The tenant of this slug. Raises NotFound, which names what there is instead."""
+    """The tenant of this slug, whose rows the transaction may see from here on.
+
+    Raises NotFound, which names what there is instead.
+    """
     tenant = await tenants.find(connection, slug) if is_slug(slug) else None
     if tenant is None:
         known = await tenants.slugs(connection, _SHOWN_SLUGS)
         fix = f"There is: {', '.join(known)}." if known else "Run first: reseller-kit init, then reseller-kit apply."
         raise NotFound(f"There is no tenant {slug[:80]!r}.", fix=fix)
+    await admit(connection, tenant.id)
     return tenant
+
+
+def scope_of(tenant_slug: str | None) -> TenantScope:
+    """The scope to begin with where the operator may narrow to one tenant: `require_tenant` admits that one."""
+    return EVERY_TENANT if tenant_slug is None else NO_TENANT
 
 
 async def list_tenants(db: Database, window: Window) -> Page[TenantView]:
     """Every tenant, newest first."""
     key = after(window, _LIST, (int,))
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         rows = await operator.tenants(connection, window.limit + 1, int(key[0]) if key else None)
         domains = await operator.domains_of(connection, [row.id for row in rows])
         suffix = await _suffix(connection)
@@ -75,7 +85,7 @@ async def list_tenants(db: Database, window: Window) -> Page[TenantView]:
 
 async def show_tenant(db: Database, slug: str) -> TenantDetail:
     """One tenant. Raises NotFound."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         view = await _read_view(connection, tenant)
         return TenantDetail(view, await tenants.members(connection, tenant.id))
@@ -89,7 +99,7 @@ async def create_tenant(db: Database, new: NewTenant, actor: str) -> TenantDetai
     hosts = list(dict.fromkeys(normalise_host(host) for host in new.hosts))
     owners = list(dict.fromkeys(normalise_email(email) for email in new.owners))
     settings = _settings(new)
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await _refuse_taken(connection, new.slug, hosts)
         tenant_id = await tenants.add(
             connection,
@@ -122,7 +132,7 @@ async def resume_tenant(db: Database, slug: str, actor: str) -> TenantDetail:
 
 
 async def _set_suspended(db: Database, slug: str, reason: str | None, actor: str) -> TenantDetail:
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         if (tenant.suspended_at is not None) != (reason is not None):
             at = None if reason is None else now_us()
@@ -190,5 +200,5 @@ def _settings(new: NewTenant) -> dict[str, Any]:
 
 async def tenant_id_of(db: Database, slug: str) -> int:
     """The internal id of a tenant. Raises NotFound."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         return (await require_tenant(connection, slug)).id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..db import secrets
-from ..db.engine import Connection, Database
+from ..db.engine import NO_TENANT, Connection, Database
 from ..vault import DataKey, Vault, open_vault, seal_new_keys
 
 _DATA_KEY = "data_key:"
@@ -13,10 +13,10 @@ _FIRST_KEY_ID = "k0001"
 
 async def unlock(db: Database, secret_key: str) -> Vault:
     """The vault that `secret_key` opens. Raises WrongSecretKey when the database was made with another one."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         stored = await _stored_keys(connection)
     if not stored[0]:
-        async with db.write() as connection:
+        async with db.write(NO_TENANT) as connection:
             stored = await _stored_keys(connection)
             if not stored[0]:
                 data_key, pepper = seal_new_keys(secret_key, _FIRST_KEY_ID)

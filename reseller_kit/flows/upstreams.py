@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ..core.errors import NotFound
 from ..core.storefront import UpstreamConfig
 from ..db import upstreams
-from ..db.engine import Database
+from ..db.engine import NO_TENANT, Database
 from ..db.upstreams import Upstream as StoredUpstream
 from ..upstream.base import Check, Upstream
 from ..vault import Vault
@@ -17,7 +17,7 @@ from . import snapshot
 
 async def list_upstreams(db: Database) -> list[StoredUpstream]:
     """Every upstream, by name."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         return await upstreams.every(connection)
 
 

@@ -10,7 +10,7 @@ from ..db import operator, usage
 from ..db.engine import Database
 from ..db.usage import UsageFilter, UsageRecord
 from .customers import require_customer
-from .tenants import require_tenant
+from .tenants import require_tenant, scope_of
 
 _LIST: Final = "records"
 
@@ -25,7 +25,7 @@ async def list_usage(
         raise InvalidRequest(
             "A customer belongs to a tenant, and none is given.", param="tenant", fix="Give --tenant as well."
         )
-    async with db.read() as connection:
+    async with db.read(scope_of(tenant_slug)) as connection:
         if tenant_slug is None:
             rows = await operator.usage_page(connection, UsageFilter(None, since, before), window.limit + 1)
         else:

@@ -9,7 +9,7 @@ from ..core.ledger import WholesaleMove
 from ..core.money import format_amount, parse_amount
 from ..db import audit_log
 from ..db.accounts import Balance, reseller_wallet
-from ..db.engine import Database, now_us
+from ..db.engine import NO_TENANT, Database, now_us
 from ..db.ledger import MoveWholesale, Posted
 from .credits import idempotency, positive, post
 from .tenants import require_tenant
@@ -35,7 +35,7 @@ async def deposit(
     The same idempotency key with the same arguments answers as the first time; with others it raises Conflict.
     """
     positive(amount)
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         wallet = await reseller_wallet(connection, tenant.id)
     move = WholesaleMove(
@@ -49,7 +49,7 @@ async def deposit(
     posted = await post(db, MoveWholesale(move, idempotency("wholesale.deposit", idempotency_key, [amount, reason])))
     if posted.id == move.txn_id:
         facts = {"id": posted.id, "amount": format_amount(amount), "reason": reason}
-        async with db.write() as connection:
+        async with db.write(tenant.id) as connection:
             await audit_log.record(
                 connection, tenant.id, actor, "wholesale.deposit", "tenant", tenant.slug, after=facts
             )
@@ -58,7 +58,7 @@ async def deposit(
 
 async def wholesale_balance(db: Database, tenant_slug: str) -> WholesaleBalance:
     """A reseller's balance, what open calls hold of it, and the overdraft granted."""
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         wallet = await reseller_wallet(connection, tenant.id)
     return WholesaleBalance(wallet, parse_amount(tenant.settings.get("wholesale", {}).get("overdraft", "0.00")))

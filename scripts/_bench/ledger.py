@@ -25,7 +25,7 @@ from reseller_kit.core.ids import new_id
 from reseller_kit.core.ledger import NO_WINDOW, Capture, Hold, HoldRequest, HoldTerms
 from reseller_kit.core.storefront import Storefront
 from reseller_kit.db import leases, schema
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import NO_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, PlaceHold, Settle, UsageRow, new_owner, open_writer
 from reseller_kit.flows import audit, customers, snapshot, unlock
 from reseller_kit.flows.credits import credit_balance, grant_credit
@@ -85,7 +85,7 @@ async def _measure(place: targets.Provisioned, backend: str, arguments: argparse
         storefront = next(iter((await snapshot.load(db, vault)).hosts.values())).storefront
         payers = [await _payer(db, vault, storefront, number) for number in range(CUSTOMERS)]
         writer = open_writer(db, owner=new_owner(), epoch=1)
-        async with db.write() as connection:
+        async with db.write(NO_TENANT) as connection:
             await leases.take(connection, writer.owner, writer.epoch, schema.head())
         await writer.start()
         found = []

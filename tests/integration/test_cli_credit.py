@@ -5,7 +5,7 @@ import pytest
 from reseller_kit.core.money import NANO
 from reseller_kit.db.accounts import customer_wallet
 from reseller_kit.db.customers import find
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from tests.support import factories
 from tests.support.commands import Cli
 from tests.support.factories import make_customer, make_tenant
@@ -150,7 +150,7 @@ def test_an_adjustment_goes_both_ways_but_not_below_what_is_free(shop: Cli) -> N
 
 def test_expired_credit_counts_as_balance_until_it_is_swept_but_is_not_available(shop: Cli) -> None:
     async def grant_for_a_moment(db: Database) -> None:
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             kim = await find(connection, 1, "kim@example.com")
         assert kim is not None
         await factories.grant(db, kim, 3 * NANO, expires_at=now_us() + 1)
@@ -180,7 +180,7 @@ def test_a_foreign_customer_gets_no_credit(shop: Cli) -> None:
     assert code == 4
 
     async def wallet(db: Database) -> int:
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             kim = await find(connection, 1, "kim@example.com")
             assert kim is not None
             return (await customer_wallet(connection, 1, kim.id)).balance

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from reseller_kit.core.times import DAY_US
 from reseller_kit.db import revisions
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import token_digest
 from tests.support.commands import Cli
@@ -46,7 +46,7 @@ def test_a_customer_is_created_verified_with_a_link_to_set_a_password(shop: Cli)
 
     async def stored(db: Database) -> None:
         vault = await unlock(db, SECRET_KEY)
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             link = (await connection.execute(select(t.customer_link))).one()
         assert link.digest == token_digest(vault.pepper, "set_password", token)
         assert token.encode() not in link.digest
@@ -122,7 +122,7 @@ def test_suspending_and_resuming_tell_running_servers(shop: Cli) -> None:
     made = shop.ask("customer", "create", "--tenant", "aurora", "--email", "kim@example.com")
 
     async def changes(db: Database) -> list[tuple[str, str]]:
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             return [(kind, ref) for _, kind, ref in await revisions.since(connection, 0)]
 
     before = len(shop.seed(changes))

@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from reseller_kit.cli.root import run
 from reseller_kit.db import schema
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.settings import SECRET_KEY_FILE
 from tests.support.commands import Cli
 from tests.support.factories import make_customer, make_tenant
@@ -139,7 +139,7 @@ def test_nothing_is_restored_under_a_running_server(local: Cli, tmp_path: Path) 
 
     async def lease(db: Database) -> None:
         row = {"owner": "own_1", "epoch": 1, "renewed_at": now_us() + 60_000_000, "schema": schema.head()}
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             await connection.execute(insert(t.lease).values(row))
 
     local.seed(lease)

@@ -7,7 +7,7 @@ import pytest
 from reseller_kit.core import apikey
 from reseller_kit.db import revisions
 from reseller_kit.db.authentication import KeyAccount, find_key
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support.commands import Cli
@@ -40,7 +40,7 @@ def found(cli: Cli, secret: str) -> KeyAccount | None:
 
     async def look(db: Database) -> KeyAccount | None:
         digest = key_digest((await unlock(db, SECRET_KEY)).pepper, secret)
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             return await find_key(connection, 1, digest)
 
     return cli.seed(look)
@@ -48,7 +48,7 @@ def found(cli: Cli, secret: str) -> KeyAccount | None:
 
 def changes(cli: Cli) -> list[tuple[str, str]]:
     async def read(db: Database) -> list[tuple[str, str]]:
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             return [(kind, ref) for _, kind, ref in await revisions.since(connection, 0) if kind == "key"]
 
     return cli.seed(read)

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from reseller_kit.db import revisions
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from tests.support.commands import Cli
 from tests.support.factories import make_platform, make_tenant
 
 
 async def changes_of(db: Database) -> list[tuple[str, str]]:
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         return [(kind, ref) for _, kind, ref in await revisions.since(connection, 0)]
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec import Struct
 
 from reseller_kit.core.times import format_time
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.tenants import find as find_tenant
 from tests.support import factories as make
 from tests.support.commands import Cli
@@ -168,7 +168,7 @@ def test_prices_are_shown_at_the_three_levels(shop: Shop) -> None:
 
 def test_a_new_version_is_shown_and_the_old_one_stays_in_the_history(shop: Shop) -> None:
     async def publish(db: Database) -> None:
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             tenant = await find_tenant(connection, "aurora")
         assert tenant is not None
         await make.publish(db, tenant, "gpt-5-mini", wholesale=WHOLESALE, retail={**RETAIL, "output": 2_100_000})

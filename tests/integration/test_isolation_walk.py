@@ -35,7 +35,7 @@ from reseller_kit.db import (
 )
 from reseller_kit.db import tables as t
 from reseller_kit.db.customers import Customer
-from reseller_kit.db.engine import Connection, Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Connection, Database, now_us
 from reseller_kit.db.ledger import GrantCredit, Idempotency
 from reseller_kit.db.usage import UsageFilter
 from reseller_kit.flows.unlock import unlock
@@ -149,10 +149,10 @@ def missing(things: Things) -> Things:
 
 
 def queries() -> set[str]:
-    """Every query of tenant data, by module and name; `operator*` modules read across tenants on purpose."""
+    """Every query of tenant data, by module and name; `operator*` reads across tenants on purpose, `scope` nothing."""
     found = set()
     for info in pkgutil.iter_modules(reseller_kit.db.__path__):
-        if info.ispkg or info.name.startswith("operator"):
+        if info.ispkg or info.name.startswith("operator") or info.name == "scope":
             continue
         module = importlib.import_module(f"reseller_kit.db.{info.name}")
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
@@ -177,7 +177,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
     await grant_once(db, customer, "op-1")
     call = await make.make_call(db, customer, key)
     vault = await unlock(db, make.SECRET_KEY)
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await audit_log.record(connection, ours.id, "test", "create", "customer", customer.id)
         await provisioning.publish_package(connection, ours.id, "starter", {"id": "starter", "title": "Starter"})
         await tenants.add_member(connection, ours.id, "owner@ours.example", "owner")
@@ -205,7 +205,7 @@ async def grant_once(db: Database, customer: Customer, operation: str) -> None:
 async def outcome(db: Database, read: Read, tenant_id: int, things: Things) -> object:
     """What a query says: its result, or the kind of its refusal."""
     try:
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             return await read(connection, tenant_id, things)
     except (KitError, NoResultFound, LookupError) as error:
         return type(error)
@@ -238,28 +238,28 @@ async def test_a_read_finds_nothing_of_another_tenant(db: Database) -> None:
 
 async def test_a_write_changes_nothing_of_another_tenant(db: Database) -> None:
     ours, theirs, things = await two_tenants(db)
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         before = await all_rows(connection, ours)
     assert sum(bool(rows) for rows in before.values()) > 12
     for name, write in WRITES.items():
         with contextlib.suppress(IntegrityError, KitError):
-            async with db.write() as connection:
+            async with db.write(EVERY_TENANT) as connection:
                 await write(connection, theirs, things)
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             assert await all_rows(connection, ours) == before, name
 
 
 async def test_a_read_is_one_moment(db: Database) -> None:
     """Two statements of one read see the same state: a snapshot is never half old and half new."""
     _, theirs, _ = await two_tenants(db)
-    async with db.read() as reading:
+    async with db.read(EVERY_TENANT) as reading:
         first = [tenant.name for tenant in [await tenants.find(reading, "theirs")] if tenant]
-        async with db.write() as writing:
+        async with db.write(EVERY_TENANT) as writing:
             await provisioning.update_tenant(writing, theirs, {"name": "Renamed"})
         again = await tenants.find(reading, "theirs")
         assert again is not None
         assert [again.name] == first
-    async with db.read() as reading:
+    async with db.read(EVERY_TENANT) as reading:
         later = await tenants.find(reading, "theirs")
     assert later is not None
     assert later.name == "Renamed"

@@ -12,7 +12,7 @@ from reseller_kit.core.errors import NotFound
 from reseller_kit.core.ledger import Hold, call_txn_id
 from reseller_kit.db import operator_audit, sqlite_driver
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter
 from reseller_kit.flows import audit as audit_flow
 from reseller_kit.flows.audit import AuditReport, audit
@@ -446,6 +446,6 @@ async def test_a_calls_transaction_is_found_by_its_request(db: Database) -> None
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await make_history(ledger, shop)
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         row = (await connection.execute(select(t.txn.c.ref).where(t.txn.c.id == call_txn_id(DONE)))).one()
     assert row.ref == DONE

@@ -13,7 +13,7 @@ from sqlalchemy import make_url, select, text, update
 from reseller_kit.core.errors import ServiceUnavailable
 from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.db.ledger import Checkpoint, Item, Posted, Settled, postgres, sqlite
 from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.flows.audit import audit
@@ -120,7 +120,7 @@ async def test_a_lost_connection_is_made_anew(db: Database, backend: str) -> Non
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await ledger.submit(grant(shop, 1_000))
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             await connection.execute(text(END_SESSIONS))
         assert isinstance(await ledger.submit(hold(shop, 1)), Hold)
     assert await wallet(db, shop.wallet_id) == (1_000, 1, 0)
@@ -188,7 +188,7 @@ async def test_another_processs_lock_is_waited_for(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await ledger.submit(grant(shop, 1_000))
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             await connection.execute(update(t.account).where(t.account.c.id == shop.wallet_id).values(debt_nano=0))
             waiting = [ledger.submit(hold(shop, 1)) for _ in range(10)]
             await asyncio.sleep(0.3)
@@ -233,7 +233,7 @@ def break_statement(monkeypatch: pytest.MonkeyPatch, backend: str, number: int) 
 
 async def everything(db: Database) -> dict[str, list[Any]]:
     tables = ("account", "lot", "hold", "key_window", "txn", "entry", "usage_record", "operation")
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         return {name: sorted(map(repr, await connection.execute(select(t.metadata.tables[name])))) for name in tables}
 
 
@@ -251,7 +251,7 @@ async def test_a_failure_between_any_two_statements_changes_nothing(
             hold(shop, 50, 40, key_limit=5_000),
             settle(shop, call, {"input": 10}),
             grant(shop, 5, key="k"),
-            Checkpoint(call.request.request_id, "{}"),
+            Checkpoint(call.request.request_id, shop.tenant_id, "{}"),
         ]
         while True:
             number += 1

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 from reseller_kit.core.errors import LedgerFault, NotFound
 from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import Checkpoint, Item, LostLease, Settled
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.expire import expire
@@ -24,7 +24,7 @@ LATER = 4_000_000_000_000_000
 
 async def run_out(db: Database) -> None:
     """Lots that were to expire `LATER` expired a second ago."""
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         c = t.lot.c
         await connection.execute(update(t.lot).where(c.expires_at == LATER).values(expires_at=now_us() - 1_000_000))
 
@@ -125,9 +125,9 @@ async def test_a_checkpoint_is_kept_with_an_open_hold_and_the_last_one_wins(db: 
         await ledger.submit(grant(shop, 100))
         await asyncio.gather(*(ledger.submit(call) for call in calls))
         await ledger.submit(settle(shop, calls[2], {"input": 1}))
-        items = [Checkpoint(call.request.request_id, f"{n}") for n in range(20) for call in calls]
+        items = [Checkpoint(call.request.request_id, shop.tenant_id, f"{n}") for n in range(20) for call in calls]
         await asyncio.gather(*(ledger.submit(item) for item in items))
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         rows = await connection.execute(select(t.hold.c.checkpoint).order_by(t.hold.c.request_id))
         assert [row.checkpoint for row in rows] == ["19", "19", None]
 
@@ -164,7 +164,7 @@ async def test_a_process_without_its_lease_changes_nothing(db: Database) -> None
     async with open_ledger(db) as ledger:
         await ledger.submit(grant(shop, 1_000))
         await ledger.submit(call)
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             await connection.execute(delete(t.lease))
         for item in (hold(shop, 100), settle(shop, call, {"input": 5}), grant(shop, 5)):
             with pytest.raises(LostLease):

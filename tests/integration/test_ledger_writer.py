@@ -17,7 +17,7 @@ from reseller_kit.core.errors import Conflict, LedgerFault
 from reseller_kit.core.ids import new_id
 from reseller_kit.core.ledger import Hold, HoldRefused, HoldTerms
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.db.ledger import LedgerWriter, Posted, Settled
 from reseller_kit.flows.audit import audit
 from tests.support.ledger import add_customer, deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
@@ -249,7 +249,7 @@ async def test_many_wallets_in_two_writers_never_deadlock(db: Database) -> None:
 async def test_a_hold_sees_the_lot_that_was_committed_while_it_waited_for_the_wallet(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             await connection.execute(
                 update(t.account)
                 .where(t.account.c.id == shop.wallet_id)

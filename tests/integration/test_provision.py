@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from reseller_kit.core.errors import Conflict, InvalidManifest
 from reseller_kit.db import revisions
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.flows import snapshot
 from reseller_kit.flows.unlock import unlock
 from tests.support.provisioning import (
@@ -107,10 +107,10 @@ async def test_a_new_cost_reaches_every_level_and_the_route(db: Database) -> Non
 
 async def test_each_change_is_told_to_servers_and_kept_in_the_audit_log(db: Database) -> None:
     await applied(db)
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         before = await revisions.current(connection)
     await applied(db, edited(('tagline = "Every', 'tagline = "Nearly every')))
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         assert await revisions.current(connection) == before + 1
         assert [kind for _, kind, _ in await revisions.since(connection, before)] == ["config"]
     newest = (await rows(db, select(t.audit_log).order_by(t.audit_log.c.id.desc()).limit(1)))[0]

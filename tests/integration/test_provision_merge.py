@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from reseller_kit.core.errors import InvalidManifest
 from reseller_kit.core.merge import Change
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.flows import snapshot
 from reseller_kit.flows.tenants import NewTenant, create_tenant, suspend_tenant
 from reseller_kit.flows.unlock import unlock
@@ -30,7 +30,7 @@ from tests.support.provisioning import (
 
 async def set_markup(db: Database, slug: str, markup: str) -> None:
     """As a console does it, but for the prices."""
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         settings = await connection.scalar(select(t.tenant.c.settings).where(t.tenant.c.slug == slug))
         assert settings is not None
         settings["pricing"]["markup"] = markup
@@ -51,7 +51,7 @@ async def test_what_was_set_elsewhere_is_kept_until_it_is_reset(db: Database) ->
 
 async def test_drift_alone_is_not_pending(db: Database) -> None:
     await applied(db)
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await connection.execute(update(t.tenant).where(t.tenant.c.slug == "aurora").values(theme="midnight"))
     found = await planned(db)
     assert shown(found) == [("drift", "tenant", "aurora")]

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from reseller_kit.core.errors import InvalidManifest
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.flows import snapshot
 from reseller_kit.flows.provision import Plan, apply, plan, read_manifest, resolver
 from reseller_kit.flows.provision.secrets import UnreadableSecret
@@ -62,13 +62,13 @@ async def planned(db: Database, folder: Path, environ: Mapping[str, str]) -> Pla
 async def stored(db: Database) -> dict[str, str]:
     """Every stored secret opened, but the vault's own."""
     vault = await unlock(db, SECRET_KEY)
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         found = await connection.execute(select(t.secret).where(t.secret.c.fingerprint != ""))
         return {row.name: vault.open(row.name, row.key_id, bytes(row.ciphertext)) for row in found}
 
 
 async def fingerprints(db: Database) -> list[Any]:
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         statement = select(t.upstream_key.c.reference, t.upstream_key.c.fingerprint).order_by(t.upstream_key.c.position)
         return [tuple(row) for row in await connection.execute(statement)]
 
@@ -83,7 +83,7 @@ async def test_every_reference_is_resolved_and_sealed(db: Database, folder: Path
         "tenant:aurora:payments.webhook_secret": "whsec",
         "tenant:aurora:email.smtp.password": "mail-1",
     }
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         settings = await connection.scalar(select(t.tenant.c.settings))
     assert settings is not None
     assert settings["payments"]["api_key"] == "file:paddle.key"
@@ -116,7 +116,7 @@ async def test_a_missing_secret_refuses_the_first_apply_with_all_places(db: Data
         (8, "RK501", "upstreams.one.headers.x-team-token"),
         (16, "RK501", "tenants[0].payments.api_key"),
     ]
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         assert (await connection.execute(select(t.tenant))).first() is None
 
 

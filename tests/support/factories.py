@@ -23,7 +23,7 @@ from reseller_kit.db import customers, keys, revisions, secrets, tenants
 from reseller_kit.db import tables as t
 from reseller_kit.db.accounts import create_customer_wallet, create_tenant_accounts, reseller_wallet
 from reseller_kit.db.customers import Customer
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.keys import ApiKey
 from reseller_kit.db.ledger import GrantCredit, Item, MoveWholesale, Outcome, PlaceHold, Settle, UsageRow, open_writer
 from reseller_kit.db.tenants import Tenant
@@ -55,7 +55,7 @@ class Model(Struct, frozen=True):
 async def make_platform(db: Database, **settings: Any) -> None:
     """`[platform]` as applied."""
     values = {"name": "Northwind Platform", "hosts": ["platform.localhost"], "currency": "USD", **settings}
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await connection.execute(insert(t.platform).values(id=1, settings=values, updated_at=now_us()))
 
 
@@ -70,7 +70,7 @@ async def make_tenant(
 ) -> Tenant:
     """A tenant with its ledger accounts; the first host is its primary storefront."""
     slug = slug or f"tenant{next(_numbers)}"
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         tenant_id = await tenants.add(
             connection,
             slug=slug,
@@ -92,7 +92,7 @@ async def make_tenant(
 async def make_customer(db: Database, tenant: Tenant, email: str = "", *, status: str = "active") -> Customer:
     """A verified customer with an empty wallet."""
     customer_id, now = new_id("cus"), now_us()
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         customer = Customer(
             id=customer_id,
             tenant_id=tenant.id,
@@ -129,7 +129,7 @@ async def make_key(db: Database, customer: Customer, *, prefix: str = "sk", **te
         created_at=now_us(),
         **{**defaults, **terms},
     )
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await keys.add(connection, customer.tenant_id, row, key_digest(vault.pepper, secret))
         await revisions.bump(connection, "key", row.id)
     return Key(row, secret)
@@ -144,7 +144,7 @@ async def make_upstream(
     key_id, ciphertext = vault.seal(secret_name, api_key)
     fingerprint = vault.fingerprint(api_key)
     values = {"name": name, "dialect": "openai", "base_url": base_url, "settings": {"provider": "openai"}}
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         statement = insert(t.upstream).values(**values, created_at=now_us())
         upstream_id = await connection.scalar(statement.returning(t.upstream.c.id))
         await secrets.put(connection, secrets.StoredSecret(secret_name, key_id, ciphertext, fingerprint))
@@ -168,7 +168,7 @@ async def make_price_version(
         "effective_from": at or now,
         "created_at": now,
     }
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await connection.execute(insert(t.price_version).values(values))
         await revisions.bump(connection, "config")
     return version
@@ -187,7 +187,7 @@ async def make_model(
     cost = COST if cost is None else cost
     model_cost = await make_price_version(db, "cost", name, cost)
     route_cost = await make_price_version(db, "cost", f"{name}@upstream/{target}", cost)
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         model = {"name": name, "context": 128_000, "max_output": 8_192, "settings": {}, "cost_version": model_cost}
         statement = insert(t.model).values(**model, created_at=now_us()).returning(t.model.c.id)
         model_id = await connection.scalar(statement)
@@ -236,7 +236,7 @@ async def grant(db: Database, customer: Customer, amount: int = 10 * NANO, **fie
 
 async def deposit(db: Database, tenant: Tenant, amount: int = 100 * NANO) -> None:
     """Fill a reseller's wallet."""
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         wallet = await reseller_wallet(connection, tenant.id)
     move = WholesaleMove(
         txn_id=new_id("txn"), tenant_id=tenant.id, wallet_id=wallet.wallet_id, amount=amount, at=now_us()
@@ -261,7 +261,7 @@ async def make_call(
     request_id, now = new_id("req"), now_us()
     used = {"input": 1_000, "output": 500} if quantities is None else dict(quantities)
     prices = await _pinned(db, customer.tenant_id, model)
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         reseller = await reseller_wallet(connection, customer.tenant_id)
     amounts = {level: charge(price_list, used) for level, (_, price_list) in prices.items()}
     terms = HoldTerms(
@@ -339,7 +339,7 @@ async def make_call(
 
 async def suspend(db: Database, tenant: Tenant) -> None:
     """A suspended tenant, without a trace in the audit log."""
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await connection.execute(update(t.tenant).where(t.tenant.c.id == tenant.id).values(suspended_at=now_us()))
         await revisions.bump(connection, "config")
 
@@ -349,7 +349,7 @@ async def _pinned(db: Database, tenant_id: int, model: str) -> dict[str, tuple[s
     c = t.price_version.c
     statement = select(t.price_version).where((c.model == model) | c.model.startswith(f"{model}@"))
     found: dict[str, tuple[str, PriceList]] = {}
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         for row in await connection.execute(statement.order_by(c.id)):
             if row.tenant_id in {None, tenant_id}:
                 found[row.level] = (row.id, msgspec.convert(row.prices, PriceList))

@@ -16,7 +16,7 @@ from reseller_kit.core.ledger import Capture, Grant, Hold, HoldRequest, HoldTerm
 from reseller_kit.core.pricing import charge
 from reseller_kit.db import accounts, leases
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import (
     GrantCredit,
     Idempotency,
@@ -51,7 +51,7 @@ class Shop:
 
 async def make_shop(db: Database, slug: str = "aurora") -> Shop:
     """A storefront without money; its retail, wholesale and cost are `RETAIL`, `WHOLESALE` and `COST`."""
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         tenant_id = await connection.scalar(
             insert(t.tenant)
             .values(slug=slug, name=slug, status="active", theme="base", timezone="UTC", settings={}, created_at=0)
@@ -80,7 +80,7 @@ async def make_shop(db: Database, slug: str = "aurora") -> Shop:
 
 async def add_customer(db: Database, shop: Shop, email: str) -> Shop:
     """The same storefront with another customer and key."""
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         customer_id, wallet_id, key_id = await _add_customer(connection, shop.tenant_id, email)
     return Shop(
         shop.tenant_id, shop.reseller_wallet, customer_id, wallet_id, key_id, shop.retail, shop.wholesale, shop.cost
@@ -91,7 +91,7 @@ async def add_customer(db: Database, shop: Shop, email: str) -> Shop:
 async def open_ledger(db: Database) -> AsyncIterator[LedgerWriter]:
     """A ledger writer of a process with a lease that outlasts the test."""
     owner = new_owner()
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await leases.take(connection, owner, 1, "test")
         await connection.execute(update(t.lease).where(t.lease.c.owner == owner).values(renewed_at=now_us() + 10**9))
     writer = open_writer(db, owner=owner, epoch=1)
@@ -224,7 +224,7 @@ def usage_row(shop: Shop, request_id: str, quantities: dict[str, int]) -> UsageR
 async def wallet(db: Database, wallet_id: int) -> tuple[int, int, int]:
     """(balance, reserved, debt) as stored."""
     c = t.account.c
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         row = (
             await connection.execute(select(c.balance_nano, c.reserved_nano, c.debt_nano).where(c.id == wallet_id))
         ).one()

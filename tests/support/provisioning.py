@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from reseller_kit.core.manifest import Manifest
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.flows.provision import Plan, apply, plan, read_manifest, resolver
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.theming.library import Theme, read_themes, themes_dir
@@ -59,7 +59,7 @@ async def planned(db: Database, text: str = EXAMPLE, environ: Mapping[str, str] 
 
 async def dump(db: Database) -> dict[str, list[Any]]:
     """Every row of every table."""
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         return {
             table.name: [tuple(row) for row in await connection.execute(select(table).order_by(*table.primary_key))]
             for table in t.metadata.sorted_tables
@@ -67,7 +67,7 @@ async def dump(db: Database) -> dict[str, list[Any]]:
 
 
 async def rows(db: Database, statement: Any) -> list[Any]:
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         return list(await connection.execute(statement))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.db.ledger import LedgerWriter, Outcome
 from reseller_kit.db.ledger.batch import Batch
 from reseller_kit.flows.audit import audit
@@ -57,7 +57,7 @@ def fail_batches(ledger: LedgerWriter, fault: Callable[[Callable[[], Awaitable[N
 
 async def count(db: Database, table: str) -> int:
     """Rows in a table."""
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         return int(await connection.scalar(select(func.count()).select_from(t.metadata.tables[table])) or 0)
 
 

@@ -70,7 +70,7 @@ class Batch:
         self.outcomes: list[Outcome | Exception] = []
         self.hold_inserts: list[Row] = []
         self.hold_updates: list[Row] = []
-        self.checkpoints: dict[str, str] = {}
+        self.checkpoints: dict[tuple[str, int], str] = {}
         self.txns: list[Txn] = []
         self.usage: list[Row] = []
         self.operations: list[Row] = []
@@ -157,8 +157,8 @@ class Batch:
         ]
 
     def checkpoint_rows(self) -> list[Row]:
-        """(checkpoint, request_id), the last of each call."""
-        return [(checkpoint, request_id) for request_id, checkpoint in self.checkpoints.items()]
+        """(checkpoint, request_id, tenant_id), the last of each call."""
+        return [(checkpoint, *call) for call, checkpoint in self.checkpoints.items()]
 
     def txn_rows(self) -> list[Row]:
         """(id, tenant_id, wallet_id, code, ref, balance_after, reverses, created_at)."""
@@ -183,7 +183,7 @@ class Batch:
         if isinstance(item, Settle):
             return self._settle(item)
         if isinstance(item, Checkpoint):
-            self.checkpoints[item.request_id] = item.checkpoint
+            self.checkpoints[item.request_id, item.tenant_id] = item.checkpoint
             return None
         if isinstance(item, ExpireLots):
             return self._expire(item)

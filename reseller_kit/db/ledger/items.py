@@ -78,6 +78,7 @@ class Checkpoint(Struct, frozen=True, eq=False):
     """What a stream has delivered so far, kept with its open hold."""
 
     request_id: str
+    tenant_id: int
     checkpoint: str
 
 

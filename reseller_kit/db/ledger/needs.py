@@ -8,7 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from ...core.ledger import Grant, TakeBack, WholesaleMove
-from .items import ExpireLots, GrantCredit, Item, MoveWholesale, PlaceHold, Settle, TakeCredit
+from .items import Checkpoint, ExpireLots, GrantCredit, Item, MoveWholesale, PlaceHold, Settle, TakeCredit
 
 WindowKey: TypeAlias = tuple[str, int]
 
@@ -16,9 +16,11 @@ WindowKey: TypeAlias = tuple[str, int]
 class Needs(Struct, frozen=True):
     """Each list sorted, so that the order of locks is the same everywhere.
 
-    `txns`: the transactions that a batch which is run again may have posted the first time.
+    `tenants`: whose rows the batch works on, and may see; `txns`: the transactions that a batch which is run again may
+    have posted the first time.
     """
 
+    tenants: list[int]
     wallets: list[int]
     windows: list[WindowKey]
     holds: list[str]
@@ -28,6 +30,7 @@ class Needs(Struct, frozen=True):
 
 def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
     """What these items need; `again` when each of them may be carried out already."""
+    tenants: set[int] = set()
     wallets: set[int] = set()
     windows: set[WindowKey] = set()
     holds: list[str] = []
@@ -35,11 +38,13 @@ def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
     for item in items:
         if isinstance(item, PlaceHold):
             request = item.request
+            tenants.add(request.tenant_id)
             wallets.add(request.wallet_id)
             wallets.add(request.reseller_wallet_id)
             if request.key_limit is not None:
                 windows.add((request.key_id, request.window_started_at))
         elif isinstance(item, Settle):
+            tenants.add(item.usage.tenant_id)
             wallets.add(item.wallet_id)
             wallets.add(item.reseller_wallet_id)
             holds.append(item.capture.request_id)
@@ -47,13 +52,17 @@ def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
                 windows.add(item.window)
         elif isinstance(item, GrantCredit | TakeCredit | MoveWholesale):
             body = body_of(item)
+            tenants.add(body.tenant_id)
             wallets.add(body.wallet_id)
             if item.once is not None:
                 operations.add((body.tenant_id, item.once.operation, item.once.key))
         elif isinstance(item, ExpireLots):
+            tenants.add(item.tenant_id)
             wallets.add(item.wallet_id)
+        elif isinstance(item, Checkpoint):
+            tenants.add(item.tenant_id)
     placed, txns = _carried_out(items) if again else ([], [])
-    return Needs(sorted(wallets), sorted(windows), sorted(holds + placed), sorted(operations), txns)
+    return Needs(sorted(tenants), sorted(wallets), sorted(windows), sorted(holds + placed), sorted(operations), txns)
 
 
 def body_of(item: GrantCredit | TakeCredit | MoveWholesale) -> Grant | TakeBack | WholesaleMove:

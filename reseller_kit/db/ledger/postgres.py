@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import asyncpg
 
 from ...core.errors import SchemaOutdated
+from ..scope import SETTING, as_array
 from . import columns
 from .batch import Batch, Loaded
 from .needs import Needs
@@ -101,7 +102,8 @@ _OPERATIONS = _select(
 )
 _TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
-_LEASE = "SELECT epoch FROM lease WHERE owner = $1 FOR SHARE"
+# The batch's tenants, for the policies, travel with the statement that is sent anyway.
+_BEGIN = f"SELECT (SELECT epoch FROM lease WHERE owner = $1 FOR SHARE), set_config('{SETTING}', $2, true)"  # noqa: S608  # a name of our own, values are bound
 _UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
 _UPDATE_LOT = _update(
     "lot",
@@ -114,7 +116,7 @@ _UPSERT_WINDOW = (
     " reserved_nano = excluded.reserved_nano"
 )
 _RESOLVE_HOLD = _update("hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
-_CHECKPOINT = _update("hold", ("checkpoint",), ("request_id",), extra=" AND hold.state = 'open'")
+_CHECKPOINT = _update("hold", ("checkpoint",), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
 _INSERT_HOLD = _insert_records("hold", columns.HOLD_INSERT)
 _INSERT_LOT = _insert("lot", columns.LOT_INSERT, jsonb=("models",))
 _INSERT_TXN = _insert_records("txn", columns.TXN_INSERT)
@@ -158,8 +160,9 @@ class PostgresStore:
         try:
             # Each statement must see what was committed while it waited for its locks.
             async with connection.transaction(isolation="read_committed"):
-                await _check_lease(connection, batch)
-                batch.load(await _read(connection, batch.needs()))
+                needs = batch.needs()
+                await _begin(connection, batch, needs.tenants)
+                batch.load(await _read(connection, needs))
                 batch.decide()
                 await self._write(connection, batch)
                 written = True
@@ -238,8 +241,10 @@ async def _order(connection: Connection, table: str) -> Callable[[Row], Row]:
     return itemgetter(*(names.index(name) for name in found))
 
 
-async def _check_lease(connection: Connection, batch: Batch) -> None:
-    if batch.owner and await connection.fetchval(_LEASE, batch.owner) != batch.epoch:
+async def _begin(connection: Connection, batch: Batch, tenants: list[int]) -> None:
+    """Check the process's lease, and let the transaction see the rows of the batch's tenants alone."""
+    epoch = await connection.fetchval(_BEGIN, batch.owner, as_array(tenants))
+    if batch.owner and epoch != batch.epoch:
         raise LostLease("The service is restarting. Please try again in a moment.")
 
 

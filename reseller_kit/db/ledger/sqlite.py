@@ -63,7 +63,7 @@ _UPSERT_WINDOW = (
     " reserved_nano = excluded.reserved_nano"
 )
 _RESOLVE_HOLD = "UPDATE hold SET state = ?, resolved_at = ? WHERE request_id = ? AND tenant_id = ? AND state = 'open'"
-_CHECKPOINT = "UPDATE hold SET checkpoint = ? WHERE request_id = ? AND state = 'open'"
+_CHECKPOINT = "UPDATE hold SET checkpoint = ? WHERE request_id = ? AND tenant_id = ? AND state = 'open'"
 _INSERT_HOLD = _insert("hold", columns.HOLD_INSERT)
 _INSERT_LOT = _insert("lot", columns.LOT_INSERT)
 _INSERT_TXN = _insert("txn", columns.TXN_INSERT)

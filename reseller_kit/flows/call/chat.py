@@ -220,7 +220,8 @@ class _Pulse:
             delivered_characters=self._tap.delivered_chars,
             tokenizer=tokenizer_of(job.offered.model),
         )
-        future = self._runtime.ledger.submit(Checkpoint(job.request_id, encode_json(facts).decode()))
+        checkpoint = Checkpoint(job.request_id, job.storefront.tenant_id, encode_json(facts).decode())
+        future = self._runtime.ledger.submit(checkpoint)
         # A checkpoint that fails is made good by the next one, or by the settle.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
 

@@ -8,7 +8,7 @@ from ...core.errors import Conflict
 from ...core.manifest import Manifest, parse_manifest
 from ...core.merge import Change, pending
 from ...db import operator_manifest, provisioning
-from ...db.engine import Database
+from ...db.engine import EVERY_TENANT, Database
 from ...theming.library import Theme
 from ...vault import Vault
 from .decide import Options, Plan, decide
@@ -38,7 +38,7 @@ async def plan(
 
     Raises InvalidManifest as `apply` does.
     """
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         rows = await operator_manifest.read_all(connection)
     options = Options(prune=prune, reset_drift=reset_drift, needs_secrets=needs_secrets)
     return decide(rows, manifest, vault, resolve, options).plan
@@ -61,7 +61,7 @@ async def apply(
     Raises InvalidManifest when a secret can't be read or the merged state would not be valid.
     """
     options = Options(prune=prune, reset_drift=reset_drift)
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await provisioning.lock(connection)
         rows = await operator_manifest.read_all(connection)
         decision = decide(rows, manifest, vault, resolve, options)
