@@ -110,7 +110,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         asyncio.create_task(runtime.watch(), name="watch"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
     ]
-    _settle_memory()
+    settle_memory()
     try:
         yield runtime
     finally:
@@ -141,7 +141,7 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
     return OpenAIUpstream(target, list(config.api_keys))
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Keep what lives as long as the process out of the collector's way.
 
     Otherwise every full collection walks some hundred thousand objects that can't be garbage.

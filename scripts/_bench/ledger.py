@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 import uvloop
 
+from reseller_kit.app import settle_memory
 from reseller_kit.core.ids import new_id
 from reseller_kit.core.ledger import NO_WINDOW, Capture, Hold, HoldRequest, HoldTerms
 from reseller_kit.core.storefront import Storefront
@@ -88,6 +89,7 @@ async def _measure(place: targets.Provisioned, backend: str, arguments: argparse
         async with db.write(NO_TENANT) as connection:
             await leases.take(connection, writer.owner, writer.epoch, schema.head())
         await writer.start()
+        settle_memory()
         found = []
         spent = dict.fromkeys((payer.id for payer in payers), 0)
         for among in (payers, payers[:1]):
