@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from ..core.manifest import PriceMove
+from ..core.manifest import CostSource, PriceMove
 from ..core.merge import Change, pending
 from ..flows.provision import Plan
 
@@ -24,7 +24,7 @@ _MAX_VALUE: Final = 100
 
 
 def document(found: Plan, *, applied: bool = False) -> dict[str, Any]:
-    """The plan as JSON; of an applied one, the changes that were made."""
+    """The plan as JSON; of an applied one, the changes that were made and the costs that moved."""
     changes = pending(found.changes) if applied else found.changes
     prices = [
         {
@@ -40,8 +40,17 @@ def document(found: Plan, *, applied: bool = False) -> dict[str, Any]:
     return {
         "changes": msgspec.to_builtins(changes),
         "prices": prices,
+        "costs": [_cost(found, source) for source in found.costs if not applied or _moves(found, source)],
         "warnings": msgspec.to_builtins(found.warnings),
     }
+
+
+def _cost(found: Plan, source: CostSource) -> dict[str, Any]:
+    return {**msgspec.to_builtins(source), "moves": _moves(found, source)}
+
+
+def _moves(found: Plan, source: CostSource) -> bool:
+    return (source.model, source.upstream, source.upstream_model) in found.moved_costs
 
 
 def describe(found: Plan) -> str:
@@ -50,6 +59,7 @@ def describe(found: Plan) -> str:
     blocks += [_change(change) for change in found.changes]
     if found.prices:
         blocks.append(_prices(found.prices))
+    blocks += _costs(found)
     blocks.append(_summary(found))
     return "\n\n".join(blocks)
 
@@ -60,7 +70,8 @@ def outcome(done: Plan) -> str:
         return ""
     count = _count(done)
     parts = [f"{count[action]} {word}" for action, word in _DONE_WORDS.items() if count[action]]
-    return click.style(f"Applied: {', '.join(parts) or 'prices published'}.", fg="green")
+    rest = "prices published" if done.prices else "costs noted"
+    return click.style(f"Applied: {', '.join(parts) or rest}.", fg="green")
 
 
 _DONE_WORDS: Final = {"create": "created", "update": "updated", "archive": "archived"}
@@ -78,7 +89,7 @@ def _summary(found: Plan) -> str:
     if not found.pending:
         return f"No changes. The database is as the file says.{tail}"
     parts = [f"{count[action]} {word}" for action, word in _PLAN_WORDS.items() if count[action]]
-    return f"Plan: {', '.join(parts) or 'prices to publish'}.{tail}"
+    return f"Plan: {', '.join(parts) or ('prices to publish' if found.prices else 'costs to note')}.{tail}"
 
 
 def _change(change: Change) -> str:
@@ -133,6 +144,25 @@ def _prices(moves: Iterable[PriceMove]) -> str:
     if len(listed) > _MAX_PRICES:
         lines.append(f"    … and {len(listed) - _MAX_PRICES} more; --json lists them all")
     return "\n".join(["Prices that move (USD per million tokens, or per unit):", *lines])
+
+
+def _costs(found: Plan) -> list[str]:
+    """What the price catalogue stands in for: costs that move, and those that it knows to change."""
+    shown = [row for row in found.costs if row.catalogue and (_moves(found, row) or row.following_from)]
+    if not shown:
+        return []
+    head = click.style(f"Costs by the price catalogue of {shown[0].catalogue}:", bold=True)
+    lines = [f"    {row.model}  {row.upstream}/{row.upstream_model}{_days(row)}" for row in shown[:_MAX_PRICES]]
+    if len(shown) > _MAX_PRICES:
+        lines.append(f"    … and {len(shown) - _MAX_PRICES} more; --json lists them all")
+    return ["\n".join([head, *lines])]
+
+
+def _days(row: CostSource) -> str:
+    since = f"  since {row.effective_from}" if row.effective_from else ""
+    if row.following_from is None:
+        return since
+    return f"{since}  another price from {row.following_from}: apply on that day or later takes it over"
 
 
 def _price_row(move: PriceMove) -> tuple[str, ...]:

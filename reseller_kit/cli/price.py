@@ -88,6 +88,7 @@ def _version(row: StoredVersion) -> dict[str, Any]:
         "id": row.id,
         "model": row.model,
         "level": row.level,
+        "origin": row.origin,
         "effective_from": format_time(row.effective_from),
         "created_at": format_time(row.created_at),
         "prices": _shown_prices(row.price_list.prices),

@@ -114,12 +114,13 @@ def apply(*, path: Path | None, yes: bool, prune: bool, reset_drift: bool) -> in
 
 def _read(path: Path | None) -> tuple[Manifest, Resolve]:
     """The manifest, and the resolver of its references."""
+    from ..catalogue import catalogue_today
     from ..flows.provision import read_manifest, resolver
     from ..theming.library import read_themes, themes_dir
 
     run = current()
     file = path or run.settings.config
-    manifest = read_manifest(_text_of(file), str(file), read_themes(themes_dir()))
+    manifest = read_manifest(_text_of(file), str(file), read_themes(themes_dir()), catalogue_today())
     return manifest, resolver(run.environ, file.parent)
 
 

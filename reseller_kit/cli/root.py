@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "wholesale": Entry("wholesale", "wholesale", "Resellers' prepaid balance with the operator."),
     "usage": Entry("usage", "usage", "Calls and what they cost."),
     "price": Entry("price", "price", "Published prices at all three levels."),
+    "catalogue": Entry("catalogue", "catalogue", "The bundled prices of providers."),
     "upstream": Entry("upstream", "upstream", "Provider endpoints."),
     "ledger": Entry("ledger", "ledger", "Prove the books."),
     "theme": Entry("theme", "theme", "Themes: list, check, start a new one."),

@@ -23,12 +23,13 @@ class Published(Struct, frozen=True, kw_only=True):
 
 
 class StoredVersion(Struct, frozen=True, kw_only=True):
-    """One immutable price version. Times in µs."""
+    """One immutable price version. Times in µs. `origin`: where a cost came from, `file` or `catalogue VERSION`."""
 
     id: str
     model: str
     level: str
     price_list: PriceList
+    origin: str | None
     effective_from: int
     created_at: int
 
@@ -81,6 +82,7 @@ async def history(
             model=row.model,
             level=row.level,
             price_list=_price_list(row.prices),
+            origin=row.prices.get("origin"),
             effective_from=row.effective_from,
             created_at=row.created_at,
         )

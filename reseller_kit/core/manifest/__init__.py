@@ -1,15 +1,17 @@
 """tenants.toml: its typed form, its errors, its resources and its prices. Pure; reads no file and no environment."""
 
 from .checks import check_document
+from .defaults import CostSource, cost_sources, with_catalogue
 from .findings import CODES, Finding, Report
 from .leaves import is_reference
 from .parse import as_findings, invalid, parse_manifest
 from .prices import Levels, PriceBook, PriceMove, model_cost, offers, price_book, price_moves, route_cost
 from .resources import Resources, document_of, flat, nested, resources
-from .structs import Document, Manifest, Tenant, Upstream
+from .structs import Document, Manifest, Route, Tenant, Upstream
 
 __all__ = [
     "CODES",
+    "CostSource",
     "Document",
     "Finding",
     "Levels",
@@ -18,10 +20,12 @@ __all__ = [
     "PriceMove",
     "Report",
     "Resources",
+    "Route",
     "Tenant",
     "Upstream",
     "as_findings",
     "check_document",
+    "cost_sources",
     "document_of",
     "flat",
     "invalid",
@@ -34,4 +38,5 @@ __all__ = [
     "price_moves",
     "resources",
     "route_cost",
+    "with_catalogue",
 ]

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ..catalog import SERVED_DIALECTS
+from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..tenant import is_loopback_host
 from ..toml_lines import Path
 from .findings import Refusal, Report, format_path
@@ -28,8 +29,8 @@ _PACKAGE_KEYS: Final = {
 _OPTIONAL_TERMS: Final = ("price", "credits", "min", "max", "presets", "period", "roll_over")
 
 
-def check_document(document: Document, report: Report) -> None:
-    """Report everything that does not fit together."""
+def check_document(document: Document, report: Report, on: CatalogueOn = NO_CATALOGUE) -> None:
+    """Report everything that does not fit together. `on`: the catalogue that the document was priced by."""
     _check_platform(document, report)
     _check_hosts(document, report)
     for name, upstream in document.upstreams.items():
@@ -41,7 +42,7 @@ def check_document(document: Document, report: Report) -> None:
     )
     for index, tenant in enumerate(document.tenants):
         _check_tenant(document, tenant, ("tenants", index), report)
-    check_prices(document, report)
+    check_prices(document, report, on)
 
 
 def _check_unique(items: Iterable[object], path: Callable[[int], Path], code: str, what: str, report: Report) -> None:

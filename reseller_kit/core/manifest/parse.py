@@ -10,8 +10,11 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import InvalidManifest
+from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..toml_lines import scan
+from .catalogue_checks import check_catalogue_use
 from .checks import check_document
+from .defaults import with_catalogue
 from .findings import Finding, Report
 from .reader import read_document
 from .structs import Document, Manifest
@@ -28,12 +31,14 @@ _SYNTAX_FIXES: Final = (
 )
 
 
-def parse_manifest(text: str, filename: str, *more_checks: Check) -> Manifest:
+def parse_manifest(text: str, filename: str, *more_checks: Check, catalogue: CatalogueOn = NO_CATALOGUE) -> Manifest:
     """The manifest with its warnings. `more_checks` add to the same report what only outer layers know.
+
+    `catalogue` gives the costs and limits that the file leaves out; by default it knows none.
 
     Raises InvalidManifest with every finding, sorted by line, when there is an error among them.
     """
-    report, manifest = _read(text.removeprefix("\ufeff"), filename, more_checks)
+    report, manifest = _read(text.removeprefix("\ufeff"), filename, more_checks, catalogue)
     findings = report.sorted()
     errors = sum(finding.level == "error" for finding in findings)
     if manifest is None or errors:
@@ -52,7 +57,9 @@ def invalid(findings: list[Finding]) -> InvalidManifest:
     )
 
 
-def _read(text: str, filename: str, more_checks: Iterable[Check]) -> tuple[Report, Manifest | None]:
+def _read(
+    text: str, filename: str, more_checks: Iterable[Check], catalogue: CatalogueOn
+) -> tuple[Report, Manifest | None]:
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -69,9 +76,12 @@ def _read(text: str, filename: str, more_checks: Iterable[Check]) -> tuple[Repor
         )
         return report, None
     document, stated = read_document(data, report)
-    for check in (check_document, *more_checks):
+    check_catalogue_use(document, report, catalogue)
+    document = with_catalogue(document, catalogue)
+    check_document(document, report, catalogue)
+    for check in more_checks:
         check(document, report)
-    return report, Manifest(document=document, stated=stated, file=filename, lines=lines)
+    return report, Manifest(document=document, stated=stated, file=filename, lines=lines, catalogue=catalogue)
 
 
 def _syntax_report(error: Exception, text: str, filename: str) -> Report:

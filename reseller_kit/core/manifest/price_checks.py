@@ -5,17 +5,19 @@ from __future__ import annotations
 import fnmatch
 
 from ..money import format_markup
+from ..price_catalogue import CatalogueOn
 from ..pricing import Loss, losses, matching_rule, price_of
 from ..toml_lines import Path
+from .catalogue_checks import why_unpriced
 from .findings import Report
 from .prices import Levels, format_price, price_list, pricing_rules, route_cost, tenant_levels, wholesale_markup
 from .structs import Cost, Document, Model, Tenant, class_prices
 
 
-def check_prices(document: Document, report: Report) -> None:
+def check_prices(document: Document, report: Report, on: CatalogueOn) -> None:
     """Report costs that are missing, patterns without effect, and prices below what they are derived from."""
     for name, model in document.models.items():
-        _check_costs(document, name, model, report)
+        _check_costs(document, name, model, report, on)
     for index, tenant in enumerate(document.tenants):
         path = ("tenants", index)
         _check_patterns(document, tenant, path, report)
@@ -23,7 +25,7 @@ def check_prices(document: Document, report: Report) -> None:
             _check_losses(document, tenant, path, report)
 
 
-def _check_costs(document: Document, name: str, model: Model, report: Report) -> None:
+def _check_costs(document: Document, name: str, model: Model, report: Report, on: CatalogueOn) -> None:
     path: Path = ("models", name)
     if report.is_broken(path) and not model.routes:
         return
@@ -31,13 +33,11 @@ def _check_costs(document: Document, name: str, model: Model, report: Report) ->
         _check_cost_table(model.cost, (*path, "cost"), report)
     for index, route in enumerate(model.routes):
         place = (*path, "routes", index)
-        cost = route_cost(route, model, document.upstreams)
+        cost = route_cost(route, model)
         if route.cost is not None:
             _check_cost_table(route.cost, (*place, "cost"), report)
         if cost is None and not report.is_broken((*path, "cost")) and not report.is_broken(place):
-            message = f"Nothing says what {route.model!r} costs at {route.upstream!r}."
-            fix = 'Add cost = { input = "…", output = "…" } (USD per million tokens) to the route or the model.'
-            report.add("RK307", place, message, fix)
+            report.add("RK307", place, *why_unpriced(route, document.upstreams, on))
         elif cost is not None and model.cost is not None and not report.is_broken(path):
             _check_dearer_route(losses(cost, price_list(model.cost)), (*place, "cost"), report)
 

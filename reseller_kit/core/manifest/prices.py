@@ -1,6 +1,7 @@
 """Price lists of a manifest at all three levels, and which of them moved. Publishes nothing.
 
-Prices come from the manifest's own costs and markups through `core.pricing`; a model whose cost is unknown has none.
+Prices come from the manifest's costs (its own, or those that `defaults` put in) and markups through `core.pricing`; a
+model whose cost is unknown has none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from msgspec import Struct
 from ..catalog import PriceList, Tier
 from ..money import format_token_price, format_unit_price
 from ..pricing import PricingRule, complete, dearest, derive_retail, derive_wholesale
-from .structs import Catalog, Cost, Document, Model, Route, Rule, Tenant, Upstream, class_prices, is_token_class
+from .structs import Catalog, Cost, Document, Model, Route, Rule, Tenant, class_prices, is_token_class
 
 
 class Levels(Struct, frozen=True, kw_only=True):
@@ -40,12 +41,6 @@ class PriceMove(Struct, frozen=True, kw_only=True):
     after: dict[str, str] | None
 
 
-def default_cost(provider: str | None, upstream_model: str) -> PriceList | None:
-    """What a provider charges for a model when the file does not say: None where no catalogue knows it."""
-    del provider, upstream_model
-    return None
-
-
 def price_list(cost: Cost) -> PriceList:
     """A cost table of the file as a price list."""
     tiers = sorted(cost.tiers, key=lambda tier: tier.above_input)
@@ -55,22 +50,17 @@ def price_list(cost: Cost) -> PriceList:
     )
 
 
-def route_cost(route: Route, model: Model, upstreams: Mapping[str, Upstream]) -> PriceList | None:
-    """What a call over the route costs the operator: its own cost, the catalogue's, else the model's."""
-    if route.cost is not None:
-        return complete(price_list(route.cost))
-    upstream = upstreams.get(route.upstream)
-    known = default_cost(upstream.provider if upstream else None, route.model)
-    if known is not None:
-        return complete(known)
-    return None if model.cost is None else complete(price_list(model.cost))
+def route_cost(route: Route, model: Model) -> PriceList | None:
+    """What a call over the route costs the operator: its own cost, which may be the catalogue's, else the model's."""
+    cost = model.cost if route.cost is None else route.cost
+    return None if cost is None else complete(price_list(cost))
 
 
-def model_cost(model: Model, upstreams: Mapping[str, Upstream]) -> PriceList | None:
+def model_cost(model: Model) -> PriceList | None:
     """What wholesale is derived from: the model's cost, else the dearest of its routes; None if one is unknown."""
     if model.cost is not None:
         return complete(price_list(model.cost))
-    costs = [route_cost(route, model, upstreams) for route in model.routes]
+    costs = [route_cost(route, model) for route in model.routes]
     known = [cost for cost in costs if cost is not None]
     return dearest(known) if known and len(known) == len(costs) else None
 
@@ -101,7 +91,7 @@ def tenant_levels(document: Document, tenant: Tenant) -> Iterator[tuple[str, Lev
     rules = pricing_rules(tenant.pricing.rules)
     markup = wholesale_markup(document, tenant)
     for name, model in document.models.items():
-        cost = model_cost(model, document.upstreams)
+        cost = model_cost(model)
         if cost is not None and offers(tenant.catalog, name):
             wholesale = derive_wholesale(cost, markup)
             retail = derive_retail(name, wholesale, tenant.pricing.markup, rules)

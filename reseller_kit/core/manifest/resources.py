@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..catalog import DEFAULT_CONTEXT, DEFAULT_MAX_OUTPUT
+from .defaults import default_limits
 from .findings import Report
 from .reader import read_document
 from .shapes import MapOf, TableOf, keys_of
@@ -28,7 +28,6 @@ _TABLES: Final[Mapping[str, type[Table]]] = {
     "domain": Domain,
     "package": Package,
 }
-_MODEL_DEFAULTS: Final = {"context": DEFAULT_CONTEXT, "max_output": DEFAULT_MAX_OUTPUT}
 _OWN_RESOURCES: Final = ("slug", "owners", "domains", "packages")
 
 
@@ -36,17 +35,18 @@ def resources(manifest: Manifest) -> Resources:
     """What the file states, by (kind, id), parents before children.
 
     Kinds: platform, wholesale, upstream, model, tenant, domain (id: its host, field `tenant`), package and owner
-    (id: `slug/name`). A key that the file leaves out is no field, but for a model's limits, whose defaults a plan
-    shows.
+    (id: `slug/name`). A key that the file leaves out is no field, but for a model's limits, whose defaults (the
+    catalogue's, where it knows the model) a plan shows.
     """
-    stated = manifest.stated
+    stated, document = manifest.stated, manifest.document
     found: Resources = {("platform", "platform"): flat("platform", stated["platform"])}
     if "wholesale" in stated:
         found["wholesale", "wholesale"] = flat("wholesale", stated["wholesale"])
     for name, table in stated.get("upstreams", {}).items():
         found["upstream", name] = flat("upstream", table)
     for name, table in stated.get("models", {}).items():
-        found["model", name] = {**_MODEL_DEFAULTS, **flat("model", table)}
+        limits = default_limits(document.models[name], document.upstreams, manifest.catalogue)
+        found["model", name] = {**limits, **flat("model", table)}
     for index, tenant in enumerate(manifest.document.tenants):
         found.update(_tenant_resources(tenant, stated["tenants"][index]))
     return found

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Struct, field
 
 from ..catalog import TOKEN_CLASSES, USAGE_CLASSES
+from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..tenant import DomainRole, TenantStatus
 from ..toml_lines import Path
 from . import leaves
@@ -144,15 +145,15 @@ class Route(Table, frozen=True, kw_only=True):
     model: Annotated[UpstreamModel, "The model's name there."]
     priority: Annotated[Annotated[int, leaves.number("priority", 0, 1000)], "Lower numbers are tried first."] = 0
     weight: Annotated[Annotated[int, leaves.number("weight", 1, 10_000)], "Share within one priority."] = 1
-    cost: Annotated[Cost | None, "What this route charges."] = None
+    cost: Annotated[Cost | None, "What this route charges; default: the model's, else the catalogue's."] = None
 
 
 class Model(Table, frozen=True, kw_only=True):
     """A public model name, how it is served and what it costs."""
 
     routes: Annotated[tuple[Route, ...], NOT_EMPTY, "Ways to serve it."]
-    context: Annotated[Tokens | None, "Tokens that fit into a request and its answer."] = None
-    max_output: Annotated[Tokens | None, "Most tokens of an answer."] = None
+    context: Annotated[Tokens | None, "Tokens of a request and its answer; default: the catalogue's."] = None
+    max_output: Annotated[Tokens | None, "Most tokens of an answer; default: the catalogue's."] = None
     cost: Annotated[Cost | None, "What wholesale is derived from; left out: the dearest among the routes."] = None
     allow_loss: Annotated[Flag, "Let wholesale lie below cost."] = False
 
@@ -331,7 +332,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """A valid tenants.toml: its typed content, and `stated`: the keys it states, in canonical JSON spelling.
 
     `stated` tells a default from a value that the file claims, which the three-way merge needs. `lines` tells where
-    each path stands, for what is found out later.
+    each path stands, for what is found out later. `catalogue`: what costs and limits were taken from that the file
+    leaves out.
     """
 
     document: Document
@@ -339,6 +341,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     file: str
     lines: dict[Path, int]
     warnings: tuple[Finding, ...] = ()
+    catalogue: CatalogueOn = NO_CATALOGUE
 
 
 def class_prices(table: Prices) -> dict[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ...core.errors import Conflict
 from ...core.manifest import Manifest, parse_manifest
 from ...core.merge import Change, pending
+from ...core.price_catalogue import NO_CATALOGUE, CatalogueOn
 from ...db import operator_manifest, provisioning
 from ...db.engine import EVERY_TENANT, Database
 from ...theming.library import Theme
@@ -19,9 +20,14 @@ from .write import write_decision
 __all__ = ["Plan", "Resolve", "apply", "plan", "read_manifest", "resolver"]
 
 
-def read_manifest(text: str, filename: str, themes: Mapping[str, Theme]) -> Manifest:
-    """The manifest, checked against the installed themes too. Raises InvalidManifest with every finding."""
-    return parse_manifest(text, filename, theme_check(themes))
+def read_manifest(
+    text: str, filename: str, themes: Mapping[str, Theme], catalogue: CatalogueOn = NO_CATALOGUE
+) -> Manifest:
+    """The manifest, checked against the installed themes too. Raises InvalidManifest with every finding.
+
+    `catalogue` gives the costs and limits that the file leaves out; by default it knows none.
+    """
+    return parse_manifest(text, filename, theme_check(themes), catalogue=catalogue)
 
 
 async def plan(

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ...core.manifest import (
+    CostSource,
     Document,
     Finding,
     Manifest,
@@ -17,18 +18,21 @@ from ...core.manifest import (
     Report,
     Resources,
     check_document,
+    cost_sources,
     document_of,
     invalid,
     price_book,
     price_moves,
     resources,
+    with_catalogue,
 )
 from ...core.merge import Change, ResourceKey, merge, pending, state_after
+from ...core.price_catalogue import CatalogueOn
 from ...core.toml_lines import Path
 from ...db.operator_manifest import ManifestRows
 from ...vault import Vault
 from .secrets import Resolve, SecretField, UnreadableSecret, secret_fields
-from .state import actual_resources, base_resources, published_book
+from .state import actual_resources, base_resources, moved_costs, published_book
 
 _HARMLESS_LATER: Final = frozenset({"RK309"})
 """An alias whose model is withdrawn is not offered, and says nothing wrong about the file."""
@@ -37,19 +41,23 @@ _HARMLESS_LATER: Final = frozenset({"RK309"})
 class Plan(Struct, frozen=True, kw_only=True):
     """What apply would do and what it would leave.
 
-    `changes` holds drift and orphans too; `prices` the published prices and margins that move. `base_moved`: the file
-    says something new, if only what the database holds already, so apply has to remember it.
+    `changes` holds drift and orphans too; `prices` the published prices and margins that move. `costs` says where the
+    cost of each route comes from, `moved_costs` which of them (model, upstream, model there) have another price than
+    before. `base_moved`: the file says something new, if only what the database holds already, so apply has to
+    remember it.
     """
 
     changes: tuple[Change, ...]
     prices: tuple[PriceMove, ...]
+    costs: tuple[CostSource, ...]
+    moved_costs: frozenset[tuple[str, str, str]]
     warnings: tuple[Finding, ...]
     base_moved: bool
 
     @property
     def pending(self) -> bool:
         """Whether apply would change anything that counts."""
-        return bool(self.prices or pending(self.changes))
+        return bool(self.prices or self.moved_costs or pending(self.changes))
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -91,7 +99,8 @@ def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolv
     references = [found for found in _references(state) if found in set(_references(file))]
     kept = {found.name for found in _references(actual) if found in references and found.name in rows.fingerprints}
     resolved = _resolve(references, kept, manifest, resolve, report, options)
-    document = _checked_document(state, report)
+    stated = document_of(state, Report(report.file, {}))
+    document = _checked_document(state, report, manifest.catalogue)
     if any(finding.level == "error" for finding in report.findings):
         raise invalid(report.sorted())
     fingerprints = {name: vault.fingerprint(secret) for name, secret in resolved.items()}
@@ -102,6 +111,8 @@ def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolv
     plan = Plan(
         changes=tuple(_with_changed_secrets(changes, replaced)),
         prices=tuple(price_moves(published_book(rows, before), book)),
+        costs=tuple(cost_sources(stated, manifest.catalogue)),
+        moved_costs=moved_costs(rows, document),
         warnings=(*manifest.warnings, *report.sorted()),
         base_moved=file != base,
     )
@@ -157,11 +168,11 @@ def _place(found: SecretField, manifest: Manifest) -> Path:
     return ("tenants", slugs.index(found.id), *found.field.split("."))
 
 
-def _checked_document(state: Resources, report: Report) -> Document:
+def _checked_document(state: Resources, report: Report, catalogue: CatalogueOn) -> Document:
     """The merged state as a document, checked like a file; what is wrong names the tenant by its slug."""
     merged = Report(report.file, {})
-    document = document_of(state, merged)
-    check_document(document, merged)
+    document = with_catalogue(document_of(state, merged), catalogue)
+    check_document(document, merged, catalogue)
     for finding in merged.findings:
         if finding.level == "error" and finding.code not in _HARMLESS_LATER:
             path = finding.path

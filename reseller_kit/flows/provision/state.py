@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ...core.catalog import PriceList
-from ...core.manifest import Document, Levels, Resources, flat, nested, offers
+from ...core.manifest import Document, Levels, Resources, Route, flat, nested, offers, route_cost
 from ...db.operator_manifest import ManifestRows
 
 TENANT_COLUMNS: Final = ("name", "status", "theme", "timezone")
@@ -91,6 +91,23 @@ def published_book(rows: ManifestRows, document: Document) -> dict[tuple[str, st
             retail, wholesale, cost = (price_list(version[1]) for version in versions if version is not None)
             book[tenant.slug, model] = Levels(cost=cost, wholesale=wholesale, retail=retail)
     return book
+
+
+def moved_costs(rows: ManifestRows, document: Document) -> frozenset[tuple[str, str, str]]:
+    """Routes (model, upstream, model there) whose cost is another one than what is stored."""
+    moved = set()
+    for name, model in document.models.items():
+        for route in model.routes:
+            cost = route_cost(route, model)
+            known = rows.prices.get((None, route_key(name, route), "cost"))
+            if cost is not None and (known is None or price_list(known[1]) != cost):
+                moved.add((name, route.upstream, route.model))
+    return frozenset(moved)
+
+
+def route_key(model: str, route: Route) -> str:
+    """The name under which the cost of a route is kept."""
+    return f"{model}@{route.upstream}/{route.model}"
 
 
 def price_list(stored: Any) -> PriceList:

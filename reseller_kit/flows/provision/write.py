@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ...core.catalog import DEFAULT_CONTEXT, DEFAULT_MAX_OUTPUT, PriceList
-from ...core.manifest import PriceBook, model_cost, nested, route_cost
+from ...core.manifest import CostSource, PriceBook, model_cost, nested, route_cost
 from ...core.merge import Change, pending
 from ...core.pricing import complete
 from ...db import accounts, audit_log, provisioning, revisions, secrets, tenants
@@ -19,7 +19,15 @@ from ...db.tenants import Connection
 from ...vault import Vault
 from .decide import Decision
 from .secrets import SecretField, secret_fields
-from .state import TENANT_COLUMNS, platform_settings, price_list, stored_base, tenant_settings, upstream_settings
+from .state import (
+    TENANT_COLUMNS,
+    platform_settings,
+    price_list,
+    route_key,
+    stored_base,
+    tenant_settings,
+    upstream_settings,
+)
 
 
 class _Target(Struct, frozen=True):
@@ -147,14 +155,17 @@ async def _write_models(target: _Target, touched: set[tuple[str, str]]) -> None:
     """Every model that changed, and every one whose cost did."""
     document = target.decision.document
     for name, model in document.models.items():
-        cost = model_cost(model, document.upstreams)
+        cost = model_cost(model)
         if cost is None:
             continue
-        version, is_new = await _cost_version(target, name, cost)
+        origins = {(found.upstream, found.upstream_model): _origin(found) for found in _sources(target, name)}
+        version, is_new = await _cost_version(target, name, cost, "; ".join(sorted(set(origins.values()))))
         routes = []
         for route in model.routes:
-            own = route_cost(route, model, document.upstreams) or cost
-            route_version, route_is_new = await _cost_version(target, f"{name}@{route.upstream}/{route.model}", own)
+            own = route_cost(route, model) or cost
+            route_version, route_is_new = await _cost_version(
+                target, route_key(name, route), own, origins[route.upstream, route.model]
+            )
             is_new = is_new or route_is_new
             routes.append(
                 provisioning.RouteRow(
@@ -180,13 +191,21 @@ async def _write_models(target: _Target, touched: set[tuple[str, str]]) -> None:
             await provisioning.withdraw(target.connection, "model", name)
 
 
-async def _cost_version(target: _Target, model: str, cost: PriceList) -> tuple[str, bool]:
-    """The version that holds this cost, and whether it had to be made."""
+async def _cost_version(target: _Target, model: str, cost: PriceList, origin: str) -> tuple[str, bool]:
+    """The version that holds this cost, and whether it had to be made; `origin` is kept with a new one."""
     known = target.rows.prices.get((None, model, "cost"))
     if known is not None and price_list(known[1]) == complete(cost):
         return known[0], False
-    stored = msgspec.to_builtins(complete(cost))
+    stored = {**msgspec.to_builtins(complete(cost)), "origin": origin}
     return await provisioning.add_cost_version(target.connection, model, stored, now_us()), True
+
+
+def _sources(target: _Target, model: str) -> list[CostSource]:
+    return [found for found in target.decision.plan.costs if found.model == model]
+
+
+def _origin(source: CostSource) -> str:
+    return "file" if source.catalogue is None else f"catalogue {source.catalogue}"
 
 
 async def _publish(target: _Target, book: PriceBook) -> None:
