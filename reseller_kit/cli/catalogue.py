@@ -115,6 +115,7 @@ def _whole(owner: Provider, model: KnownModel, on: CatalogueOn) -> dict[str, Any
     return {
         **_brief(owner, model, on),
         "catalogue": on.catalogue.version,
+        "input_excludes_cache": list(owner.input_excludes_cache),
         "dated_names": list(model.dated_names),
         "history": [_list(prices) for prices in model.prices],
         "service_tiers": {name: [_list(prices) for prices in dated] for name, dated in model.service_tiers.items()},

@@ -52,12 +52,17 @@ class KnownModel(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who charges: its id, other ids that mean it, and the hosts of its API."""
+    """Who charges: its id, other ids that mean it, and the hosts of its API.
+
+    `input_excludes_cache`: those of its APIs whose reported input leaves cached tokens out. Prices here are by usage
+    class, in which each token counts once, whatever an API's own sum holds.
+    """
 
     id: str
     name: str
     aliases: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    input_excludes_cache: tuple[str, ...] = ()
     models: tuple[KnownModel, ...] = ()
 
 

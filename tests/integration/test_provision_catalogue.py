@@ -176,3 +176,20 @@ async def test_a_route_that_gets_cheaper_under_a_dearer_one_is_noted_though_no_p
     stored = [prices["prices"]["input"] for model, prices in await costs(db) if model == "m1@one/rocket"]
     assert stored == [1_000_000, 999_999]
     assert not (await planned(db, cheaper, text)).pending
+
+
+async def test_a_kept_model_that_has_no_price_any_more_can_be_withdrawn(db: Database) -> None:
+    await applied(db, JUNE)
+    start = TEXT.index("[models.m1]")
+    other = TEXT[:start] + '[models.m2]\nroutes = [{ upstream = "one", model = "own" }]\n'
+    other += 'cost = { input = "1.00", output = "1.00" }\n' + TEXT[TEXT.index("[[tenants]]") :]
+    emptied = catalogue("2026-05-31", "2026-06-01")
+    with pytest.raises(InvalidManifest) as refused:
+        await applied(db, emptied, other)
+    (finding,) = refused.value.details
+    assert finding["code"] == "RK307"
+    assert "--prune" in finding["fix"]
+    manifest = read_manifest(other, "tenants.toml", installed(), emptied)
+    vault = await unlock(db, SECRET_KEY)
+    done = await apply(db, vault, manifest, resolver(KEYS, Path()), actor="test", prune=True)
+    assert ("archive", "m1") in {(change.action, change.id) for change in done.changes}

@@ -36,6 +36,7 @@ from .state import actual_resources, base_resources, moved_costs, published_book
 
 _HARMLESS_LATER: Final = frozenset({"RK309"})
 """An alias whose model is withdrawn is not offered, and says nothing wrong about the file."""
+_UNPRICED: Final = "RK307"
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -179,7 +180,9 @@ def _checked_document(state: Resources, report: Report, catalogue: CatalogueOn) 
             for index, tenant in enumerate(document.tenants):
                 path = path.replace(f"tenants[{index}]", f"tenants.{tenant.slug}")
             message = f"Together with what was set outside the file: {finding.message}"
-            report.findings.append(msgspec.structs.replace(finding, path=path, message=message))
+            # The file's own routes have a cost, else it had been refused: this one is of a model kept from before.
+            fix = f"{finding.fix} Or withdraw what the file no longer names: --prune." * (finding.code == _UNPRICED)
+            report.findings.append(msgspec.structs.replace(finding, path=path, message=message, fix=fix or finding.fix))
     return document
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -97,8 +97,17 @@ def _provider(wanted: Wanted, known: Mapping[str, Node], others: Mapping[str, En
         name=str(node.get("name")),
         aliases=wanted.aliases,
         hosts=wanted.hosts,
+        input_excludes_cache=tuple(sorted(_excluding(node))),
         models=tuple(sorted((model for model in found if model.names), key=lambda model: model.id)),
     )
+
+
+def _excluding(provider: Node) -> Iterator[str]:
+    """The provider's APIs in which the source adds cached tokens to the input that is reported."""
+    for extractor in provider.get("extractors", []):
+        mappings = [mapping for mapping in extractor.get("mappings") if mapping.get("dest") == "input_tokens"]
+        if any("cache" in str(mapping.get("path")) for mapping in mappings):
+            yield str(extractor.get("api_flavor"))
 
 
 def _model(node: Node, names: tuple[str, ...], dated_names: tuple[str, ...], others: Mapping[str, Entry]) -> KnownModel:

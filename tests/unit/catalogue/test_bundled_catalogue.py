@@ -14,6 +14,8 @@ from reseller_kit.catalogue import FILE, catalogue_today, read_catalogue
 from reseller_kit.core.catalog import TOKEN_CLASSES, USAGE_CLASSES
 from reseller_kit.core.money import MAX_PRICE_PICO, MAX_TOKEN_PRICE_PICO
 from reseller_kit.core.price_catalogue import DatedPrices, KnownModel, find_model, find_provider, prices_on, provider_at
+from scripts._lib.bootstrap import ROOT
+from scripts._lib.catalogue.convert import written
 
 CATALOGUE = read_catalogue()
 DAY = "2026-11-25"
@@ -170,6 +172,19 @@ def test_sources_bring_their_versions_and_licences() -> None:
         assert "Permission is hereby granted, free of charge" in source.licence
         assert "Copyright (c)" in source.licence
         assert "enterprise/" not in source.licence
+
+
+def test_apis_that_leave_cached_tokens_out_of_the_input_are_told_apart() -> None:
+    found = {provider.id: provider.input_excludes_cache for provider in CATALOGUE.providers}
+    assert "default" in found["anthropic"]
+    assert found["openai"] == found["deepseek"] == ()
+
+
+def test_the_file_is_as_the_converter_writes_it() -> None:
+    assert written(CATALOGUE) == FILE.read_text(encoding="utf-8")
+    report = (ROOT / "docs" / "catalogue-report.md").read_text(encoding="utf-8")
+    assert f"newest day in its data: {CATALOGUE.version}" in report
+    assert f"{CATALOGUE.sources[0].version} (" in report
 
 
 def test_the_day_is_today_in_utc() -> None:
