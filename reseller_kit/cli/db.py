@@ -30,15 +30,16 @@ def upgrade() -> None:
 
 @db.command()
 def check() -> int:
-    """Whether the schema is this version's and the file is sound."""
+    """Whether the schema is this version's, the file sound, and PostgreSQL's second lock in place."""
 
-    async def work(db: Database) -> tuple[str | None, list[str]]:
+    async def work(db: Database) -> tuple[str | None, list[str], list[str]]:
         if db.backend == "sqlite":
             maintenance.require_file(db)
-        return await schema.current_revision(db), await maintenance.problems(db)
+        return await schema.current_revision(db), await maintenance.problems(db), await schema.lock_problems(db)
 
-    found, problems = with_unprepared_database(work)
-    findings = [{"code": "DB102", "message": problem, "fix": "Restore a backup."} for problem in problems]
+    found, damage, unlocked = with_unprepared_database(work)
+    findings = [{"code": "DB102", "message": problem, "fix": "Restore a backup."} for problem in damage]
+    findings += [{"code": "DB103", "message": problem, "fix": "Run: reseller-kit db upgrade"} for problem in unlocked]
     if found != schema.head():
         message = f"The schema is {found or 'none'}, this version needs {schema.head()}."
         findings.insert(0, {"code": "DB101", "message": message, "fix": "Run: reseller-kit db upgrade"})

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Protocol
 
-import asyncpg
-
-from . import sqlite_driver
+from . import application_role, sqlite_driver
 from .engine import Database
 
 _REVISION = "SELECT number FROM revision"
@@ -54,7 +52,7 @@ class PostgresProbe:
     async def revision(self) -> int:
         """The newest revision number."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(self._dsn, command_timeout=5)
+            self._connection = await application_role.connect(self._dsn, command_timeout=5)
         return int(await self._connection.fetchval(_REVISION))
 
     async def close(self) -> None:

@@ -16,10 +16,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from ..core.errors import InvalidRequest
+from . import application_role, sqlite_driver
 from . import scope as scopes
-from . import sqlite_driver
 from .scope import EVERY_TENANT, NO_TENANT, TenantScope
 
 __all__ = ["EVERY_TENANT", "NO_TENANT", "Backend", "Connection", "Database", "TenantScope", "now_us"]
@@ -30,7 +31,7 @@ Connection: TypeAlias = AsyncConnection
 
 
 class Database:
-    """One database: two engines on SQLite (many readers, one writer), one on PostgreSQL."""
+    """One database: two engines on SQLite (many readers, one writer), one on PostgreSQL beside the owner's."""
 
     def __init__(self, url: str) -> None:
         self.url: URL = _parse(url)
@@ -38,8 +39,11 @@ class Database:
         if self.backend == "sqlite":
             self._writer = _sqlite_engine(self.url, writer=True)
             self._reader = _sqlite_engine(self.url, writer=False)
+            self._owner = self._writer
         else:
             self._writer = create_async_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            application_role.take_on_connect(self._writer)
+            self._owner = create_async_engine(self.url, poolclass=NullPool)
             # All statements of one read see one moment, as they do on SQLite.
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -69,10 +73,20 @@ class Database:
             await scopes.enter(connection, scope)
             yield connection
 
+    @asynccontextmanager
+    async def administer(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction to which no policy and no privilege applies: for the schema alone.
+
+        On PostgreSQL it is the login role's own, which every other connection gives up for the application role.
+        """
+        async with self._owner.begin() as connection:
+            yield connection
+
     async def close(self) -> None:
         """Close every connection."""
         await self._writer.dispose()
         await self._reader.dispose()
+        await self._owner.dispose()
 
 
 def now_us() -> int:

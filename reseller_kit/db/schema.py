@@ -12,21 +12,24 @@ from typing import Final
 from sqlalchemy import Connection, inspect, select, text
 
 from ..core.errors import SchemaOutdated
+from . import row_security
 from .engine import NO_TENANT, Database, now_us
 from .tables import lease
 
 LEASE_SECONDS: Final = 3
+_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('reseller-kit db upgrade'))")
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def head() -> str:
     """The newest revision that this version knows."""
-    return _known()[-1]
+    return known_revisions()[-1]
 
 
 async def prepare(db: Database) -> None:
     """What every command but `db` does first: upgrade SQLite, check PostgreSQL. Raises SchemaOutdated."""
-    current = await current_revision(db)
+    async with db.read(NO_TENANT) as connection:
+        current = await connection.run_sync(_current)
     if current == head():
         return
     if db.backend == "sqlite":
@@ -40,21 +43,32 @@ async def prepare(db: Database) -> None:
 
 async def current_revision(db: Database) -> str | None:
     """The schema revision that the database is at; None for an empty one."""
-    async with db.read(NO_TENANT) as connection:
+    # An empty database has no application role to look with.
+    async with db.read(NO_TENANT) if db.backend == "sqlite" else db.administer() as connection:
         return await connection.run_sync(_current)
 
 
 async def upgrade(db: Database) -> list[str]:
     """Apply every pending migration in one transaction; the revisions that were applied.
 
+    On PostgreSQL it also makes or mends the application role, its privileges and the policies.
+
     Raises SchemaOutdated while a server of another schema runs, or when the database is newer than this version.
     """
-    async with db.write(NO_TENANT) as connection:
+    async with db.administer() as connection:
         return await connection.run_sync(_upgrade)
 
 
-def _known() -> list[str]:
-    """Revisions from oldest to newest: the numbers that the migrations' files begin with."""
+async def lock_problems(db: Database) -> list[str]:
+    """What is wrong with the second lock; nothing on SQLite, which has none."""
+    if db.backend == "sqlite":
+        return []
+    async with db.administer() as connection:
+        return await connection.run_sync(row_security.problems)
+
+
+def known_revisions() -> list[str]:
+    """The revisions of this version, from oldest to newest: the numbers that the migrations' files begin with."""
     return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
@@ -66,8 +80,10 @@ def _current(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> list[str]:
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_AT_A_TIME)
     before = _current(connection)
-    known = _known()
+    known = known_revisions()
     if before is not None and before not in known:
         raise SchemaOutdated(
             f"The database has the newer schema {before}.", fix="Use the version that made it, or a newer one."
@@ -76,6 +92,8 @@ def _upgrade(connection: Connection) -> list[str]:
     if pending:
         _refuse_while_serving(connection)
         _migrate(connection)
+    if pending or row_security.problems(connection):
+        row_security.install(connection)
     return pending
 
 

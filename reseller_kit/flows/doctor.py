@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..core.money import format_amount, parse_amount
 from ..core.paging import MAX_LIMIT
-from ..db import customers, operator, prices, tenants, upstreams
+from ..db import customers, operator, prices, schema, tenants, upstreams
 from ..db.accounts import Balance, reseller_wallet
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.tenants import Connection, Tenant
@@ -23,6 +23,7 @@ RULES: Final = {
     "DR101": "Nothing was applied yet.",
     "DR102": "An upstream without a stored key.",
     "DR103": "A model without an upstream.",
+    "DR104": "Row-level security, PostgreSQL's second lock, is missing or weaker than it should be.",
     "DR201": "A tenant that serves nothing because of its status.",
     "DR202": "A tenant that is suspended.",
     "DR203": "A tenant without a storefront host.",
@@ -69,11 +70,12 @@ async def examine_tenant(db: Database, slug: str) -> tuple[TenantDetail, list[Co
 async def examine(db: Database) -> list[Complaint]:
     """What is missing or wrong on the platform and at every tenant that is not archived."""
     themes = frozenset(read_themes(themes_dir()))
-    found: list[Complaint] = []
+    fix = "Run: reseller-kit db upgrade"
+    found = [_complaint("DR104", "database", problem, fix) for problem in await schema.lock_problems(db)]
     async with db.read(EVERY_TENANT) as connection:
         if not await tenants.platform_settings(connection):
             fix = "Run: reseller-kit init, edit tenants.toml, then reseller-kit apply."
-            return [_complaint("DR101", "platform", "No configuration was applied yet.", fix)]
+            return [*found, _complaint("DR101", "platform", "No configuration was applied yet.", fix)]
         found += await _examine_supply(connection)
         for tenant in await operator.tenants(connection, MAX_LIMIT, None):
             if tenant.status != "archived":

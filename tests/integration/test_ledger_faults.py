@@ -120,7 +120,7 @@ async def test_a_lost_connection_is_made_anew(db: Database, backend: str) -> Non
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await ledger.submit(grant(shop, 1_000))
-        async with db.write(EVERY_TENANT) as connection:
+        async with db.administer() as connection:
             await connection.execute(text(END_SESSIONS))
         assert isinstance(await ledger.submit(hold(shop, 1)), Hold)
     assert await wallet(db, shop.wallet_id) == (1_000, 1, 0)

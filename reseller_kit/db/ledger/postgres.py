@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import asyncpg
 
 from ...core.errors import SchemaOutdated
+from .. import application_role
 from ..scope import SETTING, as_array
 from . import columns
 from .batch import Batch, Loaded
@@ -180,7 +181,7 @@ class PostgresStore:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
+            self._connection = await application_role.connect(
                 self._dsn,
                 command_timeout=_TIMEOUT_SECONDS,
                 server_settings={"application_name": "reseller-kit ledger"},

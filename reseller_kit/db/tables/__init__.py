@@ -18,6 +18,9 @@ from .tenants import domain, member, package, tenant
 from .usage import usage_record
 
 __all__ = [
+    "APPEND_ONLY",
+    "DELETABLE",
+    "PLATFORM_ROWS",
     "UNSCOPED",
     "account",
     "api_key",
@@ -65,3 +68,23 @@ UNSCOPED: Final = frozenset(
     }
 )
 """Tables without tenant data: every other one has `tenant_id`, and every query of it names its tenant."""
+
+PLATFORM_ROWS: Final = frozenset({"price_version"})
+"""Tables of tenant data whose rows without a tenant are read by every tenant's queries: what upstreams charge."""
+
+APPEND_ONLY: Final = frozenset(
+    {
+        "applied_manifest",
+        "audit_log",
+        "entry",
+        "operation",
+        "price_version",
+        "revision_change",
+        "txn",
+        "usage_record",
+    }
+)
+"""Tables whose rows are never updated; on PostgreSQL the application may not."""
+
+DELETABLE: Final = frozenset({"lease", "secret", "upstream_key"})
+"""The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""
