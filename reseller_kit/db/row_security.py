@@ -68,7 +68,7 @@ _TABLES: Final = text(
            (SELECT array_agg(v ORDER BY ord) FROM unnest(CAST(:privileges AS text[])) WITH ORDINALITY AS u(v, ord)
             WHERE has_table_privilege(r.oid, c.oid, v)) AS held
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.rolname = :role
-    WHERE c.relkind = 'r' AND n.nspname = :schema AND c.relname = ANY(CAST(:names AS text[]))
+    WHERE c.relkind IN ('r', 'p') AND n.nspname = :schema AND c.relname = ANY(CAST(:names AS text[]))
     ORDER BY c.relname
     """
 )

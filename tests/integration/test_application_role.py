@@ -143,6 +143,21 @@ async def test_databases_of_one_server_are_upgraded_at_the_same_moment(database_
             await use(url)
 
 
+async def test_a_role_that_a_restore_left_behind_is_made_again(database_url: str) -> None:
+    async with deployment(database_url, "leaser", "CREATEROLE") as (url,):
+        await upgraded(url)
+        db = Database(url)
+        async with db.administer() as connection:
+            await connection.execute(text("DROP OWNED BY app_of_leaser"))
+            await connection.execute(text("DROP ROLE app_of_leaser"))
+        assert await problems(db) == ["The application role app_of_leaser does not exist."]
+        with pytest.raises(SchemaOutdated):
+            await schema.prepare(db)
+        assert await schema.upgrade(db) == []
+        await use(url)
+        await db.close()
+
+
 async def test_a_login_role_that_may_make_no_role_is_told_what_to_ask_for(database_url: str) -> None:
     async with deployment(database_url, "lodger", "", databases=1) as (url,):
         with pytest.raises(InvalidRequest, match="login role lodger may not make the application role") as caught:
@@ -210,3 +225,21 @@ async def test_two_deployments_on_one_server_share_no_role(database_url: str) ->
         async with stranger.administer() as connection:
             assert (await refusal(connection.execute(select(t.customer))))[0] == DENIED
         await stranger.close()
+
+
+async def test_a_login_role_that_owns_nothing_serves_and_has_nothing_to_go_back_to(database_url: str) -> None:
+    async with deployment(database_url, "landlady", "CREATEROLE") as (url,):
+        await upgraded(url)
+        await administer(database_url, "CREATE ROLE clerk LOGIN IN ROLE app_of_landlady")
+        try:
+            db = Database(url.replace("landlady@", "clerk@"))
+            await schema.prepare(db)
+            await use(db.url.render_as_string(hide_password=False))
+            async with db.write(NO_TENANT) as connection:
+                await connection.execute(text("RESET ROLE"))
+                assert await connection.scalar(text("SELECT current_user")) == "clerk"
+                assert (await connection.execute(select(t.lot))).all() == []
+                assert (await refusal(connection.execute(text("DELETE FROM entry"))))[0] == DENIED
+            await db.close()
+        finally:
+            await administer(database_url, "DROP ROLE clerk")

@@ -173,8 +173,8 @@ async def test_the_application_makes_no_table_and_no_role(db: Database) -> None:
             assert (await refusal(connection.execute(text(statement))))[0] == DENIED
 
 
-def test_what_the_code_deletes_and_updates_is_what_it_may(backend: str) -> None:
-    """The privileges are those that the queries need: no more, and (as the other tests show) no fewer."""
+def test_no_privilege_is_granted_that_no_query_needs(backend: str) -> None:
+    """That none is missing the other tests show."""
     deleted, updated = set(), set()
     for path in Path(row_security.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -182,7 +182,7 @@ def test_what_the_code_deletes_and_updates_is_what_it_may(backend: str) -> None:
                 named = ast.unparse(node.args[0]).removeprefix("t.")
                 deleted |= {named} if node.func.id == "delete" else set()
                 updated |= {named} if node.func.id in {"update", "_update"} else set()
-    assert deleted == t.DELETABLE
+    assert deleted >= t.DELETABLE
     assert not updated & t.APPEND_ONLY
 
 
@@ -273,9 +273,8 @@ async def test_every_query_works_in_the_scope_of_its_own_tenant(db: Database) ->
         with contextlib.suppress(IntegrityError):
             async with db.write(ours) as connection:
                 await write(connection, ours, things)
-        if name not in {"provisioning.update_tenant", "tenants.set_suspended"}:
-            before = await everything(db)
-            with contextlib.suppress(DBAPIError, KitError, NoResultFound):
-                async with db.write(theirs) as connection:
-                    await write(connection, ours, things)
-            assert await everything(db) == before, name
+        before = await everything(db)
+        with contextlib.suppress(DBAPIError, KitError, NoResultFound):
+            async with db.write(theirs) as connection:
+                await write(connection, ours, things)
+        assert await everything(db) == before, name
