@@ -13,10 +13,12 @@ from .core.storefront import UpstreamConfig
 from .db import schema
 from .db.engine import Database
 from .db.ledger import new_owner, open_writer
+from .flows import deliver, sweep
 from .flows import snapshot as snapshots
-from .flows import sweep
+from .flows.deliver import Post
 from .flows.runtime import Runtime
 from .flows.unlock import unlock
+from .mail import open_outlet
 from .settings import Settings
 from .telemetry.logs import AccessLog
 from .theming import load as load_themes
@@ -67,10 +69,12 @@ class Application:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with running(self._settings) as runtime:
+            library = load_themes()
+            post = Post(library, open_outlet(self._settings.mail_url), self._port)
+            async with running(self._settings, post) as runtime:
                 self._dispatch = Dispatcher(
                     runtime,
-                    build_pages(load_themes(), self._port),
+                    build_pages(library, self._port),
                     port=self._port,
                     trusted_proxies=Peers([str(network) for network in self._settings.trusted_proxies]),
                     internal_peers=Peers([str(network) for network in self._settings.internal_peers]),
@@ -87,8 +91,8 @@ class Application:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Runtime]:
-    """A runtime with its ledger writer, lease, sweep and watch, closed in reverse order."""
+async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
+    """A runtime with its ledger writer, lease, sweep, watch and mail delivery, closed in reverse order."""
     # Before there is a lease to renew and a call to answer: loading the tables would hold both up for seconds.
     await asyncio.to_thread(warm)
     db = Database(settings.database_url)
@@ -108,6 +112,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
     chores = [
         asyncio.create_task(sweep.keep(runtime), name="sweep"),
         asyncio.create_task(runtime.watch(), name="watch"),
+        asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
     ]
     settle_memory()

@@ -34,7 +34,7 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
     "CONFIG": ("./tenants.toml", "What plan and apply read."),
     "MAIL_URL": (
         "file://<data dir>/mail",
-        "file://DIR or smtp://user:pass@host:587. Checked, not used yet: no mail is sent.",
+        "file://DIR writes one .eml per mail; or smtp://user:pass@host:587. A tenant's own [tenants.email] goes first.",
     ),
     "LOG": ("json", "Format of log lines: json or console."),
     "TRUSTED_PROXIES": ("none", "Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."),
@@ -198,7 +198,9 @@ def _make_folder(folder: Path) -> None:
 def _mail_url(environ: Mapping[str, str], data_dir: Path) -> str:
     url = _read(environ, "MAIL_URL") or f"file://{data_dir / 'mail'}"
     parts = _split(url, "MAIL_URL", ("file", "smtp", "smtps"))
-    if not (parts.path.startswith("/") and not parts.netloc if parts.scheme == "file" else parts.hostname):
+    usable = parts.path.startswith("/") and not parts.netloc if parts.scheme == "file" else bool(parts.hostname)
+    user, _, _ = parts.netloc.rpartition("@")
+    if not usable or (user and ":" not in user):
         raise _unusable("MAIL_URL", "Use file:///absolute/folder or smtp://user:password@host:587.")
     return url
 

@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "usage": Entry("usage", "usage", "Calls and what they cost."),
     "price": Entry("price", "price", "Published prices at all three levels."),
     "catalogue": Entry("catalogue", "catalogue", "The bundled prices of providers."),
+    "mail": Entry("mail", "mail", "Mails that were sent, wait, or were given up."),
     "upstream": Entry("upstream", "upstream", "Provider endpoints."),
     "ledger": Entry("ledger", "ledger", "Prove the books."),
     "theme": Entry("theme", "theme", "Themes: list, check, start a new one."),

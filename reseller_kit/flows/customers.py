@@ -12,13 +12,13 @@ from ..core.errors import Conflict, NotFound
 from ..core.ids import is_public_id, new_id
 from ..core.paging import Page, Window, after, page_of
 from ..core.times import DAY_US
-from ..core.urls import public_url
-from ..db import audit_log, customers, revisions, tenants
+from ..db import audit_log, customers, revisions
 from ..db.accounts import create_customer_wallet
 from ..db.customers import Customer
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.tenants import Connection, Tenant
 from ..vault import Vault, token_digest
+from .brand import origin_of
 from .tenants import require_tenant
 
 SET_PASSWORD: Final = "set_password"
@@ -85,7 +85,7 @@ async def create_customer(
         )
         facts = {"email": address, "name": name}
         await audit_log.record(connection, tenant.id, actor, "customer.create", "customer", customer_id, after=facts)
-        origin = await _origin(connection, tenant)
+        origin = await origin_of(connection, tenant)
     return NewCustomer(customer, None if origin is None else f"{origin}/reset?token={token}")
 
 
@@ -134,14 +134,3 @@ async def _set_status(
             )
             await revisions.bump(connection, "customer", customer.id)
         return await require_customer(connection, tenant, customer.id)
-
-
-async def _origin(connection: Connection, tenant: Tenant) -> str | None:
-    """Where the tenant's pages are: its primary storefront, else any, else the fallback host."""
-    platform = await tenants.platform_settings(connection)
-    pages = [
-        d.host for d in await tenants.domains(connection, tenant.id) if (d.role, d.state) == ("storefront", "live")
-    ]
-    if not pages and platform.get("storefront_suffix"):
-        pages = [f"{tenant.slug}.{platform['storefront_suffix']}"]
-    return public_url(pages[0], platform.get("public_url")) if pages else None

@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from ..core.money import format_amount, parse_amount
 from ..core.paging import MAX_LIMIT
-from ..db import customers, operator, prices, schema, tenants, upstreams
+from ..core.times import DAY_US
+from ..db import customers, operator, outbox, prices, schema, tenants, upstreams
 from ..db.accounts import Balance, reseller_wallet
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
+from ..db.outbox import ParkedMail
 from ..db.tenants import Connection, Tenant
 from ..theming.library import read_themes, themes_dir
 from .prices import is_offered
@@ -33,8 +35,10 @@ RULES: Final = {
     "DR207": "A reseller whose balance does not pay for another call.",
     "DR208": "A tenant without an owner.",
     "DR209": "A tenant without customers where nobody may sign up.",
+    "DR210": "Mails that were given up in the last seven days.",
 }
 """Rule code → meaning. A code keeps its meaning."""
+_RECENT_US: Final = 7 * DAY_US
 
 
 class Complaint(Struct, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class _Facts(Struct, frozen=True, kw_only=True):
     wallet: Balance
     has_owner: bool
     has_customer: bool
+    parked: ParkedMail
 
 
 async def examine_tenant(db: Database, slug: str) -> tuple[TenantDetail, list[Complaint]]:
@@ -117,6 +122,7 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
         wallet=await reseller_wallet(connection, tenant.id),
         has_owner=any(member.role == "owner" for member in members),
         has_customer=bool(newest),
+        parked=await outbox.parked(connection, tenant.id, now_us() - _RECENT_US),
     )
 
 
@@ -169,6 +175,10 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
     if not found.has_customer and tenant.settings.get("signup", {}).get("mode") == "closed":
         fix = f"Run: reseller-kit customer create --tenant {slug} --email EMAIL"
         yield _complaint("DR209", slug, "There is no customer and nobody may sign up.", fix, level="warning")
+    if found.parked.count:
+        message = f"{found.parked.count} mails were given up lately. The latest reason: {found.parked.last_error}"
+        fix = "Correct [tenants.email] or RESELLER_KIT_MAIL_URL, then run: reseller-kit mail retry --tenant " + slug
+        yield _complaint("DR210", slug, message, fix, level="warning")
 
 
 def _complaint(code: str, where: str, message: str, fix: str, *, level: Severity = "error") -> Complaint:

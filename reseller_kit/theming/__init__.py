@@ -4,6 +4,7 @@
 """
 
 from .library import Asset, Theme, themes_dir
+from .mail import Mail, RenderedMail, render_mail
 from .page import (
     Brand,
     ErrorInfo,
@@ -25,10 +26,12 @@ __all__ = [
     "Legal",
     "Library",
     "Links",
+    "Mail",
     "ModelRow",
     "PackageRow",
     "Page",
     "PriceRow",
+    "RenderedMail",
     "StatusRow",
     "Stylesheet",
     "Theme",
@@ -36,6 +39,7 @@ __all__ = [
     "icon",
     "load",
     "render",
+    "render_mail",
     "stylesheet",
     "themes_dir",
 ]

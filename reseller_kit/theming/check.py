@@ -23,8 +23,9 @@ from reseller_kit.core.theme import (
 from reseller_kit.core.toml_lines import scan
 
 from .library import Theme, read_manifest, themes_dir
+from .mail import render_mail
 from .render import DEFAULT_LANGUAGE, Library, load, render, template_file
-from .sample import ERROR_TEMPLATE, ERRORS, PAGES, sample_brand, sample_page
+from .sample import ERROR_TEMPLATE, ERRORS, MAILS, PAGES, sample_brand, sample_mail, sample_page
 from .stylesheet import look
 
 RULES: Final = {
@@ -43,7 +44,7 @@ RULES: Final = {
     "TH203": "Inline code or style, which the content security policy blocks.",
     "TH204": "A way around escaping.",
     "TH205": "An address outside the storefront.",
-    "TH206": "A page that fails to render with the sample storefront.",
+    "TH206": "A page or mail that fails to render with the sample storefront.",
     "TH207": "A page without exactly one h1, or without a landmark.",
     "TH301": "A style sheet that loads something.",
 }
@@ -74,6 +75,8 @@ _LINE_FIXES: Final = {
 }
 _CSS_LOADS: Final = re.compile(r"@import\b|url\(|expression\(", re.IGNORECASE)
 _LANDMARKS: Final = ("<header", "<nav", "<main", "<footer")
+_TEMPLATES: Final = frozenset({".html", ".txt"})
+_STYLE: Final = re.compile(r"\sstyle=", re.IGNORECASE)
 _IMAGES: Final = frozenset({".ico", ".jpg", ".png", ".svg", ".webp"})
 
 
@@ -91,7 +94,7 @@ def check_theme(folder: Path) -> list[Finding]:
         return [_finding(_place(folder / "theme.toml"), 1, "TH101", error.message, error.fix)]
     found = [*_check_manifest(theme), *_check_templates(library, theme), *_check_css(theme)]
     if not any(finding.level == "error" for finding in found):
-        found += _check_pages(library, theme)
+        found += [*_check_pages(library, theme), *_check_mails(library, theme)]
     return sorted(found, key=lambda finding: (finding.file, finding.line, finding.code))
 
 
@@ -185,13 +188,15 @@ def _check_css(theme: Theme) -> list[Finding]:
 def _check_templates(library: Library, theme: Theme) -> list[Finding]:
     found: list[Finding] = []
     root = theme.folder / "templates"
-    for file in sorted(root.rglob("*.html")):
+    for file in sorted(file for file in root.rglob("*") if file.suffix in _TEMPLATES):
         text, place = file.read_text(encoding="utf-8"), _place(file)
         for number, line in enumerate(text.splitlines(), 1):
+            # Readers of mail take styles in the tags alone.
+            shown = _STYLE.sub(" ", line) if file.is_relative_to(root / "mail") else line
             found += [
                 _finding(place, number, code, RULES[code], _LINE_FIXES[code])
                 for code, pattern in _LINE_RULES
-                if pattern.search(line)
+                if pattern.search(shown)
             ]
         try:
             tree = library.environment.parse(text)
@@ -233,6 +238,18 @@ def _check_pages(library: Library, theme: Theme) -> list[Finding]:
         if html.count("<h1") != 1 or lacks:
             message = f"{page.path} has {html.count('<h1')} h1; it lacks {', '.join(lacks) or 'nothing else'}."
             found.append(_finding(place, 1, "TH207", message, "One h1, and header, nav, main and footer."))
+    return found
+
+
+def _check_mails(library: Library, theme: Theme) -> list[Finding]:
+    found: list[Finding] = []
+    for kind in MAILS:
+        try:
+            render_mail(library, theme.name, kind, sample_mail(kind))
+        except (KitError, jinja2.TemplateError, KeyError, TypeError, AttributeError) as error:
+            place = _place(theme.find(f"templates/mail/{kind}.html") or theme.folder)
+            fix = f"Look at what the template uses; texts stand in locales/{DEFAULT_LANGUAGE}.toml."
+            found.append(_finding(place, 1, "TH206", f"Mail {kind}: {type(error).__name__}: {error}", fix))
     return found
 
 

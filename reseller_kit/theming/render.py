@@ -48,7 +48,8 @@ def load(*folders: Path) -> Library:
 
     environment = _Environment(
         loader=jinja2.FunctionLoader(source),
-        autoescape=True,
+        # A mail's plain text is the one template that is no markup.
+        autoescape=lambda name: name is None or not name.endswith(".txt"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -123,10 +124,15 @@ def short_count(number: int) -> str:
     return str(number)
 
 
+def texts_of(theme: Theme, lang: str) -> dict[str, str]:
+    """The theme's texts in a language, each that it lacks in the default one."""
+    own = theme.texts.get(lang) or theme.texts.get(lang.split("-", maxsplit=1)[0]) or {}
+    return {**theme.texts.get(DEFAULT_LANGUAGE, {}), **own}
+
+
 def _context(theme: Theme, page: Page) -> dict[str, Any]:
     brand = page.brand
-    texts = theme.texts.get(page.lang) or theme.texts.get(page.lang.split("-")[0]) or {}
-    texts = {**theme.texts.get(DEFAULT_LANGUAGE, {}), **texts}
+    texts = texts_of(theme, page.lang)
     settings, _ = resolve_settings(theme.chain, brand.settings)
     face = look(theme, brand)
 

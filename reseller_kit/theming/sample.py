@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from .mail import Mail
 from .page import Brand, ErrorInfo, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
 
 PAGES: Final = {
@@ -31,6 +33,16 @@ ERRORS: Final = (
     ErrorInfo(status=503, kind="draft"),
     ErrorInfo(status=503, kind="suspended"),
 )
+MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "price_change": {
+        "from_date": "1 March 2026",
+        "lines": [
+            {"model": "gpt-5-mini", "class": "input", "above_input": 0, "old": "0.385", "new": "0.44"},
+            {"model": "claude-sonnet-4-5", "class": "output", "above_input": 200000, "old": None, "new": "24.75"},
+        ],
+    },
+}
+"""Kind → content of every mail that a theme has."""
 _DOLLAR_NANO: Final = 10**9
 
 
@@ -65,6 +77,11 @@ def sample_page(path: str = "/", *, brand: Brand | None = None, error: ErrorInfo
         status=_states(),
         error=error,
     )
+
+
+def sample_mail(kind: str, *, brand: Brand | None = None) -> Mail:
+    """A mail of the kind, with everything given."""
+    return Mail(brand=brand or sample_brand(), origin="https://aurora.example", content=MAILS[kind])
 
 
 def _models() -> tuple[ModelRow, ...]:

@@ -27,6 +27,7 @@ from reseller_kit.db import (
     credits,  # noqa: A004  # the concept has this name
     customers,
     keys,
+    outbox,
     price_versions,
     prices,
     provisioning,
@@ -59,6 +60,7 @@ class Things(Struct, frozen=True):
     host: str
     package: str
     member: str
+    mail: str
 
 
 Read = Callable[[Connection, int, Things], Awaitable[Any]]
@@ -75,6 +77,8 @@ READS: dict[str, Read] = {
     "customers.page": lambda c, tenant, _: customers.page(c, tenant, 100, None),
     "keys.find": lambda c, tenant, x: keys.find(c, tenant, x.key_id),
     "keys.page": lambda c, tenant, x: keys.page(c, tenant, x.customer.id, 100, None),
+    "outbox.page": lambda c, tenant, _: outbox.page(c, tenant, 100, None),
+    "outbox.parked": lambda c, tenant, _: outbox.parked(c, tenant, 0),
     "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
     "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
@@ -94,6 +98,12 @@ WRITES: dict[str, Read] = {
     "customers.set_status": lambda c, tenant, x: customers.set_status(c, tenant, x.customer.id, "suspended", "test"),
     "keys.add": lambda c, tenant, x: keys.add(c, tenant, key_of(x), b"1" * 32),
     "keys.revoke": lambda c, tenant, x: keys.revoke(c, tenant, x.key_id, 5),
+    "outbox.add": lambda c, tenant, _: outbox.add(
+        c, tenant, kind="price_change", recipient="ada@ours.example", payload={}, dedupe="mail", now=5
+    ),
+    "outbox.complete": lambda c, tenant, x: outbox.complete(c, tenant, x.mail, "clm", 5),
+    "outbox.fail": lambda c, tenant, x: outbox.fail(c, tenant, x.mail, "clm", error="x", park=False, now=5),
+    "outbox.retry": lambda c, tenant, x: outbox.retry(c, tenant, x.mail, 5),
     "provisioning.add_price_version": lambda c, tenant, _: provisioning.add_price_version(
         c, tenant, "retail", "gpt-5-mini", {"prices": {"input": 1}}, 5
     ),
@@ -145,6 +155,7 @@ def missing(things: Things) -> Things:
         host="nowhere.example",
         package="never",
         member="nobody@x.example",
+        mail=new_id("mail"),
     )
 
 
@@ -184,7 +195,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
     digest = key_digest(vault.pepper, key.secret)
     things = Things(
         customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
-        "owner@ours.example",
+        "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()),
     )  # fmt: skip
     return ours.id, theirs.id, things
 

@@ -135,6 +135,25 @@ async def make_key(db: Database, customer: Customer, *, prefix: str = "sk", **te
     return Key(row, secret)
 
 
+async def make_mail(db: Database, tenant: Tenant, *, dedupe: str, **columns: Any) -> str:
+    """A mail in the outbox, due at once; its id."""
+    now = now_us()
+    row = {
+        "id": new_id("mail"),
+        "tenant_id": tenant.id,
+        "kind": "price_change",
+        "recipient": "jane@example.com",
+        "payload": {},
+        "dedupe": dedupe,
+        "created_at": now,
+        "due_at": now,
+        **columns,
+    }
+    async with db.write(tenant.id) as connection:
+        await connection.execute(insert(t.outbox).values(row))
+    return str(row["id"])
+
+
 async def make_upstream(
     db: Database, name: str = "openai", base_url: str = "http://127.0.0.1:9/v1", *, api_key: str = "sk-upstream"
 ) -> int:

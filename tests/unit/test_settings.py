@@ -79,6 +79,7 @@ def test_a_variable_that_is_set_to_nothing_counts_as_not_set(tmp_path: Path) -> 
         ("CACHE_URL", "redis://host:hunter2"),
         ("MAIL_URL", "smtp://"),
         ("MAIL_URL", "file://relative/dir"),
+        ("MAIL_URL", "smtp://user@mail.example:587"),
         ("MAIL_URL", "gopher://x"),
         ("LOG", "yaml"),
         ("TRUSTED_PROXIES", "10.0.0.1, nonsense"),

@@ -11,6 +11,7 @@ from typing import Final
 from .base import metadata
 from .customers import api_key, customer, customer_link
 from .ledger import account, entry, hold, key_window, lot, operation, txn
+from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_version
 from .routing import model, route, upstream, upstream_key
@@ -38,6 +39,7 @@ __all__ = [
     "metadata",
     "model",
     "operation",
+    "outbox",
     "package",
     "platform",
     "price_version",

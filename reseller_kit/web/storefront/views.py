@@ -6,15 +6,13 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from ...core.catalog import OfferedModel, PriceList
 from ...core.money import parse_amount
 from ...core.storefront import Storefront
 from ...core.urls import public_url
+from ...flows import brand as flow_brand
 from ...flows.runtime import Runtime
-from ...theming import Brand, ErrorInfo, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
-from ...theming.page import BRAND_TEXTS
+from ...theming import Brand, ErrorInfo, ModelRow, PackageRow, Page, PriceRow, StatusRow
 
 _LIKE = {"cache_write": "input", "cache_write_1h": "cache_write"}
 """Classes that a page names only where their price is another than that of the class they fall back to."""
@@ -23,19 +21,7 @@ _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
 
 def brand_of(storefront: Storefront) -> Brand:
     """The storefront's face."""
-    given: Mapping[str, Any] = storefront.settings.get("brand", {})
-    texts = given.get("texts", {})
-    return Brand(
-        name=storefront.name,
-        slug=storefront.slug,
-        tagline=given.get("tagline", ""),
-        support_email=given.get("support_email", ""),
-        key_prefix=given.get("key_prefix", "sk"),
-        tokens=given.get("tokens", {}),
-        settings=given.get("settings", {}),
-        legal=msgspec.convert(given.get("legal", {}), Legal),
-        texts={name: texts[name] for name in BRAND_TEXTS if name in texts},
-    )
+    return flow_brand.brand_of(storefront.name, storefront.slug, storefront.settings)
 
 
 def page_of(

@@ -8,7 +8,7 @@ nothing of them from working on the database beside one that does.
 from __future__ import annotations
 
 revision = "0005"
-down_revision = "0001"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,62 @@
+"""`mail`: what the outbox holds for a tenant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..core.times import format_time
+from ..db.outbox import OutboxMail
+from ..flows import mails as flow
+from . import shapes
+from .invocation import actor, with_database
+from .options import Group, page_options, tenant_option, window_of
+from .output import emit, more, table
+
+
+@click.group(cls=Group)
+def mail() -> None:
+    """Mails that were sent, wait, or were given up."""
+
+
+@mail.command("list")
+@tenant_option
+@page_options
+def list_(tenant: str, limit: int, cursor: str | None) -> None:
+    """A tenant's mails, newest first."""
+    window = window_of(limit, cursor)
+    page = with_database(lambda db: flow.list_mails(db, tenant, window))
+    rows = [
+        (row.id, shapes.short_time(row.created_at), row.kind, row.recipient, row.status, row.last_error or "")
+        for row in page.items
+    ]
+    emit(
+        shapes.listing("mails", page, [_mail(row) for row in page.items]),
+        table(["ID", "TIME (UTC)", "KIND", "TO", "STATUS", "LAST ERROR"], rows, empty="No mails yet."),
+        more(page.next_cursor),
+    )
+
+
+@mail.command()
+@tenant_option
+@click.argument("mail_id", metavar="[ID]", required=False)
+def retry(tenant: str, mail_id: str | None) -> None:
+    """Send the mails that were given up once more, or the one of this id."""
+    who = actor()
+    taken = with_database(lambda db: flow.retry_mails(db, tenant, mail_id, who))
+    emit({"retried": taken}, f"{len(taken)} mails will be sent again.")
+
+
+def _mail(row: OutboxMail) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "created_at": format_time(row.created_at),
+        "kind": row.kind,
+        "recipient": row.recipient,
+        "status": row.status,
+        "attempts": row.attempts,
+        "due_at": format_time(row.due_at) if row.status == "waiting" else None,
+        "sent_at": None if row.sent_at is None else format_time(row.sent_at),
+        "last_error": row.last_error,
+    }
