@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any, Final
 
 import click
@@ -11,6 +12,7 @@ import msgspec
 
 from ..core.manifest import CostSource, PriceMove
 from ..core.merge import Change, pending
+from ..core.times import format_time
 from ..flows.provision import Plan
 
 _SIGNS: Final = {"create": ("+", "green"), "update": ("~", "yellow"), "archive": ("-", "red")}
@@ -26,20 +28,12 @@ _MAX_VALUE: Final = 100
 def document(found: Plan, *, applied: bool = False) -> dict[str, Any]:
     """The plan as JSON; of an applied one, the changes that were made and the costs that moved."""
     changes = pending(found.changes) if applied else found.changes
-    prices = [
-        {
-            "tenant": move.tenant,
-            "model": move.model,
-            "class": move.usage_class,
-            "above_input": move.above_input,
-            "before": move.before,
-            "after": move.after,
-        }
-        for move in found.prices
-    ]
     return {
         "changes": msgspec.to_builtins(changes),
-        "prices": prices,
+        "prices": [_move(move) for move in found.prices],
+        "scheduled": [
+            {"effective_from": format_time(later.effective_from), **_move(later.move)} for later in found.scheduled
+        ],
         "costs": [_cost(found, source) for source in found.costs if not applied or _moves(found, source)],
         "warnings": msgspec.to_builtins(found.warnings),
     }
@@ -53,12 +47,25 @@ def _moves(found: Plan, source: CostSource) -> bool:
     return (source.model, source.upstream, source.upstream_model) in found.moved_costs
 
 
+def _move(move: PriceMove) -> dict[str, Any]:
+    return {
+        "tenant": move.tenant,
+        "model": move.model,
+        "class": move.usage_class,
+        "above_input": move.above_input,
+        "before": move.before,
+        "after": move.after,
+    }
+
+
 def describe(found: Plan) -> str:
     """The plan for people."""
     blocks = [_paragraph(str(warning), "yellow") for warning in found.warnings]
     blocks += [_change(change) for change in found.changes]
     if found.prices:
-        blocks.append(_prices(found.prices))
+        blocks.append(_prices("Prices that move", found.prices))
+    for moment, later in groupby(found.scheduled, key=lambda later: later.effective_from):
+        blocks.append(_prices(f"Scheduled for {format_time(moment)}", [one.move for one in later]))
     blocks += _costs(found)
     blocks.append(_summary(found))
     return "\n\n".join(blocks)
@@ -132,7 +139,7 @@ def _inline(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _prices(moves: Iterable[PriceMove]) -> str:
+def _prices(title: str, moves: Iterable[PriceMove]) -> str:
     rows: list[tuple[str, ...]] = [("tenant", "model", "class", "wholesale", "retail", "margin")]
     listed = list(moves)
     rows += [_price_row(move) for move in listed[:_MAX_PRICES]]
@@ -143,7 +150,7 @@ def _prices(moves: Iterable[PriceMove]) -> str:
     lines[0] = click.style(lines[0], bold=True)
     if len(listed) > _MAX_PRICES:
         lines.append(f"    … and {len(listed) - _MAX_PRICES} more; --json lists them all")
-    return "\n".join(["Prices that move (USD per million tokens, or per unit):", *lines])
+    return "\n".join([f"{title} (USD per million tokens, or per unit):", *lines])
 
 
 def _costs(found: Plan) -> list[str]:

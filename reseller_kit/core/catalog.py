@@ -74,6 +74,13 @@ class Route(Struct, frozen=True, kw_only=True):
     cost: PriceVersion
 
 
+class LaterPrice(Struct, frozen=True):
+    """A price list that is to take effect at a moment (µs)."""
+
+    effective_from: int
+    price_list: PriceList
+
+
 class OfferedModel(Struct, frozen=True, kw_only=True):
     """A model as one tenant offers it, under the name that its customers use."""
 

@@ -50,8 +50,8 @@ _SOURCE: Final = IdSource()
 def new_id(prefix: str) -> str:
     """A fresh id: `prefix`, an underscore, 26 characters.
 
-    Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), own (lease owner),
-    mail, clm (claim of a delivery).
+    Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
+    own (lease owner), mail, clm (claim of a delivery).
     """
     return f"{prefix}_{_SOURCE.next()}"
 

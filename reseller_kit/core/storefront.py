@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from .catalog import OfferedModel
+from .catalog import LaterPrice, OfferedModel
 from .tenant import DomainRole, TenantStatus
 
 
@@ -37,6 +37,8 @@ class Storefront(Struct, frozen=True, kw_only=True):
     limits: CallLimits
     models: Mapping[str, OfferedModel]
     """By the name a customer asks for: public names and aliases."""
+    later: Mapping[str, tuple[LaterPrice, ...]]
+    """By public name: the retail prices that are to follow, as far as they differ from those before them, in order."""
     settings: Mapping[str, Any]
     packages: tuple[Mapping[str, Any], ...]
 
@@ -79,3 +81,5 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     upstreams: Mapping[str, UpstreamConfig]
     hidden_words: tuple[str, ...]
     """Names and hosts of upstreams and of the platform, to be cleaned out of upstream error texts."""
+    good_until: int | None
+    """The next moment (µs) at which a published price takes effect; None when none is to come."""

@@ -17,7 +17,8 @@ class ManifestRows(Struct, frozen=True, kw_only=True):
     """One consistent read; each list holds mappings of column name to value.
 
     Withdrawn upstreams and models, detached domains and superseded packages are left out; archived tenants are not.
-    `prices`: the newest version of each (tenant id or None, model, level) as (id, price list).
+    `prices`: the version in force of each (tenant id or None, model, level) as (id, price list); `later`: those that
+    begin after that moment, in the order in which they count; `scheduled`: changes that have not begun.
     """
 
     base: list[Row]
@@ -32,12 +33,17 @@ class ManifestRows(Struct, frozen=True, kw_only=True):
     owners: list[Row]
     fingerprints: dict[str, str]
     prices: dict[tuple[int | None, str, str], tuple[str, Any]]
+    later: list[Row]
+    scheduled: list[Row]
 
 
-async def read_all(connection: AsyncConnection) -> ManifestRows:
-    """The rows as of this transaction."""
+async def read_all(connection: AsyncConnection, now: int) -> ManifestRows:
+    """The rows as of this transaction; `now` in µs tells the prices in force from later ones."""
     applied = select(t.applied_manifest.c.resources).order_by(t.applied_manifest.c.id.desc()).limit(1)
     keys = select(t.upstream_key).order_by(t.upstream_key.c.upstream_id, t.upstream_key.c.position)
+    price, waiting = t.price_version.c, t.scheduled_price.c
+    later = select(t.price_version).where(price.effective_from > now).order_by(price.effective_from, price.id)
+    scheduled = select(t.scheduled_price).where(waiting.state == "waiting")
     secrets = select(t.secret.c.name, t.secret.c.fingerprint)
     return ManifestRows(
         base=await connection.scalar(applied) or [],
@@ -54,17 +60,19 @@ async def read_all(connection: AsyncConnection) -> ManifestRows:
         fingerprints={row.name: row.fingerprint for row in await connection.execute(secrets)},
         prices={
             (row["tenant_id"], row["model"], row["level"]): (row["id"], row["prices"])
-            for row in await _rows(connection, _newest_prices())
+            for row in await _rows(connection, _prices_in_force(now))
         },
+        later=await _rows(connection, later),
+        scheduled=await _rows(connection, scheduled.order_by(waiting.effective_from, waiting.id)),
     )
 
 
-def _newest_prices() -> Select[Any]:
+def _prices_in_force(now: int) -> Select[Any]:
     c = t.price_version.c
     rank = func.row_number().over(
         partition_by=(c.tenant_id, c.model, c.level), order_by=(c.effective_from.desc(), c.id.desc())
     )
-    ranked = select(t.price_version, rank.label("rank")).subquery()
+    ranked = select(t.price_version, rank.label("rank")).where(c.effective_from <= now).subquery()
     return select(ranked).where(ranked.c.rank == 1)
 
 

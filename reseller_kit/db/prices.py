@@ -23,7 +23,10 @@ class Published(Struct, frozen=True, kw_only=True):
 
 
 class StoredVersion(Struct, frozen=True, kw_only=True):
-    """One immutable price version. Times in µs. `origin`: where a cost came from, `file` or `catalogue VERSION`."""
+    """One immutable price version. Times in µs. `origin`: where a cost came from, `file` or `catalogue VERSION`.
+
+    `next_from`: when the version after it takes effect, if there is one.
+    """
 
     id: str
     model: str
@@ -31,6 +34,7 @@ class StoredVersion(Struct, frozen=True, kw_only=True):
     price_list: PriceList
     origin: str | None
     effective_from: int
+    next_from: int | None
     created_at: int
 
 
@@ -67,15 +71,20 @@ async def history(
     """
     c = t.price_version.c
     priced = select(c.model).where(c.tenant_id == tenant_id)
-    statement = select(t.price_version).where(
+    following = func.lead(c.effective_from).over(
+        partition_by=(c.tenant_id, c.model, c.level), order_by=(c.effective_from, c.id)
+    )
+    own = select(t.price_version, following.label("next_from")).where(
         or_(c.tenant_id == tenant_id, c.tenant_id.is_(None) & c.model.in_(priced))
     )
     if model is not None:
-        statement = statement.where(c.model == model)
+        own = own.where(c.model == model)
+    ranked = own.subquery()
+    v, statement = ranked.c, select(ranked)
     if before is not None:
         at, version = before
-        statement = statement.where((c.effective_from < at) | ((c.effective_from == at) & (c.id < version)))
-    rows = await connection.execute(statement.order_by(c.effective_from.desc(), c.id.desc()).limit(limit))
+        statement = statement.where((v.effective_from < at) | ((v.effective_from == at) & (v.id < version)))
+    rows = await connection.execute(statement.order_by(v.effective_from.desc(), v.id.desc()).limit(limit))
     return [
         StoredVersion(
             id=row.id,
@@ -84,6 +93,7 @@ async def history(
             price_list=_price_list(row.prices),
             origin=row.prices.get("origin"),
             effective_from=row.effective_from,
+            next_from=row.next_from,
             created_at=row.created_at,
         )
         for row in rows

@@ -30,15 +30,21 @@ class SnapshotRows(Struct, frozen=True, kw_only=True):
     routes: list[dict[str, Any]]
     cost_versions: dict[str, Any]
     price_versions: list[dict[str, Any]]
+    later_prices: list[dict[str, Any]]
     packages: list[dict[str, Any]]
 
 
 async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
-    """Everything that routing and pricing need, as of one transaction. `now` in µs picks the prices in force."""
+    """Everything that routing and pricing need, as of one transaction.
+
+    `now` in µs tells the prices in force from later ones.
+    """
     platform = await connection.scalar(select(t.platform.c.settings))
     secrets = await _rows(connection, select(t.secret).where(t.secret.c.name.startswith("upstream:")))
     wallets = select(t.account.c.tenant_id, t.account.c.id).where(t.account.c.kind == "reseller_wallet")
     costs = select(t.price_version.c.id, t.price_version.c.prices).where(t.price_version.c.level == "cost")
+    c = t.price_version.c
+    later = select(t.price_version).where(c.tenant_id.is_not(None), c.effective_from > now)
     return SnapshotRows(
         revision=await revisions.current(connection),
         platform=platform or {},
@@ -52,6 +58,7 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
         routes=await _rows(connection, select(t.route).where(t.route.c.status == "active").order_by(t.route.c.id)),
         cost_versions={row.id: row.prices for row in await connection.execute(costs)},
         price_versions=await _rows(connection, _prices_in_force(now)),
+        later_prices=await _rows(connection, later.order_by(c.effective_from, c.id)),
         packages=await _rows(connection, select(t.package).where(t.package.c.status == "offered")),
     )
 

@@ -51,6 +51,7 @@ class UsageFilter(Struct, frozen=True):
     customer_id: str | None = None
     since: int | None = None
     before_id: str | None = None
+    until: int | None = None
 
 
 async def page(connection: AsyncConnection, tenant_id: int, wanted: UsageFilter, limit: int) -> list[UsageRecord]:
@@ -73,6 +74,8 @@ def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> S
         statement = statement.where(u.customer_id == wanted.customer_id)
     if wanted.since is not None:
         statement = statement.where(u.created_at >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(u.created_at < wanted.until)
     if wanted.before_id is not None:
         statement = statement.where(u.id < wanted.before_id)
     return statement.order_by(u.id.desc()).limit(limit)

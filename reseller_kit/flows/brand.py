@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ..core.catalog import PriceList
+from ..core.manifest import DEFAULT_NOTICE_DAYS
+from ..core.pricing import price_of
+from ..core.times import DAY_US, SECOND_US
 from ..core.urls import DEFAULT_PORT, public_url
 from ..db import tenants
 from ..db.tenants import Connection, Tenant
-from ..theming import Brand, Legal
+from ..theming import Brand, Legal, PriceRow
 from ..theming.page import BRAND_TEXTS
+
+_LIKE: Final = {"cache_write": "input", "cache_write_1h": "cache_write"}
+"""Classes that are named only where their price is another than that of the class they fall back to."""
 
 
 def brand_of(name: str, slug: str, settings: Mapping[str, Any]) -> Brand:
@@ -29,6 +38,44 @@ def brand_of(name: str, slug: str, settings: Mapping[str, Any]) -> Brand:
         legal=msgspec.convert(given.get("legal", {}), Legal),
         texts={name: texts[name] for name in BRAND_TEXTS if name in texts},
     )
+
+
+def shown_prices(price_list: PriceList) -> tuple[PriceRow, ...]:
+    """The prices that customers are shown: a class or tier only where it differs from what it follows."""
+    prices = price_list.prices
+    shown = [name for name in prices if name not in _LIKE or prices[name] != prices.get(_LIKE[name])]
+    rows = [PriceRow(class_name=name, pico=prices[name]) for name in shown]
+    for tier in price_list.tiers:
+        rows += [
+            PriceRow(class_name=name, pico=pico, above_input=tier.above_input)
+            for name, pico in tier.prices.items()
+            if pico != prices.get(name)
+        ]
+    return tuple(rows)
+
+
+def changed_prices(before: PriceList, after: PriceList) -> list[tuple[PriceRow | None, PriceRow | None]]:
+    """What is charged before and after, of each shown class and tier where that differs; None where there is none."""
+    keys = dict.fromkeys((row.class_name, row.above_input) for row in (*shown_prices(after), *shown_prices(before)))
+    pairs = [(_charged(before, *key), _charged(after, *key)) for key in keys]
+    return [(old, new) for old, new in pairs if old != new]
+
+
+def _charged(price_list: PriceList, usage_class: str, above_input: int) -> PriceRow | None:
+    pico = price_of(price_list.at(above_input + 1), usage_class)
+    return None if pico is None else PriceRow(class_name=usage_class, pico=pico, above_input=above_input)
+
+
+def notice_us(settings: Mapping[str, Any]) -> int:
+    """How long before a scheduled price begins a tenant's customers are told of it."""
+    return int(settings.get("pricing", {}).get("notice_days", DEFAULT_NOTICE_DAYS)) * DAY_US
+
+
+def shown_moment(at_us: int, timezone: str) -> str:
+    """A moment as people write it: a day where it is midnight in that time zone, else with the time."""
+    moment = dt.datetime.fromtimestamp(at_us // SECOND_US, ZoneInfo(timezone))
+    day = f"{moment.day} {moment:%B %Y}"
+    return day if (moment.hour, moment.minute, moment.second) == (0, 0, 0) else f"{day}, {moment:%H:%M} ({timezone})"
 
 
 async def storefront_host(connection: Connection, tenant: Tenant, platform: Mapping[str, Any]) -> str | None:

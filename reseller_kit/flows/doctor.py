@@ -9,11 +9,12 @@ from msgspec import Struct
 
 from ..core.money import format_amount, parse_amount
 from ..core.paging import MAX_LIMIT
-from ..core.times import DAY_US
-from ..db import customers, operator, outbox, prices, schema, tenants, upstreams
+from ..core.times import DAY_US, format_time
+from ..db import customers, operator, outbox, prices, scheduled_prices, schema, tenants, upstreams
 from ..db.accounts import Balance, reseller_wallet
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.outbox import ParkedMail
+from ..db.scheduled_prices import StoredChange
 from ..db.tenants import Connection, Tenant
 from ..theming.library import read_themes, themes_dir
 from .prices import is_offered
@@ -36,6 +37,7 @@ RULES: Final = {
     "DR208": "A tenant without an owner.",
     "DR209": "A tenant without customers where nobody may sign up.",
     "DR210": "Mails that were given up in the last seven days.",
+    "DR211": "A scheduled price that was held back in the last seven days, because it would have lost money.",
 }
 """Rule code → meaning. A code keeps its meaning."""
 _RECENT_US: Final = 7 * DAY_US
@@ -60,6 +62,7 @@ class _Facts(Struct, frozen=True, kw_only=True):
     has_owner: bool
     has_customer: bool
     parked: ParkedMail
+    held: list[StoredChange]
 
 
 async def examine_tenant(db: Database, slug: str) -> tuple[TenantDetail, list[Complaint]]:
@@ -122,6 +125,7 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
         wallet=await reseller_wallet(connection, tenant.id),
         has_owner=any(member.role == "owner" for member in members),
         has_customer=bool(newest),
+        held=await scheduled_prices.held(connection, tenant.id, now_us() - _RECENT_US),
         parked=await outbox.parked(connection, tenant.id, now_us() - _RECENT_US),
     )
 
@@ -175,6 +179,11 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
     if not found.has_customer and tenant.settings.get("signup", {}).get("mode") == "closed":
         fix = f"Run: reseller-kit customer create --tenant {slug} --email EMAIL"
         yield _complaint("DR209", slug, "There is no customer and nobody may sign up.", fix, level="warning")
+    for stored in found.held:
+        moment = format_time(stored.change.effective_from)
+        message = f"The price change scheduled for {moment} was held back; the prices before it go on. {stored.reason}"
+        fix = f"Run: reseller-kit price schedule --tenant {slug} with prices that cover wholesale."
+        yield _complaint("DR211", slug, message, fix)
     if found.parked.count:
         message = f"{found.parked.count} mails were given up lately. The latest reason: {found.parked.last_error}"
         fix = "Correct [tenants.email] or RESELLER_KIT_MAIL_URL, then run: reseller-kit mail retry --tenant " + slug

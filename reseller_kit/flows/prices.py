@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ..core.catalog import USAGE_CLASSES
 from ..core.errors import ModelNotFound
+from ..core.manifest import Levels
 from ..core.paging import Page, Window, after, page_of
 from ..core.pricing import price_of
 from ..db import prices
@@ -52,7 +53,7 @@ async def show_prices(db: Database, tenant_slug: str, model: str | None) -> list
                 f"Tenant {tenant.slug} offers no model {model[:80]!r}.",
                 fix=f"See: reseller-kit price show --tenant {tenant.slug}",
             )
-    return [line for row in offered for line in _lines(row)]
+    return [line for row in offered for line in lines_of(row.model, row)]
 
 
 async def price_history(db: Database, tenant_slug: str, model: str | None, window: Window) -> Page[StoredVersion]:
@@ -77,13 +78,14 @@ def _public_name(tenant: Tenant, model: str) -> str:
     return str(tenant.settings.get("catalog", {}).get("aliases", {}).get(model, model))
 
 
-def _lines(row: Published) -> Iterator[PriceLine]:
+def lines_of(model: str, row: Published | Levels) -> Iterator[PriceLine]:
+    """A model's prices, class by class."""
     for above in (0, *(tier.above_input for tier in row.retail.tiers)):
         cost, wholesale, retail = (level.at(above + 1) for level in (row.cost, row.wholesale, row.retail))
         for usage_class in USAGE_CLASSES:
             if usage_class in retail:
                 yield PriceLine(
-                    model=row.model,
+                    model=model,
                     usage_class=usage_class,
                     above_input=above,
                     cost=price_of(cost, usage_class),

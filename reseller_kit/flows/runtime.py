@@ -14,7 +14,7 @@ from ..core.limits import Bucket
 from ..core.storefront import Snapshot, UpstreamConfig
 from ..db import revisions
 from ..db.changes import ChangeProbe, open_probe
-from ..db.engine import NO_TENANT, Database
+from ..db.engine import NO_TENANT, Database, now_us
 from ..db.ledger import LedgerWriter
 from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
@@ -113,17 +113,22 @@ class Runtime:
         """Take over what changed since the snapshot's revision."""
         if self._probe is None:
             self._probe = open_probe(self.db)
-        if await self._probe.revision() == self.snapshot.revision:
+        # A price takes effect with its moment, which no write announces.
+        due = self.snapshot.good_until is not None and now_us() >= self.snapshot.good_until
+        seen = self.snapshot.revision
+        if await self._probe.revision() == seen and not due:
             return
         async with self.db.read(NO_TENANT) as connection:
-            changes = await revisions.since(connection, self.snapshot.revision)
+            changes = await revisions.since(connection, seen)
         for _, kind, ref in changes:
             if kind in {"key", "customer"}:
                 self.keys.forget(kind, ref)
-        if any(kind not in {"key", "customer"} for _, kind, _ in changes):
-            self.snapshot = await snapshots.load(self.db, self.vault)
+        seen = changes[-1][0] if changes else seen
+        if due or any(kind not in {"key", "customer"} for _, kind, _ in changes):
+            # What was written while it loaded is in it, but no key of that was forgotten yet.
+            self.snapshot = snapshots.at_revision(await snapshots.load(self.db, self.vault), seen)
         elif changes:
-            self.snapshot = snapshots.at_revision(self.snapshot, changes[-1][0])
+            self.snapshot = snapshots.at_revision(self.snapshot, seen)
 
     async def close(self) -> None:
         """Close upstream connections and the probe."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..core.catalog import SERVED_DIALECTS, OfferedModel, PriceList, PriceVersion, Route
+from ..core.catalog import SERVED_DIALECTS, LaterPrice, OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
 from ..core.money import parse_amount
 from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
@@ -54,6 +54,7 @@ def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
         public_url=rows.platform.get("public_url"),
         hosts=hosts,
         upstreams=upstreams,
+        good_until=min((row["effective_from"] for row in rows.later_prices), default=None),
         hidden_words=tuple(sorted(_hidden_words(platform_name, platform_hosts, upstreams.values()))),
     )
 
@@ -88,6 +89,7 @@ def _storefront(
         overdraft=parse_amount(settings.get("wholesale", {}).get("overdraft", "0.00")),
         limits=msgspec.convert(settings.get("limits", {}), CallLimits),
         models=_offer(tenant["id"], settings.get("catalog", {}), rows, prices, routes),
+        later=_later(tenant["id"], rows, prices),
         settings=settings,
         packages=tuple(row["terms"] for row in rows.packages if row["tenant_id"] == tenant["id"]),
     )
@@ -141,6 +143,21 @@ def _offer(
         if target in offered:
             offered[alias] = msgspec.structs.replace(offered[target], name=alias)
     return offered
+
+
+def _later(tenant_id: int, rows: SnapshotRows, prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:
+    """The tenant's retail prices to come; of several versions of one moment the last counts."""
+    by_moment: dict[tuple[str, int], PriceList] = {}
+    for row in rows.later_prices:
+        if row["tenant_id"] == tenant_id and row["level"] == "retail":
+            by_moment[row["model"], row["effective_from"]] = price_list(row["prices"])
+    found: dict[str, tuple[LaterPrice, ...]] = {}
+    for (model, moment), later in by_moment.items():
+        known = prices.get((tenant_id, model, "retail"))
+        before = found[model][-1].price_list if model in found else None if known is None else known.price_list
+        if later != before:
+            found[model] = (*found.get(model, ()), LaterPrice(moment, later))
+    return found
 
 
 def _matches(name: str, globs: Iterable[str]) -> bool:

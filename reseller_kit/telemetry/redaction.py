@@ -14,7 +14,7 @@ _PATTERNS: Final = (
     re.compile(r"(?i)(://[^/\s:@]*:)[^@\s/]+(@)"),
 )
 _REPLACEMENTS: Final = (_MASK, rf"\1 {_MASK}", rf"\1{_MASK}", rf"\1{_MASK}\2")
-_PUBLIC_ID: Final = re.compile(r"(?:req|txn|lot|cus|key|pkg|prc|own|mail|clm)_[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_PUBLIC_ID: Final = re.compile(r"(?:req|txn|lot|cus|key|pkg|prc|sch|own|mail|clm)_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 def redact(text: str) -> str:

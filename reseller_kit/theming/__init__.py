@@ -8,6 +8,7 @@ from .mail import Mail, RenderedMail, render_mail
 from .page import (
     Brand,
     ErrorInfo,
+    LaterRow,
     Legal,
     Links,
     ModelRow,
@@ -23,6 +24,7 @@ __all__ = [
     "Asset",
     "Brand",
     "ErrorInfo",
+    "LaterRow",
     "Legal",
     "Library",
     "Links",

@@ -81,6 +81,13 @@ class PriceRow(Struct, frozen=True, kw_only=True):
         return self.class_name in TOKEN_CLASSES
 
 
+class LaterRow(Struct, frozen=True):
+    """Prices of a model that are to change, and from when, as people write a day."""
+
+    from_date: str
+    prices: tuple[PriceRow, ...]
+
+
 class ReceiptLine(Struct, frozen=True):
     """One line of an example charge: quantity × price = amount, in USD."""
 
@@ -105,6 +112,7 @@ class ModelRow(Struct, frozen=True, kw_only=True):
     family: str = ""
     context: int = 0
     max_output: int = 0
+    later: tuple[LaterRow, ...] = ()
 
     def price_of(self, class_name: str) -> PriceRow | None:
         """The base price of a usage class, or None where the model has none."""

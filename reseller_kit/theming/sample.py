@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .mail import Mail
-from .page import Brand, ErrorInfo, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
+from .page import Brand, ErrorInfo, LaterRow, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
 
 PAGES: Final = {
     "/": "storefront/home.html",
@@ -100,7 +100,8 @@ def _model(name: str, family: str, limits: tuple[int, int], **prices: int) -> Mo
     rows = tuple(PriceRow(class_name=key, pico=pico) for key, pico in prices.items())
     if limits[0] > 500_000:
         rows += (PriceRow(class_name="input", pico=2 * prices["input"], above_input=200_000),)
-    return ModelRow(name=name, family=family, context=limits[0], max_output=limits[1], prices=rows)
+    later = (LaterRow("1 March 2026", (PriceRow(class_name="input", pico=440_000),)),) if name == "gpt-5-mini" else ()
+    return ModelRow(name=name, family=family, context=limits[0], max_output=limits[1], prices=rows, later=later)
 
 
 def _packages() -> tuple[PackageRow, ...]:

@@ -20,6 +20,7 @@ import reseller_kit.db
 from reseller_kit.core.errors import KitError
 from reseller_kit.core.ids import new_id
 from reseller_kit.core.ledger import Grant
+from reseller_kit.core.manifest.schedule import ScheduledChange
 from reseller_kit.db import (
     accounts,
     audit_log,
@@ -28,9 +29,11 @@ from reseller_kit.db import (
     customers,
     keys,
     outbox,
+    price_notices,
     price_versions,
     prices,
     provisioning,
+    scheduled_prices,
     tenants,
     usage,
 )
@@ -61,6 +64,7 @@ class Things(Struct, frozen=True):
     package: str
     member: str
     mail: str
+    change: ScheduledChange
 
 
 Read = Callable[[Connection, int, Things], Awaitable[Any]]
@@ -79,9 +83,14 @@ READS: dict[str, Read] = {
     "keys.page": lambda c, tenant, x: keys.page(c, tenant, x.customer.id, 100, None),
     "outbox.page": lambda c, tenant, _: outbox.page(c, tenant, 100, None),
     "outbox.parked": lambda c, tenant, _: outbox.parked(c, tenant, 0),
+    "price_notices.changes_at": lambda c, tenant, x: price_notices.changes_at(c, tenant, x.change.effective_from),
+    "price_notices.users": lambda c, tenant, _: price_notices.users(c, tenant, ["gpt-5-mini"], 0),
     "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
     "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
+    "scheduled_prices.find": lambda c, tenant, x: scheduled_prices.find(c, tenant, x.change.id),
+    "scheduled_prices.held": lambda c, tenant, _: scheduled_prices.held(c, tenant, 0),
+    "scheduled_prices.page": lambda c, tenant, _: scheduled_prices.page(c, tenant, 100, None),
     "tenants.domains": lambda c, tenant, _: tenants.domains(c, tenant),
     "tenants.members": lambda c, tenant, _: tenants.members(c, tenant),
     "usage.find": lambda c, tenant, x: usage.find(c, tenant, x.usage),
@@ -104,6 +113,9 @@ WRITES: dict[str, Read] = {
     "outbox.complete": lambda c, tenant, x: outbox.complete(c, tenant, x.mail, "clm", 5),
     "outbox.fail": lambda c, tenant, x: outbox.fail(c, tenant, x.mail, "clm", error="x", park=False, now=5),
     "outbox.retry": lambda c, tenant, x: outbox.retry(c, tenant, x.mail, 5),
+    "price_notices.mark_told": lambda c, tenant, x: price_notices.mark_told(
+        c, tenant, x.change.effective_from, "prc", 5
+    ),
     "provisioning.add_price_version": lambda c, tenant, _: provisioning.add_price_version(
         c, tenant, "retail", "gpt-5-mini", {"prices": {"input": 1}}, 5
     ),
@@ -114,6 +126,10 @@ WRITES: dict[str, Read] = {
     "provisioning.put_owner": lambda c, tenant, x: provisioning.put_owner(c, tenant, x.member),
     "provisioning.update_tenant": lambda c, tenant, _: provisioning.update_tenant(c, tenant, {"name": "Renamed"}),
     "provisioning.withdraw_package": lambda c, tenant, x: provisioning.withdraw_package(c, tenant, x.package),
+    "scheduled_prices.add": lambda c, tenant, x: scheduled_prices.add(c, tenant, x.change, "test", 5),
+    "scheduled_prices.end": lambda c, tenant, x: scheduled_prices.end(
+        c, tenant, x.change.id, state="cancelled", reason=None, now=5
+    ),
     "tenants.add_domain": lambda c, tenant, x: tenants.add_domain(c, tenant, x.host, "storefront", is_primary=True),
     "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
     "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
@@ -156,6 +172,7 @@ def missing(things: Things) -> Things:
         package="never",
         member="nobody@x.example",
         mail=new_id("mail"),
+        change=structs.replace(things.change, id=new_id("sch"), effective_from=1),
     )
 
 
@@ -192,10 +209,11 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await audit_log.record(connection, ours.id, "test", "create", "customer", customer.id)
         await provisioning.publish_package(connection, ours.id, "starter", {"id": "starter", "title": "Starter"})
         await tenants.add_member(connection, ours.id, "owner@ours.example", "owner")
+    change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
     digest = key_digest(vault.pepper, key.secret)
     things = Things(
         customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
-        "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()),
+        "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()), change,
     )  # fmt: skip
     return ours.id, theirs.id, things
 

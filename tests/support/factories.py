@@ -17,9 +17,10 @@ from reseller_kit.core import apikey
 from reseller_kit.core.catalog import PriceList
 from reseller_kit.core.ids import new_id
 from reseller_kit.core.ledger import Capture, Grant, Hold, HoldRequest, HoldTerms, WholesaleMove
+from reseller_kit.core.manifest.schedule import ScheduledChange
 from reseller_kit.core.money import NANO
 from reseller_kit.core.pricing import charge, complete
-from reseller_kit.db import customers, keys, revisions, secrets, tenants
+from reseller_kit.db import customers, keys, revisions, scheduled_prices, secrets, tenants
 from reseller_kit.db import tables as t
 from reseller_kit.db.accounts import create_customer_wallet, create_tenant_accounts, reseller_wallet
 from reseller_kit.db.customers import Customer
@@ -152,6 +153,20 @@ async def make_mail(db: Database, tenant: Tenant, *, dedupe: str, **columns: Any
     async with db.write(tenant.id) as connection:
         await connection.execute(insert(t.outbox).values(row))
     return str(row["id"])
+
+
+async def make_scheduled_price(
+    db: Database, tenant: Tenant, model: str, prices: Mapping[str, int], *, state: str = "held"
+) -> ScheduledChange:
+    """A change of a model's retail prices in an hour, with the version that was published for then."""
+    moment = now_us() + 3_600_000_000
+    change = ScheduledChange(id=new_id("sch"), effective_from=moment, match=model, prices=dict(prices))
+    async with db.write(tenant.id) as connection:
+        await scheduled_prices.add(connection, tenant.id, change, "test", now_us())
+        if state != "waiting":
+            await scheduled_prices.end(connection, tenant.id, change.id, state=state, reason="test", now=now_us())
+    await make_price_version(db, "retail", model, prices, tenant=tenant, at=moment)
+    return change
 
 
 async def make_upstream(

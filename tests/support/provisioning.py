@@ -15,9 +15,10 @@ from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.flows.provision import Plan, apply, plan, read_manifest, resolver
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.theming.library import Theme, read_themes, themes_dir
+from tests.support import factories
 
 EXAMPLE = (Path(__file__).parents[2] / "tenants.example.toml").read_text(encoding="utf-8")
-SECRET_KEY = "an-operator's-secret-key-for-tests"
+SECRET_KEY = factories.SECRET_KEY
 KEYS = {"DEMO_UPSTREAM_KEY": "sk-upstream-1"}
 
 

@@ -7,10 +7,11 @@ from .leaves import is_reference
 from .parse import as_findings, invalid, parse_manifest
 from .prices import Levels, PriceBook, PriceMove, model_cost, offers, price_book, price_moves, route_cost
 from .resources import Resources, document_of, flat, nested, resources
-from .structs import Document, Manifest, Route, Tenant, Upstream
+from .structs import DEFAULT_NOTICE_DAYS, Document, Manifest, Route, Tenant, Upstream
 
 __all__ = [
     "CODES",
+    "DEFAULT_NOTICE_DAYS",
     "CostSource",
     "Document",
     "Finding",

@@ -64,6 +64,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK502": "A theme that is not installed.",
     "RK503": "A brand token, setting or text that the theme does not offer, or a value that it refuses.",
     "RK504": "Brand colours that are hard to read on each other.",
+    "RK505": "A scheduled price that would be held back, because it would lose money.",
 }
 """Code → meaning. RK1xx form, RK2xx single values, RK3xx what belongs together, RK4xx money, RK5xx the environment."""
 

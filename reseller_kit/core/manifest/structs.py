@@ -6,7 +6,7 @@ unit, percentages parts per million; a key that was left out has its default her
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct, field
 
@@ -49,6 +49,7 @@ from .leaves import (
     UpstreamModel,
 )
 
+DEFAULT_NOTICE_DAYS: Final = 14
 NOT_EMPTY = "not empty"
 """Marks an array that must hold at least one item."""
 RESOURCES = "resources"
@@ -230,6 +231,9 @@ class Pricing(Table, frozen=True, kw_only=True):
 
     markup: Annotated[Markup, "Percentage on wholesale."] = 0
     allow_loss: Annotated[Flag, "Let retail lie below wholesale."] = False
+    notice_days: Annotated[
+        Annotated[int, leaves.number("days", 0, 365)], "Days before a scheduled price begins that customers are told."
+    ] = DEFAULT_NOTICE_DAYS
     rules: Annotated[tuple[Rule, ...], "Exceptions, first match wins."] = ()
 
 

@@ -13,7 +13,7 @@ from .customers import api_key, customer, customer_link
 from .ledger import account, entry, hold, key_window, lot, operation, txn
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
-from .prices import price_version
+from .prices import price_notice, price_version, scheduled_price
 from .routing import model, route, upstream, upstream_key
 from .tenants import domain, member, package, tenant
 from .usage import usage_record
@@ -42,10 +42,12 @@ __all__ = [
     "outbox",
     "package",
     "platform",
+    "price_notice",
     "price_version",
     "revision",
     "revision_change",
     "route",
+    "scheduled_price",
     "secret",
     "tenant",
     "txn",

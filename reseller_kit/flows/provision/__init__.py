@@ -9,15 +9,16 @@ from ...core.manifest import Manifest, parse_manifest
 from ...core.merge import Change, pending
 from ...core.price_catalogue import NO_CATALOGUE, CatalogueOn
 from ...db import operator_manifest, provisioning
-from ...db.engine import EVERY_TENANT, Database
+from ...db.engine import EVERY_TENANT, Database, now_us
 from ...theming.library import Theme
 from ...vault import Vault
-from .decide import Options, Plan, decide
+from .decide import LaterMove, Options, Plan, decide
 from .secrets import Resolve, resolver
 from .themes import theme_check
-from .write import write_decision
+from .timeline import begin
+from .write import write_begun, write_decision
 
-__all__ = ["Plan", "Resolve", "apply", "plan", "read_manifest", "resolver"]
+__all__ = ["LaterMove", "Plan", "Resolve", "apply", "plan", "read_manifest", "resolver"]
 
 
 def read_manifest(
@@ -44,10 +45,11 @@ async def plan(
 
     Raises InvalidManifest as `apply` does.
     """
+    now = now_us()
     async with db.read(EVERY_TENANT) as connection:
-        rows = await operator_manifest.read_all(connection)
+        rows = await operator_manifest.read_all(connection, now)
     options = Options(prune=prune, reset_drift=reset_drift, needs_secrets=needs_secrets)
-    return decide(rows, manifest, vault, resolve, options).plan
+    return decide(begin(rows, now)[0], manifest, vault, resolve, options, now).plan
 
 
 async def apply(
@@ -69,8 +71,10 @@ async def apply(
     options = Options(prune=prune, reset_drift=reset_drift)
     async with db.write(EVERY_TENANT) as connection:
         await provisioning.lock(connection)
-        rows = await operator_manifest.read_all(connection)
-        decision = decide(rows, manifest, vault, resolve, options)
+        now = now_us()
+        rows, begun = begin(await operator_manifest.read_all(connection, now), now)
+        await write_begun(connection, begun, now)
+        decision = decide(rows, manifest, vault, resolve, options, now)
         if expected is not None and pending(decision.plan.changes) != pending(expected):
             raise Conflict(
                 "The configuration changed since the plan was shown.", fix="Look at a new plan and apply that."

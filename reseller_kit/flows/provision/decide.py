@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,6 @@ from ...core.manifest import (
     Document,
     Finding,
     Manifest,
-    PriceBook,
     PriceMove,
     Report,
     Resources,
@@ -21,28 +21,37 @@ from ...core.manifest import (
     cost_sources,
     document_of,
     invalid,
-    price_book,
     price_moves,
     resources,
     with_catalogue,
 )
 from ...core.merge import Change, ResourceKey, merge, pending, state_after
 from ...core.price_catalogue import CatalogueOn
+from ...core.times import format_time
 from ...core.toml_lines import Path
 from ...db.operator_manifest import ManifestRows
 from ...vault import Vault
 from .secrets import Resolve, SecretField, UnreadableSecret, secret_fields
 from .state import actual_resources, base_resources, moved_costs, published_book
+from .timeline import Changes, Publication, books, changes_of, held_back, publications
 
 _HARMLESS_LATER: Final = frozenset({"RK309"})
 """An alias whose model is withdrawn is not offered, and says nothing wrong about the file."""
 _UNPRICED: Final = "RK307"
 
 
+class LaterMove(Struct, frozen=True):
+    """A price that changes at a later moment (µs)."""
+
+    effective_from: int
+    move: PriceMove
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """What apply would do and what it would leave.
 
-    `changes` holds drift and orphans too; `prices` the published prices and margins that move. `costs` says where the
+    `changes` holds drift and orphans too; `prices` the published prices and margins that move, `scheduled` those that
+    are to move later, and `republished` whether that is other than what was published for then. `costs` says where the
     cost of each route comes from, `moved_costs` which of them (model, upstream, model there) have another price than
     before. `base_moved`: the file says something new, if only what the database holds already, so apply has to
     remember it.
@@ -52,13 +61,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     prices: tuple[PriceMove, ...]
     costs: tuple[CostSource, ...]
     moved_costs: frozenset[tuple[str, str, str]]
+    scheduled: tuple[LaterMove, ...]
+    republished: bool
     warnings: tuple[Finding, ...]
     base_moved: bool
 
     @property
     def pending(self) -> bool:
         """Whether apply would change anything that counts."""
-        return bool(self.prices or self.moved_costs or pending(self.changes))
+        return bool(self.prices or self.republished or self.moved_costs or pending(self.changes))
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -72,7 +83,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     actual: Resources
     state: Resources
     document: Document
-    book: PriceBook
+    publications: tuple[Publication, ...]
     secrets: Mapping[str, str]
     fingerprints: Mapping[str, str]
 
@@ -88,8 +99,10 @@ class Options(Struct, frozen=True, kw_only=True):
     needs_secrets: bool = True
 
 
-def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolve, options: Options) -> Decision:
-    """Merge the file into what the rows hold.
+def decide(
+    rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolve, options: Options, now: int
+) -> Decision:
+    """Merge the file into what the rows hold at `now` (µs).
 
     Raises InvalidManifest when a secret is missing or when the merged state would not be valid.
     """
@@ -107,13 +120,22 @@ def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolv
     fingerprints = {name: vault.fingerprint(secret) for name, secret in resolved.items()}
     fresh = {name for name, fingerprint in fingerprints.items() if rows.fingerprints.get(name) != fingerprint}
     replaced = {(found.kind, found.id) for found in references if found.name in fresh & rows.fingerprints.keys()}
-    book = price_book(document)
+    changes_later = changes_of(rows)
+    timeline = books(document, changes_later, now)
+    appended = publications(rows, timeline)
+    _warn_of_held(document, changes_later, manifest, report)
     before = document_of(actual, Report(manifest.file, {}))
     plan = Plan(
         changes=tuple(_with_changed_secrets(changes, replaced)),
-        prices=tuple(price_moves(published_book(rows, before), book)),
         costs=tuple(cost_sources(stated, manifest.catalogue)),
         moved_costs=moved_costs(rows, document),
+        prices=tuple(price_moves(published_book(rows, before), timeline[0][1])),
+        scheduled=tuple(
+            LaterMove(moment, move)
+            for (_, earlier), (moment, book) in pairwise(timeline)
+            for move in price_moves(earlier, book)
+        ),
+        republished=any(publication.effective_from > now for publication in appended),
         warnings=(*manifest.warnings, *report.sorted()),
         base_moved=file != base,
     )
@@ -123,10 +145,25 @@ def decide(rows: ManifestRows, manifest: Manifest, vault: Vault, resolve: Resolv
         actual=actual,
         state=state,
         document=document,
-        book=book,
+        publications=tuple(appended),
         secrets={name: resolved[name] for name in fresh},
         fingerprints={**rows.fingerprints, **fingerprints},
     )
+
+
+def _warn_of_held(document: Document, changes: Changes, manifest: Manifest, report: Report) -> None:
+    """Say which scheduled prices would be held back, as after a cost has risen."""
+    slugs = [tenant.slug for tenant in manifest.document.tenants]
+    for slug, held in held_back(document, changes):
+        path: Path = ("tenants", slugs.index(slug), "pricing") if slug in slugs else ()
+        begins = format_time(held.change.effective_from)
+        report.add(
+            "RK505",
+            path,
+            f"The price change of {slug} scheduled for {begins} would be held back. {held.reason}",
+            f"Cancel it and schedule another: reseller-kit price cancel --tenant {slug} {held.change.id}",
+            level="warning",
+        )
 
 
 def _references(state: Resources) -> Iterator[SecretField]:

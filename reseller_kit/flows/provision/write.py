@@ -9,10 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from ...core.catalog import DEFAULT_CONTEXT, DEFAULT_MAX_OUTPUT, PriceList
-from ...core.manifest import CostSource, PriceBook, model_cost, nested, route_cost
+from ...core.manifest import CostSource, model_cost, nested, route_cost
 from ...core.merge import Change, pending
 from ...core.pricing import complete
-from ...db import accounts, audit_log, provisioning, revisions, secrets, tenants
+from ...core.times import format_time
+from ...db import accounts, audit_log, provisioning, revisions, scheduled_prices, secrets, tenants
 from ...db.engine import now_us
 from ...db.operator_manifest import ManifestRows
 from ...db.tenants import Connection
@@ -28,6 +29,7 @@ from .state import (
     tenant_settings,
     upstream_settings,
 )
+from .timeline import Begun, Publication
 
 
 class _Target(Struct, frozen=True):
@@ -61,7 +63,7 @@ async def write_decision(
         if change.kind in {"domain", "package", "owner"}:
             await _write_belonging(target, change)
     await _write_models(target, touched)
-    await _publish(target, decision.book)
+    await publish(target.connection, target.tenant_ids, decision.publications)
     for change in changes:
         await _record(target, change, actor)
     await provisioning.add_applied(connection, stored_base(decision.file))
@@ -208,17 +210,33 @@ def _origin(source: CostSource) -> str:
     return "file" if source.catalogue is None else f"catalogue {source.catalogue}"
 
 
-async def _publish(target: _Target, book: PriceBook) -> None:
-    """A new version of each price list that differs from the one in force."""
-    effective_from = now_us()
-    for (slug, model), levels in book.items():
-        tenant_id = target.tenant_ids[slug]
-        for level, new in (("wholesale", levels.wholesale), ("retail", levels.retail)):
-            known = target.rows.prices.get((tenant_id, model, level))
-            if known is None or price_list(known[1]) != new:
-                await provisioning.add_price_version(
-                    target.connection, tenant_id, level, model, msgspec.to_builtins(new), effective_from
-                )
+async def publish(connection: Connection, tenant_ids: Mapping[str, int], publications: Iterable[Publication]) -> None:
+    """Append price versions, in this order."""
+    for new in publications:
+        await provisioning.add_price_version(
+            connection,
+            tenant_ids[new.tenant],
+            new.level,
+            new.model,
+            msgspec.to_builtins(new.price_list),
+            new.effective_from,
+        )
+
+
+async def write_begun(connection: Connection, begun: Iterable[Begun], now: int) -> None:
+    """Make scheduled changes whose moment has come part of their tenants' settings, or note why they were held."""
+    found = list(begun)
+    for one in found:
+        state = "begun" if one.reason is None else "held"
+        if one.reason is None:
+            await provisioning.update_tenant(connection, one.tenant_id, {"settings": dict(one.settings)})
+        await scheduled_prices.end(connection, one.tenant_id, one.change.id, state=state, reason=one.reason, now=now)
+        after = {"effective_from": format_time(one.change.effective_from), "reason": one.reason}
+        await audit_log.record(
+            connection, one.tenant_id, "schedule", f"price.{state}", "price", one.change.id, after=after
+        )
+    if found:
+        await revisions.bump(connection, "config")
 
 
 async def _record(target: _Target, change: Change, actor: str) -> None:

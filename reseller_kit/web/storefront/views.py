@@ -6,16 +6,16 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from ...core.catalog import OfferedModel, PriceList
+from ...core.catalog import OfferedModel
 from ...core.money import parse_amount
 from ...core.storefront import Storefront
 from ...core.urls import public_url
+from ...db.engine import now_us
 from ...flows import brand as flow_brand
+from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
 from ...flows.runtime import Runtime
-from ...theming import Brand, ErrorInfo, ModelRow, PackageRow, Page, PriceRow, StatusRow
+from ...theming import Brand, ErrorInfo, LaterRow, ModelRow, PackageRow, Page, StatusRow
 
-_LIKE = {"cache_write": "input", "cache_write_1h": "cache_write"}
-"""Classes that a page names only where their price is another than that of the class they fall back to."""
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
 
 
@@ -37,7 +37,7 @@ def page_of(
         nonce=nonce,
         now=dt.datetime.now(dt.UTC),
         brand=brand_of(storefront),
-        models=tuple(_model(offered) for _, offered in sorted(storefront.models.items())) if storefront.open else (),
+        models=_models(storefront) if storefront.open else (),
         packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
         error=error,
@@ -53,26 +53,33 @@ def paused(storefront: Storefront) -> ErrorInfo | None:
     return ErrorInfo(status=_PAUSED[kind], kind=kind)  # type: ignore[arg-type]
 
 
-def _model(offered: OfferedModel) -> ModelRow:
-    return ModelRow(
-        name=offered.name,
-        prices=_prices(offered.retail.price_list),
-        context=offered.context,
-        max_output=offered.max_output,
+def _models(storefront: Storefront) -> tuple[ModelRow, ...]:
+    until = now_us() + notice_us(storefront.settings)
+    return tuple(
+        _model(offered, _later(storefront, offered, until)) for _, offered in sorted(storefront.models.items())
     )
 
 
-def _prices(price_list: PriceList) -> tuple[PriceRow, ...]:
-    prices = price_list.prices
-    shown = [name for name in prices if name not in _LIKE or prices[name] != prices.get(_LIKE[name])]
-    rows = [PriceRow(class_name=name, pico=prices[name]) for name in shown]
-    for tier in price_list.tiers:
-        rows += [
-            PriceRow(class_name=name, pico=pico, above_input=tier.above_input)
-            for name, pico in tier.prices.items()
-            if pico != prices.get(name)
-        ]
+def _later(storefront: Storefront, offered: OfferedModel, until: int) -> tuple[LaterRow, ...]:
+    """The changes that customers are told of by now: what each changes against the prices before it."""
+    rows: list[LaterRow] = []
+    before = offered.retail.price_list
+    for later in storefront.later.get(offered.model, ()):
+        if later.effective_from <= until:
+            changed = tuple(new for _, new in changed_prices(before, later.price_list) if new is not None)
+            rows += [LaterRow(shown_moment(later.effective_from, storefront.timezone), changed)] if changed else []
+        before = later.price_list
     return tuple(rows)
+
+
+def _model(offered: OfferedModel, later: tuple[LaterRow, ...]) -> ModelRow:
+    return ModelRow(
+        later=later,
+        name=offered.name,
+        prices=shown_prices(offered.retail.price_list),
+        context=offered.context,
+        max_output=offered.max_output,
+    )
 
 
 def _package(terms: Mapping[str, Any]) -> PackageRow:

@@ -1,0 +1,83 @@
+"""Prices and their versions as the command line shows them. Fetches nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..core.catalog import TOKEN_CLASSES
+from ..core.money import format_token_price, format_unit_price
+from ..core.times import format_time
+from ..db.prices import StoredVersion
+from ..flows.prices import PriceLine
+
+PRICE_COLUMNS: Final = ("MODEL", "CLASS", "COST>", "WHOLESALE>", "RETAIL>", "MARGIN>")
+
+
+def price_line(line: PriceLine) -> dict[str, Any]:
+    """One class of a model at the three levels."""
+
+    def shown(pico: int | None) -> str | None:
+        return None if pico is None else _price(line.usage_class, pico)
+
+    return {
+        "model": line.model,
+        "class": line.usage_class,
+        "above_input": line.above_input,
+        "per": _per(line.usage_class),
+        "cost": shown(line.cost),
+        "wholesale": shown(line.wholesale),
+        "retail": shown(line.retail),
+        "margin": shown(None if line.wholesale is None else line.retail - line.wholesale),
+    }
+
+
+def price_row(row: dict[str, Any]) -> tuple[Any, ...]:
+    """The same as a table's row."""
+    name = row["model"] + (f" >{row['above_input']}" if row["above_input"] else "")
+    return (name, row["class"], row["cost"], row["wholesale"], row["retail"], row["margin"])
+
+
+def version_status(row: StoredVersion, now: int) -> str:
+    """Where a version stands; one that another of the same moment overtook was never charged from."""
+    if row.next_from == row.effective_from:
+        return "superseded"
+    if row.effective_from > now:
+        return "scheduled"
+    return "in force" if row.next_from is None or row.next_from > now else "past"
+
+
+def price_version(row: StoredVersion, now: int) -> dict[str, Any]:
+    """A version, with where it stands at `now` (µs)."""
+    return {
+        "id": row.id,
+        "model": row.model,
+        "level": row.level,
+        "status": version_status(row, now),
+        "origin": row.origin,
+        "effective_from": format_time(row.effective_from),
+        "created_at": format_time(row.created_at),
+        "prices": shown_prices(row.price_list.prices),
+        "tiers": [
+            {"above_input": tier.above_input, "prices": shown_prices(tier.prices)} for tier in row.price_list.tiers
+        ],
+    }
+
+
+def shown_prices(prices: dict[str, int]) -> dict[str, str]:
+    """Prices by class as decimal strings."""
+    return {name: _price(name, pico) for name, pico in prices.items()}
+
+
+def brief(row: StoredVersion) -> str:
+    """A version's prices in one cell."""
+    return ", ".join(f"{name} {shown}" for name, shown in shown_prices(row.price_list.prices).items())
+
+
+def _per(usage_class: str) -> str:
+    return "million tokens" if usage_class in TOKEN_CLASSES else "unit"
+
+
+def _price(usage_class: str, pico: int) -> str:
+    """A price, or a difference of two, as USD per million tokens or per unit."""
+    write = format_token_price if usage_class in TOKEN_CLASSES else format_unit_price
+    return write(pico) if pico >= 0 else f"-{write(-pico)}"

@@ -1,0 +1,88 @@
+"""Tells customers of prices that change: ahead of scheduled ones, at once of the others. Each change once a customer.
+
+Customers who called one of the models in the last 90 days get one mail a moment, with the lines that concern them.
+Decides on no price; the mails go through the outbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from ..core.times import DAY_US
+from ..db import operator, operator_prices, outbox, price_notices
+from ..db.engine import EVERY_TENANT, Database, now_us
+from ..db.operator_prices import Untold
+from ..db.price_notices import ModelUser
+from ..db.tenants import Tenant
+from .brand import changed_prices, notice_us, shown_moment
+
+_USED_WITHIN_US: Final = 90 * DAY_US
+_LATE_US: Final = DAY_US
+"""How long after it took effect a change is still told of: a server may have been away."""
+_LONGEST_NOTICE_US: Final = 366 * DAY_US
+_AT_ONCE: Final = 100
+
+_Lines = Mapping[str, list[dict[str, Any]]]
+
+
+async def tell(db: Database, now: int | None = None) -> int:
+    """Put the mails of every change that is to be told of by `now` (µs) into the outbox; how many were new."""
+    at = now_us() if now is None else now
+    async with db.read(EVERY_TENANT) as connection:
+        found = await operator_prices.untold(connection, at - _LATE_US, at + _LONGEST_NOTICE_US)
+        tenants = {one.tenant_id: await operator.tenant_by_id(connection, one.tenant_id) for one in found}
+    told = 0
+    for one in found:
+        tenant = tenants[one.tenant_id]
+        if tenant is not None and one.effective_from - notice_us(tenant.settings) <= at:
+            told += await _tell(db, tenant, one, at)
+    return told
+
+
+async def _tell(db: Database, tenant: Tenant, change: Untold, now: int) -> int:
+    """Tell of one moment, some customers a transaction: a repetition after a fault finds the mails that are there."""
+    async with db.read(tenant.id) as connection:
+        changes = await price_notices.changes_at(connection, tenant.id, change.effective_from)
+        users = await price_notices.users(connection, tenant.id, [one.model for one in changes], now - _USED_WITHIN_US)
+    lines = {
+        one.model: [
+            {
+                "class": (new or old).class_name,  # type: ignore[union-attr]  # a change has at least one side
+                "above_input": (new or old).above_input,  # type: ignore[union-attr]  # see above
+                "old": None if old is None else old.price,
+                "new": None if new is None else new.price,
+            }
+            for old, new in changed_prices(one.before, one.after)
+        ]
+        for one in changes
+    }
+    speaks = tenant.status == "active" and tenant.suspended_at is None
+    customers = [list(own) for _, own in groupby(users, key=lambda user: user.customer_id)] if speaks else []
+    told = 0
+    for start in range(0, len(customers), _AT_ONCE):
+        async with db.write(tenant.id) as connection:
+            for own in customers[start : start + _AT_ONCE]:
+                mail = _mail(tenant, own, lines, change.effective_from)
+                told += mail is not None and await outbox.add(connection, tenant.id, **mail, now=now)
+    async with db.write(tenant.id) as connection:
+        await price_notices.mark_told(connection, tenant.id, change.effective_from, change.newest_version, now)
+    return told
+
+
+def _mail(tenant: Tenant, own: list[ModelUser], lines: _Lines, moment: int) -> dict[str, Any] | None:
+    """A customer's mail; its key is of what it says, so that other prices for the same moment are told as well."""
+    concerned = [{"model": user.name, **line} for user in own for line in lines[user.model]]
+    if not concerned:
+        return None
+    said = hashlib.sha256(msgspec.json.encode(concerned)).hexdigest()[:16]
+    return {
+        "kind": "price_change",
+        "recipient": own[0].email,
+        "payload": {"from_date": shown_moment(moment, tenant.timezone), "lines": concerned},
+        "dedupe": f"price_change:{own[0].customer_id}:{moment}:{said}",
+    }
