@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
@@ -196,7 +196,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _mail_url(environ: Mapping[str, str], data_dir: Path) -> str:
-    url = _read(environ, "MAIL_URL") or f"file://{data_dir / 'mail'}"
+    url = _read(environ, "MAIL_URL") or f"file://{quote(str(data_dir / 'mail'))}"
     parts = _split(url, "MAIL_URL", ("file", "smtp", "smtps"))
     usable = parts.path.startswith("/") and not parts.netloc if parts.scheme == "file" else bool(parts.hostname)
     user, _, _ = parts.netloc.rpartition("@")

@@ -6,6 +6,7 @@ the moment comes. The change itself becomes part of the tenant's settings then, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from .provision.timeline import Changes, begin, books, changes_of, publications,
 from .provision.write import publish, write_begun
 from .tenants import require_tenant
 
+_log = logging.getLogger(__name__)
 _LIST: Final = "scheduled"
 _FURTHEST_US: Final = 3660 * DAY_US
 
@@ -125,6 +127,9 @@ async def begin_due(db: Database, at: int | None = None) -> int:
         await provisioning.lock(connection)
         rows, begun = begin(await operator_manifest.read_all(connection, now), now)
         await write_begun(connection, begun, now)
+        for one in begun:
+            if one.reason is not None:
+                _log.warning("the price change %s of %s was held back: %s", one.change.id, one.slug, one.reason)
         found = _deployment(rows)
         slugs = {one.slug for one in begun}
         await publish(connection, _ids(rows), _needed(found, found.changes, slugs, now))

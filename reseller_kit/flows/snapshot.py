@@ -36,11 +36,15 @@ def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     domains: dict[int, list[dict[str, Any]]] = {}
     for domain in rows.domains:
         domains.setdefault(domain["tenant_id"], []).append(domain)
+    later: dict[int, list[dict[str, Any]]] = {}
+    for row in rows.later_prices:
+        if row["level"] == "retail":
+            later.setdefault(row["tenant_id"], []).append(row)
     suffix = rows.platform.get("storefront_suffix")
     hosts: dict[str, HostEntry] = {}
     for tenant in rows.tenants:
         own = domains.get(tenant["id"], [])
-        storefront = _storefront(tenant, own, rows, prices, routes, suffix)
+        storefront = _storefront(tenant, own, rows, prices, routes, suffix, later=later.get(tenant["id"], []))
         if suffix:
             hosts[f"{tenant['slug']}.{suffix}"] = HostEntry(storefront, "storefront")
         for domain in own:
@@ -71,6 +75,8 @@ def _storefront(
     prices: _Prices,
     routes: Mapping[int, tuple[Route, ...]],
     suffix: str | None,
+    *,
+    later: list[dict[str, Any]],
 ) -> Storefront:
     settings = tenant["settings"]
     fallback = f"{tenant['slug']}.{suffix}" if suffix else tenant["slug"]
@@ -89,7 +95,7 @@ def _storefront(
         overdraft=parse_amount(settings.get("wholesale", {}).get("overdraft", "0.00")),
         limits=msgspec.convert(settings.get("limits", {}), CallLimits),
         models=_offer(tenant["id"], settings.get("catalog", {}), rows, prices, routes),
-        later=_later(tenant["id"], rows, prices),
+        later=_later(tenant["id"], later, prices),
         settings=settings,
         packages=tuple(row["terms"] for row in rows.packages if row["tenant_id"] == tenant["id"]),
     )
@@ -145,12 +151,11 @@ def _offer(
     return offered
 
 
-def _later(tenant_id: int, rows: SnapshotRows, prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:
+def _later(tenant_id: int, rows: Iterable[Mapping[str, Any]], prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:
     """The tenant's retail prices to come; of several versions of one moment the last counts."""
     by_moment: dict[tuple[str, int], PriceList] = {}
-    for row in rows.later_prices:
-        if row["tenant_id"] == tenant_id and row["level"] == "retail":
-            by_moment[row["model"], row["effective_from"]] = price_list(row["prices"])
+    for row in rows:
+        by_moment[row["model"], row["effective_from"]] = price_list(row["prices"])
     found: dict[str, tuple[LaterPrice, ...]] = {}
     for (model, moment), later in by_moment.items():
         known = prices.get((tenant_id, model, "retail"))

@@ -237,6 +237,20 @@ async def test_a_storefront_without_a_host_waits_for_one(db: Database) -> None:
     assert stored.parked_at is None
 
 
+async def test_a_resellers_team_hears_from_the_platform(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "price_change", "team")
+    tenant = await make_shop(
+        db, email={"from": "Aurora AI <hi@aurora.example>"}, brand={"support_email": "a@b.example"}
+    )
+    await queue(db, tenant)
+    recorder = Recorder()
+    await run(db, recorder)
+    (letter,) = recorder.sent
+    assert (letter.sender.name, letter.sender.address) == ("Northwind Platform", "no-reply@platform.localhost")
+    assert letter.reply_to == ""
+    assert "Aurora" not in letter.html + letter.text + letter.subject
+
+
 def test_every_kind_has_a_sample_and_every_sample_a_kind() -> None:
     assert KINDS.keys() == MAILS.keys()
 

@@ -17,6 +17,7 @@ price_version = Table(
     at_column("effective_from"),
     at_column("created_at"),
     Index(None, "tenant_id", "model", "level", "effective_from"),
+    Index(None, "effective_from"),
 )
 """Immutable, dated price lists. `level`: cost (tenant_id null) | wholesale | retail. Integers in pico-USD per unit."""
 

@@ -13,7 +13,7 @@ import pytest
 from reseller_kit import theming
 from reseller_kit.core.catalog import USAGE_CLASSES
 from reseller_kit.theming import snippets
-from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, PAGES, sample_brand, sample_page
+from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, MAILS, PAGES, sample_brand, sample_mail, sample_page
 
 LIBRARY = theming.load()
 THEMES = sorted(LIBRARY.themes)
@@ -254,3 +254,25 @@ def test_the_overall_state(states: tuple[str, ...], overall: str) -> None:
 def test_the_direction_follows_the_language() -> None:
     assert msgspec.structs.replace(sample_page(), lang="ar-EG").dir == "rtl"
     assert '<html lang="de" dir="ltr">' in render("base", "/faq", lang="de")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_prices_that_are_to_change_are_announced(theme: str) -> None:
+    html = render(theme, "/pricing")
+    announced = text_of(html.partition("data-later>")[2].partition("</dl>")[0])
+    assert "From 1 March 2026" in announced
+    assert "$0.44" in announced
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("kind", MAILS)
+def test_every_mail_is_whole_and_takes_nothing_as_markup(theme: str, kind: str) -> None:
+    brand = msgspec.structs.replace(sample_brand(), name=TRICK, support_email="help@aurora.example")
+    mail = theming.render_mail(LIBRARY, theme, kind, sample_mail(kind, brand=brand))
+    assert "\n" not in mail.subject
+    assert TRICK in mail.subject
+    assert TRICK in mail.text
+    assert "<script" not in mail.html
+    assert TRICK in text_of(mail.html)
+    assert mail.html.count("<h1") == 1
+    assert "https://aurora.example" in mail.html

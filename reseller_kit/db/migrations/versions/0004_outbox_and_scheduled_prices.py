@@ -36,6 +36,7 @@ def upgrade() -> None:
     waiting = sa.text("sent_at IS NULL AND parked_at IS NULL")
     op.create_index("ix_outbox_waiting", "outbox", ["due_at"], postgresql_where=waiting, sqlite_where=waiting)
     op.create_index(op.f("ix_outbox_tenant_id_parked_at"), "outbox", ["tenant_id", "parked_at"])
+    op.create_index(op.f("ix_price_version_effective_from"), "price_version", ["effective_from"])
     op.create_table(
         "scheduled_price",
         sa.Column("id", sa.Text(), nullable=False),

@@ -1,0 +1,55 @@
+"""A database of the first release, with data, becomes one of this version and keeps what it held."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from reseller_kit.db import schema
+from reseller_kit.db.engine import EVERY_TENANT, NO_TENANT, Database
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+def to_first_release(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+
+
+async def test_prices_and_tenants_of_the_first_release_are_kept(db: Database) -> None:
+    async with db.write(NO_TENANT) as connection:
+        await connection.run_sync(to_first_release)
+        await connection.execute(
+            text(
+                "INSERT INTO tenant (slug, name, status, theme, timezone, settings, created_at)"
+                " VALUES ('aurora', 'Aurora', 'active', 'daylight', 'UTC', '{}', 1)"
+            )
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO price_version (id, tenant_id, level, model, prices, effective_from, created_at)"
+                " SELECT 'prc_1', id, 'retail', 'gpt-5', '{}', 1, 1 FROM tenant"
+            )
+        )
+    assert await schema.current_revision(db) == "0001"
+    applied = await schema.upgrade(db)
+    assert applied[-1] == schema.head()
+    async with db.read(EVERY_TENANT) as connection:
+        kept = (await connection.execute(text("SELECT slug, p.id FROM tenant JOIN price_version p ON true"))).all()
+        made = [
+            await connection.scalar(text(f"SELECT count(*) FROM {name}"))  # names of ours
+            for name in ("outbox", "scheduled_price", "price_notice")
+        ]
+    assert [tuple(row) for row in kept] == [("aurora", "prc_1")]
+    assert made == [0, 0, 0]
