@@ -30,7 +30,7 @@ from .output import emit, facts, more, table
 
 @click.group(cls=Group)
 def key() -> None:
-    """API keys: create, list, rotate, revoke."""
+    """API keys: create, look up, rotate, revoke."""
 
 
 @key.command()
@@ -78,13 +78,28 @@ def list_(tenant: str, customer: str | None, limit: int, cursor: str | None) -> 
     """A tenant's keys, or one customer's, newest first."""
     window = window_of(limit, cursor)
     page = with_database(lambda db: flow.list_keys(db, tenant, customer, window))
-    documents = [shapes.key(owned) for owned in page.items]
-    rows = [(row["id"], row["prefix"] + "…", row["customer"], row["limit"], row["status"]) for row in documents]
+    documents = [shapes.key(view.owned, use=view.use) for view in page.items]
+    rows = [
+        (row["id"], row["prefix"] + "…", row["customer"], row["spent"], row["limit"], row["status"])
+        for row in documents
+    ]
     emit(
         shapes.listing("keys", page, documents),
-        table(["ID", "KEY", "CUSTOMER", "LIMIT>", "STATUS"], rows, empty="No keys yet."),
+        table(["ID", "KEY", "CUSTOMER", "SPENT>", "LIMIT>", "STATUS"], rows, empty="No keys yet."),
         more(page.next_cursor),
     )
+
+
+@key.command()
+@click.argument("key_id", metavar="ID")
+@any_tenant_option
+def show(key_id: str, tenant: str | None) -> None:
+    """One key: its terms, and what it has spent in the present period of its limit."""
+    view = with_database(lambda db: flow.show_key(db, key_id, tenant))
+    row = shapes.key(view.owned, use=view.use)
+    spent = [] if view.use is None else [("Spent", f"{row['spent']} USD"), ("Reserved", f"{row['reserved']} USD")]
+    resets = [] if view.use is None else [("Resets", shapes.short_time(view.use.resets_at) or "never")]
+    emit(row, facts([*_pairs(view.owned), *spent, *resets]))
 
 
 @key.command()
@@ -106,7 +121,7 @@ def revoke(key_id: str, tenant: str | None) -> None:
 
 def _emit_new(new: NewKey) -> None:
     emit(
-        shapes.key(new.owned, new.secret),
+        shapes.key(new.owned, new.secret, new.use),
         facts(_pairs(new.owned)),
         f"The key, shown this once:\n{new.secret}",
     )

@@ -14,8 +14,11 @@ from ..db.customers import Customer
 from ..db.keys import OwnedKey
 from ..db.ledger import Posted
 from ..db.usage import UsageRecord
+from ..db.vouchers import VoucherRow
 from ..flows.credits import CreditBalance
+from ..flows.keys import KeyUse
 from ..flows.tenants import TenantDetail, TenantView
+from ..flows.vouchers import VoucherState, status_of
 from ..flows.wholesale import WholesaleBalance
 
 Document = dict[str, Any]
@@ -69,7 +72,7 @@ def customer(row: Customer, tenant_slug: str, link: str | None = None) -> Docume
     }
 
 
-def key(owned: OwnedKey, secret: str | None = None) -> Document:
+def key(owned: OwnedKey, secret: str | None = None, use: KeyUse | None = None) -> Document:
     """An API key; `secret`, the key itself, is known only when it was just created."""
     row = owned.key
     shown: Document = {
@@ -81,6 +84,9 @@ def key(owned: OwnedKey, secret: str | None = None) -> Document:
         "status": "revoked" if row.revoked_at is not None else "active",
         "limit": None if row.limit_nano is None else format_amount(row.limit_nano),
         "reset": row.limit_reset,
+        "spent": None if use is None else format_amount(use.spent),
+        "reserved": None if use is None else format_amount(use.reserved),
+        "resets_at": None if use is None else _time(use.resets_at),
         "models": list(row.models),
         "rpm": row.requests_per_minute,
         "expires_at": _time(row.expires_at),
@@ -93,6 +99,34 @@ def key(owned: OwnedKey, secret: str | None = None) -> Document:
 def posted(row: Posted) -> Document:
     """A movement of money."""
     return {"id": row.id, "amount": format_amount(row.amount), "balance": format_amount(row.balance)}
+
+
+def voucher(row: VoucherRow, now: int, code: str | None = None) -> Document:
+    """A voucher as it is at `now` (µs); `code` is known only when it was just made."""
+    shown: Document = {
+        "id": row.id,
+        "batch": row.batch,
+        "prefix": row.prefix,
+        "amount": format_amount(row.amount_nano),
+        "status": status_of(row, now),
+        "redeemed": row.redeemed,
+        "max_redemptions": row.max_redemptions,
+        "valid_days": row.valid_days,
+        "models": list(row.models),
+        "expires_at": _time(row.expires_at),
+        "revoked_at": _time(row.revoked_at),
+        "created_at": format_time(row.created_at),
+    }
+    return shown if code is None else {**shown, "code": code}
+
+
+def voucher_state(state: VoucherState, now: int) -> Document:
+    """A voucher with who redeemed it."""
+    redeemed = [
+        {"customer": one.email, "lot": one.lot_id, "created_at": format_time(one.created_at)}
+        for one in state.redemptions
+    ]
+    return {**voucher(state.row, now), "redemptions": redeemed}
 
 
 def credit_balance(found: CreditBalance) -> Document:

@@ -51,7 +51,7 @@ def new_id(prefix: str) -> str:
     """A fresh id: `prefix`, an underscore, 26 characters.
 
     Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
-    own (lease owner), mail, clm (claim of a delivery).
+    own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund).
     """
     return f"{prefix}_{_SOURCE.next()}"
 

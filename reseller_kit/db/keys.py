@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -53,6 +54,16 @@ async def page(
         statement = statement.where(c.id < before_id)
     rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
     return [_owned(row) for row in rows.mappings()]
+
+
+async def uses(connection: AsyncConnection, tenant_id: int, periods: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """(spent, reserved) in nano-USD of each key in its period; a key that has not called in it is left out."""
+    w = t.key_window.c
+    statement = select(w.key_id, w.started_at, w.spent_nano, w.reserved_nano).where(
+        w.tenant_id == tenant_id, w.key_id.in_(periods), w.started_at.in_(set(periods.values()))
+    )
+    rows = await connection.execute(statement)
+    return {row.key_id: (row.spent_nano, row.reserved_nano) for row in rows if periods[row.key_id] == row.started_at}
 
 
 async def add(connection: AsyncConnection, tenant_id: int, key: ApiKey, digest: bytes) -> None:

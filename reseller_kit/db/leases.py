@@ -68,5 +68,5 @@ async def open_holds(connection: AsyncConnection, owner: str, before_us: int) ->
     """Open holds of one owner that are older than `before_us`."""
     h = t.hold.c
     columns = [h[name] for name in OrphanHold.__struct_fields__]
-    statement = select(*columns).where(h.state == "open", h.owner == owner, h.created_at < before_us)
+    statement = select(*columns).where(h.state == "open", h.kind == "call", h.owner == owner, h.created_at < before_us)
     return [OrphanHold(**row) for row in (await connection.execute(statement)).mappings()]

@@ -49,6 +49,11 @@ async def tenant_of_key(connection: AsyncConnection, key_id: str) -> int | None:
     return await connection.scalar(select(t.api_key.c.tenant_id).where(t.api_key.c.id == key_id))
 
 
+async def tenant_of_voucher(connection: AsyncConnection, voucher_id: str) -> int | None:
+    """The tenant that a voucher belongs to."""
+    return await connection.scalar(select(t.voucher.c.tenant_id).where(t.voucher.c.id == voucher_id))
+
+
 async def usage_page(connection: AsyncConnection, wanted: usage.UsageFilter, limit: int) -> list[usage.UsageRecord]:
     """Usage records of every tenant, newest first."""
     rows = await connection.execute(usage.narrowed(t.usage_record.c.tenant_id, wanted, limit))

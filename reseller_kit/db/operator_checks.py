@@ -13,6 +13,7 @@ from sqlalchemy.sql import Subquery
 
 from . import tables as t
 from .operator_audit import Rows, of_tenant
+from .operator_checks_credit import credit_checks
 
 _WALLETS: Final = ("customer_wallet", "reseller_wallet")
 
@@ -48,6 +49,7 @@ def checks(tenant_id: Scope, *, now: int, lease_us: int) -> list[Check]:
         *_lots(tenant_id),
         *_resolutions(tenant_id),
         *_references(tenant_id),
+        *(_check(*found) for found in credit_checks(tenant_id)),
     ]
 
 

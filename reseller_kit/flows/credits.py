@@ -1,4 +1,4 @@
-"""Use cases of the operator on a customer's credit: grant, correct, look up. Moves money through the ledger alone."""
+"""Use cases of the operator on a customer's credit: correct, look up. Moves money through the ledger alone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from ..core.ledger import Grant, HoldRefused, Lot, TakeBack, Wallet, available
 from ..core.money import format_amount
 from ..core.paging import Page, Window, after, page_of
 from ..db import audit_log
-from ..db.credits import HistoryLine, history, wallet_with_lots, was_done
+from ..db import credits as stored
+from ..db.credits import HistoryLine, history, wallet_with_lots
 from ..db.customers import Customer
 from ..db.engine import NO_TENANT, Database, now_us
-from ..db.ledger import GrantCredit, Idempotency, MoveWholesale, Posted, TakeCredit, open_writer
+from ..db.ledger import GrantCredit, Idempotency, Item, Posted, TakeCredit, open_writer
 from ..db.tenants import Tenant
 from .customers import require_customer
 from .tenants import require_tenant
@@ -40,44 +41,6 @@ class Owner(Struct, frozen=True):
     customer: Customer
 
 
-async def grant_credit(
-    db: Database,
-    *,
-    tenant_slug: str,
-    customer: str,
-    amount: int,
-    reason: str,
-    expires_at: int | None,
-    idempotency_key: str | None,
-    actor: str,
-) -> Posted:
-    """Credit a customer `amount` nano-USD as a lot of kind `manual`.
-
-    The same idempotency key with the same arguments answers as the first time; with others it raises Conflict.
-    """
-    positive(amount)
-    owner = await _owner(db, tenant_slug, customer)
-    arguments = [owner.customer.id, amount, reason, expires_at]
-    once = idempotency("credit.grant", idempotency_key, arguments)
-    if expires_at is not None and expires_at <= now_us() and not await _was_done(db, owner.tenant, once):
-        raise InvalidRequest("The credit would be expired at once.", param="expires", fix="Give a time in the future.")
-    request = Grant(
-        lot_id=new_id("lot"),
-        txn_id=new_id("txn"),
-        tenant_id=owner.tenant.id,
-        wallet_id=owner.customer.wallet_id,
-        kind="manual",
-        amount=amount,
-        at=now_us(),
-        ref=reason,
-        expires_at=expires_at,
-    )
-    posted = await post(db, GrantCredit(request, once))
-    if posted.id == request.lot_id:
-        await _note(db, owner, actor, "credit.grant", posted, reason)
-    return posted
-
-
 async def adjust_credit(
     db: Database,
     *,
@@ -90,11 +53,12 @@ async def adjust_credit(
 ) -> Posted:
     """Correct a customer's credit by `amount` nano-USD, up or down; the answer's amount is signed.
 
-    Raises InsufficientCredit when less is free than is to be taken.
+    Up is a lot of kind `manual`. Down takes what is free and unexpired, of any model scope, in burn order, and never
+    what calls or refunds have reserved. Raises InsufficientCredit when less is free than is to be taken.
     """
     if amount == 0:
         raise InvalidRequest("An adjustment of 0 changes nothing.", param="amount", fix="Give another amount.")
-    owner = await _owner(db, tenant_slug, customer)
+    owner = await find_owner(db, tenant_slug, customer)
     once = idempotency("credit.adjust", idempotency_key, [owner.customer.id, amount, reason])
     common: dict[str, Any] = {
         "txn_id": new_id("txn"),
@@ -112,7 +76,7 @@ async def adjust_credit(
         taken = await post(db, TakeCredit(TakeBack(**common), once))
         posted, made = Posted(taken.id, amount, taken.balance), str(common["txn_id"])
     if posted.id == made:
-        await _note(db, owner, actor, "credit.adjust", posted, reason)
+        await note(db, owner, actor, "credit.adjust", posted, reason)
     return posted
 
 
@@ -136,7 +100,7 @@ async def credit_history(db: Database, tenant_slug: str, customer: str, window: 
     return page_of(rows, window, _HISTORY, lambda row: (row.created_at, row.id))
 
 
-async def post(db: Database, item: GrantCredit | TakeCredit | MoveWholesale) -> Posted:
+async def post(db: Database, item: Item) -> Posted:
     """Have the ledger carry out one movement, durable on return. Raises InsufficientCredit when it is refused."""
     writer = open_writer(db)
     await writer.start()
@@ -162,26 +126,31 @@ def positive(amount: int) -> None:
 
 
 def idempotency(operation: str, key: str | None, arguments: list[Any]) -> Idempotency | None:
-    """What makes an operation happen once, for a caller who gave a key."""
+    """What makes an operation happen once, for a caller who gave a key. Raises InvalidRequest for an empty one."""
     if key is None:
         return None
+    if not key.strip():
+        raise InvalidRequest("The idempotency key is empty.", param="idempotency_key", fix="Give a key, or none.")
     return Idempotency(operation, key, hashlib.sha256(msgspec.json.encode(arguments)).hexdigest())
 
 
-async def _owner(db: Database, tenant_slug: str, customer: str) -> Owner:
+async def find_owner(db: Database, tenant_slug: str, customer: str) -> Owner:
+    """The tenant and its customer. Raises NotFound."""
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         return Owner(tenant, await require_customer(connection, tenant, customer))
 
 
-async def _was_done(db: Database, tenant: Tenant, once: Idempotency | None) -> bool:
+async def was_done(db: Database, tenant: Tenant, once: Idempotency | None) -> bool:
+    """Whether it was carried out before under its idempotency key."""
     if once is None:
         return False
     async with db.read(tenant.id) as connection:
-        return await was_done(connection, tenant.id, once.operation, once.key)
+        return await stored.was_done(connection, tenant.id, once.operation, once.key)
 
 
-async def _note(db: Database, owner: Owner, actor: str, action: str, posted: Posted, reason: str) -> None:
+async def note(db: Database, owner: Owner, actor: str, action: str, posted: Posted, reason: str) -> None:
+    """Keep in the audit log who moved a customer's credit and why."""
     facts = {"id": posted.id, "amount": format_amount(posted.amount), "reason": reason}
     async with db.write(owner.tenant.id) as connection:
         await audit_log.record(connection, owner.tenant.id, actor, action, "customer", owner.customer.id, after=facts)

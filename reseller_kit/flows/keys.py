@@ -1,8 +1,9 @@
-"""Use cases of the operator on API keys: create, list, rotate, revoke. Shows a key once, at its creation."""
+"""Use cases of the operator on API keys: create, look up, rotate, revoke. Shows a key once, at its creation."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -10,19 +11,19 @@ from msgspec import Struct
 from ..core import apikey
 from ..core.errors import Conflict, InvalidRequest, NotFound
 from ..core.ids import is_public_id, new_id
-from ..core.manifest.texts import GLOB
 from ..core.paging import Page, Window, after, page_of
+from ..core.periods import Reset, period_of, resets_at
 from ..db import audit_log, keys, operator, revisions
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.keys import ApiKey, OwnedKey
 from ..db.tenants import Connection, Tenant
 from ..vault import Vault, key_digest
 from .customers import require_customer
+from .grants import check_models
 from .tenants import require_tenant, scope_of
 
-LimitReset = Literal["daily", "weekly", "monthly"]
+LimitReset = Reset
 MAX_REQUESTS_PER_MINUTE: Final = 1_000_000
-_MAX_GLOBS: Final = 100
 _LIST: Final = "keys"
 
 
@@ -37,11 +38,27 @@ class KeyTerms(Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None = None
 
 
+class KeyUse(Struct, frozen=True):
+    """What a key with a limit has spent and reserved in its present period (nano-USD), and when that ends (µs)."""
+
+    spent: int
+    reserved: int
+    resets_at: int | None
+
+
+class KeyView(Struct, frozen=True):
+    """A key and its owner; `use` is None for a key without a limit."""
+
+    owned: OwnedKey
+    use: KeyUse | None
+
+
 class NewKey(Struct, frozen=True):
     """A key just made; `secret` is the key itself, which nobody can show again."""
 
     owned: OwnedKey
     secret: str
+    use: KeyUse | None
 
 
 async def create_key(
@@ -56,17 +73,26 @@ async def create_key(
         await keys.add(connection, tenant.id, key, key_digest(vault.pepper, secret))
         await audit_log.record(connection, tenant.id, actor, "key.create", "key", key.id, after=_facts(key))
         await revisions.bump(connection, "key", key.id)
-    return NewKey(OwnedKey(key, owner.email), secret)
+    return NewKey(OwnedKey(key, owner.email), secret, _use(tenant, key, now_us(), {}))
 
 
-async def list_keys(db: Database, tenant_slug: str, customer: str | None, window: Window) -> Page[OwnedKey]:
+async def list_keys(db: Database, tenant_slug: str, customer: str | None, window: Window) -> Page[KeyView]:
     """A tenant's keys, or one customer's, newest first."""
     key = after(window, _LIST, (str,))
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = None if customer is None else (await require_customer(connection, tenant, customer)).id
         rows = await keys.page(connection, tenant.id, owner, window.limit + 1, str(key[0]) if key else None)
-    return page_of(rows, window, _LIST, lambda row: (row.key.id,))
+        views = await _views(connection, tenant, rows)
+    return page_of(views, window, _LIST, lambda view: (view.owned.key.id,))
+
+
+async def show_key(db: Database, key_id: str, tenant_slug: str | None) -> KeyView:
+    """One key with what it has spent. Raises NotFound."""
+    async with db.read(scope_of(tenant_slug)) as connection:
+        tenant, owned = await _require_key(connection, key_id, tenant_slug)
+        (view,) = await _views(connection, tenant, [owned])
+    return view
 
 
 async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str | None, actor: str) -> NewKey:
@@ -82,7 +108,7 @@ async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str |
             connection, tenant.id, actor, "key.rotate", "key", key_id, before=_facts(old.key), after=_facts(key)
         )
         await revisions.bump(connection, "key", key_id)
-    return NewKey(OwnedKey(key, old.email), secret)
+    return NewKey(OwnedKey(key, old.email), secret, _use(tenant, key, now_us(), {}))
 
 
 async def revoke_key(db: Database, key_id: str, tenant_slug: str | None, actor: str) -> OwnedKey:
@@ -96,6 +122,20 @@ async def revoke_key(db: Database, key_id: str, tenant_slug: str | None, actor: 
         await audit_log.record(connection, tenant.id, actor, "key.revoke", "key", key_id, before=_facts(owned.key))
         await revisions.bump(connection, "key", key_id)
     return OwnedKey(revoked, owned.email)
+
+
+async def _views(connection: Connection, tenant: Tenant, rows: Sequence[OwnedKey]) -> list[KeyView]:
+    now = now_us()
+    limited = [owned.key for owned in rows if owned.key.limit_nano is not None]
+    periods = {key.id: period_of(key.limit_reset, tenant.timezone, now) for key in limited}
+    found = await keys.uses(connection, tenant.id, periods) if periods else {}
+    return [KeyView(owned, _use(tenant, owned.key, now, found)) for owned in rows]
+
+
+def _use(tenant: Tenant, key: ApiKey, now: int, found: Mapping[str, tuple[int, int]]) -> KeyUse | None:
+    if key.limit_nano is None:
+        return None
+    return KeyUse(*found.get(key.id, (0, 0)), resets_at(key.limit_reset, tenant.timezone, now))
 
 
 async def _require_key(connection: Connection, key_id: str, tenant_slug: str | None) -> tuple[Tenant, OwnedKey]:
@@ -127,12 +167,7 @@ def _check(terms: KeyTerms) -> None:
             param="rpm",
             fix=f"Give a number from 1 to {MAX_REQUESTS_PER_MINUTE}.",
         )
-    if len(terms.models) > _MAX_GLOBS or not all(GLOB.fullmatch(glob) for glob in terms.models):
-        raise InvalidRequest(
-            "The models hold what is no pattern.",
-            param="models",
-            fix=f"Give at most {_MAX_GLOBS} model names or patterns such as gpt-*, separated by commas.",
-        )
+    check_models(terms.models)
 
 
 def _make(tenant: Tenant, customer_id: str, terms: KeyTerms) -> tuple[str, ApiKey]:

@@ -29,7 +29,8 @@ from reseller_kit.db import leases, schema
 from reseller_kit.db.engine import NO_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, PlaceHold, Settle, UsageRow, new_owner, open_writer
 from reseller_kit.flows import audit, customers, snapshot, unlock
-from reseller_kit.flows.credits import credit_balance, grant_credit
+from reseller_kit.flows.credits import credit_balance
+from reseller_kit.flows.grants import grant_credit
 from reseller_kit.vault import Vault
 from scripts._bench import cores, report, targets
 
@@ -221,7 +222,6 @@ async def _payer(db: Database, vault: Vault, storefront: Storefront, number: int
         customer=email,
         amount=_CREDIT,
         reason="load",
-        expires_at=None,
         idempotency_key=None,
         actor="scripts/bench",
     )

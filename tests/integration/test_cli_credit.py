@@ -94,7 +94,7 @@ def test_the_same_idempotency_key_grants_once(shop: Cli) -> None:
 def test_a_repeated_grant_answers_even_when_its_expiry_has_passed(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ("credit", "grant", *ON, "--amount", "1", *WHY, "--expires", "2099-01-01", "--idempotency-key", "k")
     first = shop.ask(*command)
-    monkeypatch.setattr("reseller_kit.flows.credits.now_us", lambda: 5 * 10**15)
+    monkeypatch.setattr("reseller_kit.flows.grants.now_us", lambda: 5 * 10**15)
     assert shop.ask(*command) == first
     assert shop.refused(*command[:-1], "another")[0] == 2
 
@@ -153,7 +153,7 @@ def test_expired_credit_counts_as_balance_until_it_is_swept_but_is_not_available
         async with db.read(EVERY_TENANT) as connection:
             kim = await find(connection, 1, "kim@example.com")
         assert kim is not None
-        await factories.grant(db, kim, 3 * NANO, expires_at=now_us() + 1)
+        await factories.grant(db, kim, 3 * NANO, at=now_us() - 9, expires_at=now_us() - 5)
 
     shop.seed(grant_for_a_moment)
     balance = shop.ask("credit", "balance", *ON)

@@ -19,16 +19,19 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 import reseller_kit.db
 from reseller_kit.core.errors import KitError
 from reseller_kit.core.ids import new_id
-from reseller_kit.core.ledger import Grant
+from reseller_kit.core.ledger import Grant, Redemption, RefundRequest
 from reseller_kit.core.manifest.schedule import ScheduledChange
 from reseller_kit.db import (
     accounts,
     audit_log,
     authentication,
+    calls,
     credits,  # noqa: A004  # the concept has this name
     customers,
     keys,
+    lots,
     outbox,
+    packages,
     price_notices,
     price_versions,
     prices,
@@ -36,12 +39,14 @@ from reseller_kit.db import (
     scheduled_prices,
     tenants,
     usage,
+    vouchers,
 )
 from reseller_kit.db import tables as t
 from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Connection, Database, now_us
-from reseller_kit.db.ledger import GrantCredit, Idempotency
+from reseller_kit.db.ledger import GrantCredit, HoldRefund, Idempotency, RedeemVoucher
 from reseller_kit.db.usage import UsageFilter
+from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support import factories as make
@@ -65,6 +70,9 @@ class Things(Struct, frozen=True):
     member: str
     mail: str
     change: ScheduledChange
+    lot: str
+    refund: str
+    voucher: VoucherRow
 
 
 Read = Callable[[Connection, int, Things], Awaitable[Any]]
@@ -74,6 +82,7 @@ READS: dict[str, Read] = {
     "accounts.reseller_wallet": lambda c, tenant, _: accounts.reseller_wallet(c, tenant),
     "audit_log.page": lambda c, tenant, _: audit_log.page(c, tenant, 100, None),
     "authentication.find_key": lambda c, tenant, x: authentication.find_key(c, tenant, x.digest),
+    "calls.find_call": lambda c, tenant, x: calls.find_call(c, tenant, x.usage),
     "credits.history": lambda c, tenant, x: credits.history(c, tenant, x.wallet, 100, None),
     "credits.wallet_with_lots": lambda c, tenant, x: credits.wallet_with_lots(c, tenant, x.wallet),
     "credits.was_done": lambda c, tenant, x: credits.was_done(c, tenant, "grant", x.operation),
@@ -85,6 +94,11 @@ READS: dict[str, Read] = {
     "outbox.parked": lambda c, tenant, _: outbox.parked(c, tenant, 0),
     "price_notices.changes_at": lambda c, tenant, x: price_notices.changes_at(c, tenant, x.change.effective_from),
     "price_notices.users": lambda c, tenant, _: price_notices.users(c, tenant, ["gpt-5-mini"], 0),
+    "keys.uses": lambda c, tenant, x: keys.uses(c, tenant, {x.key_id: 0}),
+    "lots.find_lot": lambda c, tenant, x: lots.find_lot(c, tenant, x.lot),
+    "lots.lot_of_refund": lambda c, tenant, x: lots.lot_of_refund(c, tenant, x.refund),
+    "packages.offered": lambda c, tenant, x: packages.offered(c, tenant, x.package),
+    "packages.offered_codes": lambda c, tenant, _: packages.offered_codes(c, tenant),
     "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
     "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
@@ -95,6 +109,10 @@ READS: dict[str, Read] = {
     "tenants.members": lambda c, tenant, _: tenants.members(c, tenant),
     "usage.find": lambda c, tenant, x: usage.find(c, tenant, x.usage),
     "usage.page": lambda c, tenant, x: usage.page(c, tenant, UsageFilter(customer_id=x.customer.id), 100),
+    "vouchers.find": lambda c, tenant, x: vouchers.find(c, tenant, x.voucher.id),
+    "vouchers.find_code": lambda c, tenant, x: vouchers.find_code(c, tenant, x.voucher.id.encode()),
+    "vouchers.page": lambda c, tenant, x: vouchers.page(c, tenant, x.voucher.batch, 100, None),
+    "vouchers.redemptions": lambda c, tenant, x: vouchers.redemptions(c, tenant, x.voucher.batch),
 }
 WRITES: dict[str, Read] = {
     "accounts.create_customer_wallet": lambda c, tenant, x: accounts.create_customer_wallet(c, tenant, x.customer.id),
@@ -133,6 +151,8 @@ WRITES: dict[str, Read] = {
     "tenants.add_domain": lambda c, tenant, x: tenants.add_domain(c, tenant, x.host, "storefront", is_primary=True),
     "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
     "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
+    "vouchers.add": lambda c, tenant, x: vouchers.add(c, tenant, [structs.replace(x.voucher, id="vch_new")], [b"2"]),
+    "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
 }
 MOVES_ON_PURPOSE = {
     "provisioning.put_domain": "the operator's file gives a host to another tenant; the file is the one truth of hosts",
@@ -173,6 +193,9 @@ def missing(things: Things) -> Things:
         member="nobody@x.example",
         mail=new_id("mail"),
         change=structs.replace(things.change, id=new_id("sch"), effective_from=1),
+        lot=new_id("lot"),
+        refund=new_id("rfd"),
+        voucher=structs.replace(things.voucher, id=new_id("vch"), batch="never"),
     )
 
 
@@ -209,11 +232,15 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await audit_log.record(connection, ours.id, "test", "create", "customer", customer.id)
         await provisioning.publish_package(connection, ours.id, "starter", {"id": "starter", "title": "Starter"})
         await tenants.add_member(connection, ours.id, "owner@ours.example", "owner")
+        row = {"key_id": key.row.id, "started_at": 0, "tenant_id": ours.id, "spent_nano": 5, "reserved_nano": 0}
+        await connection.execute(t.key_window.insert().values(row))
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
+    lot, refund, voucher = await credit_things(db, customer)
     digest = key_digest(vault.pepper, key.secret)
     things = Things(
         customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
         "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()), change,
+        lot, refund, voucher,
     )  # fmt: skip
     return ours.id, theirs.id, things
 
@@ -229,6 +256,40 @@ async def grant_once(db: Database, customer: Customer, operation: str) -> None:
         at=now_us(),
     )
     await make.post(db, GrantCredit(grant, Idempotency(operation="grant", key=operation, request_hash="0" * 64)))
+
+
+async def credit_things(db: Database, customer: Customer) -> tuple[str, str, VoucherRow]:
+    """A lot, a pending refund of it, and a voucher that the customer redeemed."""
+    lot_id, refund_id = await make.grant(db, customer), new_id("rfd")
+    voucher = VoucherRow(
+        id=new_id("vch"),
+        tenant_id=customer.tenant_id,
+        batch="spring",
+        prefix="ABCD",
+        amount_nano=5,
+        models=(),
+        valid_days=None,
+        expires_at=None,
+        max_redemptions=1,
+        redeemed=0,
+        revoked_at=None,
+        created_at=now_us(),
+    )
+    async with db.write(customer.tenant_id) as connection:
+        reseller = await accounts.reseller_wallet(connection, customer.tenant_id)
+        await vouchers.add(connection, customer.tenant_id, [voucher], [voucher.id.encode()])
+    common: dict[str, Any] = {
+        "customer_id": customer.id,
+        "tenant_id": customer.tenant_id,
+        "wallet_id": customer.wallet_id,
+        "at": now_us(),
+    }
+    redemption = Redemption(voucher_id=voucher.id, lot_id=new_id("lot"), txn_id=new_id("txn"), **common)
+    request = RefundRequest(
+        refund_id=refund_id, reseller_wallet_id=reseller.wallet_id, lot_id=lot_id, amount=5, **common
+    )
+    await make.post(db, RedeemVoucher(redemption), HoldRefund(request))
+    return lot_id, refund_id, voucher
 
 
 async def outcome(db: Database, read: Read, tenant_id: int, things: Things) -> object:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg
 import pytest
 from sqlalchemy import select
 
 from reseller_kit.core.errors import NotFound
 from reseller_kit.core.ledger import Hold, call_txn_id
-from reseller_kit.db import operator_audit, sqlite_driver
+from reseller_kit.db import operator_audit
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter
 from reseller_kit.flows import audit as audit_flow
 from reseller_kit.flows.audit import AuditReport, audit
 from reseller_kit.flows.explain import explain
+from tests.support.corruption import codes, corrupt
 from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle
 
 DONE, OPEN, VOIDED = "req_DONE", "req_OPEN", "req_VOIDED"
@@ -33,33 +33,6 @@ async def make_history(ledger: LedgerWriter, shop: Shop, suffix: str = "") -> No
         assert isinstance(await ledger.submit(call), Hold)
     await ledger.submit(settle(shop, done, {"input": 100, "output": 5}))
     await ledger.submit(settle(shop, voided, {}))
-
-
-async def corrupt(db: Database, *statements: str) -> None:
-    """Change rows behind the back of every constraint, as a fault of the machine or a hand would."""
-    if db.backend == "sqlite":
-        connection = sqlite_driver.connect(db.path, foreign_keys=False)
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        for statement in statements:
-            connection.execute(statement)
-        connection.close()
-        return
-    session = await asyncpg.connect(db.postgres_dsn)
-    await session.execute("SET session_replication_role = replica")
-    for table, check in (
-        ("lot", "bounds"),
-        ("lot", "whole"),
-        ("account", "not_negative"),
-        ("key_window", "not_negative"),
-    ):
-        await session.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS ck_{table}_{check}")
-    for statement in statements:
-        await session.execute(statement)
-    await session.close()
-
-
-def codes(report: AuditReport) -> set[str]:
-    return {finding["code"] for finding in report.findings}
 
 
 async def test_a_sound_ledger_has_no_findings(db: Database) -> None:
@@ -288,8 +261,10 @@ async def test_a_lease_is_alive_for_three_seconds(db: Database) -> None:
 async def test_every_code_of_the_audit_has_a_corruption_that_shows_it() -> None:
     shown = {code for _, expected in CORRUPTIONS.values() for code in expected.split()}
     from reseller_kit.db.operator_checks import checks
+    from reseller_kit.db.operator_checks_credit import credit_checks
 
-    assert {check.code for check in checks(None, now=0, lease_us=0)} <= shown | {"hold_of_dead_owner"}
+    elsewhere = {code for code, *_ in credit_checks(None)} | {"hold_of_dead_owner"}
+    assert {check.code for check in checks(None, now=0, lease_us=0)} <= shown | elsewhere
 
 
 async def test_the_audit_of_one_storefront_leaves_the_others_out(db: Database) -> None:

@@ -1,13 +1,18 @@
-"""Ledger decisions: what a grant, hold, settle or void does to wallets, lots and key windows.
+"""Ledger decisions: what a grant, hold, settle, refund or correction does to wallets, lots and key windows.
 
 Pure functions over state that the caller has locked and loaded; they decide and change that state in memory, and
 the caller writes it down in the same transaction. A refused operation leaves the state as it was.
 """
 
+from .clawback import Clawback, Clawed, claw_back, refund_target
+from .corrections import DEBT, CallReversal, charged_parts, overage_parts, reverse_call
 from .decide import call_txn_id, capture, place_hold, void
 from .move import expire_lots, grant, move_wholesale, take_back
+from .refunds import RefundRequest, consume_refund, hold_refund, release_refund
 from .state import (
     NO_WINDOW,
+    PAID_KINDS,
+    WALLET_KINDS,
     Capture,
     Entry,
     Grant,
@@ -17,6 +22,7 @@ from .state import (
     HoldTerms,
     KeyWindow,
     Lot,
+    LotKind,
     Posting,
     TakeBack,
     Txn,
@@ -25,10 +31,17 @@ from .state import (
     available,
     burn_order,
 )
+from .vouchers import Redemption, Voucher, redeem, unknown_code
 
 __all__ = [
+    "DEBT",
     "NO_WINDOW",
+    "PAID_KINDS",
+    "WALLET_KINDS",
+    "CallReversal",
     "Capture",
+    "Clawback",
+    "Clawed",
     "Entry",
     "Grant",
     "Hold",
@@ -37,19 +50,33 @@ __all__ = [
     "HoldTerms",
     "KeyWindow",
     "Lot",
+    "LotKind",
     "Posting",
+    "Redemption",
+    "RefundRequest",
     "TakeBack",
     "Txn",
+    "Voucher",
     "Wallet",
     "WholesaleMove",
     "available",
     "burn_order",
     "call_txn_id",
     "capture",
+    "charged_parts",
+    "claw_back",
+    "consume_refund",
     "expire_lots",
     "grant",
+    "hold_refund",
     "move_wholesale",
+    "overage_parts",
     "place_hold",
+    "redeem",
+    "refund_target",
+    "release_refund",
+    "reverse_call",
     "take_back",
+    "unknown_code",
     "void",
 ]

@@ -8,6 +8,7 @@ from ..errors import InvalidAmount, LedgerFault
 from ..money import MAX_AMOUNT_NANO, format_amount
 from .lots import expire_free, net_debt
 from .state import (
+    PAID_KINDS,
     Entry,
     Grant,
     HoldRefused,
@@ -25,10 +26,15 @@ from .state import (
 def grant(request: Grant, wallet: Wallet) -> Posting:
     """Credit a customer with a new lot; debt is netted against it in the same transaction.
 
-    Raises LedgerFault unless the amount is positive, and InvalidAmount when the wallet would hold too much.
+    Raises LedgerFault for a request that makes no sense (nothing granted, run out already, cash behind a gift), and
+    InvalidAmount when the wallet would hold too much.
     """
     if request.amount <= 0:
         raise LedgerFault(f"{request.lot_id}: a grant must be positive")
+    if request.expires_at is not None and request.expires_at <= request.at:
+        raise LedgerFault(f"{request.lot_id}: a grant must not have run out")
+    if request.cash < 0 or (request.cash and request.kind not in PAID_KINDS):
+        raise LedgerFault(f"{request.lot_id}: no cash stands behind a grant of this kind")
     _refuse_above_limit(wallet.balance + request.amount)
     lot = Lot(
         id=request.lot_id,
@@ -40,6 +46,8 @@ def grant(request: Grant, wallet: Wallet) -> Posting:
         expires_at=request.expires_at,
         models=request.models,
         created_at=request.at,
+        cash=request.cash,
+        ref=request.lot_ref,
     )
     wallet.balance += request.amount
     net_debt(wallet, [lot], request.at)

@@ -22,6 +22,11 @@ AccountKind = Literal[
     "upstream_cost",
     "upstream_payable",
 ]
+WALLET_KINDS: Final = frozenset({"customer_wallet", "reseller_wallet"})
+"""Accounts with a stored balance; the others are sinks, whose balance is the sum of their entries."""
+LotKind = Literal["topup", "package", "subscription", "promo", "manual", "voucher", "trial"]
+PAID_KINDS: Final = frozenset({"topup", "package", "subscription"})
+"""Kinds of lots that money may stand behind; the others are given."""
 RefusalReason = Literal["credit", "key_limit", "wholesale"]
 
 
@@ -44,7 +49,11 @@ class Wallet(Struct, kw_only=True):
 
 
 class Lot(Struct, kw_only=True):
-    """Where a part of a customer's credit came from. 0 ≤ reserved ≤ remaining ≤ amount."""
+    """Where a part of a customer's credit came from. 0 ≤ reserved ≤ remaining ≤ amount.
+
+    `cash` (what was paid for it through the operator's account) and `ref` are written with a new lot and not read
+    with it.
+    """
 
     id: str
     wallet_id: int
@@ -59,6 +68,8 @@ class Lot(Struct, kw_only=True):
     expires_at: int | None = None
     models: tuple[str, ...] = ()
     created_at: int = 0
+    cash: int = 0
+    ref: str = ""
 
 
 class KeyWindow(Struct, kw_only=True):
@@ -165,7 +176,10 @@ class Capture(Struct, frozen=True, kw_only=True):
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """Credit for a customer: becomes one lot."""
+    """Credit for a customer: becomes one lot. `ref` stands on the transaction, `lot_ref` says what was granted.
+
+    `cash`: what was paid for it through the operator's account, net of tax and provider fee; 0 for what was given.
+    """
 
     lot_id: str
     txn_id: str
@@ -179,6 +193,8 @@ class Grant(Struct, frozen=True, kw_only=True):
     priority: int = 0
     expires_at: int | None = None
     models: tuple[str, ...] = ()
+    cash: int = 0
+    lot_ref: str = ""
 
 
 class TakeBack(Struct, frozen=True, kw_only=True):

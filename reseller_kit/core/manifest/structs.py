@@ -258,6 +258,7 @@ class Package(Table, frozen=True, kw_only=True):
     valid_days: Annotated[
         Annotated[int, leaves.number("days", 1, 36_500)] | None, "Days until the credit expires; left out: never."
     ] = None
+    models: Annotated[tuple[Glob, ...], "Patterns of models that the credit can be spent on; left out: all."] = ()
     min: Annotated[Amount | None, "topup: least amount."] = None
     max: Annotated[Amount | None, "topup: most."] = None
     presets: Annotated[tuple[Amount, ...], "topup: amounts to choose from."] = ()

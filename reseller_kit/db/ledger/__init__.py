@@ -1,5 +1,6 @@
 """The ledger's transactions: group-committed holds, settles, grants and deposits on either database."""
 
+from .cold import ClawBack, HoldRefund, RedeemVoucher, ResolveRefund, ReverseCall
 from .items import (
     Checkpoint,
     ExpireLots,
@@ -20,8 +21,10 @@ from .writer import LedgerWriter, new_owner, open_writer
 
 __all__ = [
     "Checkpoint",
+    "ClawBack",
     "ExpireLots",
     "GrantCredit",
+    "HoldRefund",
     "Idempotency",
     "Item",
     "LedgerWriter",
@@ -30,6 +33,9 @@ __all__ = [
     "Outcome",
     "PlaceHold",
     "Posted",
+    "RedeemVoucher",
+    "ResolveRefund",
+    "ReverseCall",
     "Settle",
     "Settled",
     "TakeCredit",

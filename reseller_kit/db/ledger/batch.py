@@ -7,6 +7,7 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -25,10 +26,12 @@ from ...core.ledger import (
     expire_lots,
     grant,
     move_wholesale,
+    overage_parts,
     place_hold,
     take_back,
     void,
 )
+from .cold import Cold, ColdItem, ColdRows
 from .idempotency import remember, replay
 from .items import (
     Checkpoint,
@@ -46,6 +49,8 @@ from .items import (
 from .needs import Needs, WindowKey, body_of, needs_of
 from .rows import Row, hold_of, hold_row, lot_of, lot_row
 
+_CLOCKS_DIFFER_US: Final = 60_000_000
+
 
 class Loaded(Struct, frozen=True):
     """Rows as the backends read them; columns as in `columns.py`."""
@@ -56,6 +61,7 @@ class Loaded(Struct, frozen=True):
     holds: Iterable[Row]
     operations: Iterable[Row]
     txns: Iterable[Row]
+    cold: ColdRows | None = None
 
 
 class Batch:
@@ -74,6 +80,7 @@ class Batch:
         self.txns: list[Txn] = []
         self.usage: list[Row] = []
         self.operations: list[Row] = []
+        self.cold = Cold()
         self.owner, self.epoch, self._now = owner, epoch, now
         self._wallets: dict[int, Wallet] = {}
         self._lots: dict[int, list[Lot]] = {}
@@ -83,7 +90,7 @@ class Batch:
         self._posted: dict[str, int] = {}
         self._new_lots: list[Lot] = []
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
-        self._before_lots: dict[str, tuple[int, int]] = {}
+        self._before_lots: dict[str, tuple[int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
 
     def needs(self) -> Needs:
@@ -98,9 +105,7 @@ class Batch:
             )
             self._before_wallets[wallet_id] = (balance, reserved, debt)
         for row in rows.lots:
-            lot = lot_of(row)
-            self._lots.setdefault(lot.wallet_id, []).append(lot)
-            self._before_lots[lot.id] = (lot.remaining, lot.reserved)
+            self._load_lot(row)
         for key_id, started_at, spent, reserved in rows.windows:
             key = (key_id, started_at)
             self._windows[key] = KeyWindow(
@@ -112,6 +117,11 @@ class Batch:
         for tenant_id, operation, key, request_hash, outcome in rows.operations:
             self._known[tenant_id, operation, key] = (request_hash, outcome)
         self._posted.update(rows.txns)  # type: ignore[arg-type]
+        if rows.cold is not None:
+            self.cold.load(rows.cold)
+            for row in rows.cold.lots:
+                if row[0] not in self._before_lots:
+                    self._load_lot(row)
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
@@ -142,7 +152,7 @@ class Batch:
             (lot.remaining, lot.reserved, lot.consumed, lot.expired, lot.clawed_back, lot.id, lot.wallet_id)
             for lots in self._lots.values()
             for lot in lots
-            if lot.id in before and before[lot.id] != (lot.remaining, lot.reserved)
+            if lot.id in before and before[lot.id] != (lot.remaining, lot.reserved, lot.clawed_back)
         ]
 
     def window_upserts(self) -> list[Row]:
@@ -177,6 +187,11 @@ class Batch:
         """The tenants whose sink accounts `entry_rows` will ask for."""
         return {txn.tenant_id for txn in self.txns}
 
+    def _load_lot(self, row: Row) -> None:
+        lot = lot_of(row)
+        self._lots.setdefault(lot.wallet_id, []).append(lot)
+        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back)
+
     def _decide(self, item: Item) -> Outcome:
         if isinstance(item, PlaceHold):
             return self._place(item)
@@ -187,7 +202,9 @@ class Batch:
             return None
         if isinstance(item, ExpireLots):
             return self._expire(item)
-        return self._post_once(item)
+        if isinstance(item, GrantCredit | TakeCredit | MoveWholesale):
+            return self._post_once(item)
+        return self._decide_cold(item)
 
     def _place(self, item: PlaceHold) -> Hold | HoldRefused:
         request = item.request
@@ -228,11 +245,14 @@ class Batch:
         reseller = self._wallet(item.reseller_wallet_id, hold.tenant_id)
         lots = self._lots.get(wallet.id, [])
         window = None if item.window is None else self._window(item.window)
+        consumed = {lot.id: lot.consumed for lot in lots} if charge.retail > hold.retail else None
         if charge.retail or charge.wholesale or charge.cost:
             posting = capture(charge, hold, wallet, lots, reseller, window)
         else:
             posting = void(hold, wallet, lots, reseller, window, at=charge.at, state=item.final_state)
         self._post(posting)
+        if consumed is not None:
+            self.cold.note_overage(hold, overage_parts(hold, charge.retail, consumed, lots, charge.at))
         self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
         self.usage.append(msgspec.structs.astuple(item.usage))
         return Settled(hold.state)
@@ -243,6 +263,22 @@ class Batch:
         lots = self._lots.get(wallet.id, [])
         self._post(expire_lots(wallet, lots, txn_prefix=f"{item.txn_id}_", tenant_id=item.tenant_id, at=item.at))
         return Posted(item.txn_id, wallet.balance - before, wallet.balance)
+
+    def _decide_cold(self, item: ColdItem) -> Posted:
+        request = item.request
+        _require_present(request.txn_id, request.at, self._now)
+        wallet = self._wallet(request.wallet_id, request.tenant_id)
+        holds = {request_id: hold for request_id, (hold, _, _) in self._holds.items()}
+        decided = self.cold.decide(item, wallet, self._lots.get(wallet.id, []), self._wallets, holds)
+        self._post(decided.posting)
+        if decided.placed is not None:
+            hold = decided.placed
+            self.hold_inserts.append(hold_row(hold, "", 0, None, kind="refund"))
+            self._holds[hold.request_id] = (hold, "", 0)
+        if decided.resolved is not None:
+            hold = decided.resolved
+            self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
+        return Posted(decided.id, decided.amount, wallet.balance)
 
     def _post_once(self, item: GrantCredit | TakeCredit | MoveWholesale) -> Outcome:
         body = body_of(item)
@@ -264,6 +300,7 @@ class Batch:
         shown = item.grant.lot_id if isinstance(item, GrantCredit) else body.txn_id
         if body.txn_id in self._posted:
             return Posted(shown, body.amount, self._posted[body.txn_id])
+        _require_present(body.txn_id, body.at, self._now)
         if isinstance(item, GrantCredit):
             posting: Posting | HoldRefused = grant(item.grant, wallet)
         elif isinstance(item, TakeCredit):
@@ -292,6 +329,12 @@ class Batch:
         if window is None:
             window = self._windows[key] = KeyWindow(key_id=key[0], started_at=key[1], limit=None)
         return window
+
+
+def _require_present(txn_id: str, at: int, now: int) -> None:
+    """Raises LedgerFault for what is dated after the moment at which it is written."""
+    if at > now + _CLOCKS_DIFFER_US:
+        raise LedgerFault(f"{txn_id}: it is dated in the future")
 
 
 def _require_same_call(item: Settle, hold: Hold) -> None:

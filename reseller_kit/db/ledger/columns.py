@@ -60,6 +60,8 @@ LOT_INSERT: Final = (
     "models",
     "expires_at",
     "created_at",
+    "cash_nano",
+    "ref",
 )
 TXN_INSERT: Final = tuple(txn.columns.keys())
 ENTRY_INSERT: Final = tuple(entry.columns.keys())

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from ...core.ledger import Capture, Grant, Hold, HoldRefused, HoldRequest, TakeBack, WholesaleMove
+from .cold import ColdItem
 
 
 class UsageRow(Struct, frozen=True, kw_only=True):
@@ -130,5 +131,5 @@ class Posted(Struct, frozen=True):
     balance: int
 
 
-Item: TypeAlias = PlaceHold | Settle | Checkpoint | GrantCredit | TakeCredit | MoveWholesale | ExpireLots
+Item: TypeAlias = PlaceHold | Settle | Checkpoint | GrantCredit | TakeCredit | MoveWholesale | ExpireLots | ColdItem
 Outcome: TypeAlias = Hold | HoldRefused | Settled | Posted | None

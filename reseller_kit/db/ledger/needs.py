@@ -8,6 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from ...core.ledger import Grant, TakeBack, WholesaleMove
+from .cold import ColdItem, ColdNeeds, cold_holds, cold_needs, cold_wallets
 from .items import Checkpoint, ExpireLots, GrantCredit, Item, MoveWholesale, PlaceHold, Settle, TakeCredit
 
 WindowKey: TypeAlias = tuple[str, int]
@@ -26,6 +27,7 @@ class Needs(Struct, frozen=True):
     holds: list[str]
     operations: list[tuple[int, str, str]]
     txns: list[str]
+    cold: ColdNeeds | None = None
 
 
 def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
@@ -35,6 +37,7 @@ def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
     windows: set[WindowKey] = set()
     holds: list[str] = []
     operations: set[tuple[int, str, str]] = set()
+    cold: list[ColdItem] = []
     for item in items:
         if isinstance(item, PlaceHold):
             request = item.request
@@ -61,8 +64,21 @@ def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
             wallets.add(item.wallet_id)
         elif isinstance(item, Checkpoint):
             tenants.add(item.tenant_id)
+        else:
+            tenants.add(item.request.tenant_id)
+            wallets |= cold_wallets(item)
+            holds += cold_holds(item)
+            cold.append(item)
     placed, txns = _carried_out(items) if again else ([], [])
-    return Needs(sorted(tenants), sorted(wallets), sorted(windows), sorted(holds + placed), sorted(operations), txns)
+    return Needs(
+        sorted(tenants),
+        sorted(wallets),
+        sorted(windows),
+        sorted(holds + placed),
+        sorted(operations),
+        txns,
+        cold_needs(cold),
+    )
 
 
 def body_of(item: GrantCredit | TakeCredit | MoveWholesale) -> Grant | TakeBack | WholesaleMove:

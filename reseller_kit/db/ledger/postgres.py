@@ -20,7 +20,7 @@ import asyncpg
 from ...core.errors import SchemaOutdated
 from .. import application_role
 from ..scope import SETTING, as_array
-from . import columns
+from . import cold_postgres, columns
 from .batch import Batch, Loaded
 from .needs import Needs
 from .rows import Row
@@ -214,6 +214,7 @@ class PostgresStore:
                 _Part("operations", _INSERT_OPERATION, _transposed(batch.operations)),
             ),
         )
+        await cold_postgres.write(connection, batch.cold)
 
     def _records(self, table: str, rows: Sequence[Row]) -> list[Any]:
         """The one parameter that holds rows as records in the database's own order of columns."""
@@ -257,6 +258,7 @@ async def _read(connection: Connection, needs: Needs) -> Loaded:
         holds=await connection.fetch(_HOLDS, needs.holds) if needs.holds else (),
         operations=await connection.fetch(_OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
         txns=await connection.fetch(_TXNS, needs.txns) if needs.txns else (),
+        cold=await cold_postgres.read(connection, needs.cold) if needs.cold else None,
     )
 
 

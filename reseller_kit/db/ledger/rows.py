@@ -52,6 +52,8 @@ def lot_row(lot: Lot, tenant_id: int) -> Row:
         _encode(lot.models).decode(),
         lot.expires_at,
         lot.created_at,
+        lot.cash,
+        lot.ref,
     )
 
 
@@ -77,12 +79,12 @@ def hold_of(row: Row) -> Hold:
     )
 
 
-def hold_row(hold: Hold, owner: str, epoch: int, call: str) -> Row:
+def hold_row(hold: Hold, owner: str, epoch: int, call: str | None, kind: str = "call") -> Row:
     """The row of a new hold as `columns.HOLD_INSERT` names it."""
     return (
         hold.request_id,
         hold.tenant_id,
-        "call",
+        kind,
         hold.state,
         hold.customer_id,
         hold.wallet_id,

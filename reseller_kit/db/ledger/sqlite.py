@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from .. import sqlite_driver
-from . import columns
+from . import cold_sqlite, columns
 from .batch import Batch, Loaded
 from .needs import Needs
 from .rows import Row
@@ -155,6 +155,7 @@ class SqliteStore:
             _insert_entries(connection, batch.entry_rows(sinks))
         _many(connection, _INSERT_USAGE, batch.usage)
         _many(connection, _INSERT_OPERATION, batch.operations)
+        cold_sqlite.write(connection, batch.cold)
 
     def _sink_accounts(self, connection: sqlite3.Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
@@ -229,6 +230,7 @@ def _read(connection: sqlite3.Connection, needs: Needs) -> Loaded:
         holds=connection.execute(_HOLDS, (_encode(needs.holds).decode(),)).fetchall() if needs.holds else (),
         operations=[row for key in needs.operations for row in connection.execute(_OPERATIONS, key)],
         txns=connection.execute(_TXNS, (_encode(needs.txns).decode(),)).fetchall() if needs.txns else (),
+        cold=cold_sqlite.read(connection, needs.cold) if needs.cold else None,
     )
 
 

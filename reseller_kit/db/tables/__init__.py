@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from .base import metadata
+from .credit import clawback, overage, voucher, voucher_redemption
 from .customers import api_key, customer, customer_link
 from .ledger import account, entry, hold, key_window, lot, operation, txn
 from .outbox import outbox
@@ -27,6 +28,7 @@ __all__ = [
     "api_key",
     "applied_manifest",
     "audit_log",
+    "clawback",
     "customer",
     "customer_link",
     "domain",
@@ -40,6 +42,7 @@ __all__ = [
     "model",
     "operation",
     "outbox",
+    "overage",
     "package",
     "platform",
     "price_notice",
@@ -54,6 +57,8 @@ __all__ = [
     "upstream",
     "upstream_key",
     "usage_record",
+    "voucher",
+    "voucher_redemption",
 ]
 
 UNSCOPED: Final = frozenset(
@@ -82,10 +87,12 @@ APPEND_ONLY: Final = frozenset(
         "audit_log",
         "entry",
         "operation",
+        "overage",
         "price_version",
         "revision_change",
         "txn",
         "usage_record",
+        "voucher_redemption",
     }
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -16,6 +13,7 @@ from ...core.errors import InsufficientCredit, ModelNotFound, RateLimited, Servi
 from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Bucket
 from ...core.money import format_amount
+from ...core.periods import period_of
 from ...core.pricing import Bound, bound_for, bounds
 from ...core.storefront import CallLimits, Storefront
 from ...db.authentication import KeyAccount
@@ -130,19 +128,6 @@ def _take_slot(runtime: Runtime, caller: Caller) -> None:
     runtime.active.add(caller.request_id)
 
 
-def window_start(reset: str | None, timezone: str, now: int) -> int:
-    """When a key's current limit period began, in µs: midnight of the day, Monday or first in the tenant's zone."""
-    if reset is None:
-        return 0
-    local = datetime.fromtimestamp(now / 1_000_000, _zone(timezone))
-    start = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if reset == "weekly":
-        start -= timedelta(days=start.weekday())
-    elif reset == "monthly":
-        start = start.replace(day=1)
-    return int(start.timestamp()) * 1_000_000
-
-
 def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window: tuple[str, int] | None) -> HoldRequest:
     account, storefront = caller.account, caller.storefront
     return HoldRequest(
@@ -205,7 +190,7 @@ def _window(caller: Caller) -> tuple[str, int] | None:
     account = caller.account
     if account.limit_nano is None:
         return None
-    return account.key_id, window_start(account.limit_reset, caller.storefront.timezone, caller.now)
+    return account.key_id, period_of(account.limit_reset, caller.storefront.timezone, caller.now)
 
 
 def _allowed(offered: OfferedModel, globs: tuple[str, ...]) -> bool:
@@ -238,11 +223,6 @@ def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit
     if refusal.affordable_output > 0:
         message += f" An output limit of {refusal.affordable_output} tokens would be covered."
     return InsufficientCredit(message)
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
 
 
 def monotonic_ns() -> int:

@@ -209,6 +209,10 @@ TENANT_CASES = [
     ('[tenants.catalog]\naliases = { m1 = "m1" }', (17, "RK308", "catalog.aliases.m1")),
     ('[tenants.catalog]\naliases = { fast = "m2" }', (17, "RK309", "catalog.aliases.fast")),
     ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nprice = "1.00"', (16, "RK312", "packages[0]")),
+    (
+        '[[tenants.packages]]\nid = "p"\ntitle = "P"\nprice = "1.00"\ncredits = "1.00"\nmodels = ["a b"]',
+        (21, "RK205", "packages[0].models[0]"),
+    ),
     ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nprice = "0"\ncredits = "1.00"', (19, "RK312", "packages[0].price")),
     (
         '[[tenants.packages]]\nid = "p"\ntitle = "P"\nprice = "1.00"\ncredits = "1.00"\nperiod = "month"',
