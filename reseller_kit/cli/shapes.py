@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.ledger import Lot, Wallet
@@ -13,6 +14,8 @@ from ..db.credits import HistoryLine
 from ..db.customers import Customer
 from ..db.keys import OwnedKey
 from ..db.ledger import Posted
+from ..db.margins import Margin
+from ..db.operator_payouts import NamedPayout
 from ..db.usage import UsageRecord
 from ..db.vouchers import VoucherRow
 from ..flows.credits import CreditBalance
@@ -135,15 +138,60 @@ def credit_balance(found: CreditBalance) -> Document:
 
 
 def wholesale_balance(found: WholesaleBalance) -> Document:
-    """A reseller's prepaid balance; it has no lots."""
+    """The reseller's account that calls draw on, and what of its revenue share may be paid out; it has no lots."""
     return {
+        "settlement": found.terms.settlement,
         "currency": "USD",
         "balance": format_amount(found.wallet.balance),
         "held": format_amount(found.wallet.reserved),
         "available": format_amount(found.available),
         "debt": format_amount(found.wallet.debt),
         "overdraft": format_amount(found.overdraft),
+        "matured": format_amount(max(0, found.share.matured)),
+        "payable": format_amount(found.share.payable),
+        "payouts_requested": format_amount(found.share.requested),
         "lots": [],
+    }
+
+
+def payout(named: NamedPayout) -> Document:
+    """A payout of a revenue share."""
+    row = named.payout
+    return {
+        "id": row.id,
+        "tenant": named.tenant,
+        "company": named.company,
+        "amount": format_amount(row.amount_nano),
+        "currency": "USD",
+        "status": row.state,
+        "transaction": row.txn_id,
+        "reference": row.reference,
+        "reject_reason": row.reject_reason,
+        "requested_at": format_time(row.requested_at),
+        "approved_at": _time(row.approved_at),
+        "rejected_at": _time(row.rejected_at),
+        "paid_at": _time(row.paid_at),
+    }
+
+
+def margin(row: Margin) -> Document:
+    """What one model earned on one day."""
+    return {"day": format_time(row.day_at)[:10], "model": row.model, **_earned([row])}
+
+
+def margins(tenant_slug: str, rows: Sequence[Margin]) -> Document:
+    """Margins by day and model, and their sum."""
+    return {"tenant": tenant_slug, "currency": "USD", "margins": [margin(row) for row in rows], "total": _earned(rows)}
+
+
+def _earned(rows: Sequence[Margin]) -> Document:
+    return {
+        "calls": sum(row.calls for row in rows),
+        "retail": format_amount(sum(row.retail for row in rows)),
+        "wholesale": format_amount(sum(row.wholesale for row in rows)),
+        "cost": format_amount(sum(row.cost for row in rows)),
+        "reseller_margin": format_amount(sum(row.reseller for row in rows)),
+        "operator_margin": format_amount(sum(row.operator for row in rows)),
     }
 
 

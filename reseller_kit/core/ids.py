@@ -51,9 +51,15 @@ def new_id(prefix: str) -> str:
     """A fresh id: `prefix`, an underscore, 26 characters.
 
     Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
-    own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund).
+    own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund),
+    payout.
     """
     return f"{prefix}_{_SOURCE.next()}"
+
+
+def lowest_id(prefix: str, at_us: int) -> str:
+    """What sorts before every id of this prefix made from that moment (µs) on, and behind those made before."""
+    return f"{prefix}_{_encode(max(at_us, 0) // 1000, 10)}"
 
 
 def is_public_id(text: str, prefix: str) -> bool:

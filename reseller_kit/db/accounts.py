@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -12,14 +13,21 @@ from . import tables as t
 
 TENANT_ACCOUNTS: Final = (
     "reseller_wallet",
+    "reseller_accrual",
     "credit_issued",
     "reseller_revenue",
     "breakage",
     "deposits",
+    "customer_cash",
+    "payouts",
     "wholesale_revenue",
     "upstream_cost",
     "upstream_payable",
 )
+
+
+DRAWN_ON: Final[Mapping[str, str]] = {"prepaid": "reseller_wallet", "revenue_share": "reseller_accrual"}
+"""Settlement → the reseller's account that calls draw on."""
 
 
 class Balance(Struct, frozen=True, kw_only=True):
@@ -32,7 +40,7 @@ class Balance(Struct, frozen=True, kw_only=True):
 
 
 async def create_tenant_accounts(connection: AsyncConnection, tenant_id: int) -> None:
-    """The reseller's wallet and the tenant's sink accounts."""
+    """The reseller's wallet and revenue share, and the tenant's sink accounts."""
     rows = [{"tenant_id": tenant_id, "kind": kind, "owner": ""} for kind in TENANT_ACCOUNTS]
     await connection.execute(insert(t.account), rows)
 
@@ -46,6 +54,16 @@ async def create_customer_wallet(connection: AsyncConnection, tenant_id: int, cu
 async def reseller_wallet(connection: AsyncConnection, tenant_id: int) -> Balance:
     """The reseller's prepaid wallet with the operator."""
     return await _balance(connection, tenant_id, "reseller_wallet", "")
+
+
+async def reseller_accrual(connection: AsyncConnection, tenant_id: int) -> Balance:
+    """The reseller's share of what customers paid through the operator's account."""
+    return await _balance(connection, tenant_id, "reseller_accrual", "")
+
+
+async def drawn_on(connection: AsyncConnection, tenant_id: int, settlement: str) -> Balance:
+    """The account that the reseller's calls draw on under this settlement."""
+    return await _balance(connection, tenant_id, DRAWN_ON[settlement], "")
 
 
 async def customer_wallet(connection: AsyncConnection, tenant_id: int, customer_id: str) -> Balance:

@@ -12,21 +12,27 @@ from msgspec import Struct
 from sqlalchemy import Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
+from ..core.wholesale import wholesale_terms
 from . import tables as t
 
 __all__ = [
+    "Check",
     "Connection",
+    "PaidLot",
     "PostedEntry",
     "Rows",
     "StoredPrices",
     "Totals",
     "UsageFacts",
+    "drawn_on",
     "entries_of",
     "of_tenant",
     "offenders",
     "open_allocations",
+    "paid_lots",
     "price_versions",
     "reserved_lots",
+    "sharing_tenants",
     "totals",
     "usage_chunks",
     "usage_record",
@@ -81,6 +87,27 @@ class StoredPrices(Struct, frozen=True, kw_only=True):
     model: str
     prices: dict[str, Any]
     effective_from: int
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """A statement whose rows are offenders: `ref`, then `found` and `expected` where `message` shows these amounts."""
+
+    code: str
+    invariant: int
+    message: str
+    statement: Rows
+
+
+class PaidLot(Struct, frozen=True, kw_only=True):
+    """A lot with cash behind it. Nano-USD."""
+
+    id: str
+    tenant_id: int
+    amount_nano: int
+    consumed_nano: int
+    expired_nano: int
+    cash_nano: int
+    accrued_nano: int
 
 
 class PostedEntry(Struct, frozen=True, kw_only=True):
@@ -151,6 +178,14 @@ async def entries_of(connection: Connection, txn_ids: Collection[str]) -> list[P
     return [PostedEntry(**row) for row in rows.mappings()]
 
 
+async def drawn_on(connection: Connection, request_ids: Collection[str]) -> dict[str, str]:
+    """The kind of the reseller's account that each call's hold was placed on; at most a few thousand at a time."""
+    h, a = t.hold.c, t.account.c
+    statement = select(h.request_id, a.kind).join(t.account, a.id == h.reseller_wallet_id)
+    rows = await connection.execute(statement.where(h.request_id.in_(request_ids)))
+    return {row.request_id: row.kind for row in rows}
+
+
 async def reserved_lots(connection: Connection, tenant_id: int | None) -> dict[str, int]:
     """What each lot has reserved, of the lots that have anything reserved."""
     c = t.lot.c
@@ -166,6 +201,28 @@ async def open_allocations(connection: Connection, tenant_id: int | None) -> lis
     statement = select(h.request_id, h.retail_nano, h.allocations).where(h.state == "open")
     rows = await connection.execute(of_tenant(statement, t.hold, tenant_id))
     return [(row.request_id, row.retail_nano, row.allocations) for row in rows]
+
+
+async def sharing_tenants(connection: Connection) -> set[int]:
+    """The tenants that share their revenue now."""
+    rows = await connection.execute(select(t.tenant.c.id, t.tenant.c.settings))
+    return {row.id for row in rows if wholesale_terms(row.settings).settlement == "revenue_share"}
+
+
+async def paid_lots(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[PaidLot]]:
+    """Every lot with cash behind it, in order of id, a thousand at a time."""
+    c = t.lot.c
+    last = ""
+    while True:
+        columns = [c[name] for name in PaidLot.__struct_fields__]
+        statement = select(*columns).where(c.cash_nano > 0, c.id > last).order_by(c.id).limit(_CHUNK)
+        rows = await connection.execute(of_tenant(statement, t.lot, tenant_id))
+        chunk = [PaidLot(**row) for row in rows.mappings()]
+        if chunk:
+            yield chunk
+        if len(chunk) < _CHUNK:
+            return
+        last = chunk[-1].id
 
 
 def of_tenant(statement: Rows, table: Table, tenant_id: int | None) -> Rows:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 from sqlalchemy.sql import Subquery
 
 from . import tables as t
-from .operator_audit import Rows, of_tenant
+from .accounts import DRAWN_ON
+from .operator_audit import Check, Rows, of_tenant
 from .operator_checks_credit import credit_checks
+from .operator_share_checks import share_checks
 
-_WALLETS: Final = ("customer_wallet", "reseller_wallet")
+_WALLETS: Final = ("customer_wallet", "reseller_wallet", "reseller_accrual")
 
 a, e, h, k, o, u, w, x = (
     t.account.c,
@@ -28,15 +29,7 @@ a, e, h, k, o, u, w, x = (
     t.txn.c,
 )
 Scope: TypeAlias = int | None
-
-
-class Check(Struct, frozen=True, kw_only=True):
-    """A statement whose rows are offenders: `ref`, then `found` and `expected` where `message` shows these amounts."""
-
-    code: str
-    invariant: int
-    message: str
-    statement: Rows
+_DRAWN_ON: Final = tuple(DRAWN_ON.values())
 
 
 def checks(tenant_id: Scope, *, now: int, lease_us: int) -> list[Check]:
@@ -50,6 +43,7 @@ def checks(tenant_id: Scope, *, now: int, lease_us: int) -> list[Check]:
         *_resolutions(tenant_id),
         *_references(tenant_id),
         *(_check(*found) for found in credit_checks(tenant_id)),
+        *share_checks(tenant_id),
     ]
 
 
@@ -284,7 +278,7 @@ def _references(tenant_id: Scope) -> list[Check]:
         (
             t.hold,
             h.request_id,
-            and_(a.id == h.reseller_wallet_id, a.tenant_id == h.tenant_id, a.kind == "reseller_wallet"),
+            and_(a.id == h.reseller_wallet_id, a.tenant_id == h.tenant_id, a.kind.in_(_DRAWN_ON)),
             "The hold is on a wholesale wallet that is not its tenant's.",
         ),
     ):

@@ -10,16 +10,18 @@ from .operator_audit import Connection
 
 
 class ExpiredWallet(Struct, frozen=True):
-    """A wallet with credit that has run out and is not reserved."""
+    """A wallet with credit that has run out and is not reserved; `share_id` is its reseller's revenue share."""
 
     tenant_id: int
     wallet_id: int
+    share_id: int
 
 
 async def expired_wallets(connection: Connection, now: int, limit: int) -> list[ExpiredWallet]:
     """At most `limit` such wallets at `now` (µs)."""
-    c = t.lot.c
-    statement = select(c.tenant_id, c.wallet_id).distinct()
+    c, a = t.lot.c, t.account.c
+    share = (a.tenant_id == c.tenant_id) & (a.kind == "reseller_accrual")
+    statement = select(c.tenant_id, c.wallet_id, a.id.label("share_id")).join(t.account, share).distinct()
     statement = statement.where(c.remaining_nano > 0, c.expires_at <= now, c.remaining_nano > c.reserved_nano)
     rows = await connection.execute(statement.order_by(c.wallet_id).limit(limit))
-    return [ExpiredWallet(row.tenant_id, row.wallet_id) for row in rows]
+    return [ExpiredWallet(row.tenant_id, row.wallet_id, row.share_id) for row in rows]

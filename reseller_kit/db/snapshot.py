@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import revisions
 from . import tables as t
+from .accounts import DRAWN_ON
 
 
 class SnapshotRows(Struct, frozen=True, kw_only=True):
@@ -22,7 +23,7 @@ class SnapshotRows(Struct, frozen=True, kw_only=True):
     platform: dict[str, Any]
     tenants: list[dict[str, Any]]
     domains: list[dict[str, Any]]
-    reseller_wallets: dict[int, int]
+    reseller_accounts: dict[tuple[int, str], int]
     upstreams: list[dict[str, Any]]
     upstream_keys: list[dict[str, Any]]
     secrets: dict[str, tuple[str, bytes]]
@@ -41,7 +42,8 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
     """
     platform = await connection.scalar(select(t.platform.c.settings))
     secrets = await _rows(connection, select(t.secret).where(t.secret.c.name.startswith("upstream:")))
-    wallets = select(t.account.c.tenant_id, t.account.c.id).where(t.account.c.kind == "reseller_wallet")
+    a = t.account.c
+    accounts = select(a.tenant_id, a.kind, a.id).where(a.kind.in_(DRAWN_ON.values()))
     costs = select(t.price_version.c.id, t.price_version.c.prices).where(t.price_version.c.level == "cost")
     c = t.price_version.c
     later = select(t.price_version).where(c.tenant_id.is_not(None), c.effective_from > now)
@@ -50,7 +52,7 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
         platform=platform or {},
         tenants=await _rows(connection, select(t.tenant)),
         domains=await _rows(connection, select(t.domain).where(t.domain.c.state == "live")),
-        reseller_wallets={row.tenant_id: row.id for row in await connection.execute(wallets)},
+        reseller_accounts={(row.tenant_id, row.kind): row.id for row in await connection.execute(accounts)},
         upstreams=await _rows(connection, select(t.upstream).where(t.upstream.c.status == "active")),
         upstream_keys=await _rows(connection, select(t.upstream_key).order_by(t.upstream_key.c.position)),
         secrets={row["name"]: (row["key_id"], bytes(row["ciphertext"])) for row in secrets},

@@ -55,6 +55,7 @@ async def audit(db: Database, *, tenant: int | None = None) -> AuditReport:
         for check in operator_checks.checks(tenant, now=now_us(), lease_us=LEASE_SECONDS * 1_000_000):
             await _run(connection, check, found)
         await _check_allocations(connection, tenant, found)
+        await _check_accrued(connection, tenant, found)
         await _check_usage(connection, tenant, found)
     return AuditReport(
         ok=not found.rows,
@@ -82,7 +83,7 @@ class _Findings:
         self.rows.append({"code": code, "invariant": invariant, "ref": ref, "message": message})
 
 
-async def _run(connection: Connection, check: operator_checks.Check, found: _Findings) -> None:
+async def _run(connection: Connection, check: operator_audit.Check, found: _Findings) -> None:
     for row in await operator_audit.offenders(connection, check.statement, MAX_FINDINGS_PER_CHECK + 1):
         amounts = {name: format_amount(int(row[name])) for name in ("found", "expected") if name in row}
         found.add(check.code, check.invariant, str(row["ref"]), check.message.format(**amounts))
@@ -106,17 +107,29 @@ async def _check_allocations(connection: Connection, tenant: int | None, found: 
             found.add("lot_reserved_differs", 3, lot_id, message)
 
 
+async def _check_accrued(connection: Connection, tenant: int | None, found: _Findings) -> None:
+    """The cash behind what is used up of a lot has accrued: at once for resellers who share their revenue."""
+    sharing = await operator_audit.sharing_tenants(connection)
+    async for chunk in operator_audit.paid_lots(connection, tenant):
+        for lot in chunk:
+            due = lot.cash_nano * (lot.consumed_nano + lot.expired_nano) // lot.amount_nano
+            if lot.accrued_nano > due or (lot.accrued_nano < due and lot.tenant_id in sharing):
+                message = f"{format_amount(lot.accrued_nano)} of its cash accrued, due are {format_amount(due)}."
+                found.add("accrued_differs", 5, lot.id, message)
+
+
 async def _check_usage(connection: Connection, tenant: int | None, found: _Findings) -> None:
     versions: dict[str, PinnedPrices] = {}
     async for chunk in operator_audit.usage_chunks(connection, tenant):
         await _load_versions(connection, chunk, versions)
         posted = _by_txn(await operator_audit.entries_of(connection, [call_txn_id(record.id) for record in chunk]))
+        drawn_on = await operator_audit.drawn_on(connection, [record.id for record in chunk])
         for record in chunk:
             levels = recompute(record, versions)
             for level in levels:
                 _judge_level(record, level, found)
             _judge_order(record, levels, found)
-            if posted.get(call_txn_id(record.id), {}) != _due(record):
+            if posted.get(call_txn_id(record.id), {}) != _due(record, drawn_on.get(record.id, "reseller_wallet")):
                 message = "The ledger's entries for the call are not the charges of its usage record."
                 found.add("entries_differ_from_usage", 6, record.id, message)
 
@@ -166,11 +179,11 @@ def _by_txn(entries: Iterable[PostedEntry]) -> Mapping[str, _Posted]:
     return posted
 
 
-def _due(record: UsageFacts) -> _Posted:
-    """The entries that the record's charges call for, by account."""
+def _due(record: UsageFacts, drawn_on: str) -> _Posted:
+    """The entries that the record's charges call for, by account; the hold says which of the reseller's accounts."""
     pairs = (
         (record.retail_nano, ("customer_wallet", record.customer_id), ("reseller_revenue", "")),
-        (record.wholesale_nano, ("reseller_wallet", ""), ("wholesale_revenue", "")),
+        (record.wholesale_nano, (drawn_on, ""), ("wholesale_revenue", "")),
         (record.cost_nano, ("upstream_cost", ""), ("upstream_payable", "")),
     )
     due: _Posted = {}

@@ -7,11 +7,12 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from ..core.money import format_amount, parse_amount
+from ..core.money import format_amount
 from ..core.paging import MAX_LIMIT
 from ..core.times import DAY_US, format_time
-from ..db import customers, operator, outbox, prices, scheduled_prices, schema, tenants, upstreams
-from ..db.accounts import Balance, reseller_wallet
+from ..core.wholesale import wholesale_terms
+from ..db import customers, margins, operator, outbox, prices, scheduled_prices, schema, tenants, upstreams
+from ..db.accounts import Balance, drawn_on
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.outbox import ParkedMail
 from ..db.scheduled_prices import StoredChange
@@ -22,6 +23,8 @@ from .tenants import TenantDetail, require_tenant, show_tenant
 
 Severity = Literal["error", "warning"]
 
+_LOSSES_DAYS: Final = 7
+_DAY_US: Final = 86_400_000_000
 RULES: Final = {
     "DR101": "Nothing was applied yet.",
     "DR102": "An upstream without a stored key.",
@@ -38,6 +41,7 @@ RULES: Final = {
     "DR209": "A tenant without customers where nobody may sign up.",
     "DR210": "Mails that were given up in the last seven days.",
     "DR211": "A scheduled price that was held back in the last seven days, because it would have lost money.",
+    "DR212": "Calls that cost the operator more, at an upstream, than the reseller paid.",
 }
 """Rule code → meaning. A code keeps its meaning."""
 _RECENT_US: Final = 7 * DAY_US
@@ -59,6 +63,7 @@ class _Facts(Struct, frozen=True, kw_only=True):
     priced: list[str]
     models: list[str]
     wallet: Balance
+    losses: list[margins.Loss]
     has_owner: bool
     has_customer: bool
     parked: ParkedMail
@@ -122,7 +127,8 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
         hosts=hosts,
         priced=[row.model for row in published if is_offered(tenant.settings, row.model)],
         models=[name for name in await prices.active_models(connection) if is_offered(tenant.settings, name)],
-        wallet=await reseller_wallet(connection, tenant.id),
+        wallet=await drawn_on(connection, tenant.id, wholesale_terms(tenant.settings).settlement),
+        losses=await margins.losses(connection, tenant.id, now_us() - _LOSSES_DAYS * DAY_US),
         has_owner=any(member.role == "owner" for member in members),
         has_customer=bool(newest),
         held=await scheduled_prices.held(connection, tenant.id, now_us() - _RECENT_US),
@@ -167,12 +173,18 @@ def _about_shop(found: _Facts, themes: frozenset[str]) -> Iterator[Complaint]:
 
 def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
     tenant, slug = found.tenant, found.tenant.slug
-    terms = tenant.settings.get("wholesale", {})
-    free = found.wallet.balance - found.wallet.reserved + parse_amount(terms.get("overdraft", "0.00"))
-    if terms.get("settlement", "prepaid") == "prepaid" and free <= 0:
+    terms = wholesale_terms(tenant.settings)
+    free = found.wallet.balance - found.wallet.reserved + terms.overdraft
+    if terms.settlement == "prepaid" and free <= 0:
         shown = format_amount(found.wallet.balance)
         fix = f"Run: reseller-kit wholesale deposit --tenant {slug} --amount USD --reason TEXT"
         yield _complaint("DR207", slug, f"The wholesale balance is {shown} USD: every call is refused.", fix)
+    if terms.settlement == "revenue_share" and free < 0:
+        shown = format_amount(found.wallet.balance)
+        fix = f"Raise its overdraft, or run: reseller-kit wholesale deposit --tenant {slug} --amount USD --reason TEXT"
+        yield _complaint("DR207", slug, f"The reseller's share is {shown} USD: calls on given credit are refused.", fix)
+    for loss in found.losses:
+        yield _about_loss(slug, loss)
     if not found.has_owner:
         fix = "Name owners in tenants.toml, then run reseller-kit apply."
         yield _complaint("DR208", slug, "Nobody of the reseller can log in.", fix, level="warning")
@@ -188,6 +200,16 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
         message = f"{found.parked.count} mails were given up lately. The latest reason: {found.parked.last_error}"
         fix = "Correct [tenants.email] or RESELLER_KIT_MAIL_URL, then run: reseller-kit mail retry --tenant " + slug
         yield _complaint("DR210", slug, message, fix, level="warning")
+
+
+def _about_loss(slug: str, loss: margins.Loss) -> Complaint:
+    lost = format_amount(loss.amount)
+    message = (
+        f"Of {loss.model} through {loss.upstream}, {loss.calls} of the last {_LOSSES_DAYS} days' calls cost you"
+        f" {lost} USD more than the reseller paid."
+    )
+    fix = "Give the model a cost that covers this route, or take the route out; then run reseller-kit apply."
+    return _complaint("DR212", slug, message, fix, level="warning")
 
 
 def _complaint(code: str, where: str, message: str, fix: str, *, level: Severity = "error") -> Complaint:

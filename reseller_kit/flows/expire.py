@@ -19,6 +19,7 @@ async def expire(db: Database, ledger: LedgerWriter) -> int:
         wallets = await operator_expiry.expired_wallets(connection, at, _AT_ONCE)
     expired = 0
     for wallet in wallets:
-        outcome = await ledger.submit(ExpireLots(new_id("txn"), wallet.tenant_id, wallet.wallet_id, at))
+        item = ExpireLots(new_id("txn"), wallet.tenant_id, wallet.wallet_id, at, wallet.share_id)
+        outcome = await ledger.submit(item)
         expired += isinstance(outcome, Posted) and outcome.amount < 0
     return expired

@@ -33,7 +33,7 @@ async def claw_back(
     was paid, NotFound for a lot that is not the tenant's.
     """
     lot = await _lot(db, tenant_id, lot_id)
-    return await _submit(ledger, ClawBack(_clawback(tenant_id, lot, payment, ref)))
+    return await _submit(ledger, ClawBack(await _clawback(db, tenant_id, lot, payment, ref)))
 
 
 async def hold_refund(db: Database, ledger: LedgerWriter, tenant_id: int, lot_id: str, payment: Payment) -> Posted:
@@ -81,7 +81,7 @@ async def resolve_refund(
     if lot_id is None:
         raise NotFound(f"There is no pending refund {refund_id[:80]!r}.")
     lot = await _lot(db, tenant_id, lot_id)
-    request = _clawback(tenant_id, lot, payment, ref)
+    request = await _clawback(db, tenant_id, lot, payment, ref)
     return await _submit(ledger, ResolveRefund(refund_id, request, went_through))
 
 
@@ -93,7 +93,9 @@ async def _lot(db: Database, tenant_id: int, lot_id: str) -> LotFacts:
     return lot
 
 
-def _clawback(tenant_id: int, lot: LotFacts, payment: Payment, ref: str) -> Clawback:
+async def _clawback(db: Database, tenant_id: int, lot: LotFacts, payment: Payment, ref: str) -> Clawback:
+    async with db.read(tenant_id) as connection:
+        share = await accounts.reseller_accrual(connection, tenant_id)
     return Clawback(
         txn_id=new_id("txn"),
         tenant_id=tenant_id,
@@ -103,6 +105,7 @@ def _clawback(tenant_id: int, lot: LotFacts, payment: Payment, ref: str) -> Claw
         at=now_us(),
         new_lot_id=new_id("lot"),
         ref=ref,
+        share_id=share.wallet_id,
     )
 
 

@@ -11,9 +11,10 @@ import msgspec
 
 from ..core.catalog import SERVED_DIALECTS, LaterPrice, OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
-from ..core.money import parse_amount
 from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
 from ..core.tenant import DomainRole, is_loopback_host
+from ..core.wholesale import wholesale_terms
+from ..db.accounts import DRAWN_ON
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.snapshot import SnapshotRows, read_all
 from ..vault import Vault
@@ -79,6 +80,7 @@ def _storefront(
     later: list[dict[str, Any]],
 ) -> Storefront:
     settings = tenant["settings"]
+    terms = wholesale_terms(settings)
     fallback = f"{tenant['slug']}.{suffix}" if suffix else tenant["slug"]
     primary = _host(domains, "storefront") or fallback
     return Storefront(
@@ -91,8 +93,8 @@ def _storefront(
         timezone=tenant["timezone"],
         primary_host=primary,
         api_host=_host(domains, "api") or _resolvable(primary, domains),
-        reseller_wallet_id=rows.reseller_wallets[tenant["id"]],
-        overdraft=parse_amount(settings.get("wholesale", {}).get("overdraft", "0.00")),
+        reseller_wallet_id=rows.reseller_accounts[tenant["id"], DRAWN_ON[terms.settlement]],
+        overdraft=terms.overdraft,
         limits=msgspec.convert(settings.get("limits", {}), CallLimits),
         models=_offer(tenant["id"], settings.get("catalog", {}), rows, prices, routes),
         later=_later(tenant["id"], later, prices),

@@ -18,6 +18,7 @@ from ..db import leases, price_versions, schema
 from ..db.engine import EVERY_TENANT, NO_TENANT, now_us
 from ..db.leases import OrphanHold
 from ..db.ledger import Settle, UsageRow
+from .accrue import accrue
 from .call.job import CallFacts, CheckpointFacts
 from .call.settle import quantities_of
 from .expire import expire
@@ -38,7 +39,7 @@ async def take_lease(runtime: Runtime) -> None:
 
 
 async def keep(runtime: Runtime) -> None:
-    """Renew the lease each second for ever, sweep behind it, and expire credit once a minute.
+    """Renew the lease each second for ever, sweep behind it; once a minute expire credit and accrue its cash.
 
     A fault is logged and tried again.
     """
@@ -49,6 +50,7 @@ async def keep(runtime: Runtime) -> None:
             await sweep(runtime)
             if time.monotonic() - expired_at >= _EXPIRE_SECONDS:
                 await expire(runtime.db, runtime.ledger)
+                await accrue(runtime.db, runtime.ledger)
                 expired_at = time.monotonic()
         except asyncio.CancelledError:
             raise

@@ -1,4 +1,4 @@
-"""Use cases of the operator on a reseller's prepaid balance: deposit, look up. Moves money through the ledger alone."""
+"""Use cases of the operator on a reseller's account: deposit, look up, margins. Moves money by the ledger alone."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from msgspec import Struct
 
 from ..core.ids import new_id
 from ..core.ledger import WholesaleMove
-from ..core.money import format_amount, parse_amount
-from ..db import audit_log
-from ..db.accounts import Balance, reseller_wallet
+from ..core.money import format_amount
+from ..core.wholesale import Share, WholesaleTerms, wholesale_terms
+from ..db import audit_log, margins
+from ..db.accounts import Balance, drawn_on
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.ledger import MoveWholesale, Posted
+from ..db.margins import Margin
 from .credits import idempotency, positive, post
+from .payouts import share_of
 from .tenants import require_tenant
 
 
 class WholesaleBalance(Struct, frozen=True):
-    """A reseller's wallet with the operator; `overdraft` is how far below zero calls may take it. Nano-USD."""
+    """The reseller's account that calls draw on, its terms, and its revenue share, which may be another one."""
 
     wallet: Balance
-    overdraft: int
+    terms: WholesaleTerms
+    share: Share
+
+    @property
+    def overdraft(self) -> int:
+        """How far below zero calls may take it, in nano-USD."""
+        return self.terms.overdraft
 
     @property
     def available(self) -> int:
@@ -30,14 +39,14 @@ class WholesaleBalance(Struct, frozen=True):
 async def deposit(
     db: Database, *, tenant_slug: str, amount: int, reason: str, idempotency_key: str | None, actor: str
 ) -> Posted:
-    """Add `amount` nano-USD to a reseller's balance.
+    """Add `amount` nano-USD to the reseller's account that calls draw on.
 
     The same idempotency key with the same arguments answers as the first time; with others it raises Conflict.
     """
     positive(amount)
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
-        wallet = await reseller_wallet(connection, tenant.id)
+        wallet = await drawn_on(connection, tenant.id, wholesale_terms(tenant.settings).settlement)
     move = WholesaleMove(
         txn_id=new_id("txn"),
         tenant_id=tenant.id,
@@ -60,5 +69,13 @@ async def wholesale_balance(db: Database, tenant_slug: str) -> WholesaleBalance:
     """A reseller's balance, what open calls hold of it, and the overdraft granted."""
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
-        wallet = await reseller_wallet(connection, tenant.id)
-    return WholesaleBalance(wallet, parse_amount(tenant.settings.get("wholesale", {}).get("overdraft", "0.00")))
+        terms = wholesale_terms(tenant.settings)
+        wallet = await drawn_on(connection, tenant.id, terms.settlement)
+        return WholesaleBalance(wallet, terms, await share_of(connection, tenant, now_us()))
+
+
+async def list_margins(db: Database, tenant_slug: str, since: int | None) -> list[Margin]:
+    """What calls earned the operator and the reseller, by day (UTC) and model, newest first."""
+    async with db.read(NO_TENANT) as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        return await margins.by_day(connection, tenant.id, since)

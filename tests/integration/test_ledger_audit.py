@@ -204,6 +204,29 @@ CORRUPTIONS = {
         "UPDATE lot SET tenant_id = {foreign_tenant_id} WHERE wallet_id = {wallet_id}",
         "foreign_lot",
     ),
+    "cash that accrued from a gift": (
+        "UPDATE lot SET accrued_nano = 1 WHERE wallet_id = {wallet_id}",
+        "accrued_beyond_cash share_differs_from_lots share_differs",
+    ),
+    "cash that accrued too early": (
+        "UPDATE lot SET cash_nano = 1000, accrued_nano = 1000 WHERE wallet_id = {wallet_id}",
+        "accrued_differs share_differs_from_lots share_differs",
+    ),
+    "a revenue share": (
+        "UPDATE account SET balance_nano = 5 WHERE tenant_id = {tenant_id} AND kind = 'reseller_accrual'",
+        "balance_differs_from_entries share_differs",
+    ),
+    "a payout that was never posted": (
+        (
+            "INSERT INTO payout (id, tenant_id, amount_nano, state, requested_at)"
+            " VALUES ('payout_{tenant_id}', {tenant_id}, 5, 'approved', 1)"
+        ),
+        "payout_differs",
+    ),
+    "a payout that nobody asked for": (
+        "UPDATE txn SET code = 'payout' WHERE tenant_id = {tenant_id} AND code = 'deposit'",
+        "payout_unknown",
+    ),
     "a key's period of another storefront": (
         "UPDATE key_window SET tenant_id = {foreign_tenant_id} WHERE key_id = '{key_id}'",
         "foreign_key_window",

@@ -7,6 +7,7 @@ the caller writes it down in the same transaction. A refused operation leaves th
 from .clawback import Clawback, Clawed, claw_back, refund_target
 from .corrections import DEBT, CallReversal, charged_parts, overage_parts, reverse_call
 from .decide import call_txn_id, capture, place_hold, void
+from .lots import accrual, accrue, cash_of, return_cash
 from .move import expire_lots, grant, move_wholesale, take_back
 from .refunds import RefundRequest, consume_refund, hold_refund, release_refund
 from .state import (
@@ -59,10 +60,13 @@ __all__ = [
     "Voucher",
     "Wallet",
     "WholesaleMove",
+    "accrual",
+    "accrue",
     "available",
     "burn_order",
     "call_txn_id",
     "capture",
+    "cash_of",
     "charged_parts",
     "claw_back",
     "consume_refund",
@@ -75,6 +79,7 @@ __all__ = [
     "redeem",
     "refund_target",
     "release_refund",
+    "return_cash",
     "reverse_call",
     "take_back",
     "unknown_code",

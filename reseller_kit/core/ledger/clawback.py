@@ -29,7 +29,10 @@ class Clawed(Struct, kw_only=True):
 
 
 class Clawback(Struct, frozen=True, kw_only=True):
-    """A lot of which refunds are to have taken `target` in all; `new_lot_id` for what can't go back into it."""
+    """A lot of which refunds are to have taken `target` in all; `new_lot_id` for what can't go back into it.
+
+    `share_id`: the reseller's revenue share, which the cash of what is taken leaves again.
+    """
 
     txn_id: str
     tenant_id: int
@@ -39,6 +42,7 @@ class Clawback(Struct, frozen=True, kw_only=True):
     at: int
     new_lot_id: str
     ref: str = ""
+    share_id: int | None = None
 
 
 def refund_target(credits_nano: int, *, paid: int, refunded: int) -> int:

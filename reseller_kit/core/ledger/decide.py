@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..errors import LedgerFault
-from .lots import consume, expire_free, net_debt
+from .lots import accrual, consume, expire_free, net_debt, shortfall
 from .state import (
     NO_WINDOW,
+    AccountKind,
     Capture,
     Entry,
     Hold,
@@ -29,7 +31,8 @@ def place_hold(
 ) -> Hold | HoldRefused:
     """Reserve a call's most possible charge on the customer's lots, the reseller's wallet and the key's window.
 
-    Lowers the output limit to what all three cover if the terms allow it, else refuses naming the tightest.
+    Lowers the output limit to what all three cover if the terms allow it, else refuses naming the tightest. A
+    revenue share is reserved for what the call can take from it beyond the cash of the credit that it uses up.
     """
     terms = request.terms
     credit = available(wallet, lots, request.created_at, request.model)
@@ -37,13 +40,17 @@ def place_hold(
     retail_free = credit if key_rest is None else min(credit, key_rest)
     wholesale_free = max(0, reseller.balance - reseller.reserved + request.overdraft)
     output_limit = terms.output_limit
-    retail, wholesale = terms.retail(output_limit), terms.wholesale(output_limit)
+    at_stake = partial(_at_stake, request, lots) if reseller.accrues else terms.wholesale
+    retail, wholesale = terms.retail(output_limit), at_stake(output_limit)
     if retail > retail_free or wholesale > wholesale_free:
-        affordable = terms.affordable(retail=retail_free, wholesale=wholesale_free)
+        if reseller.accrues:
+            affordable = _largest(at_stake, terms.affordable(retail=retail_free, wholesale=None), wholesale_free)
+        else:
+            affordable = terms.affordable(retail=retail_free, wholesale=wholesale_free)
         if terms.shrink_to is None or affordable < min(terms.shrink_to, terms.output_limit):
-            return _refusal(request, credit, key_rest, wholesale_free)
+            return _refusal(request, credit, key_rest, wholesale_free, at_stake)
         output_limit = affordable
-        retail, wholesale = terms.retail(output_limit), terms.wholesale(output_limit)
+        retail, wholesale = terms.retail(output_limit), at_stake(output_limit)
     allocations = _allocate(lots, retail, request.model, request.created_at)
     wallet.reserved += retail
     reseller.reserved += wholesale
@@ -93,11 +100,14 @@ def capture(
         code="call",
         ref=charge.request_id,
         at=charge.at,
-        entries=_call_entries(charge, wallet.id, reseller.id),
+        entries=_call_entries(charge, wallet.id, reseller),
         wallet_id=wallet.id,
         balance_after=wallet.balance,
     )
-    return Posting(txns=[txn, *_after_release(hold, wallet, lots, released, charge.at)], lots=[])
+    txns = [txn, *_after_release(hold, wallet, lots, released, charge.at)]
+    if reseller.accrues:
+        txns += _accrued(hold, lots, reseller, charge.at)
+    return Posting(txns=txns, lots=[])
 
 
 def void(
@@ -113,7 +123,10 @@ def void(
     """Release a hold without a charge."""
     released = _take_reserved(hold, {lot.id: lot for lot in lots}, 0)
     _release(hold, wallet, reseller, window, state=state, at=at)
-    return Posting(txns=_after_release(hold, wallet, lots, released, at), lots=[])
+    txns = _after_release(hold, wallet, lots, released, at)
+    if reseller.accrues:
+        txns += _accrued(hold, lots, reseller, at)
+    return Posting(txns=txns, lots=[])
 
 
 def call_txn_id(request_id: str) -> str:
@@ -121,7 +134,28 @@ def call_txn_id(request_id: str) -> str:
     return "txn_" + request_id.partition("_")[2]
 
 
-def _refusal(request: HoldRequest, credit: int, key_rest: int | None, wholesale_free: int) -> HoldRefused:
+def _at_stake(request: HoldRequest, lots: Sequence[Lot], output_limit: int) -> int:
+    """What a call of this output limit can take from a revenue share."""
+    terms = request.terms
+    parts, _ = _plan(lots, terms.retail(output_limit), request.model, request.created_at)
+    return shortfall(parts, terms.wholesale(output_limit))
+
+
+def _largest(at_stake: Callable[[int], int], output_limit: int, free: int) -> int:
+    """An output limit, as large as can be found, whose stake is covered; -1 when there is none."""
+    covered, beyond = -1, output_limit + 1
+    while beyond - covered > 1:
+        middle = (covered + beyond) // 2
+        if at_stake(middle) <= free:
+            covered = middle
+        else:
+            beyond = middle
+    return covered
+
+
+def _refusal(
+    request: HoldRequest, credit: int, key_rest: int | None, wholesale_free: int, at_stake: Callable[[int], int]
+) -> HoldRefused:
     terms = request.terms
     floor = terms.output_limit if terms.shrink_to is None else min(terms.shrink_to, terms.output_limit)
     retail = terms.retail(floor)
@@ -133,12 +167,22 @@ def _refusal(request: HoldRequest, credit: int, key_rest: int | None, wholesale_
         return HoldRefused(reason="key_limit", required=retail, available=key_rest, affordable_output=payable)
     payable = terms.affordable(retail=None, wholesale=wholesale_free)
     return HoldRefused(
-        reason="wholesale", required=terms.wholesale(floor), available=wholesale_free, affordable_output=payable
+        reason="wholesale", required=at_stake(floor), available=wholesale_free, affordable_output=payable
     )
 
 
 def _allocate(lots: Sequence[Lot], amount: int, model: str, now: int) -> list[tuple[str, int]]:
     """Reserve `amount` on free lots in burn order; the caller has checked that they cover it."""
+    parts, rest = _plan(lots, amount, model, now)
+    if rest:
+        raise LedgerFault("lots do not cover what was found available")
+    for lot, part in parts:
+        lot.reserved += part
+    return [(lot.id, part) for lot, part in parts]
+
+
+def _plan(lots: Sequence[Lot], amount: int, model: str, now: int) -> tuple[list[tuple[Lot, int]], int]:
+    """The free lots that `amount` would be reserved on, in burn order, and what they do not cover of it."""
     parts = []
     for lot in burn_order(lots) if len(lots) > 1 else lots:
         if amount == 0:
@@ -147,11 +191,7 @@ def _allocate(lots: Sequence[Lot], amount: int, model: str, now: int) -> list[tu
         if part > 0:
             amount -= part
             parts.append((lot, part))
-    if amount:
-        raise LedgerFault("lots do not cover what was found available")
-    for lot, part in parts:
-        lot.reserved += part
-    return [(lot.id, part) for lot, part in parts]
+    return parts, amount
 
 
 def _take_reserved(hold: Hold, lots: dict[str, Lot], charge: int) -> list[Lot]:
@@ -201,13 +241,19 @@ def _after_release(hold: Hold, wallet: Wallet, lots: Sequence[Lot], released: Se
     return txns
 
 
-def _call_entries(charge: Capture, wallet_id: int, reseller_wallet_id: int) -> tuple[Entry, ...]:
+def _accrued(hold: Hold, lots: Sequence[Lot], reseller: Wallet, at: int) -> list[Txn]:
+    """The cash of all that the call's end has used up, for a reseller who shares the revenue."""
+    return accrual(reseller, lots, txn_id=f"{call_txn_id(hold.request_id)}_a", ref=hold.request_id, at=at)
+
+
+def _call_entries(charge: Capture, wallet_id: int, reseller: Wallet) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     if charge.retail:
         entries.append(Entry("customer_wallet", wallet_id, -charge.retail))
         entries.append(Entry("reseller_revenue", None, charge.retail))
     if charge.wholesale:
-        entries.append(Entry("reseller_wallet", reseller_wallet_id, -charge.wholesale))
+        account: AccountKind = "reseller_accrual" if reseller.accrues else "reseller_wallet"
+        entries.append(Entry(account, reseller.id, -charge.wholesale))
         entries.append(Entry("wholesale_revenue", None, charge.wholesale))
     if charge.cost:
         entries.append(Entry("upstream_cost", None, -charge.cost))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import InvalidAmount, LedgerFault
 from ..money import MAX_AMOUNT_NANO, format_amount
-from .lots import expire_free, net_debt
+from .lots import accrual, expire_free, net_debt
 from .state import (
     PAID_KINDS,
     Entry,
@@ -23,11 +23,12 @@ from .state import (
 )
 
 
-def grant(request: Grant, wallet: Wallet) -> Posting:
+def grant(request: Grant, wallet: Wallet, share: Wallet | None = None) -> Posting:
     """Credit a customer with a new lot; debt is netted against it in the same transaction.
 
-    Raises LedgerFault for a request that makes no sense (nothing granted, run out already, cash behind a gift), and
-    InvalidAmount when the wallet would hold too much.
+    The cash of what pays debt accrues to `share`, the reseller's revenue share, if it is given. Raises LedgerFault for
+    a request that makes no sense (nothing granted, run out already, cash behind a gift), and InvalidAmount when the
+    wallet would hold too much.
     """
     if request.amount <= 0:
         raise LedgerFault(f"{request.lot_id}: a grant must be positive")
@@ -61,7 +62,8 @@ def grant(request: Grant, wallet: Wallet) -> Posting:
         wallet_id=wallet.id,
         balance_after=wallet.balance,
     )
-    return Posting(txns=[txn], lots=[lot])
+    accrued = () if share is None else accrual(share, [lot], txn_id=f"{txn.id}_a", ref=lot.id, at=request.at)
+    return Posting(txns=[txn, *accrued], lots=[lot])
 
 
 def take_back(request: TakeBack, wallet: Wallet, lots: Sequence[Lot]) -> Posting | HoldRefused:
@@ -99,7 +101,7 @@ def take_back(request: TakeBack, wallet: Wallet, lots: Sequence[Lot]) -> Posting
 
 
 def move_wholesale(request: WholesaleMove, reseller: Wallet) -> Posting | HoldRefused:
-    """Deposit to (or take from) a reseller's prepaid wallet; refused when less than is taken is free.
+    """Deposit to (or take from, or pay out of) a reseller's account; refused when less than is taken is free.
 
     Raises LedgerFault for a move of nothing, and InvalidAmount when the wallet would hold too much.
     """
@@ -116,20 +118,30 @@ def move_wholesale(request: WholesaleMove, reseller: Wallet) -> Posting | HoldRe
         code=request.code,
         ref=request.ref,
         at=request.at,
-        entries=(Entry("deposits", None, -request.amount), Entry("reseller_wallet", reseller.id, request.amount)),
+        entries=(
+            Entry(request.sink, None, -request.amount),
+            Entry("reseller_accrual" if reseller.accrues else "reseller_wallet", reseller.id, request.amount),
+        ),
         wallet_id=reseller.id,
         balance_after=reseller.balance,
     )
     return Posting(txns=[txn], lots=[])
 
 
-def expire_lots(wallet: Wallet, lots: Sequence[Lot], *, txn_prefix: str, tenant_id: int, at: int) -> Posting:
-    """Move the free part of every lot that has run out to breakage. `txn_prefix` makes the transactions' ids."""
+def expire_lots(
+    wallet: Wallet, lots: Sequence[Lot], share: Wallet | None = None, *, txn_prefix: str, tenant_id: int, at: int
+) -> Posting:
+    """Move the free part of every lot that has run out to breakage. `txn_prefix` makes the transactions' ids.
+
+    The cash behind it accrues to `share`, the reseller's revenue share, if it is given.
+    """
     txns = []
     for lot in lots:
         txn = expire_free(wallet, lot, f"{txn_prefix}{lot.id}", tenant_id, at)
         if txn is not None:
             txns.append(txn)
+    if share is not None:
+        txns += accrual(share, lots, txn_id=f"{txn_prefix}a", ref=f"wallet {wallet.id}", at=at)
     return Posting(txns=txns, lots=[])
 
 

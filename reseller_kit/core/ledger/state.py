@@ -14,15 +14,18 @@ from msgspec import Struct
 AccountKind = Literal[
     "customer_wallet",
     "reseller_wallet",
+    "reseller_accrual",
     "credit_issued",
     "reseller_revenue",
     "breakage",
     "deposits",
+    "customer_cash",
+    "payouts",
     "wholesale_revenue",
     "upstream_cost",
     "upstream_payable",
 ]
-WALLET_KINDS: Final = frozenset({"customer_wallet", "reseller_wallet"})
+WALLET_KINDS: Final = frozenset({"customer_wallet", "reseller_wallet", "reseller_accrual"})
 """Accounts with a stored balance; the others are sinks, whose balance is the sum of their entries."""
 LotKind = Literal["topup", "package", "subscription", "promo", "manual", "voucher", "trial"]
 PAID_KINDS: Final = frozenset({"topup", "package", "subscription"})
@@ -38,7 +41,7 @@ class Wallet(Struct, kw_only=True):
     """A stored balance that can be reserved: a customer's or a reseller's.
 
     A customer's balance is Σ lot.remaining − debt. A reseller's is Σ entries, at least −overdraft when a hold is
-    placed; it has no lots and no debt.
+    placed; it has no lots and no debt. `accrues`: it is a revenue share, to which customers' cash is credited.
     """
 
     id: int
@@ -46,13 +49,14 @@ class Wallet(Struct, kw_only=True):
     balance: int
     reserved: int = 0
     debt: int = 0
+    accrues: bool = False
 
 
 class Lot(Struct, kw_only=True):
     """Where a part of a customer's credit came from. 0 ≤ reserved ≤ remaining ≤ amount.
 
-    `cash` (what was paid for it through the operator's account) and `ref` are written with a new lot and not read
-    with it.
+    `cash` is what was paid for it through the operator's account, `accrued` how much of that is credited to the
+    reseller. `ref` is written with a new lot and not read with it.
     """
 
     id: str
@@ -70,6 +74,7 @@ class Lot(Struct, kw_only=True):
     created_at: int = 0
     cash: int = 0
     ref: str = ""
+    accrued: int = 0
 
 
 class KeyWindow(Struct, kw_only=True):
@@ -179,6 +184,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     """Credit for a customer: becomes one lot. `ref` stands on the transaction, `lot_ref` says what was granted.
 
     `cash`: what was paid for it through the operator's account, net of tax and provider fee; 0 for what was given.
+    `accrual_id`: the reseller's revenue share, to which cash goes that pays debt at once.
     """
 
     lot_id: str
@@ -195,6 +201,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     cash: int = 0
     lot_ref: str = ""
+    accrual_id: int | None = None
 
 
 class TakeBack(Struct, frozen=True, kw_only=True):
@@ -210,7 +217,7 @@ class TakeBack(Struct, frozen=True, kw_only=True):
 
 
 class WholesaleMove(Struct, frozen=True, kw_only=True):
-    """Money that enters (positive) or leaves (negative) a reseller's prepaid wallet."""
+    """Money that enters (positive) or leaves (negative) a reseller's account; `sink` is where from or to."""
 
     txn_id: str
     tenant_id: int
@@ -219,6 +226,7 @@ class WholesaleMove(Struct, frozen=True, kw_only=True):
     at: int
     ref: str = ""
     code: str = "deposit"
+    sink: AccountKind = "deposits"
 
 
 class Entry(Struct, frozen=True):

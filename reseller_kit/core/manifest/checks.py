@@ -6,6 +6,7 @@ Each check sees the whole document, in which refused values are blank, and stays
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -158,6 +159,7 @@ def _check_tenant(document: Document, tenant: Tenant, path: Path, report: Report
     if tenant.brand.logo is not None:
         message = "This version shows the brand's initial and name, not the logo."
         report.add("RK316", (*path, "brand", "logo"), message, "Nothing needs to be done.", level="warning")
+    _check_thresholds(tenant, path, report)
     payments, smtp = tenant.payments, tenant.email.smtp
     if payments.provider == "paddle" and not report.is_broken((*path, "payments")):
         missing = [name for name in ("api_key", "webhook_secret") if getattr(payments, name) is None]
@@ -175,6 +177,14 @@ def _check_tenant(document: Document, tenant: Tenant, path: Path, report: Report
             "A mail server takes user and password together, or neither.",
             "Give both.",
         )
+
+
+def _check_thresholds(tenant: Tenant, path: Path, report: Report) -> None:
+    place = (*path, "wholesale", "notify_below")
+    falling = all(upper > lower for upper, lower in pairwise(tenant.wholesale.notify_below))
+    if not falling and not report.is_broken(place):
+        fix = 'Write each once, the largest first: ["50.00", "10.00"].'
+        report.add("RK321", place, "The thresholds do not fall.", fix)
 
 
 def _check_domains(tenant: Tenant, path: Path, report: Report) -> None:

@@ -55,6 +55,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK316": "A logo, where the brand's initial is shown.",
     "RK317": "An upstream of a dialect that this version can't call.",
     "RK320": "A price of the catalogue that may not hold in full.",
+    "RK321": "Thresholds of a balance that do not fall.",
     "RK401": "A retail price below wholesale.",
     "RK402": "A wholesale price below cost.",
     "RK403": "A route dearer than the model's explicit cost.",

@@ -14,6 +14,7 @@ from ..catalog import TOKEN_CLASSES, USAGE_CLASSES
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..tenant import DomainRole, TenantStatus
 from ..toml_lines import Path
+from ..wholesale import DEFAULT_MATURITY_DAYS
 from . import leaves
 from .findings import Finding
 from .leaves import (
@@ -216,6 +217,10 @@ class TenantWholesale(Table, frozen=True, kw_only=True):
     markup: Annotated[Markup | None, "Overrides [wholesale]."] = None
     settlement: Annotated[Literal["prepaid", "revenue_share"], "Who collects the customers' money."] = "prepaid"
     overdraft: Annotated[Amount, "How far the reseller's balance may go below zero."] = 0
+    maturity_days: Annotated[
+        Annotated[int, leaves.number("days", 0, 365)], "revenue_share: days until what accrued may be paid out."
+    ] = DEFAULT_MATURITY_DAYS
+    notify_below: Annotated[tuple[Amount, ...], "Balances under which the owners are told, falling."] = ()
 
 
 class Rule(Prices, frozen=True, kw_only=True):

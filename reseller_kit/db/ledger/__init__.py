@@ -2,6 +2,7 @@
 
 from .cold import ClawBack, HoldRefund, RedeemVoucher, ResolveRefund, ReverseCall
 from .items import (
+    AccrueCash,
     Checkpoint,
     ExpireLots,
     GrantCredit,
@@ -9,6 +10,7 @@ from .items import (
     Item,
     MoveWholesale,
     Outcome,
+    PayOut,
     PlaceHold,
     Posted,
     Settle,
@@ -20,6 +22,7 @@ from .store import LostLease
 from .writer import LedgerWriter, new_owner, open_writer
 
 __all__ = [
+    "AccrueCash",
     "Checkpoint",
     "ClawBack",
     "ExpireLots",
@@ -31,6 +34,7 @@ __all__ = [
     "LostLease",
     "MoveWholesale",
     "Outcome",
+    "PayOut",
     "PlaceHold",
     "Posted",
     "RedeemVoucher",

@@ -22,6 +22,7 @@ from ...core.ledger import (
     Posting,
     Txn,
     Wallet,
+    accrual,
     capture,
     expire_lots,
     grant,
@@ -34,19 +35,20 @@ from ...core.ledger import (
 from .cold import Cold, ColdItem, ColdRows
 from .idempotency import remember, replay
 from .items import (
+    AccrueCash,
     Checkpoint,
     ExpireLots,
     GrantCredit,
     Item,
-    MoveWholesale,
     Outcome,
+    PayOut,
     PlaceHold,
     Posted,
     Settle,
     Settled,
     TakeCredit,
 )
-from .needs import Needs, WindowKey, body_of, needs_of
+from .needs import Movement, Needs, WindowKey, body_of, needs_of
 from .rows import Row, hold_of, hold_row, lot_of, lot_row
 
 _CLOCKS_DIFFER_US: Final = 60_000_000
@@ -61,6 +63,7 @@ class Loaded(Struct, frozen=True):
     holds: Iterable[Row]
     operations: Iterable[Row]
     txns: Iterable[Row]
+    named_lots: Iterable[Row] = ()
     cold: ColdRows | None = None
 
 
@@ -81,6 +84,7 @@ class Batch:
         self.usage: list[Row] = []
         self.operations: list[Row] = []
         self.cold = Cold()
+        self.payouts: list[Row] = []
         self.owner, self.epoch, self._now = owner, epoch, now
         self._wallets: dict[int, Wallet] = {}
         self._lots: dict[int, list[Lot]] = {}
@@ -90,7 +94,7 @@ class Batch:
         self._posted: dict[str, int] = {}
         self._new_lots: list[Lot] = []
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
-        self._before_lots: dict[str, tuple[int, int, int]] = {}
+        self._before_lots: dict[str, tuple[int, int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
 
     def needs(self) -> Needs:
@@ -99,13 +103,19 @@ class Batch:
 
     def load(self, rows: Loaded) -> None:
         """Take over the rows that were read under the locks."""
-        for wallet_id, tenant_id, balance, reserved, debt in rows.accounts:
+        for wallet_id, tenant_id, kind, balance, reserved, debt in rows.accounts:
             self._wallets[wallet_id] = Wallet(
-                id=wallet_id, tenant_id=tenant_id, balance=balance, reserved=reserved, debt=debt
+                id=wallet_id,
+                tenant_id=tenant_id,
+                balance=balance,
+                reserved=reserved,
+                debt=debt,
+                accrues=kind == "reseller_accrual",
             )
             self._before_wallets[wallet_id] = (balance, reserved, debt)
         for row in rows.lots:
             self._load_lot(row)
+        self._load_more(rows.named_lots)
         for key_id, started_at, spent, reserved in rows.windows:
             key = (key_id, started_at)
             self._windows[key] = KeyWindow(
@@ -119,9 +129,7 @@ class Batch:
         self._posted.update(rows.txns)  # type: ignore[arg-type]
         if rows.cold is not None:
             self.cold.load(rows.cold)
-            for row in rows.cold.lots:
-                if row[0] not in self._before_lots:
-                    self._load_lot(row)
+            self._load_more(rows.cold.lots)
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
@@ -146,13 +154,13 @@ class Batch:
         return [lot_row(lot, self._wallets[lot.wallet_id].tenant_id) for lot in self._new_lots]
 
     def lot_updates(self) -> list[Row]:
-        """(remaining, reserved, consumed, expired, clawed_back, id, wallet_id) of each lot that changed."""
+        """(remaining, reserved, consumed, expired, clawed_back, accrued, id, wallet_id) of each lot that changed."""
         before = self._before_lots
         return [
-            (lot.remaining, lot.reserved, lot.consumed, lot.expired, lot.clawed_back, lot.id, lot.wallet_id)
+            (x.remaining, x.reserved, x.consumed, x.expired, x.clawed_back, x.accrued, x.id, x.wallet_id)
             for lots in self._lots.values()
-            for lot in lots
-            if lot.id in before and before[lot.id] != (lot.remaining, lot.reserved, lot.clawed_back)
+            for x in lots
+            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.clawed_back, x.accrued)
         ]
 
     def window_upserts(self) -> list[Row]:
@@ -187,10 +195,16 @@ class Batch:
         """The tenants whose sink accounts `entry_rows` will ask for."""
         return {txn.tenant_id for txn in self.txns}
 
+    def _load_more(self, rows: Iterable[Row]) -> None:
+        """Lots that are read by their ids; those of the wallets may be among them."""
+        for row in rows:
+            if row[0] not in self._before_lots:
+                self._load_lot(row)
+
     def _load_lot(self, row: Row) -> None:
         lot = lot_of(row)
         self._lots.setdefault(lot.wallet_id, []).append(lot)
-        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back)
+        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back, lot.accrued)
 
     def _decide(self, item: Item) -> Outcome:
         if isinstance(item, PlaceHold):
@@ -202,7 +216,9 @@ class Batch:
             return None
         if isinstance(item, ExpireLots):
             return self._expire(item)
-        if isinstance(item, GrantCredit | TakeCredit | MoveWholesale):
+        if isinstance(item, AccrueCash):
+            return self._accrue(item)
+        if isinstance(item, Movement):
             return self._post_once(item)
         return self._decide_cold(item)
 
@@ -261,7 +277,9 @@ class Batch:
         wallet = self._wallet(item.wallet_id, item.tenant_id)
         before = wallet.balance
         lots = self._lots.get(wallet.id, [])
-        self._post(expire_lots(wallet, lots, txn_prefix=f"{item.txn_id}_", tenant_id=item.tenant_id, at=item.at))
+        share = None if item.share_id is None else self._share(item.share_id, item.tenant_id)
+        prefix = f"{item.txn_id}_"
+        self._post(expire_lots(wallet, lots, share, txn_prefix=prefix, tenant_id=item.tenant_id, at=item.at))
         return Posted(item.txn_id, wallet.balance - before, wallet.balance)
 
     def _decide_cold(self, item: ColdItem) -> Posted:
@@ -280,7 +298,15 @@ class Batch:
             self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
         return Posted(decided.id, decided.amount, wallet.balance)
 
-    def _post_once(self, item: GrantCredit | TakeCredit | MoveWholesale) -> Outcome:
+    def _accrue(self, item: AccrueCash) -> Posted:
+        share = self._share(item.share_id, item.tenant_id)
+        before = share.balance
+        lots = self._lots.get(self._wallet(item.wallet_id, item.tenant_id).id, [])
+        txns = accrual(share, lots, txn_id=item.txn_id, ref=f"wallet {item.wallet_id}", at=item.at)
+        self._post(Posting(txns=txns, lots=[]))
+        return Posted(item.txn_id, share.balance - before, share.balance)
+
+    def _post_once(self, item: Movement) -> Outcome:
         body = body_of(item)
         once = item.once
         if once is None:
@@ -294,7 +320,7 @@ class Batch:
         self.operations.append((body.tenant_id, once.operation, once.key, once.request_hash, stored, self._now))
         return outcome
 
-    def _apply(self, item: GrantCredit | TakeCredit | MoveWholesale) -> Posted | HoldRefused:
+    def _apply(self, item: Movement) -> Posted | HoldRefused:
         body = body_of(item)
         wallet = self._wallet(body.wallet_id, body.tenant_id)
         shown = item.grant.lot_id if isinstance(item, GrantCredit) else body.txn_id
@@ -302,7 +328,9 @@ class Batch:
             return Posted(shown, body.amount, self._posted[body.txn_id])
         _require_present(body.txn_id, body.at, self._now)
         if isinstance(item, GrantCredit):
-            posting: Posting | HoldRefused = grant(item.grant, wallet)
+            share_id = item.grant.accrual_id
+            share = None if share_id is None else self._share(share_id, body.tenant_id)
+            posting: Posting | HoldRefused = grant(item.grant, wallet, share)
         elif isinstance(item, TakeCredit):
             posting = take_back(item.take, wallet, self._lots.get(wallet.id, []))
         else:
@@ -310,6 +338,8 @@ class Batch:
         if isinstance(posting, HoldRefused):
             return posting
         self._post(posting)
+        if isinstance(item, PayOut):
+            self.payouts.append(("approved", body.at, body.txn_id, body.ref, body.tenant_id, -body.amount))
         return Posted(shown, body.amount, wallet.balance)
 
     def _post(self, posting: Posting) -> None:
@@ -323,6 +353,12 @@ class Batch:
         if wallet is None or wallet.tenant_id != tenant_id:
             raise NotFound(f"There is no wallet {wallet_id}.")
         return wallet
+
+    def _share(self, wallet_id: int, tenant_id: int) -> Wallet:
+        share = self._wallet(wallet_id, tenant_id)
+        if not share.accrues:
+            raise LedgerFault(f"account {wallet_id} is no revenue share")
+        return share
 
     def _window(self, key: WindowKey) -> KeyWindow:
         window = self._windows.get(key)

@@ -22,13 +22,16 @@ from ...core.ledger import (
     Posting,
     Redemption,
     RefundRequest,
+    Txn,
     Voucher,
     Wallet,
+    accrual,
     claw_back,
     consume_refund,
     hold_refund,
     redeem,
     release_refund,
+    return_cash,
     reverse_call,
 )
 from .rows import Row
@@ -155,8 +158,8 @@ class Cold:
         if isinstance(item, HoldRefund):
             return _hold(item.request, wallet, lots, holds)
         if isinstance(item, ResolveRefund):
-            return self._resolve(item, wallet, lots, holds)
-        return self._claw(item.request, wallet, lots)
+            return self._resolve(item, wallet, lots, wallets, holds)
+        return self._claw(item.request, wallet, lots, wallets)
 
     def _redeem(self, request: Redemption, wallet: Wallet) -> Decided:
         pair = (request.voucher_id, request.customer_id)
@@ -181,18 +184,28 @@ class Cold:
                 fix="A charge is reversed once; for more use: reseller-kit credit adjust",
             )
         posting = reverse_call(request, wallet, lots, wallets)
+        posting.txns += _accrued_back(request, lots, wallets)
         self._reversals[request.reverses] = request.txn_id
         return Decided(request.txn_id, request.amount, posting)
 
-    def _claw(self, request: Clawback, wallet: Wallet, lots: Sequence[Lot]) -> Decided:
-        clawed = self._clawed_of(request.lot_id)
-        before = clawed.taken
+    def _claw(self, request: Clawback, wallet: Wallet, lots: Sequence[Lot], wallets: Mapping[int, Wallet]) -> Decided:
+        clawed, share = self._clawed_of(request.lot_id), _share_of(request, wallets)
+        before, owed = clawed.taken, clawed.debt
         posting = claw_back(request, wallet, lots, clawed)
+        posting.txns += _cash_back(request, share, lots, owed, clawed.debt)
         self._keep(clawed, request.tenant_id)
         return Decided(request.txn_id, before - clawed.taken, posting)
 
-    def _resolve(self, item: ResolveRefund, wallet: Wallet, lots: Sequence[Lot], holds: Mapping[str, Hold]) -> Decided:
+    def _resolve(
+        self,
+        item: ResolveRefund,
+        wallet: Wallet,
+        lots: Sequence[Lot],
+        wallets: Mapping[int, Wallet],
+        holds: Mapping[str, Hold],
+    ) -> Decided:
         hold, request = holds.get(item.refund_id), item.request
+        share = _share_of(request, wallets)
         if hold is None or hold.key_id or (hold.wallet_id, hold.tenant_id) != (wallet.id, request.tenant_id):
             raise NotFound(f"There is no pending refund {item.refund_id[:80]!r}.")
         if hold.state != "open":
@@ -201,10 +214,12 @@ class Cold:
             return Decided(request.txn_id, 0, _NOTHING)
         if not item.went_through:
             posting = release_refund(hold, wallet, lots, at=request.at)
+            posting.txns += _cash_back(request, share, lots, 0, 0)
             return Decided(request.txn_id, 0, posting, resolved=hold)
         clawed = self._clawed_of(request.lot_id)
-        before = clawed.taken
+        before, owed = clawed.taken, clawed.debt
         posting = consume_refund(hold, request, wallet, lots, clawed)
+        posting.txns += _cash_back(request, share, lots, owed, clawed.debt)
         self._keep(clawed, request.tenant_id)
         return Decided(request.txn_id, before - clawed.taken, posting, resolved=hold)
 
@@ -241,6 +256,8 @@ def cold_wallets(item: ColdItem) -> set[int]:
     wallets = {item.request.wallet_id}
     if isinstance(item, ReverseCall):
         wallets |= {entry.wallet_id for entry in item.request.entries if entry.wallet_id is not None}
+    elif isinstance(item, ClawBack | ResolveRefund) and item.request.share_id is not None:
+        wallets.add(item.request.share_id)
     return wallets
 
 
@@ -249,6 +266,43 @@ def cold_holds(item: ColdItem) -> list[str]:
     if isinstance(item, HoldRefund):
         return [item.request.refund_id]
     return [item.refund_id] if isinstance(item, ResolveRefund) else []
+
+
+def _share_of(request: Clawback, wallets: Mapping[int, Wallet]) -> Wallet | None:
+    """The revenue share that the request names. Raises LedgerFault for an account that is none of the tenant's."""
+    if request.share_id is None:
+        return None
+    share = wallets.get(request.share_id)
+    if share is None or share.tenant_id != request.tenant_id or not share.accrues:
+        raise LedgerFault(f"account {request.share_id} is no revenue share of the tenant")
+    return share
+
+
+def _cash_back(
+    request: Clawback, share: Wallet | None, lots: Sequence[Lot], owed_before: int, owed_after: int
+) -> list[Txn]:
+    """The cash of what a refund took leaves the reseller's share, or returns."""
+    if share is None:
+        return []
+    lot = next(lot for lot in lots if lot.id == request.lot_id)
+    return return_cash(
+        share,
+        lots,
+        lot,
+        owed_before=owed_before,
+        owed_after=owed_after,
+        txn_id=request.txn_id,
+        ref=request.ref or request.lot_id,
+        at=request.at,
+    )
+
+
+def _accrued_back(request: CallReversal, lots: Sequence[Lot], wallets: Mapping[int, Wallet]) -> list[Txn]:
+    """What lots got back of a call under revenue share takes its cash along; otherwise that is left to the sweep."""
+    shares = [entry.wallet_id for entry in request.entries if entry.account == "reseller_accrual"]
+    if not shares or shares[0] is None:
+        return []
+    return accrual(wallets[shares[0]], lots, txn_id=f"{request.txn_id}_a", ref=request.request_id, at=request.at)
 
 
 def _hold(request: RefundRequest, wallet: Wallet, lots: Sequence[Lot], holds: Mapping[str, Hold]) -> Decided:

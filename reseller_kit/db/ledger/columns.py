@@ -6,7 +6,7 @@ from typing import Final
 
 from ..tables import entry, hold, txn, usage_record
 
-ACCOUNT_READ: Final = ("id", "tenant_id", "balance_nano", "reserved_nano", "debt_nano")
+ACCOUNT_READ: Final = ("id", "tenant_id", "kind", "balance_nano", "reserved_nano", "debt_nano")
 LOT_READ: Final = (
     "id",
     "wallet_id",
@@ -21,6 +21,8 @@ LOT_READ: Final = (
     "expires_at",
     "models",
     "created_at",
+    "cash_nano",
+    "accrued_nano",
 )
 WINDOW_READ: Final = ("key_id", "started_at", "spent_nano", "reserved_nano")
 HOLD_READ: Final = (
@@ -62,6 +64,7 @@ LOT_INSERT: Final = (
     "created_at",
     "cash_nano",
     "ref",
+    "accrued_nano",
 )
 TXN_INSERT: Final = tuple(txn.columns.keys())
 ENTRY_INSERT: Final = tuple(entry.columns.keys())

@@ -104,12 +104,34 @@ class MoveWholesale(Struct, frozen=True, eq=False):
     once: Idempotency | None = None
 
 
+class PayOut(Struct, frozen=True, eq=False):
+    """Approve a requested payout: post it and change its state together, or neither. `move.ref` is its id."""
+
+    move: WholesaleMove
+    once: None = None
+
+
 class ExpireLots(Struct, frozen=True, eq=False):
-    """Move what is free of a wallet's run-out lots to breakage. `txn_id` begins the ids of what is posted."""
+    """Move what is free of a wallet's run-out lots to breakage. `txn_id` begins the ids of what is posted.
+
+    `share_id`: the reseller's revenue share, to which the cash behind it goes.
+    """
 
     txn_id: str
     tenant_id: int
     wallet_id: int
+    at: int
+    share_id: int | None = None
+
+
+class AccrueCash(Struct, frozen=True, eq=False):
+    """Credit a revenue share with the cash of what is used up of these lots, as far as it has not been."""
+
+    txn_id: str
+    tenant_id: int
+    wallet_id: int
+    share_id: int
+    lots: tuple[str, ...]
     at: int
 
 
@@ -131,5 +153,16 @@ class Posted(Struct, frozen=True):
     balance: int
 
 
-Item: TypeAlias = PlaceHold | Settle | Checkpoint | GrantCredit | TakeCredit | MoveWholesale | ExpireLots | ColdItem
+Item: TypeAlias = (
+    PlaceHold
+    | Settle
+    | Checkpoint
+    | GrantCredit
+    | TakeCredit
+    | MoveWholesale
+    | PayOut
+    | ExpireLots
+    | AccrueCash
+    | ColdItem
+)
 Outcome: TypeAlias = Hold | HoldRefused | Settled | Posted | None

@@ -9,16 +9,28 @@ from msgspec import Struct
 
 from ...core.ledger import Grant, TakeBack, WholesaleMove
 from .cold import ColdItem, ColdNeeds, cold_holds, cold_needs, cold_wallets
-from .items import Checkpoint, ExpireLots, GrantCredit, Item, MoveWholesale, PlaceHold, Settle, TakeCredit
+from .items import (
+    AccrueCash,
+    Checkpoint,
+    ExpireLots,
+    GrantCredit,
+    Item,
+    MoveWholesale,
+    PayOut,
+    PlaceHold,
+    Settle,
+    TakeCredit,
+)
 
 WindowKey: TypeAlias = tuple[str, int]
+Movement: TypeAlias = GrantCredit | TakeCredit | MoveWholesale | PayOut
 
 
 class Needs(Struct, frozen=True):
     """Each list sorted, so that the order of locks is the same everywhere.
 
     `tenants`: whose rows the batch works on, and may see; `txns`: the transactions that a batch which is run again may
-    have posted the first time.
+    have posted the first time; `lots`: those that are read whatever is left of them, beside what wallets can spend.
     """
 
     tenants: list[int]
@@ -27,6 +39,7 @@ class Needs(Struct, frozen=True):
     holds: list[str]
     operations: list[tuple[int, str, str]]
     txns: list[str]
+    lots: list[str]
     cold: ColdNeeds | None = None
 
 
@@ -38,6 +51,7 @@ def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
     holds: list[str] = []
     operations: set[tuple[int, str, str]] = set()
     cold: list[ColdItem] = []
+    lots: set[str] = set()
     for item in items:
         if isinstance(item, PlaceHold):
             request = item.request
@@ -53,17 +67,16 @@ def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
             holds.append(item.capture.request_id)
             if item.window is not None:
                 windows.add(item.window)
-        elif isinstance(item, GrantCredit | TakeCredit | MoveWholesale):
-            body = body_of(item)
-            tenants.add(body.tenant_id)
-            wallets.add(body.wallet_id)
-            if item.once is not None:
-                operations.add((body.tenant_id, item.once.operation, item.once.key))
-        elif isinstance(item, ExpireLots):
-            tenants.add(item.tenant_id)
-            wallets.add(item.wallet_id)
         elif isinstance(item, Checkpoint):
             tenants.add(item.tenant_id)
+        elif isinstance(item, ExpireLots | AccrueCash):
+            tenants.add(item.tenant_id)
+            wallets |= {item.wallet_id, item.wallet_id if item.share_id is None else item.share_id}
+            lots.update(() if isinstance(item, ExpireLots) else item.lots)
+        elif isinstance(item, Movement):
+            tenants.add(body_of(item).tenant_id)
+            wallets |= _wallets_of(item)
+            operations |= _operations_of(item)
         else:
             tenants.add(item.request.tenant_id)
             wallets |= cold_wallets(item)
@@ -77,19 +90,32 @@ def needs_of(items: Iterable[Item], *, again: bool) -> Needs:
         sorted(holds + placed),
         sorted(operations),
         txns,
+        sorted(lots),
         cold_needs(cold),
     )
 
 
-def body_of(item: GrantCredit | TakeCredit | MoveWholesale) -> Grant | TakeBack | WholesaleMove:
+def body_of(item: Movement) -> Grant | TakeBack | WholesaleMove:
     """What is to be posted."""
     if isinstance(item, GrantCredit):
         return item.grant
     return item.take if isinstance(item, TakeCredit) else item.move
 
 
+def _wallets_of(item: Movement) -> set[int]:
+    """The wallet that moves, and the revenue share that a grant's cash may go to."""
+    body = body_of(item)
+    share = item.grant.accrual_id if isinstance(item, GrantCredit) else None
+    return {body.wallet_id} if share is None else {body.wallet_id, share}
+
+
+def _operations_of(item: Movement) -> set[tuple[int, str, str]]:
+    once = item.once
+    return set() if once is None else {(body_of(item).tenant_id, once.operation, once.key)}
+
+
 def _carried_out(items: Iterable[Item]) -> tuple[list[str], list[str]]:
     """The holds and transactions that these items may have made the first time."""
     holds = [item.request.request_id for item in items if isinstance(item, PlaceHold)]
-    posts = [item for item in items if isinstance(item, GrantCredit | TakeCredit | MoveWholesale)]
+    posts = [item for item in items if isinstance(item, Movement)]
     return holds, [body_of(item).txn_id for item in posts]

@@ -37,6 +37,7 @@ _BIGINTS: Final = frozenset(
         "started_at",
         "created_at",
         "expires_at",
+        "approved_at",
         "resolved_at",
         "output_limit",
         "epoch",
@@ -46,7 +47,7 @@ _BIGINTS: Final = frozenset(
 )
 _INTEGERS: Final = frozenset({"line", "priority", "http_status", "attempts", "latency_ms", "first_byte_ms"})
 _BOOLEANS: Final = frozenset({"stream", "usage_capped"})
-_TEXT_IDS: Final = frozenset({"lot", "txn", "usage_record"})
+_TEXT_IDS: Final = frozenset({"lot", "payout", "txn", "usage_record"})
 
 
 def _type(table: str, name: str) -> str:
@@ -89,6 +90,7 @@ def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -
 
 _ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id = ANY($1::bigint[]) ORDER BY id FOR UPDATE")
 _LOTS = _select("lot", columns.LOT_READ, "remaining_nano > 0 AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
+_LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
 _WINDOWS = _select(
     "key_window",
     columns.WINDOW_READ,
@@ -108,13 +110,19 @@ _BEGIN = f"SELECT (SELECT epoch FROM lease WHERE owner = $1 FOR SHARE), set_conf
 _UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
 _UPDATE_LOT = _update(
     "lot",
-    ("remaining_nano", "reserved_nano", "consumed_nano", "expired_nano", "clawed_back_nano"),
+    ("remaining_nano", "reserved_nano", "consumed_nano", "expired_nano", "clawed_back_nano", "accrued_nano"),
     ("id", "wallet_id"),
 )
 _UPSERT_WINDOW = (
     _insert("key_window", ("key_id", "started_at", "tenant_id", "spent_nano", "reserved_nano"))
     + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
     " reserved_nano = excluded.reserved_nano"
+)
+_APPROVE_PAYOUT = _update(
+    "payout",
+    ("state", "approved_at", "txn_id"),
+    ("id", "tenant_id", "amount_nano"),
+    extra=" AND payout.state = 'requested'",
 )
 _RESOLVE_HOLD = _update("hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
 _CHECKPOINT = _update("hold", ("checkpoint",), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
@@ -212,6 +220,7 @@ class PostgresStore:
                 _Part("entries", _INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
                 _Part("records", _INSERT_USAGE, self._records("usage_record", batch.usage)),
                 _Part("operations", _INSERT_OPERATION, _transposed(batch.operations)),
+                _Part("payouts", _APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
             ),
         )
         await cold_postgres.write(connection, batch.cold)
@@ -259,6 +268,7 @@ async def _read(connection: Connection, needs: Needs) -> Loaded:
         operations=await connection.fetch(_OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
         txns=await connection.fetch(_TXNS, needs.txns) if needs.txns else (),
         cold=await cold_postgres.read(connection, needs.cold) if needs.cold else None,
+        named_lots=await connection.fetch(_LOTS_BY_ID, needs.lots) if needs.lots else (),
     )
 
 

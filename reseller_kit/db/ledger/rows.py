@@ -32,6 +32,8 @@ def lot_of(row: Row) -> Lot:
         expires_at=row[10],
         models=() if models == "[]" else tuple(msgspec.json.decode(models)),
         created_at=row[12],
+        cash=row[13],
+        accrued=row[14],
     )
 
 
@@ -54,6 +56,7 @@ def lot_row(lot: Lot, tenant_id: int) -> Row:
         lot.created_at,
         lot.cash,
         lot.ref,
+        lot.accrued,
     )
 
 

@@ -46,6 +46,7 @@ _ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id IN (SELECT value FROM j
 _LOTS = _select(
     "lot", columns.LOT_READ, "remaining_nano > 0 AND wallet_id IN (SELECT value FROM json_each(?)) ORDER BY id"
 )
+_LOTS_BY_ID = _select("lot", columns.LOT_READ, "id IN (SELECT value FROM json_each(?))")
 _WINDOWS = _select("key_window", columns.WINDOW_READ, "key_id = ? AND started_at = ?")
 _HOLDS = _select("hold", columns.HOLD_READ, "request_id IN (SELECT value FROM json_each(?))")
 _OPERATIONS = _select("operation", columns.OPERATION_READ, "tenant_id = ? AND operation = ? AND key = ?")
@@ -54,13 +55,17 @@ _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id
 _LEASE = "SELECT epoch FROM lease WHERE owner = ?"
 _UPDATE_ACCOUNT = "UPDATE account SET balance_nano = ?, reserved_nano = ?, debt_nano = ? WHERE id = ? AND tenant_id = ?"
 _UPDATE_LOT = (
-    "UPDATE lot SET remaining_nano = ?, reserved_nano = ?, consumed_nano = ?, expired_nano = ?, clawed_back_nano = ?"
-    " WHERE id = ? AND wallet_id = ?"
+    "UPDATE lot SET remaining_nano = ?, reserved_nano = ?, consumed_nano = ?, expired_nano = ?, clawed_back_nano = ?,"
+    " accrued_nano = ? WHERE id = ? AND wallet_id = ?"
 )
 _UPSERT_WINDOW = (
     "INSERT INTO key_window (key_id, started_at, tenant_id, spent_nano, reserved_nano) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
     " reserved_nano = excluded.reserved_nano"
+)
+_APPROVE_PAYOUT = (
+    "UPDATE payout SET state = ?, approved_at = ?, txn_id = ?"
+    " WHERE id = ? AND tenant_id = ? AND amount_nano = ? AND state = 'requested'"
 )
 _RESOLVE_HOLD = "UPDATE hold SET state = ?, resolved_at = ? WHERE request_id = ? AND tenant_id = ? AND state = 'open'"
 _CHECKPOINT = "UPDATE hold SET checkpoint = ? WHERE request_id = ? AND tenant_id = ? AND state = 'open'"
@@ -156,6 +161,7 @@ class SqliteStore:
         _many(connection, _INSERT_USAGE, batch.usage)
         _many(connection, _INSERT_OPERATION, batch.operations)
         cold_sqlite.write(connection, batch.cold)
+        _many(connection, _APPROVE_PAYOUT, batch.payouts, counted=True)
 
     def _sink_accounts(self, connection: sqlite3.Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
@@ -231,6 +237,7 @@ def _read(connection: sqlite3.Connection, needs: Needs) -> Loaded:
         operations=[row for key in needs.operations for row in connection.execute(_OPERATIONS, key)],
         txns=connection.execute(_TXNS, (_encode(needs.txns).decode(),)).fetchall() if needs.txns else (),
         cold=cold_sqlite.read(connection, needs.cold) if needs.cold else None,
+        named_lots=connection.execute(_LOTS_BY_ID, (_encode(needs.lots).decode(),)).fetchall() if needs.lots else (),
     )
 
 

@@ -18,6 +18,7 @@ from .prices import price_notice, price_version, scheduled_price
 from .routing import model, route, upstream, upstream_key
 from .tenants import domain, member, package, tenant
 from .usage import usage_record
+from .wholesale import balance_notice, payout
 
 __all__ = [
     "APPEND_ONLY",
@@ -28,6 +29,7 @@ __all__ = [
     "api_key",
     "applied_manifest",
     "audit_log",
+    "balance_notice",
     "clawback",
     "customer",
     "customer_link",
@@ -44,6 +46,7 @@ __all__ = [
     "outbox",
     "overage",
     "package",
+    "payout",
     "platform",
     "price_notice",
     "price_version",

@@ -93,6 +93,7 @@ lot = Table(
     nano_column("expired_nano"),
     nano_column("clawed_back_nano"),
     nano_column("cash_nano"),
+    nano_column("accrued_nano"),
     Column("priority", Integer, nullable=False, server_default=text("0")),
     Column("models", Document, nullable=False),
     at_column("expires_at", nullable=True),
@@ -115,7 +116,9 @@ lot = Table(
         sqlite_where=text("remaining_nano > 0"),
     ),
     Index(None, "wallet_id", "id"),
+    Index("ix_lot_paid", "id", postgresql_where=text("cash_nano > 0"), sqlite_where=text("cash_nano > 0")),
 )
+"""`cash_nano`: what was paid for it through the operator's account; `accrued_nano`: what of that the reseller has."""
 
 key_window = Table(
     "key_window",

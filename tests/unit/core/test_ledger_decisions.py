@@ -40,8 +40,8 @@ from reseller_kit.core.money import MAX_AMOUNT_NANO
 NOW = 1_000_000
 
 
-def make_wallet(balance: int = 0, **state: int) -> Wallet:
-    return Wallet(id=1, tenant_id=1, balance=balance, **state)
+def make_wallet(balance: int = 0, *, reserved: int = 0, debt: int = 0) -> Wallet:
+    return Wallet(id=1, tenant_id=1, balance=balance, reserved=reserved, debt=debt)
 
 
 def make_reseller(balance: int = 10**9) -> Wallet:
