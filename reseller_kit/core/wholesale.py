@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -59,3 +59,17 @@ def wholesale_terms(settings: Mapping[str, Any]) -> WholesaleTerms:
         maturity_days=stored.get("maturity_days", DEFAULT_MATURITY_DAYS),
         notify_below=tuple(map(parse_amount, stored.get("notify_below", ()))),
     )
+
+
+class Crossing(Struct, frozen=True):
+    """Thresholds that a balance fell below, the largest first, and those that it is above again."""
+
+    fallen: tuple[int, ...]
+    lifted: tuple[int, ...]
+
+
+def crossing(balance: int, thresholds: Collection[int], told: Collection[int]) -> Crossing:
+    """What has changed since the reseller was `told`; a threshold that is not wanted any more counts as lifted."""
+    fallen = sorted((mark for mark in thresholds if balance < mark and mark not in told), reverse=True)
+    lifted = sorted(mark for mark in told if balance >= mark or mark not in thresholds)
+    return Crossing(tuple(fallen), tuple(lifted))

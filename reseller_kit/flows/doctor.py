@@ -24,7 +24,6 @@ from .tenants import TenantDetail, require_tenant, show_tenant
 Severity = Literal["error", "warning"]
 
 _LOSSES_DAYS: Final = 7
-_DAY_US: Final = 86_400_000_000
 RULES: Final = {
     "DR101": "Nothing was applied yet.",
     "DR102": "An upstream without a stored key.",

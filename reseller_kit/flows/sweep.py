@@ -22,6 +22,7 @@ from .accrue import accrue
 from .call.job import CallFacts, CheckpointFacts
 from .call.settle import quantities_of
 from .expire import expire
+from .low_balance import watch_balances
 from .runtime import Runtime
 from .snapshot import price_list
 
@@ -39,9 +40,9 @@ async def take_lease(runtime: Runtime) -> None:
 
 
 async def keep(runtime: Runtime) -> None:
-    """Renew the lease each second for ever, sweep behind it; once a minute expire credit and accrue its cash.
+    """Renew the lease each second for ever and sweep behind it.
 
-    A fault is logged and tried again.
+    Once a minute expire credit, accrue its cash and look at resellers' balances. A fault is logged and tried again.
     """
     expired_at = -math.inf
     while True:
@@ -51,6 +52,7 @@ async def keep(runtime: Runtime) -> None:
             if time.monotonic() - expired_at >= _EXPIRE_SECONDS:
                 await expire(runtime.db, runtime.ledger)
                 await accrue(runtime.db, runtime.ledger)
+                await watch_balances(runtime.db)
                 expired_at = time.monotonic()
         except asyncio.CancelledError:
             raise

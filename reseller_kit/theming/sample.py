@@ -41,6 +41,7 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
             {"model": "claude-sonnet-4-5", "class": "output", "above_input": 200000, "old": None, "new": "24.75"},
         ],
     },
+    "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
 }
 """Kind → content of every mail that a theme has."""
 _DOLLAR_NANO: Final = 10**9

@@ -33,6 +33,9 @@ from reseller_kit.db import (
     outbox,
     packages,
     price_notices,
+    margins,
+    notices,
+    payouts,
     price_versions,
     prices,
     provisioning,
@@ -73,12 +76,15 @@ class Things(Struct, frozen=True):
     lot: str
     refund: str
     voucher: VoucherRow
+    payout: str
 
 
 Read = Callable[[Connection, int, Things], Awaitable[Any]]
 
 READS: dict[str, Read] = {
     "accounts.customer_wallet": lambda c, tenant, x: accounts.customer_wallet(c, tenant, x.customer.id),
+    "accounts.drawn_on": lambda c, tenant, _: accounts.drawn_on(c, tenant, "prepaid"),
+    "accounts.reseller_accrual": lambda c, tenant, _: accounts.reseller_accrual(c, tenant),
     "accounts.reseller_wallet": lambda c, tenant, _: accounts.reseller_wallet(c, tenant),
     "audit_log.page": lambda c, tenant, _: audit_log.page(c, tenant, 100, None),
     "authentication.find_key": lambda c, tenant, x: authentication.find_key(c, tenant, x.digest),
@@ -99,6 +105,12 @@ READS: dict[str, Read] = {
     "lots.lot_of_refund": lambda c, tenant, x: lots.lot_of_refund(c, tenant, x.refund),
     "packages.offered": lambda c, tenant, x: packages.offered(c, tenant, x.package),
     "packages.offered_codes": lambda c, tenant, _: packages.offered_codes(c, tenant),
+    "margins.by_day": lambda c, tenant, _: margins.by_day(c, tenant, None),
+    "margins.losses": lambda c, tenant, _: margins.losses(c, tenant, 0),
+    "notices.open_thresholds": lambda c, tenant, _: notices.open_thresholds(c, tenant),
+    "payouts.find": lambda c, tenant, x: payouts.find(c, tenant, x.payout),
+    "payouts.page": lambda c, tenant, _: payouts.page(c, tenant, 100, None),
+    "payouts.share": lambda c, tenant, _: payouts.share(c, tenant, 0),
     "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
     "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
@@ -134,6 +146,12 @@ WRITES: dict[str, Read] = {
     "price_notices.mark_told": lambda c, tenant, x: price_notices.mark_told(
         c, tenant, x.change.effective_from, "prc", 5
     ),
+    "notices.lift": lambda c, tenant, _: notices.lift(c, tenant, [5], 6),
+    "notices.open_notice": lambda c, tenant, _: notices.open_notice(c, tenant, 5, 1, 6),
+    "payouts.add": lambda c, tenant, _: payouts.add(c, tenant, new_id("payout"), 5, 6),
+    "payouts.lock_share": lambda c, tenant, _: payouts.lock_share(c, tenant),
+    "payouts.mark_paid": lambda c, tenant, x: payouts.mark_paid(c, tenant, x.payout, "x", 6),
+    "payouts.reject": lambda c, tenant, x: payouts.reject(c, tenant, x.payout, "x", 6),
     "provisioning.add_price_version": lambda c, tenant, _: provisioning.add_price_version(
         c, tenant, "retail", "gpt-5-mini", {"prices": {"input": 1}}, 5
     ),
@@ -196,6 +214,7 @@ def missing(things: Things) -> Things:
         lot=new_id("lot"),
         refund=new_id("rfd"),
         voucher=structs.replace(things.voucher, id=new_id("vch"), batch="never"),
+        payout=new_id("payout"),
     )
 
 
@@ -226,7 +245,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
     key = await make.make_key(db, customer)
     await make.deposit(db, ours)
     await grant_once(db, customer, "op-1")
-    call = await make.make_call(db, customer, key)
+    call = await make.make_call(db, customer, key, cost_nano=10**9)
     vault = await unlock(db, make.SECRET_KEY)
     async with db.write(EVERY_TENANT) as connection:
         await audit_log.record(connection, ours.id, "test", "create", "customer", customer.id)
@@ -234,13 +253,16 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await tenants.add_member(connection, ours.id, "owner@ours.example", "owner")
         row = {"key_id": key.row.id, "started_at": 0, "tenant_id": ours.id, "spent_nano": 5, "reserved_nano": 0}
         await connection.execute(t.key_window.insert().values(row))
+        payout_id = new_id("payout")
+        await payouts.add(connection, ours.id, payout_id, 5, 6)
+        await notices.open_notice(connection, ours.id, 5, 1, 6)
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
     lot, refund, voucher = await credit_things(db, customer)
     digest = key_digest(vault.pepper, key.secret)
     things = Things(
         customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
         "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()), change,
-        lot, refund, voucher,
+        lot, refund, voucher, payout_id,
     )  # fmt: skip
     return ours.id, theirs.id, things
 

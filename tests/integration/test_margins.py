@@ -86,11 +86,11 @@ def test_margins_since_a_moment(cli: Cli) -> None:
 
 def test_the_doctor_names_calls_that_cost_more_than_they_brought(cli: Cli) -> None:
     cli.seed(_seed)
-    found = [x for x in cli.run("tenant", "doctor", "aurora", "--json").json()["findings"] if x["code"] == "DR210"]
+    found = [x for x in cli.run("tenant", "doctor", "aurora", "--json").json()["findings"] if x["code"] == "DR212"]
     (loss,) = found
     assert (loss["level"], loss["where"]) == ("warning", "aurora")
     assert "Of gpt-5-mini through backup, 1 of the last 7 days' calls cost you 4.99" in loss["message"]
-    assert "DR210" not in {x["code"] for x in cli.run("tenant", "doctor", "boreal", "--json").json()["findings"]}
+    assert "DR212" not in {x["code"] for x in cli.run("tenant", "doctor", "boreal", "--json").json()["findings"]}
 
 
 def test_the_doctor_looks_at_the_account_that_calls_draw_on(cli: Cli) -> None:

@@ -33,7 +33,7 @@ def _to_first(connection: Connection) -> None:
 
 
 async def test_existing_tenants_get_their_accounts_and_existing_lots_have_accrued_nothing(db: Database) -> None:
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         await connection.run_sync(_to_first)
         for slug in ("aurora", "boreal"):
             tenant_id = await connection.scalar(

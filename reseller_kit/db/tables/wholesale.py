@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text, text
 
-from .base import at_column, metadata, tenant_column, text_column
+from .base import at_column, id_column, metadata, tenant_column, text_column
 
 payout = Table(
     "payout",
@@ -28,10 +28,19 @@ payout = Table(
 balance_notice = Table(
     "balance_notice",
     metadata,
+    id_column(),
     tenant_column(),
     Column("threshold_nano", BigInteger, nullable=False),
-    Column("armed", Boolean, nullable=False),
-    at_column("changed_at"),
-    PrimaryKeyConstraint("tenant_id", "threshold_nano"),
+    Column("balance_nano", BigInteger, nullable=False),
+    at_column("told_at"),
+    at_column("lifted_at", nullable=True),
+    Index(
+        "ix_balance_notice_open",
+        "tenant_id",
+        "threshold_nano",
+        unique=True,
+        postgresql_where=text("lifted_at IS NULL"),
+        sqlite_where=text("lifted_at IS NULL"),
+    ),
 )
-"""A threshold that is not armed was told of, until the balance has been above it again."""
+"""One row for each time that a balance fell below a threshold; `lifted_at`: when it was seen above it again."""

@@ -208,6 +208,9 @@ TENANT_CASES = [
     ('[tenants.catalog]\nallow = ["*", "z"]', (17, "RK310", "catalog.allow[1]")),
     ('[tenants.catalog]\naliases = { m1 = "m1" }', (17, "RK308", "catalog.aliases.m1")),
     ('[tenants.catalog]\naliases = { fast = "m2" }', (17, "RK309", "catalog.aliases.fast")),
+    ('[tenants.wholesale]\nnotify_below = ["1.00", "1.0"]', (17, "RK321", "wholesale.notify_below")),
+    ('[tenants.wholesale]\nnotify_below = ["1.00", "-5"]', (17, "RK201", "wholesale.notify_below[1]")),
+    ("[tenants.wholesale]\nmaturity_days = 366", (17, "RK203", "wholesale.maturity_days")),
     ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nprice = "1.00"', (16, "RK312", "packages[0]")),
     (
         '[[tenants.packages]]\nid = "p"\ntitle = "P"\nprice = "1.00"\ncredits = "1.00"\nmodels = ["a b"]',

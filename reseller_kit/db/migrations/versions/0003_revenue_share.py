@@ -38,12 +38,23 @@ def upgrade() -> None:
     op.create_index(op.f("ix_payout_tenant_id_id"), "payout", ["tenant_id", "id"])
     op.create_table(
         "balance_notice",
+        sa.Column("id", _BIG, autoincrement=True, nullable=False),
         sa.Column("tenant_id", _BIG, nullable=False),
         sa.Column("threshold_nano", sa.BigInteger(), nullable=False),
-        sa.Column("armed", sa.Boolean(), nullable=False),
-        sa.Column("changed_at", _BIG, nullable=False),
+        sa.Column("balance_nano", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", _BIG, nullable=False),
+        sa.Column("lifted_at", _BIG, nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_balance_notice_tenant_id")),
-        sa.PrimaryKeyConstraint("tenant_id", "threshold_nano", name=op.f("pk_balance_notice")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_balance_notice")),
+    )
+    is_open = sa.text("lifted_at IS NULL")
+    op.create_index(
+        "ix_balance_notice_open",
+        "balance_notice",
+        ["tenant_id", "threshold_nano"],
+        unique=True,
+        postgresql_where=is_open,
+        sqlite_where=is_open,
     )
     for kind in ("reseller_accrual", "customer_cash", "payouts"):
         op.execute(f"INSERT INTO account (tenant_id, kind, owner) SELECT id, '{kind}', '' FROM tenant")  # noqa: S608  # the names above
