@@ -56,6 +56,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{_SOURCE.next()}"
 
 
+def first_id(prefix: str, at_us: int) -> str:
+    """A text that sorts before every id of this prefix made at `at_us` (µs) or later, and behind all made before."""
+    return f"{prefix}_{_encode(at_us // 1000, 10)}"
+
+
 def is_public_id(text: str, prefix: str) -> bool:
     """Whether `text` has the form of an id with this prefix."""
     return text.startswith(prefix + "_") and _PUBLIC_ID.fullmatch(text) is not None
