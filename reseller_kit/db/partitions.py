@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from ..core.months import Month, month_of
-from .engine import Database, now_us
+from .engine import NO_TENANT, Database, now_us
 
 PARTITIONED: Final = {"usage_record": ("id", "req"), "entry": ("txn_id", "txn")}
 """Table → its time-ordered key and the prefix of the ids there."""
@@ -38,7 +38,7 @@ async def missing(db: Database) -> list[str]:
     """The partitions that the present and coming months still want; nothing on SQLite."""
     if db.backend != "postgresql":
         return []
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         return await connection.run_sync(
             lambda sync: [
                 partition_name(table, month)
@@ -52,7 +52,7 @@ async def stray_rows(db: Database) -> list[str]:
     """The tables whose default partition holds rows."""
     if db.backend != "postgresql":
         return []
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         await connection.exec_driver_sql("SET LOCAL ROLE NONE")
         return [
             table
@@ -65,7 +65,7 @@ async def make_ahead(db: Database) -> list[str]:
     """Make the partitions that the present and coming months want; which. One process at a time, the others pass."""
     if db.backend != "postgresql" or not await missing(db):
         return []
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         if not await connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")):
             return []
         return await connection.run_sync(lambda sync: ensure(sync, wanted(now_us())))

@@ -63,8 +63,9 @@ async def page(connection: AsyncConnection, tenant_id: int, wanted: UsageFilter,
 def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> Select[Any]:
     """What `from_row` reads, of one tenant; `db.operator` alone passes the column itself, which is every tenant."""
     u, c, k = t.usage_record.c, t.customer.c, t.api_key.c
+    # Outer joins, so that the records come first and in the order of their index, never sorted.
     joined = (
-        t.usage_record.join(t.tenant, t.tenant.c.id == u.tenant_id)
+        t.usage_record.outerjoin(t.tenant, t.tenant.c.id == u.tenant_id)
         .outerjoin(t.customer, (c.id == u.customer_id) & (c.tenant_id == u.tenant_id))
         .outerjoin(t.api_key, (k.id == u.key_id) & (k.tenant_id == u.tenant_id))
     )

@@ -18,7 +18,7 @@ from ..core.months import Month, month_of, parse_month
 from ..core.times import DAY_US
 from ..db import operator_archive as archives
 from ..db import tables as t
-from ..db.engine import Database, now_us
+from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_archive import ArchivedMonth, MonthFacts, Span
 from .archive_files import ArchivedFile, Manifest, RowsFile, checked_folder, rows_path, verify, write_manifest
 from .rollup import roll_up
@@ -44,7 +44,7 @@ async def plan(db: Database, before: Month, *, now: int | None = None) -> list[M
             f"{before.later(-1)} is not over for a day yet.", param="before", fix=f"Give {last} or an earlier month."
         )
     found = []
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         known = {row.month: row for row in await archives.archived(connection)}
         for month in await archives.live_months(connection, before):
             facts = await archives.facts(connection, archives.span_of(month))
@@ -83,7 +83,7 @@ def _refuse_late_rows(each: MonthPlan) -> None:
 
 
 async def _export(db: Database, month: Month, span: Span, folder: Path) -> ArchivedMonth:
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         open_call = await archives.open_call(connection, span)
         if open_call is not None:
             raise Conflict(f"The call {open_call} is still open.", fix="Start a server, which settles it; try again.")
@@ -112,7 +112,7 @@ async def _export(db: Database, month: Month, span: Span, folder: Path) -> Archi
 
 
 async def _begin(db: Database, archived: ArchivedMonth, span: Span, facts: MonthFacts) -> None:
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         rolled = await archives.rolled_until(connection)
         if facts.settled_until >= rolled:
             raise Conflict("Some of the calls are not in the rollups yet.", fix="Try again in a moment.")
@@ -122,13 +122,13 @@ async def _begin(db: Database, archived: ArchivedMonth, span: Span, facts: Month
 
 
 async def _remove(db: Database, month: Month, span: Span) -> None:
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await archives.drop_partition(connection, month)
     removed = 1
     while removed:
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             removed = await archives.remove_some(connection, span)
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await archives.end_removal(connection, str(month))
 
 

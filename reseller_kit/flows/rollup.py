@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from ..db import operator_rollups, partitions
-from ..db.engine import Database, now_us
+from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from .runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -49,16 +49,16 @@ async def roll_up(db: Database) -> int:
 
     Safe to run in several processes and to end anywhere: a step and its mark are one transaction.
     """
-    async with db.write() as connection:
+    async with db.write(NO_TENANT) as connection:
         fence = await operator_rollups.announce_fence(connection, now_us())
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         owners = await operator_rollups.lease_owners(connection)
     for owner in owners:
-        async with db.write() as connection:
+        async with db.write(NO_TENANT) as connection:
             await operator_rollups.fence_off(connection, owner, fence)
     more = True
     while more:
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             more = await operator_rollups.roll(connection, fence)
         # Calls' own transactions come first.
         await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..core.errors import InvalidRequest
 from ..db import rollups
-from ..db.engine import Database, now_us
+from ..db.engine import NO_TENANT, Database, now_us
 from ..db.rollups import SumFilter, Sums
 from .customers import require_customer
 from .tenants import require_tenant
@@ -45,7 +45,7 @@ async def summarize(
     now = now_us()
     if since is not None and since > now:
         raise InvalidRequest("The summary would begin in the future.", param="since", fix="Give a time in the past.")
-    async with db.read() as connection:
+    async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = None if customer is None else await require_customer(connection, tenant, customer)
         zone = ZoneInfo(tenant.timezone)

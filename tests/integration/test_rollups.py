@@ -12,12 +12,12 @@ from sqlalchemy import select, update
 from reseller_kit.core.ledger import HoldRefused
 from reseller_kit.db import leases, operator_rollups
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import Database, now_us
-from reseller_kit.db.ledger import LedgerWriter, Settle, Settled
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
+from reseller_kit.db.ledger import LedgerWriter, Settled
 from reseller_kit.db.rollups import SumFilter, Sums, sums
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.rollup import roll_up
-from tests.support.ledger import Shop, add_customer, deposit, grant, hold, make_shop, open_ledger, settle
+from tests.support.ledger import Shop, add_customer, altered, deposit, grant, hold, make_shop, open_ledger, settle
 from tests.support.writer import assert_sound, fail_batches
 
 QUARTER_US = 900_000_000
@@ -36,16 +36,10 @@ async def call(ledger: LedgerWriter, shop: Shop, quantities: dict[str, int], **c
     assert await ledger.submit(altered(settle(shop, placed, quantities), **changed)) == Settled("captured")
 
 
-def altered(item: Settle, **changed: object) -> Settle:
-    fields = {name: getattr(item.usage, name) for name in item.usage.__struct_fields__} | changed
-    others = {name: getattr(item, name) for name in item.__struct_fields__ if name != "usage"}
-    return Settle(usage=type(item.usage)(**fields), **others)
-
-
 async def stored(db: Database, *, of_customers: bool = True) -> dict[tuple[object, ...], tuple[int, ...]]:
     """What the rollups hold: the grain → calls, input, output, retail, wholesale, cost."""
     r = t.usage_rollup.c
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         rows = await connection.execute(
             select(t.usage_rollup).where(r.customer_id != "" if of_customers else r.customer_id == "")
         )
@@ -67,7 +61,7 @@ async def expected(db: Database) -> dict[tuple[object, ...], tuple[int, ...]]:
     import json
 
     found: dict[tuple[object, ...], list[int]] = defaultdict(lambda: [0] * 6)
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         for row in await connection.execute(select(t.usage_record)):
             quantities = json.loads(row.quantities)
             counted = [1, quantities.get("input", 0), quantities.get("output", 0)]
@@ -113,7 +107,7 @@ async def test_a_settle_is_never_stamped_before_what_is_rolled_up(
         monkeypatch.setattr("reseller_kit.flows.rollup.now_us", lambda: now_us() + 3_600_000_000)
         fence = await roll_up(db)
         await ledger.submit(settle(shop, placed, {"input": 9}))
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             assert await connection.scalar(select(t.usage_record.c.settled_at)) == fence
         assert await stored(db) == {}
         monkeypatch.setattr("reseller_kit.flows.rollup.now_us", lambda: now_us() + 3_600_000_001)
@@ -149,7 +143,7 @@ async def test_a_commit_under_way_is_waited_for(db: Database) -> None:
 
 async def test_a_lease_taken_later_stands_behind_the_fence(db: Database) -> None:
     fence = await roll_up(db)
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await leases.take(connection, "own_late", 1, "test")
         found = await connection.scalar(select(t.lease.c.settled_from).where(t.lease.c.owner == "own_late"))
     assert found == fence
@@ -202,7 +196,7 @@ async def test_records_of_one_moment_do_not_stop_it(db: Database, monkeypatch: p
         await fund(ledger, shop)
         for _ in range(9):
             await call(ledger, shop, {"input": 3})
-    async with db.write() as connection:
+    async with db.write(EVERY_TENANT) as connection:
         await connection.execute(update(t.usage_record).values(settled_at=0))
     await roll_up(db)
     assert await stored(db) == await expected(db) != {}
@@ -224,7 +218,7 @@ async def test_sums_have_what_is_rolled_up_and_what_is_not(db: Database, *, roll
         await call(ledger, other, {"input": 3}, created_at=quarter)
 
     async def asked(customer_id: str | None, by: str, since: int = quarter) -> list[tuple[object, tuple[int, ...]]]:
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             found = await sums(connection, shop.tenant_id, SumFilter(customer_id, since), by)  # type: ignore[arg-type]
         return [(name, (each.calls, each.input, each.cached_input, each.output)) for name, each in found]
 
@@ -259,7 +253,7 @@ async def test_the_audit_finds_rollups_that_are_not_their_records(
         await call(ledger, foreign, {"input": 3})
         await roll_up(db)
         await assert_sound(db)
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             await connection.exec_driver_sql(
                 f"UPDATE usage_rollup SET {corruption} WHERE customer_id = '{shop.customer_id}'"
             )
@@ -274,7 +268,7 @@ async def test_the_audit_finds_a_record_that_was_left_out(db: Database) -> None:
         await fund(ledger, shop)
         await roll_up(db)
         await call(ledger, shop, {"input": 3})
-        async with db.write() as connection:
+        async with db.write(EVERY_TENANT) as connection:
             await connection.execute(update(t.usage_record).values(settled_at=1))
         assert {found["code"] for found in (await audit(db)).findings} == {
             "rollup_differs_from_records",
@@ -288,13 +282,13 @@ async def test_a_quantity_that_is_no_number_counts_as_nothing(db: Database) -> N
         await fund(ledger, shop)
         for broken in ("nonsense", '{"input": "7"}', '{"input": 1.5}', "[]", '{"input": 5}'):
             await call(ledger, shop, {"input": 3})
-            async with db.write() as connection:
+            async with db.write(EVERY_TENANT) as connection:
                 last = select(t.usage_record.c.id).order_by(t.usage_record.c.id.desc()).limit(1).scalar_subquery()
                 await connection.execute(
                     update(t.usage_record).where(t.usage_record.c.id == last).values(quantities=broken)
                 )
     await roll_up(db)
-    async with db.read() as connection:
+    async with db.read(EVERY_TENANT) as connection:
         found = await sums(connection, shop.tenant_id, SumFilter(None, 0), "key")
     assert [(each.calls, each.input) for _, each in found] == [(5, 5)]
     assert sum((each for _, each in found), Sums()).calls == 5

@@ -63,6 +63,7 @@ usage_record = Table(
     at_column("created_at"),
     Column("settled_at", BigInt, nullable=False, server_default=text("0")),
     Index(None, "tenant_id", "customer_id", "id"),
+    Index(None, "tenant_id", "id"),
     Index(None, "settled_at"),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (id)",

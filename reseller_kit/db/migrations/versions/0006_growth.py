@@ -57,6 +57,7 @@ def upgrade() -> None:
         op.create_index(
             op.f("ix_usage_record_tenant_id_customer_id_id"), "usage_record", ["tenant_id", "customer_id", "id"]
         )
+    op.create_index(op.f("ix_usage_record_tenant_id_id"), "usage_record", ["tenant_id", "id"])
     op.create_index(op.f("ix_usage_record_settled_at"), "usage_record", ["settled_at"])
     _make_rollups()
     _make_archives()
