@@ -198,12 +198,18 @@ async def test_pages_are_found_by_index(db: Database) -> None:
 
 
 async def fill(db: Database, shop: Shop) -> str:
-    """Three thousand records of fifty customers, with rollups and the statistics of them; one of the ids."""
+    """Three thousand records of fifty customers of ten tenants, with rollups and the statistics of them; one of the ids."""
     rows, sums = [], []
     for number in range(3_000):
         row = {**structs.asdict(usage_row(shop, new_id("req"), {"input": 1})), "settled_at": now_us()}
-        rows.append({**row, "customer_id": shop.customer_id if number % 50 == 0 else f"cus_{number % 50}"})
-        grain = {"tenant_id": shop.tenant_id, "customer_id": rows[-1]["customer_id"], "model": "m", "key_id": "k"}
+        whose = {"customer_id": shop.customer_id if number % 50 == 0 else f"cus_{number % 50}"}
+        rows.append({**row, **whose, "tenant_id": shop.tenant_id + number % 10})
+        grain = {
+            "tenant_id": rows[-1]["tenant_id"],
+            "customer_id": rows[-1]["customer_id"],
+            "model": "m",
+            "key_id": "k",
+        }
         sums.append({**grain, "quarter_at": number * 900_000_000, **dict.fromkeys(t.SUMMED, 1)})
     async with db.write(EVERY_TENANT) as connection:
         await connection.execute(insert(t.usage_record), rows)

@@ -105,7 +105,10 @@ _OPERATIONS = _select(
 _TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
 # The batch's tenants, for the policies, travel with the statement that is sent anyway.
-_BEGIN = f"SELECT (SELECT ARRAY[epoch, settled_from] FROM lease WHERE owner = $1 FOR SHARE), set_config('{SETTING}', $2, true)"  # noqa: S608  # a name of our own, values are bound
+_BEGIN = (
+    "SELECT (SELECT ARRAY[epoch, settled_from] FROM lease WHERE owner = $1 FOR SHARE),"
+    f" set_config('{SETTING}', $2, true)"  # a name of our own, values are bound
+)
 _FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
 _UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
 _UPDATE_LOT = _update(
