@@ -106,8 +106,9 @@ _TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
 # The batch's tenants, for the policies, travel with the statement that is sent anyway.
 _BEGIN = (
-    "SELECT (SELECT ARRAY[epoch, settled_from] FROM lease WHERE owner = $1 FOR SHARE),"
-    f" set_config('{SETTING}', $2, true)"  # a name of our own, values are bound
+    "SELECT (SELECT ARRAY[epoch, settled_from] FROM lease WHERE owner = $1 FOR SHARE), set_config('"  # noqa: S608  # a name of our own, values are bound
+    + SETTING
+    + "', $2, true)"
 )
 _FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
 _UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
