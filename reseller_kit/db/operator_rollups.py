@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import case, select, update
+from sqlalchemy import CompoundSelect, case, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
 from . import tables as t
-from .operator_audit import Rows
 from .rollup_sums import GRAIN, record_rows, summed
 
-AT_ONCE: Final = 2_000
+AT_ONCE: Final = 500
 _LOCK_WAIT: Final = "1s"
 
 _u, _m, _lease = t.usage_record.c, t.rollup_mark.c, t.lease.c
@@ -53,9 +52,9 @@ async def roll(connection: Connection, fence: int) -> bool:
     waiting = select(_u.settled_at).where(_u.settled_at >= rolled, _u.settled_at < fence).order_by(_u.settled_at)
     beyond = await connection.scalar(waiting.offset(AT_ONCE).limit(1))
     end = fence if beyond is None else max(int(beyond), rolled + 1)
-    rows = record_rows(_u.settled_at >= rolled, _u.settled_at < end)
-    for statement in (summed(rows), summed(rows, whole_storefront=True)):
-        await connection.execute(_added(connection.dialect.name, statement))
+    customers = summed(record_rows(_u.settled_at >= rolled, _u.settled_at < end)).cte("customers")
+    both = union_all(select(customers), summed(customers, whole_storefront=True))
+    await connection.execute(_added(connection.dialect.name, both))
     await connection.execute(update(t.rollup_mark).where(_m.name == "rolled").values(at=end))
     return beyond is not None
 
@@ -65,7 +64,7 @@ async def rolled_until(connection: Connection) -> int:
     return int(await connection.scalar(select(_m.at).where(_m.name == "rolled")) or 0)
 
 
-def _added(dialect: str, rows: Rows) -> Any:
+def _added(dialect: str, rows: CompoundSelect[*tuple[Any, ...]]) -> Any:
     """Put summed rows into the rollups, onto those that are there."""
     insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.usage_rollup)
     filled = insert.from_select([*GRAIN, *t.SUMMED], rows)

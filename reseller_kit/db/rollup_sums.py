@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, cast, func, literal_column, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import Subquery
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -21,6 +21,7 @@ GRAIN: Final = ("tenant_id", "customer_id", "quarter_at", "model", "key_id")
 _AMOUNTS: Final = ("retail_nano", "wholesale_nano", "cost_nano")
 _CLASSES: Final = tuple(name for name in t.SUMMED if name != "calls" and name not in _AMOUNTS)
 _WHOLE_NUMBERS: Final = r"""^\{( *"[a-z0-9_]+": *[0-9]{1,15} *(, *"[a-z0-9_]+": *[0-9]{1,15} *)*)?\}$"""
+_FRACTIONS_AND_TEXTS: Final = ("*[0-9][.eE]*", '*: "*', '*:"*')
 
 
 class _Document(FunctionElement[Any]):
@@ -41,7 +42,8 @@ class _Quantity(FunctionElement[int]):
 @compiles(_Document, "sqlite")
 def _sqlite_document(element: _Document, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.clauses, **options)
-    return f"CASE WHEN json_valid({column}) THEN {column} END"
+    odd = " AND ".join(f"{column} NOT GLOB '{pattern}'" for pattern in _FRACTIONS_AND_TEXTS)
+    return f"CASE WHEN json_valid({column}) AND {odd} THEN {column} END"
 
 
 @compiles(_Document, "postgresql")
@@ -53,8 +55,7 @@ def _postgres_document(element: _Document, compiler: SQLCompiler, **options: Any
 @compiles(_Quantity, "sqlite")
 def _sqlite_quantity(element: _Quantity, compiler: SQLCompiler, **options: Any) -> str:
     document, name = (compiler.process(clause, **options) for clause in element.clauses)
-    found = f"json_extract({document}, '$.' || {name})"
-    return f"CASE WHEN typeof({found}) = 'integer' THEN {found} ELSE 0 END"
+    return f"coalesce(json_extract({document}, '$.' || {name}), 0)"
 
 
 @compiles(_Quantity, "postgresql")
@@ -100,7 +101,7 @@ def record_rows(*conditions: ColumnElement[bool]) -> Subquery:
     ).subquery("records")
 
 
-def summed(rows: Subquery, *, whole_storefront: bool = False) -> Select[Any]:
+def summed(rows: FromClause, *, whole_storefront: bool = False) -> Select[Any]:
     """One row for each combination of the grain; of the whole storefront, without customer and key."""
     blank = {"customer_id", "key_id"} if whole_storefront else set()
     keys = [literal_column("''").label(name) if name in blank else rows.c[name] for name in GRAIN]

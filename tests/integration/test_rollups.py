@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -14,9 +16,11 @@ from reseller_kit.db import leases, operator_rollups
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, Settled
+from reseller_kit.db.ledger.postgres import PostgresStore
 from reseller_kit.db.rollups import SumFilter, Sums, sums
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.rollup import roll_up
+from tests.support.databases import Databases
 from tests.support.ledger import Shop, add_customer, altered, deposit, grant, hold, make_shop, open_ledger, settle
 from tests.support.writer import assert_sound, fail_batches
 
@@ -139,6 +143,44 @@ async def test_a_commit_under_way_is_waited_for(db: Database) -> None:
         await roll_up(db)
         assert await stored(db) == await expected(db) != {}
         await assert_sound(db)
+
+
+@pytest.mark.postgres
+async def test_a_transaction_under_way_is_waited_for(databases: Databases) -> None:
+    async with databases.ready("postgres") as url, connected(url) as db:
+        shop = await make_shop(db)
+        async with open_ledger(db) as ledger:
+            await fund(ledger, shop)
+            placed = hold(shop, 10_000, 10_000)
+            await ledger.submit(placed)
+            store, begun, go_on = ledger._store, asyncio.Event(), asyncio.Event()
+            assert isinstance(store, PostgresStore)
+            write = store._write
+
+            async def slow(*arguments: Any) -> None:
+                begun.set()
+                await go_on.wait()
+                await write(*arguments)
+
+            store._write = slow  # type: ignore[method-assign]
+            settling = ledger.submit(settle(shop, placed, {"input": 9}))
+            await begun.wait()
+            rolling = asyncio.create_task(roll_up(db))
+            await asyncio.sleep(0.3)
+            assert not rolling.done()
+            go_on.set()
+            await asyncio.gather(settling, rolling)
+            assert await stored(db) == await expected(db) != {}
+            await assert_sound(db)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Database]:
+    db = Database(url)
+    try:
+        yield db
+    finally:
+        await db.close()
 
 
 async def test_a_lease_taken_later_stands_behind_the_fence(db: Database) -> None:
