@@ -16,6 +16,7 @@ from reseller_kit.db import leases, operator_rollups
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, Settled
+from reseller_kit.db.ledger.batch import Batch
 from reseller_kit.db.ledger.postgres import PostgresStore
 from reseller_kit.db.rollups import SumFilter, Sums, sums
 from reseller_kit.flows.audit import audit
@@ -157,10 +158,10 @@ async def test_a_transaction_under_way_is_waited_for(databases: Databases) -> No
             assert isinstance(store, PostgresStore)
             write = store._write
 
-            async def slow(*arguments: Any) -> None:
+            async def slow(connection: Any, batch: Batch) -> None:
                 begun.set()
                 await go_on.wait()
-                await write(*arguments)
+                await write(connection, batch)
 
             store._write = slow  # type: ignore[method-assign]
             settling = ledger.submit(settle(shop, placed, {"input": 9}))
