@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..core.months import Month, month_of
-from .engine import NO_TENANT, Database, now_us
+from .engine import EVERY_TENANT, NO_TENANT, Database, now_us
 
 PARTITIONED: Final = {"usage_record": ("id", "req"), "entry": ("txn_id", "txn")}
 """Table → its time-ordered key and the prefix of the ids there."""
 
 MONTHS_AHEAD: Final = 3
+_OWN_ROLE: Final = "SET LOCAL ROLE NONE"
 _LOCK: Final = 7_164_002
 _LOCK_WAIT: Final = "2s"
 
@@ -52,13 +55,8 @@ async def stray_rows(db: Database) -> list[str]:
     """The tables whose default partition holds rows."""
     if db.backend != "postgresql":
         return []
-    async with db.write(NO_TENANT) as connection:
-        await connection.exec_driver_sql("SET LOCAL ROLE NONE")
-        return [
-            table
-            for table in PARTITIONED
-            if await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table}_default)"))  # noqa: S608  # a name of ours
-        ]
+    async with db.read(EVERY_TENANT) as connection:
+        return await connection.run_sync(lambda sync: [table for table in PARTITIONED if _has_strays(sync, table)])
 
 
 async def make_ahead(db: Database) -> list[str]:
@@ -98,8 +96,14 @@ def partition_name(table: str, month: Month) -> str:
     return f"{table}_{month.year:04}_{month.number:02}"
 
 
+async def act_as_owner(connection: AsyncConnection) -> None:
+    """Let the rest of a transaction do what only the tables' owner may, such as removing what was archived."""
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql(_OWN_ROLE)
+
+
 def _as_owner(connection: Connection) -> None:
-    _run(connection, "SET LOCAL ROLE NONE")
+    _run(connection, _OWN_ROLE)
     # Waiting for a lock on the parent holds up every call behind it; the next round tries again.
     _run(connection, f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
 
@@ -126,6 +130,24 @@ def _ensure(connection: Connection, table: str, months: Sequence[Month]) -> list
 def _missing(connection: Connection, table: str, months: Sequence[Month]) -> list[Month]:
     existing = _existing(connection, table)
     return [month for month in months if partition_name(table, month) not in existing]
+
+
+def _has_strays(connection: Connection, table: str) -> bool:
+    """Asked through the parent, which is all that the application's role may read: what lies between the months."""
+    key, prefix = PARTITIONED[table]
+    found = sorted(_existing(connection, table))
+    there = [Month(int(name[-7:-3]), int(name[-2:])) for name in found if not name.endswith("_default")]
+    gaps = (
+        [f"{key} < '{there[0].first_id(prefix)}'", f"{key} >= '{there[-1].later().first_id(prefix)}'"] if there else []
+    )
+    gaps += [
+        f"{key} >= '{one.later().first_id(prefix)}' AND {key} < '{other.first_id(prefix)}'"
+        for one, other in pairwise(there)
+        if one.later() != other
+    ]
+    where = " OR ".join(gaps) or "true"
+    statement = f"SELECT EXISTS (SELECT FROM {table} WHERE {where})"  # noqa: S608  # names of ours
+    return bool(connection.scalar(text(statement)))
 
 
 def _existing(connection: Connection, table: str) -> set[str]:

@@ -9,6 +9,8 @@ from msgspec import Struct
 from sqlalchemy import Column, RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..core.ids import first_id
+from ..core.times import DAY_US
 from . import tables as t
 
 
@@ -77,6 +79,9 @@ def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> S
         statement = statement.where(u.created_at >= wanted.since)
     if wanted.until is not None:
         statement = statement.where(u.created_at < wanted.until)
+        # Ids tell their time too, and are what the rows lie in order of: what is far older is never looked at.
+        if wanted.since > DAY_US:
+            statement = statement.where(u.id >= first_id("req", wanted.since - DAY_US))
     if wanted.before_id is not None:
         statement = statement.where(u.id < wanted.before_id)
     return statement.order_by(u.id.desc()).limit(limit)
