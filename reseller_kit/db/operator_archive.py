@@ -126,7 +126,6 @@ async def rolled_until(connection: Connection) -> int:
 
 async def begin_removal(connection: Connection, month: ArchivedMonth, span: Span, now: int) -> None:
     """Note that a month's rows are in its files, and what they sum to; from here on the books do without them."""
-    await partitions.act_as_owner(connection)
     names = ("retail_nano", "wholesale_nano", "cost_nano")
     values = {name: getattr(month, name) for name in ArchivedMonth.__struct_fields__}
     await connection.execute(insert(t.archive).values(**values, created_at=now))
@@ -162,7 +161,6 @@ async def drop_partition(connection: Connection, month: Month) -> bool:
 
 async def remove_some(connection: Connection, span: Span) -> int:
     """Delete the next usage records and resolved holds of a month; how many rows."""
-    await partitions.act_as_owner(connection)
     removed = 0
     for key, within in ((_u.id, (_u.id >= span.first, _u.id < span.end)), (_h.request_id, _resolved(span))):
         chosen = select(key).where(*within).order_by(key).limit(CHUNK)
@@ -173,7 +171,6 @@ async def remove_some(connection: Connection, span: Span) -> int:
 
 async def end_removal(connection: Connection, month: str) -> None:
     """Note that nothing of a month is left."""
-    await partitions.act_as_owner(connection)
     await connection.execute(update(t.archive).where(_a.month == month).values(state="removed"))
 
 

@@ -1,8 +1,8 @@
 """Monthly partitions of the tables that every call grows, on PostgreSQL. The only place that makes or drops one.
 
 A partition is a range of the time-ordered id, so primary keys stay what they are. What fits no month lies in a default
-partition: a call never fails for want of one. Only the tables' owner can make partitions, so a transaction here lays
-down the application's role; privileges and policies are the parent's, and nobody needs any on a partition itself.
+partition: a call never fails for want of one. Only the tables' owner can make partitions; privileges and policies are
+the parent's, and nobody needs any on a partition itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import Final
 
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..core.months import Month, month_of
 from .engine import EVERY_TENANT, NO_TENANT, Database, now_us
@@ -22,7 +21,6 @@ PARTITIONED: Final = {"usage_record": ("id", "req"), "entry": ("txn_id", "txn")}
 """Table → its time-ordered key and the prefix of the ids there."""
 
 MONTHS_AHEAD: Final = 3
-_OWN_ROLE: Final = "SET LOCAL ROLE NONE"
 _LOCK: Final = 7_164_002
 _LOCK_WAIT: Final = "2s"
 
@@ -63,7 +61,7 @@ async def make_ahead(db: Database) -> list[str]:
     """Make the partitions that the present and coming months want; which. One process at a time, the others pass."""
     if db.backend != "postgresql" or not await missing(db):
         return []
-    async with db.write(NO_TENANT) as connection:
+    async with db.administer() as connection:
         if not await connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")):
             return []
         return await connection.run_sync(lambda sync: ensure(sync, wanted(now_us())))
@@ -82,7 +80,7 @@ def make_parents(connection: Connection, table: str, months: Sequence[Month]) ->
 
 def drop(connection: Connection, table: str, month: Month) -> bool:
     """Detach and drop the partition of a month, with its rows; False when there is none."""
-    _as_owner(connection)
+    _wait_briefly(connection)
     name = partition_name(table, month)
     if name not in _existing(connection, table):
         return False
@@ -96,14 +94,7 @@ def partition_name(table: str, month: Month) -> str:
     return f"{table}_{month.year:04}_{month.number:02}"
 
 
-async def act_as_owner(connection: AsyncConnection) -> None:
-    """Let the rest of a transaction do what only the tables' owner may, such as removing what was archived."""
-    if connection.dialect.name == "postgresql":
-        await connection.exec_driver_sql(_OWN_ROLE)
-
-
-def _as_owner(connection: Connection) -> None:
-    _run(connection, _OWN_ROLE)
+def _wait_briefly(connection: Connection) -> None:
     # Waiting for a lock on the parent holds up every call behind it; the next round tries again.
     _run(connection, f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
 
@@ -120,7 +111,7 @@ def _make(connection: Connection, table: str, month: Month) -> None:
 
 
 def _ensure(connection: Connection, table: str, months: Sequence[Month]) -> list[str]:
-    _as_owner(connection)
+    _wait_briefly(connection)
     missing_months = _missing(connection, table, months)
     for month in missing_months:
         _make(connection, table, month)

@@ -77,11 +77,11 @@ def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> S
         statement = statement.where(u.customer_id == wanted.customer_id)
     if wanted.since is not None:
         statement = statement.where(u.created_at >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(u.created_at < wanted.until)
         # Ids tell their time too, and are what the rows lie in order of: what is far older is never looked at.
         if wanted.since > DAY_US:
             statement = statement.where(u.id >= first_id("req", wanted.since - DAY_US))
+    if wanted.until is not None:
+        statement = statement.where(u.created_at < wanted.until)
     if wanted.before_id is not None:
         statement = statement.where(u.id < wanted.before_id)
     return statement.order_by(u.id.desc()).limit(limit)

@@ -112,7 +112,7 @@ async def _export(db: Database, month: Month, span: Span, folder: Path) -> Archi
 
 
 async def _begin(db: Database, archived: ArchivedMonth, span: Span, facts: MonthFacts) -> None:
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         rolled = await archives.rolled_until(connection)
         if facts.settled_until >= rolled:
             raise Conflict("Some of the calls are not in the rollups yet.", fix="Try again in a moment.")
@@ -122,13 +122,13 @@ async def _begin(db: Database, archived: ArchivedMonth, span: Span, facts: Month
 
 
 async def _remove(db: Database, month: Month, span: Span) -> None:
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         await archives.drop_partition(connection, month)
     removed = 1
     while removed:
-        async with db.write(EVERY_TENANT) as connection:
+        async with db.administer() as connection:
             removed = await archives.remove_some(connection, span)
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         await archives.end_removal(connection, str(month))
 
 

@@ -10,8 +10,7 @@ from msgspec import Struct
 from ..core.money import format_amount, parse_amount
 from ..core.paging import MAX_LIMIT
 from ..core.times import DAY_US, format_time
-from ..db import customers, operator, outbox, prices, scheduled_prices, schema, tenants, upstreams
-from ..db import customers, operator, partitions, prices, schema, tenants, upstreams
+from ..db import customers, operator, outbox, partitions, prices, scheduled_prices, schema, tenants, upstreams
 from ..db.accounts import Balance, reseller_wallet
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.outbox import ParkedMail

@@ -21,7 +21,7 @@ from reseller_kit.core.months import month_of, months
 from reseller_kit.core.storefront import Storefront
 from reseller_kit.db import partitions, sqlite_driver
 from reseller_kit.db import tables as t
-from reseller_kit.db.engine import NO_TENANT, Database, now_us
+from reseller_kit.db.engine import Database, now_us
 from scripts._bench.ledger import CUSTOMERS, Payer
 
 DAYS: Final = 180
@@ -58,7 +58,7 @@ async def fill(db: Database, storefront: Storefront, payers: Sequence[Payer], re
         _fill_sqlite(db, calls)
         _settle_wallets_sqlite(db, storefront, payers, past)
         return
-    async with db.write(NO_TENANT) as connection:
+    async with db.administer() as connection:
         start = month_of(now - DAYS * 86_400_000_000)
         await connection.run_sync(partitions.ensure, months(start, month_of(now)))
     await _fill_postgres(db, storefront, payers, calls, past)

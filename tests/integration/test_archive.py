@@ -108,10 +108,10 @@ async def test_the_audit_still_finds_what_is_wrong(db: Database, tmp_path: Path)
         ("UPDATE archived_window SET spent_nano = spent_nano - 1", "window_spent_differs"),
         ("UPDATE usage_rollup SET calls = calls + 1 WHERE customer_id <> ''", "rollup_differs_from_totals"),
     ):
-        async with db.write(EVERY_TENANT) as connection:
+        async with db.administer() as connection:
             await connection.exec_driver_sql(statement)
         assert code in {found["code"] for found in (await audit(db)).findings}
-        async with db.write(EVERY_TENANT) as connection:
+        async with db.administer() as connection:
             await connection.exec_driver_sql(
                 statement.replace("+ 1", "- 2").replace("nano - 1", "nano + 1").replace("- 2", "- 1")
             )

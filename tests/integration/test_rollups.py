@@ -186,7 +186,7 @@ async def connected(url: str) -> AsyncIterator[Database]:
 
 async def test_a_lease_taken_later_stands_behind_the_fence(db: Database) -> None:
     fence = await roll_up(db)
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         await leases.take(connection, "own_late", 1, "test")
         found = await connection.scalar(select(t.lease.c.settled_from).where(t.lease.c.owner == "own_late"))
     assert found == fence
@@ -239,7 +239,7 @@ async def test_records_of_one_moment_do_not_stop_it(db: Database, monkeypatch: p
         await fund(ledger, shop)
         for _ in range(9):
             await call(ledger, shop, {"input": 3})
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         await connection.execute(update(t.usage_record).values(settled_at=0))
     await roll_up(db)
     assert await stored(db) == await expected(db) != {}
@@ -296,7 +296,7 @@ async def test_the_audit_finds_rollups_that_are_not_their_records(
         await call(ledger, foreign, {"input": 3})
         await roll_up(db)
         await assert_sound(db)
-        async with db.write(EVERY_TENANT) as connection:
+        async with db.administer() as connection:
             await connection.exec_driver_sql(
                 f"UPDATE usage_rollup SET {corruption} WHERE customer_id = '{shop.customer_id}'"
             )
@@ -311,7 +311,7 @@ async def test_the_audit_finds_a_record_that_was_left_out(db: Database) -> None:
         await fund(ledger, shop)
         await roll_up(db)
         await call(ledger, shop, {"input": 3})
-        async with db.write(EVERY_TENANT) as connection:
+        async with db.administer() as connection:
             await connection.execute(update(t.usage_record).values(settled_at=1))
         assert {found["code"] for found in (await audit(db)).findings} == {
             "rollup_differs_from_records",
@@ -325,7 +325,7 @@ async def test_a_quantity_that_is_no_number_counts_as_nothing(db: Database) -> N
         await fund(ledger, shop)
         for broken in ("nonsense", '{"input": "7"}', '{"input": 1.5}', "[]", '{"input": 5}'):
             await call(ledger, shop, {"input": 3})
-            async with db.write(EVERY_TENANT) as connection:
+            async with db.administer() as connection:
                 last = select(t.usage_record.c.id).order_by(t.usage_record.c.id.desc()).limit(1).scalar_subquery()
                 await connection.execute(
                     update(t.usage_record).where(t.usage_record.c.id == last).values(quantities=broken)

@@ -49,7 +49,7 @@ async def make_calls(db: Database, shop: Shop, moments: list[str]) -> None:
 
 
 async def set_zone(db: Database, zone: str) -> None:
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         await connection.execute(update(t.tenant).values(timezone=zone))
 
 
@@ -211,7 +211,7 @@ async def fill(db: Database, shop: Shop) -> str:
             "key_id": "k",
         }
         sums.append({**grain, "quarter_at": number * 900_000_000, **dict.fromkeys(t.SUMMED, 1)})
-    async with db.write(EVERY_TENANT) as connection:
+    async with db.administer() as connection:
         await connection.execute(insert(t.usage_record), rows)
         await connection.execute(insert(t.usage_rollup), sums)
         if db.backend == "postgresql":

@@ -12,7 +12,7 @@ from reseller_kit.db import partitions
 from reseller_kit.db.engine import now_us
 
 revision = "0006"
-down_revision = "0001"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -116,7 +116,7 @@ def _make_archives() -> None:
 
 
 def _partition(table: str, primary_key: str) -> None:
-    """Put a partitioned table in the place of `table`, with its rows, policies and privileges."""
+    """Put a partitioned table in the place of `table`, with its rows; its policy comes behind the upgrade."""
     connection = op.get_bind()
     key, prefix = partitions.PARTITIONED[table]
     old = f"{table}_whole"
@@ -126,7 +126,6 @@ def _partition(table: str, primary_key: str) -> None:
     op.execute(f"CREATE TABLE {table} (LIKE {old} INCLUDING DEFAULTS) PARTITION BY RANGE ({key})")
     partitions.make_parents(connection, table, _months_of(connection, old, key, prefix))
     op.execute(f"INSERT INTO {table} SELECT * FROM {old}")  # noqa: S608  # names of ours
-    _carry_over(connection, old, table)
     op.execute(f"DROP TABLE {old}")
     op.execute(f"ALTER TABLE {table} ADD CONSTRAINT pk_{table} {primary_key}")
 
@@ -145,34 +144,3 @@ def _months_of(connection: sa.Connection, table: str, key: str, prefix: str) -> 
     while first.later().first_id(prefix) <= found:
         first = first.later()
     return months(first, wanted[-1])
-
-
-def _carry_over(connection: sa.Connection, old: str, new: str) -> None:
-    """Row-level security and privileges of a table that another takes the place of."""
-    if connection.scalar(
-        sa.text("SELECT relrowsecurity FROM pg_class WHERE oid = CAST(:old AS regclass)"), {"old": old}
-    ):
-        op.execute(f"ALTER TABLE {new} ENABLE ROW LEVEL SECURITY")
-    policies = connection.execute(
-        sa.text(
-            "SELECT policyname, permissive, cmd, qual, with_check,"
-            " (SELECT string_agg(quote_ident(role), ', ') FROM unnest(roles) AS r(role)) AS roles"
-            " FROM pg_policies WHERE schemaname = current_schema() AND tablename = :old"
-        ),
-        {"old": old},
-    )
-    for row in policies.all():
-        using = f" USING ({row.qual})" if row.qual else ""
-        check = f" WITH CHECK ({row.with_check})" if row.with_check else ""
-        op.execute(
-            f'CREATE POLICY "{row.policyname}" ON {new} AS {row.permissive} FOR {row.cmd} TO {row.roles}{using}{check}'
-        )
-    grants = connection.execute(
-        sa.text(
-            "SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END"
-            " AS grantee FROM pg_class, aclexplode(relacl) WHERE oid = CAST(:old AS regclass) AND grantee <> relowner"
-        ),
-        {"old": old},
-    )
-    for row in grants.all():
-        op.execute(f"GRANT {row.privilege_type} ON {new} TO {row.grantee}")
