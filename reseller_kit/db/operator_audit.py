@@ -70,6 +70,7 @@ class UsageFacts(Struct, frozen=True, kw_only=True):
     wholesale_version: str
     cost_version: str | None
     created_at: int
+    settled_at: int
 
 
 class StoredPrices(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, cast, func, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, cast, func, literal_column, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import Subquery
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -107,13 +107,3 @@ def summed(rows: FromClause, *, whole_storefront: bool = False) -> Select[Any]:
     keys = [literal_column("''").label(name) if name in blank else rows.c[name] for name in GRAIN]
     statement = select(*keys, *(total(rows.c[name]).label(name) for name in t.SUMMED))
     return statement.group_by(*(rows.c[name] for name in GRAIN if name not in blank))
-
-
-def signed(rows: Subquery, sign: int) -> Select[Any]:
-    """The rows as they are, or with each sum negated: two sides that agree then sum to zero."""
-    return select(*(rows.c[name] for name in GRAIN), *((rows.c[name] * sign).label(name) for name in t.SUMMED))
-
-
-def differing(rows: Subquery) -> ColumnElement[bool]:
-    """Whether a group of `signed` rows of both sides does not sum to zero."""
-    return or_(*(func.sum(rows.c[name]) != 0 for name in t.SUMMED))
