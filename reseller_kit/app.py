@@ -13,7 +13,7 @@ from .core.storefront import UpstreamConfig
 from .db import schema
 from .db.engine import Database
 from .db.ledger import new_owner, open_writer
-from .flows import deliver, price_chores, sweep
+from .flows import deliver, price_chores, rollup, sweep
 from .flows import snapshot as snapshots
 from .flows.deliver import Post
 from .flows.runtime import Runtime
@@ -114,6 +114,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(runtime.watch(), name="watch"),
         asyncio.create_task(price_chores.keep(db), name="prices"),
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
+        asyncio.create_task(rollup.keep(runtime), name="rollup"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
     ]
     settle_memory()

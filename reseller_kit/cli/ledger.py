@@ -35,6 +35,7 @@ def audit(tenant: str | None) -> int:
         "entries": report.entries,
         "open_holds": report.open_holds,
         "imbalance": format_amount(report.imbalance),
+        "archived_before": report.archived_before,
         "findings": report.findings,
     }
     pairs: list[tuple[str, object]] = [
@@ -43,6 +44,8 @@ def audit(tenant: str | None) -> int:
         ("Open holds", report.open_holds),
         ("Imbalance", f"{document['imbalance']} USD"),
     ]
+    if report.archived_before is not None:
+        pairs.append(("Archived before", f"{report.archived_before} (only sums checked)"))
     rows = [(found["code"], found["ref"], found["message"]) for found in report.findings]
     emit(document, facts(pairs), table(["FINDING", "WHERE", "WHAT"], rows, empty="The books are right."))
     return DONE if report.ok else FINDINGS

@@ -47,7 +47,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "theme": Entry("theme", "theme", "Themes: list, check, start a new one."),
     "audit": Entry("audit", "audit", "Who changed what."),
     "secret": Entry("secret", "secret", "The key that encrypts stored secrets."),
-    "db": Entry("db", "db", "The database: upgrade, check, back up, restore."),
+    "db": Entry("db", "db", "The database: upgrade, check, back up, restore, archive."),
 }
 
 

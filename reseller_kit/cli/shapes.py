@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.catalog import USAGE_CLASSES
 from ..core.ledger import Lot, Wallet
 from ..core.money import format_amount
 from ..core.paging import Page
@@ -16,11 +17,13 @@ from ..db.keys import OwnedKey
 from ..db.ledger import Posted
 from ..db.margins import Margin
 from ..db.operator_payouts import NamedPayout
+from ..db.rollups import Sums
 from ..db.usage import UsageRecord
 from ..db.vouchers import VoucherRow
 from ..flows.credits import CreditBalance
 from ..flows.keys import KeyUse
 from ..flows.tenants import TenantDetail, TenantView
+from ..flows.usage_summary import Summary
 from ..flows.vouchers import VoucherState, status_of
 from ..flows.wholesale import WholesaleBalance
 
@@ -244,6 +247,30 @@ def usage(row: UsageRecord) -> Document:
     }
 
 
+def summary(found: Summary) -> Document:
+    """Totals by day, model or key."""
+    return {
+        "tenant": found.tenant,
+        "customer": found.customer,
+        "timezone": found.timezone,
+        "since": format_time(found.since),
+        "by": found.by,
+        "rows": [{found.by: name, **_sums(sums)} for name, sums in found.rows],
+        "total": _sums(found.total),
+    }
+
+
+def tokens_read(sums: Sums) -> int:
+    """Input tokens of every class."""
+    written = sums.cache_write + sums.cache_write_1h
+    return sums.input + sums.cached_input + written + sums.input_audio + sums.input_image
+
+
+def amounts(sums: Sums) -> tuple[int, int, int]:
+    """Retail, wholesale and cost in nano-USD."""
+    return sums.retail_nano, sums.wholesale_nano, sums.cost_nano
+
+
 def change(row: AuditRow) -> Document:
     """One line of the audit log."""
     return {
@@ -262,6 +289,23 @@ def change(row: AuditRow) -> Document:
 def short_time(at_us: int | None) -> str:
     """A time as tables show it, in UTC."""
     return "" if at_us is None else format_time(at_us)[:19].replace("T", " ")
+
+
+def _sums(sums: Sums) -> Document:
+    quantities = {name: getattr(sums, name) for name in USAGE_CLASSES if getattr(sums, name)}
+    retail, wholesale, cost = map(format_amount, amounts(sums))
+    return {
+        "calls": sums.calls,
+        "input_tokens": sums.input,
+        "cached_input_tokens": sums.cached_input,
+        "cache_write_tokens": sums.cache_write,
+        "cache_write_1h_tokens": sums.cache_write_1h,
+        "output_tokens": sums.output,
+        "quantities": quantities,
+        "retail": retail,
+        "wholesale": wholesale,
+        "cost": cost,
+    }
 
 
 def _wallet(row: Wallet, available: int) -> Document:

@@ -7,14 +7,16 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
+from ..core.money import format_amount
 from ..core.times import parse_time
 from ..db.engine import Database
 from ..flows.explain import explain as explain_charge
 from ..flows.tenants import tenant_id_of
 from ..flows.usage import list_usage
+from ..flows.usage_summary import By, summarize
 from . import shapes
 from .invocation import with_database
-from .options import Group, any_customer_option, any_tenant_option, page_options, window_of
+from .options import Group, any_customer_option, any_tenant_option, page_options, tenant_option, window_of
 from .output import emit, facts, more, table
 
 
@@ -38,6 +40,28 @@ def list_(tenant: str | None, customer: str | None, since: int | None, limit: in
         shapes.listing("records", page, documents),
         table(["ID", "CUSTOMER", "MODEL", "STATUS", "IN/OUT>", "RETAIL>"], rows, empty="No calls yet."),
         more(page.next_cursor),
+    )
+
+
+@usage.command()
+@tenant_option
+@any_customer_option
+@click.option("--since", type=parse_time, metavar="ISO", help="From the day that this lies in; default: 30 days.")
+@click.option(
+    "--by", type=click.Choice(["day", "model", "key"]), default="day", show_default=True, help="What a row is."
+)
+def summary(tenant: str, customer: str | None, since: int | None, by: By) -> None:
+    """Totals by day, model or key, in whole days of the tenant's time zone."""
+    found = with_database(lambda db: summarize(db, tenant_slug=tenant, customer=customer, since=since, by=by))
+    rows = [
+        (name, sums.calls, shapes.tokens_read(sums), sums.output, *map(format_amount, shapes.amounts(sums)))
+        for name, sums in [*found.rows, ("total", found.total)]
+    ]
+    columns = [by.upper(), "CALLS>", "INPUT>", "OUTPUT>", "RETAIL>", "WHOLESALE>", "COST>"]
+    emit(
+        shapes.summary(found),
+        table(columns, rows, empty=""),
+        f"From {shapes.short_time(found.since)} UTC, days of {found.timezone}.",
     )
 
 

@@ -30,8 +30,13 @@ class OrphanHold(Struct, frozen=True, kw_only=True):
 
 
 async def take(connection: AsyncConnection, owner: str, epoch: int, schema: str) -> None:
-    """A new lease for `owner`."""
-    await connection.execute(insert(t.lease).values(owner=owner, epoch=epoch, renewed_at=now_us(), schema=schema))
+    """A new lease for `owner`, whose settles are stamped behind what the rollups may have taken in."""
+    m = t.rollup_mark.c
+    # The lock keeps the fence where it is until this lease can be seen by who raises it.
+    fence = await connection.scalar(select(m.at).where(m.name == "fence").with_for_update(read=True))
+    await connection.execute(
+        insert(t.lease).values(owner=owner, epoch=epoch, renewed_at=now_us(), schema=schema, settled_from=fence or 0)
+    )
 
 
 async def renew(connection: AsyncConnection, owner: str, epoch: int) -> bool:

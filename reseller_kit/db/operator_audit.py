@@ -76,6 +76,7 @@ class UsageFacts(Struct, frozen=True, kw_only=True):
     wholesale_version: str
     cost_version: str | None
     created_at: int
+    settled_at: int
 
 
 class StoredPrices(Struct, frozen=True, kw_only=True):
@@ -139,10 +140,12 @@ async def offenders(connection: Connection, statement: Rows, limit: int) -> list
     return [dict(row) for row in (await connection.execute(statement.limit(limit))).mappings()]
 
 
-async def usage_chunks(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[UsageFacts]]:
-    """Every usage record in order of id, a thousand at a time."""
+async def usage_chunks(
+    connection: Connection, tenant_id: int | None, first_id: str = ""
+) -> AsyncIterator[list[UsageFacts]]:
+    """Every usage record from `first_id` on in order of id, a thousand at a time."""
     u = t.usage_record.c
-    last = ""
+    last = first_id
     while True:
         statement = _usage_columns().where(u.id > last).order_by(u.id).limit(_CHUNK)
         rows = await connection.execute(of_tenant(statement, t.usage_record, tenant_id))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, union_all
 from sqlalchemy.sql import Subquery
 
+from ..core.ledger import NO_WINDOW
 from . import tables as t
 from .accounts import DRAWN_ON
 from .operator_audit import Check, Rows, of_tenant
@@ -32,15 +33,18 @@ Scope: TypeAlias = int | None
 _DRAWN_ON: Final = tuple(DRAWN_ON.values())
 
 
-def checks(tenant_id: Scope, *, now: int, lease_us: int) -> list[Check]:
-    """Every check that one statement can make. A lease renewed within `lease_us` before `now` is a live process."""
+def checks(tenant_id: Scope, *, now: int, lease_us: int, first_id: str = "") -> list[Check]:
+    """Every check that one statement can make. A lease renewed within `lease_us` before `now` is a live process.
+
+    Calls with ids before `first_id` are archived, or about to be.
+    """
     return [
         *_transactions(tenant_id),
         *_wallets(tenant_id, now),
-        *_reservations(tenant_id),
+        *_reservations(tenant_id, first_id),
         _dead_owners(tenant_id, now - lease_us),
         *_lots(tenant_id),
-        *_resolutions(tenant_id),
+        *_resolutions(tenant_id, first_id),
         *_references(tenant_id),
         *(_check(*found) for found in credit_checks(tenant_id)),
         *share_checks(tenant_id),
@@ -112,7 +116,7 @@ def _wallets(tenant_id: Scope, now: int) -> list[Check]:
     ]
 
 
-def _reservations(tenant_id: Scope) -> list[Check]:
+def _reservations(tenant_id: Scope, first_id: str) -> list[Check]:
     is_open = h.state == "open"
     retail = _sums(
         select(h.wallet_id.label("key"), func.sum(h.retail_nano).label("total")).where(is_open).group_by(h.wallet_id)
@@ -145,22 +149,27 @@ def _reservations(tenant_id: Scope) -> list[Check]:
                 by_lots.where(a.kind == "customer_wallet", a.reserved_nano != _total(lots)), t.account, tenant_id
             ),
         ),
-        *_windows(tenant_id),
+        *_windows(tenant_id, first_id),
     ]
 
 
-def _windows(tenant_id: Scope) -> list[Check]:
+def _windows(tenant_id: Scope, first_id: str) -> list[Check]:
     reserved = (
         select(h.key_id, h.window_started_at, func.sum(h.retail_nano).label("total"))
         .where(h.state == "open")
         .group_by(h.key_id, h.window_started_at)
         .subquery()
     )
-    spent = (
-        select(h.key_id, h.window_started_at, func.sum(u.retail_nano).label("total"))
+    live = (
+        select(h.key_id, h.window_started_at, u.retail_nano.label("spent"))
         .join(t.usage_record, u.id == h.request_id)
-        .where(h.state == "captured")
-        .group_by(h.key_id, h.window_started_at)
+        .where(h.state == "captured", h.window_started_at != NO_WINDOW, h.request_id >= first_id)
+    )
+    archived = t.archived_window.c
+    both = union_all(live, select(archived.key_id, archived.started_at, archived.spent_nano)).subquery()
+    spent = (
+        select(both.c.key_id, both.c.window_started_at, func.sum(both.c.spent).label("total"))
+        .group_by(both.c.key_id, both.c.window_started_at)
         .subquery()
     )
     found = []
@@ -214,12 +223,13 @@ def _lots(tenant_id: Scope) -> list[Check]:
     ]
 
 
-def _resolutions(tenant_id: Scope) -> list[Check]:
+def _resolutions(tenant_id: Scope, first_id: str) -> list[Check]:
     joined = select(h.request_id.label("ref")).join(t.usage_record, u.id == h.request_id)
+    joined = joined.where(h.request_id >= first_id)
     nothing = and_(u.retail_nano == 0, u.wholesale_nano == 0, u.cost_nano == 0)
-    without_hold = select(u.id.label("ref")).where(~exists().where(h.request_id == u.id))
+    without_hold = select(u.id.label("ref")).where(u.id >= first_id, ~exists().where(h.request_id == u.id))
     without_usage = select(h.request_id.label("ref")).where(
-        h.kind == "call", h.state != "open", ~exists().where(u.id == h.request_id)
+        h.request_id >= first_id, h.kind == "call", h.state != "open", ~exists().where(u.id == h.request_id)
     )
     other_party = or_(h.tenant_id != u.tenant_id, h.customer_id != u.customer_id, h.key_id != u.key_id)
     return [

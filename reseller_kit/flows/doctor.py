@@ -11,7 +11,7 @@ from ..core.money import format_amount
 from ..core.paging import MAX_LIMIT
 from ..core.times import DAY_US, format_time
 from ..core.wholesale import wholesale_terms
-from ..db import customers, margins, operator, outbox, prices, scheduled_prices, schema, tenants, upstreams
+from ..db import customers, margins, operator, outbox, partitions, prices, scheduled_prices, schema, tenants, upstreams
 from ..db.accounts import Balance, drawn_on
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.outbox import ParkedMail
@@ -41,6 +41,8 @@ RULES: Final = {
     "DR210": "Mails that were given up in the last seven days.",
     "DR211": "A scheduled price that was held back in the last seven days, because it would have lost money.",
     "DR212": "Calls that cost the operator more, at an upstream, than the reseller paid.",
+    "DR301": "A month that is coming without a partition of its own (PostgreSQL).",
+    "DR302": "Rows that lie in no month's partition (PostgreSQL).",
 }
 """Rule code → meaning. A code keeps its meaning."""
 _RECENT_US: Final = 7 * DAY_US
@@ -84,6 +86,7 @@ async def examine(db: Database) -> list[Complaint]:
     themes = frozenset(read_themes(themes_dir()))
     fix = "Run: reseller-kit db upgrade"
     found = [_complaint("DR104", "database", problem, fix) for problem in await schema.lock_problems(db)]
+    found += await examine_database(db)
     async with db.read(EVERY_TENANT) as connection:
         if not await tenants.platform_settings(connection):
             fix = "Run: reseller-kit init, edit tenants.toml, then reseller-kit apply."
@@ -92,6 +95,20 @@ async def examine(db: Database) -> list[Complaint]:
         for tenant in await operator.tenants(connection, MAX_LIMIT, None):
             if tenant.status != "archived":
                 found += _complaints(await _facts(connection, tenant), themes)
+    return found
+
+
+async def examine_database(db: Database) -> list[Complaint]:
+    """What is missing where the database keeps what calls leave behind."""
+    missing, strays = await partitions.missing(db), await partitions.stray_rows(db)
+    fix = "Run reseller-kit db upgrade as the owner of the tables."
+    found = []
+    if missing:
+        message = f"These partitions were not made yet: {', '.join(missing)}."
+        found.append(_complaint("DR301", "database", message, fix, level="warning"))
+    if strays:
+        message = f"Rows lie in the default partition of {', '.join(strays)}: a month was missing, or ids are odd."
+        found.append(_complaint("DR302", "database", message, fix, level="warning"))
     return found
 
 

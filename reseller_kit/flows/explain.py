@@ -8,9 +8,9 @@ from typing import Any
 from ..core.catalog import TOKEN_CLASSES
 from ..core.errors import NotFound
 from ..core.money import format_amount, format_token_price, format_unit_price
-from ..db import operator_audit
+from ..db import operator_archive, operator_audit
 from ..db.engine import EVERY_TENANT, Database
-from ..db.operator_audit import UsageFacts
+from ..db.operator_audit import Connection, UsageFacts
 from .recompute import Level, Line, pinned_prices, recompute, version_ids
 
 
@@ -24,7 +24,7 @@ async def explain(db: Database, usage_id: str, *, tenant_id: int | None = None) 
     async with db.read(EVERY_TENANT if tenant_id is None else tenant_id) as connection:
         record = await operator_audit.usage_record(connection, usage_id, tenant_id)
         if record is None:
-            raise NotFound(f"There is no usage record {usage_id}.", fix="List them with: reseller-kit usage list")
+            raise await _not_found(connection, usage_id, tenant_id)
         wanted = {version_id for version_id in version_ids(record) if version_id is not None}
         stored = await operator_audit.price_versions(connection, wanted)
     levels = recompute(record, {version_id: pinned_prices(version) for version_id, version in stored.items()})
@@ -34,6 +34,16 @@ async def explain(db: Database, usage_id: str, *, tenant_id: int | None = None) 
         "totals": {level.level: _total(level) for level in levels},
         "matches": all(level.matches for level in levels),
     }
+
+
+async def _not_found(connection: Connection, usage_id: str, tenant_id: int | None) -> NotFound:
+    archive = await operator_archive.archive_of(connection, usage_id)
+    if archive is None or tenant_id is not None:
+        return NotFound(f"There is no usage record {usage_id}.", fix="List them with: reseller-kit usage list")
+    return NotFound(
+        f"Usage records of {archive.month} were archived.",
+        fix=f"Look for {usage_id} in usage-{archive.month}.jsonl.gz, written to {archive.path}.",
+    )
 
 
 def _facts(record: UsageFacts) -> dict[str, Any]:

@@ -85,7 +85,7 @@ async def _measure(place: targets.Provisioned, backend: str, arguments: argparse
     try:
         vault = await unlock.unlock(db, place.secret_key)
         storefront = next(iter((await snapshot.load(db, vault)).hosts.values())).storefront
-        payers = [await _payer(db, vault, storefront, number) for number in range(CUSTOMERS)]
+        payers = [await payer(db, vault, storefront, number) for number in range(CUSTOMERS)]
         writer = open_writer(db, owner=new_owner(), epoch=1)
         async with db.write(NO_TENANT) as connection:
             await leases.take(connection, writer.owner, writer.epoch, schema.head())
@@ -95,9 +95,9 @@ async def _measure(place: targets.Provisioned, backend: str, arguments: argparse
         spent = dict.fromkeys((payer.id for payer in payers), 0)
         for among in (payers, payers[:1]):
             for concurrency in arguments.concurrency:
-                load = _Load(writer, storefront, among, spent)
+                load = Load(writer, storefront, among, spent)
                 await load.run(max(concurrency, arguments.pairs // 4), concurrency)
-                found.append(await _figures(load, backend, concurrency, arguments.pairs, place.database_pid))
+                found.append(await figures(load, backend, concurrency, arguments.pairs, place.database_pid))
         await writer.close()
         await _check(db, backend, spent)
     finally:
@@ -105,7 +105,7 @@ async def _measure(place: targets.Provisioned, backend: str, arguments: argparse
     return found
 
 
-class _Load:
+class Load:
     """Callers that each place a hold, wait, settle it, wait, and begin again."""
 
     def __init__(
@@ -211,7 +211,8 @@ _TERMS: Final = HoldTerms(
 )
 
 
-async def _payer(db: Database, vault: Vault, storefront: Storefront, number: int) -> Payer:
+async def payer(db: Database, vault: Vault, storefront: Storefront, number: int) -> Payer:
+    """A customer with a lot of credit."""
     email = f"payer{number}@bench.example"
     made = await customers.create_customer(
         db, vault, tenant_slug=storefront.slug, email=email, name="", actor="scripts/bench"
@@ -228,7 +229,8 @@ async def _payer(db: Database, vault: Vault, storefront: Storefront, number: int
     return Payer(made.customer.id, made.customer.wallet_id, new_id("key"))
 
 
-async def _figures(load: _Load, backend: str, concurrency: int, pairs: int, database_pid: int | None) -> Figures:
+async def figures(load: Load, backend: str, concurrency: int, pairs: int, database_pid: int | None) -> Figures:
+    """What so many pairs take, with the processor time of this process and of the database's."""
     clocks: list[Callable[[], float]] = [time.process_time]
     if database_pid is not None:
         clocks.append(partial(cores.cpu_seconds, database_pid))

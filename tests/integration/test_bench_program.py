@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_bench(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "scripts" / "bench"), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_the_pass_through_is_measured() -> None:
@@ -27,6 +29,17 @@ def test_the_pass_through_is_measured() -> None:
     ]
     assert all(each["calls_per_second"] > 0 for each in document["figures"])
     assert document["books"] == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_long_past_is_measured_and_its_books_are_right(backend: str) -> None:
+    done = run_bench("growth", "--backends", backend, "--records", "3000", "--pairs", "200", "--json")
+    assert done.returncode == 0, done.stderr
+    [figures] = json.loads(done.stdout)
+    assert (figures["backend"], figures["records"]) == (backend, 3000)
+    assert figures["audit_peak_megabytes"] > 0
+    assert all(took > 0 for took in figures["queries_ms"].values())
 
 
 def test_wrong_arguments() -> None:

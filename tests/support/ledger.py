@@ -186,6 +186,13 @@ def settle(shop: Shop, placed: PlaceHold | Hold, quantities: dict[str, int], **o
     )
 
 
+def altered(item: Settle, **changed: object) -> Settle:
+    """The same settle with other fields of its usage record."""
+    fields = {name: getattr(item.usage, name) for name in item.usage.__struct_fields__} | changed
+    others = {name: getattr(item, name) for name in item.__struct_fields__ if name != "usage"}
+    return Settle(usage=type(item.usage)(**fields), **others)
+
+
 def usage_row(shop: Shop, request_id: str, quantities: dict[str, int]) -> UsageRow:
     """A usage record of a plain call that went well, charged at the shop's prices."""
     retail, wholesale, cost = (charge(prices, quantities) for prices in (RETAIL, WHOLESALE, COST))

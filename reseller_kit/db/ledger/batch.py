@@ -71,6 +71,7 @@ class Batch:
     """Items that share one transaction. After `decide`, `outcomes` has one answer or exception an item.
 
     `again`: these items were run before and the answer was lost, so each may be carried out already.
+    `settled_from` is set by the store, under the lease's lock: no settle is stamped before it.
     """
 
     def __init__(self, items: Sequence[Item], *, owner: str, epoch: int, now: int, again: bool = False) -> None:
@@ -86,6 +87,7 @@ class Batch:
         self.cold = Cold()
         self.payouts: list[Row] = []
         self.owner, self.epoch, self._now = owner, epoch, now
+        self.settled_from = 0
         self._wallets: dict[int, Wallet] = {}
         self._lots: dict[int, list[Lot]] = {}
         self._windows: dict[WindowKey, KeyWindow] = {}
@@ -191,6 +193,11 @@ class Batch:
                 rows.append((txn.id, line, txn.tenant_id, account_id, entry.amount))
         return rows
 
+    @property
+    def settles(self) -> bool:
+        """Whether any item may write a usage record."""
+        return any(isinstance(item, Settle) for item in self.items)
+
     def sink_tenants(self) -> set[int]:
         """The tenants whose sink accounts `entry_rows` will ask for."""
         return {txn.tenant_id for txn in self.txns}
@@ -270,7 +277,7 @@ class Batch:
         if consumed is not None:
             self.cold.note_overage(hold, overage_parts(hold, charge.retail, consumed, lots, charge.at))
         self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
-        self.usage.append(msgspec.structs.astuple(item.usage))
+        self.usage.append((*msgspec.structs.astuple(item.usage), max(self._now, self.settled_from)))
         return Settled(hold.state)
 
     def _expire(self, item: ExpireLots) -> Posted:

@@ -11,7 +11,10 @@ from .cold import ColdItem
 
 
 class UsageRow(Struct, frozen=True, kw_only=True):
-    """One usage record, fields in the order of the table's columns. `quantities` is JSON: usage class → integer."""
+    """One usage record, fields in the order of the table's columns; the last one, `settled_at`, is the batch's.
+
+    `quantities` is JSON: usage class → integer.
+    """
 
     id: str
     tenant_id: int

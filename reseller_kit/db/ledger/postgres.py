@@ -39,6 +39,7 @@ _BIGINTS: Final = frozenset(
         "expires_at",
         "approved_at",
         "resolved_at",
+        "settled_at",
         "output_limit",
         "epoch",
         "delivered_characters",
@@ -106,7 +107,12 @@ _OPERATIONS = _select(
 _TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
 # The batch's tenants, for the policies, travel with the statement that is sent anyway.
-_BEGIN = f"SELECT (SELECT epoch FROM lease WHERE owner = $1 FOR SHARE), set_config('{SETTING}', $2, true)"  # noqa: S608  # a name of our own, values are bound
+_BEGIN = (
+    "SELECT (SELECT ARRAY[epoch, settled_from] FROM lease WHERE owner = $1 FOR SHARE), set_config('"  # noqa: S608  # a name of our own, values are bound
+    + SETTING
+    + "', $2, true)"
+)
+_FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
 _UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
 _UPDATE_LOT = _update(
     "lot",
@@ -254,9 +260,13 @@ async def _order(connection: Connection, table: str) -> Callable[[Row], Row]:
 
 async def _begin(connection: Connection, batch: Batch, tenants: list[int]) -> None:
     """Check the process's lease, and let the transaction see the rows of the batch's tenants alone."""
-    epoch = await connection.fetchval(_BEGIN, batch.owner, as_array(tenants))
-    if batch.owner and epoch != batch.epoch:
-        raise LostLease("The service is restarting. Please try again in a moment.")
+    lease = await connection.fetchval(_BEGIN, batch.owner, as_array(tenants))
+    if batch.owner:
+        if lease is None or lease[0] != batch.epoch:
+            raise LostLease("The service is restarting. Please try again in a moment.")
+        batch.settled_from = lease[1]
+    elif batch.settles:
+        batch.settled_from = await connection.fetchval(_FENCE)
 
 
 async def _read(connection: Connection, needs: Needs) -> Loaded:

@@ -52,7 +52,8 @@ _HOLDS = _select("hold", columns.HOLD_READ, "request_id IN (SELECT value FROM js
 _OPERATIONS = _select("operation", columns.OPERATION_READ, "tenant_id = ? AND operation = ? AND key = ?")
 _TXNS = _select("txn", columns.TXN_READ, "id IN (SELECT value FROM json_each(?))")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id IN (SELECT value FROM json_each(?))"
-_LEASE = "SELECT epoch FROM lease WHERE owner = ?"
+_LEASE = "SELECT epoch, settled_from FROM lease WHERE owner = ?"
+_FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence'"
 _UPDATE_ACCOUNT = "UPDATE account SET balance_nano = ?, reserved_nano = ?, debt_nano = ? WHERE id = ? AND tenant_id = ?"
 _UPDATE_LOT = (
     "UPDATE lot SET remaining_nano = ?, reserved_nano = ?, consumed_nano = ?, expired_nano = ?, clawed_back_nano = ?,"
@@ -145,6 +146,9 @@ class SqliteStore:
             row = connection.execute(_LEASE, (batch.owner,)).fetchone()
             if row is None or row[0] != batch.epoch:
                 raise LostLease("The service is restarting. Please try again in a moment.")
+            batch.settled_from = row[1]
+        elif batch.settles:
+            batch.settled_from = connection.execute(_FENCE).fetchone()[0]
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
         _many(connection, _INSERT_LOT, batch.lot_inserts())

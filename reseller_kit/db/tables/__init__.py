@@ -1,7 +1,8 @@
 """The schema, on SQLite and PostgreSQL alike. Holds no query.
 
 Conventions: amounts are `*_nano` (nano-USD) and prices JSON integers (pico-USD); times are `*_at` in integer
-microseconds since 1970 UTC; every table of tenant data has `tenant_id`; nothing with history is ever deleted.
+microseconds since 1970 UTC; every table of tenant data has `tenant_id`; nothing with history is ever deleted, only
+archived to files (`flows.archive`).
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from .platform import applied_manifest, audit_log, lease, platform, revision, re
 from .prices import price_notice, price_version, scheduled_price
 from .routing import model, route, upstream, upstream_key
 from .tenants import domain, member, package, tenant
-from .usage import usage_record
+from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
 
 __all__ = [
     "APPEND_ONLY",
     "DELETABLE",
     "PLATFORM_ROWS",
+    "SUMMED",
     "UNSCOPED",
     "account",
     "api_key",
     "applied_manifest",
+    "archive",
+    "archived_usage",
+    "archived_window",
     "audit_log",
     "balance_notice",
     "clawback",
@@ -52,6 +57,7 @@ __all__ = [
     "price_version",
     "revision",
     "revision_change",
+    "rollup_mark",
     "route",
     "scheduled_price",
     "secret",
@@ -60,6 +66,7 @@ __all__ = [
     "upstream",
     "upstream_key",
     "usage_record",
+    "usage_rollup",
     "voucher",
     "voucher_redemption",
 ]
@@ -72,6 +79,8 @@ UNSCOPED: Final = frozenset(
         "revision",
         "revision_change",
         "lease",
+        "rollup_mark",
+        "archive",
         "upstream",
         "upstream_key",
         "model",

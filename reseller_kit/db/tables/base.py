@@ -19,6 +19,8 @@ metadata: Final = MetaData(
 
 Document: Final = JSON().with_variant(JSONB(), "postgresql")
 BigInt: Final = BigInteger().with_variant(Integer(), "sqlite")
+IdText: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""A time-ordered id, compared byte by byte on every database: months are ranges of it."""
 
 
 def id_column() -> Column[int]:

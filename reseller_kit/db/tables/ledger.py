@@ -19,6 +19,7 @@ from sqlalchemy import (
 from .base import (
     BigInt,
     Document,
+    IdText,
     at_column,
     hot_tenant_column,
     id_column,
@@ -47,7 +48,7 @@ account = Table(
 txn = Table(
     "txn",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", IdText, primary_key=True),
     hot_tenant_column(),
     Column("wallet_id", BigInt, nullable=True),
     text_column("code"),
@@ -70,14 +71,16 @@ txn = Table(
 entry = Table(
     "entry",
     metadata,
-    Column("txn_id", Text, nullable=False),
+    Column("txn_id", IdText, nullable=False),
     Column("line", Integer, nullable=False),
     hot_tenant_column(),
     Column("account_id", BigInt, nullable=False),
     Column("amount_nano", BigInteger, nullable=False),
     PrimaryKeyConstraint("txn_id", "line"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (txn_id)",
 )
+"""Cut by month on PostgreSQL; see `db.partitions`."""
 
 lot = Table(
     "lot",
@@ -137,7 +140,7 @@ key_window = Table(
 hold = Table(
     "hold",
     metadata,
-    Column("request_id", Text, primary_key=True),
+    Column("request_id", IdText, primary_key=True),
     hot_tenant_column(),
     text_column("kind", server_default="call"),
     text_column("state"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, text
 
-from .base import Document, at_column, id_column, metadata, tenant_column, text_column
+from .base import BigInt, Document, at_column, id_column, metadata, tenant_column, text_column
 
 platform = Table(
     "platform",
@@ -59,8 +59,12 @@ lease = Table(
     Column("epoch", BigInteger, nullable=False),
     at_column("renewed_at"),
     Column("schema", Text, nullable=False, server_default=""),
+    Column("settled_from", BigInt, nullable=False, server_default=text("0")),
 )
-"""One row a serving process, renewed each second; holds belong to (owner, epoch)."""
+"""One row a serving process, renewed each second; holds belong to (owner, epoch).
+
+`settled_from`: the process stamps no settle earlier than this, whatever its clock says; see `operator_rollups`.
+"""
 
 audit_log = Table(
     "audit_log",

@@ -1,15 +1,39 @@
-"""Usage records: one row a call. Holds no query."""
+"""Usage records, one row a call, and what is summed and archived of them. Holds no query."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, text
+from typing import Final
 
-from .base import at_column, hot_tenant_column, metadata, text_column
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, text
+
+from .base import BigInt, IdText, at_column, hot_tenant_column, metadata, text_column
+
+SUMMED: Final = (
+    "calls",
+    "input",
+    "cached_input",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "input_audio",
+    "output_audio",
+    "input_image",
+    "output_image",
+    "seconds",
+    "characters",
+    "images",
+    "request",
+    "tool_call",
+    "retail_nano",
+    "wholesale_nano",
+    "cost_nano",
+)
+"""What a rollup sums: calls, the quantity of each usage class, and the charge at each level."""
 
 usage_record = Table(
     "usage_record",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", IdText, primary_key=True),
     hot_tenant_column(),
     Column("customer_id", Text, nullable=False),
     text_column("key_id"),
@@ -37,10 +61,74 @@ usage_record = Table(
     Column("delivered_characters", BigInteger, nullable=True),
     Column("tokenizer", Text, nullable=True),
     at_column("created_at"),
+    Column("settled_at", BigInt, nullable=False, server_default=text("0")),
     Index(None, "tenant_id", "customer_id", "id"),
+    Index(None, "tenant_id", "id"),
+    Index(None, "settled_at"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (id)",
+)
+"""One row a call that reached the hold. Cut by month on PostgreSQL; see `db.partitions`.
+
+`model`: as asked for; `public_model`: what it stands for; `quantities`: JSON, usage class → integer; `settled_at`:
+when it was written, never before what the rollups have taken in.
+"""
+
+usage_rollup = Table(
+    "usage_rollup",
+    metadata,
+    hot_tenant_column(),
+    text_column("customer_id"),
+    at_column("quarter_at"),
+    text_column("model"),
+    text_column("key_id"),
+    *(Column(name, BigInt, nullable=False) for name in SUMMED),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "quarter_at", "model", "key_id"),
     sqlite_with_rowid=False,
 )
-"""One row a call that reached the hold.
+"""Sums of usage records by quarter of an hour in UTC: days of every time zone are whole numbers of these.
 
-`model`: as asked for; `public_model`: what it stands for; `quantities`: JSON, usage class → integer.
+`model`: as asked for. Rows with an empty `customer_id` and `key_id` are the whole storefront's.
 """
+
+rollup_mark = Table(
+    "rollup_mark",
+    metadata,
+    Column("name", Text, primary_key=True),
+    at_column("at"),
+)
+"""`fence`: no settle is stamped before it any more; `rolled`: settles stamped before it are in the rollups."""
+
+archive = Table(
+    "archive",
+    metadata,
+    Column("month", Text, primary_key=True),
+    text_column("state"),
+    text_column("path"),
+    text_column("sha256"),
+    Column("records", BigInt, nullable=False),
+    Column("holds", BigInt, nullable=False),
+    at_column("created_at"),
+)
+"""Months whose usage records and holds were moved to files. `state`: removing | removed."""
+
+archived_usage = Table(
+    "archived_usage",
+    metadata,
+    text_column("month"),
+    hot_tenant_column(),
+    *(Column(name, BigInt, nullable=False) for name in ("calls", "retail_nano", "wholesale_nano", "cost_nano")),
+    PrimaryKeyConstraint("month", "tenant_id"),
+)
+"""What a tenant's archived usage records sum to, so that the books can be proven without them."""
+
+archived_window = Table(
+    "archived_window",
+    metadata,
+    text_column("key_id"),
+    at_column("started_at"),
+    hot_tenant_column(),
+    Column("spent_nano", BigInt, nullable=False),
+    PrimaryKeyConstraint("key_id", "started_at"),
+)
+"""What archived calls spent of a key's limit, by the period they fell in."""

@@ -1,0 +1,74 @@
+"""Takes settled usage into the rollups, of every tenant at once and each record once. Changes no record.
+
+A settle is stamped under the lock of its process's lease, never before the lease's `settled_from`. So once that is
+raised to a moment in every lease, all settles before the moment are committed, whatever the clocks say and however
+long a commit took; those are summed and the mark moves there, in one transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import CompoundSelect, case, select, union_all, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection as Connection
+
+from . import tables as t
+from .rollup_sums import GRAIN, record_rows, summed
+
+AT_ONCE: Final = 500
+_LOCK_WAIT: Final = "1s"
+
+_u, _m, _lease = t.usage_record.c, t.rollup_mark.c, t.lease.c
+
+
+async def announce_fence(connection: Connection, at: int) -> int:
+    """The moment (µs) before which no lease taken from now on lets a settle be stamped: `at`, or a later one."""
+    later = case((_m.at > at, _m.at), else_=at)
+    statement = update(t.rollup_mark).where(_m.name == "fence").values(at=later).returning(_m.at)
+    return int((await connection.execute(statement)).scalar_one())
+
+
+async def lease_owners(connection: Connection) -> list[str]:
+    """The processes that may be settling."""
+    return list(await connection.scalars(select(_lease.owner).order_by(_lease.owner)))
+
+
+async def fence_off(connection: Connection, owner: str, fence: int) -> None:
+    """Let a process stamp no settle before `fence`; waits for the batch that it is committing."""
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
+    await connection.execute(
+        update(t.lease).where(_lease.owner == owner, _lease.settled_from < fence).values(settled_from=fence)
+    )
+
+
+async def roll(connection: Connection, fence: int) -> bool:
+    """Sum the next records that were settled before `fence`; whether more are left. Nothing while another does it."""
+    claimed = select(_m.at).where(_m.name == "rolled").with_for_update(skip_locked=True)
+    rolled = await connection.scalar(claimed)
+    if rolled is None or rolled >= fence:
+        return False
+    waiting = select(_u.settled_at).where(_u.settled_at >= rolled, _u.settled_at < fence).order_by(_u.settled_at)
+    beyond = await connection.scalar(waiting.offset(AT_ONCE).limit(1))
+    end = fence if beyond is None else max(int(beyond), rolled + 1)
+    customers = summed(record_rows(_u.settled_at >= rolled, _u.settled_at < end)).cte("customers")
+    both = union_all(select(customers), summed(customers, whole_storefront=True))
+    await connection.execute(_added(connection.dialect.name, both))
+    await connection.execute(update(t.rollup_mark).where(_m.name == "rolled").values(at=end))
+    return beyond is not None
+
+
+async def rolled_until(connection: Connection) -> int:
+    """Settles stamped before this moment (µs) are in the rollups."""
+    return int(await connection.scalar(select(_m.at).where(_m.name == "rolled")) or 0)
+
+
+def _added(dialect: str, rows: CompoundSelect[*tuple[Any, ...]]) -> Any:
+    """Put summed rows into the rollups, onto those that are there."""
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.usage_rollup)
+    filled = insert.from_select([*GRAIN, *t.SUMMED], rows)
+    stored = t.usage_rollup.c
+    return filled.on_conflict_do_update(
+        index_elements=list(GRAIN), set_={name: stored[name] + filled.excluded[name] for name in t.SUMMED}
+    )
