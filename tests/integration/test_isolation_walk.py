@@ -39,6 +39,7 @@ from reseller_kit.db import (
     price_versions,
     prices,
     provisioning,
+    rollups,
     scheduled_prices,
     tenants,
     usage,
@@ -48,6 +49,7 @@ from reseller_kit.db import tables as t
 from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Connection, Database, now_us
 from reseller_kit.db.ledger import GrantCredit, HoldRefund, Idempotency, RedeemVoucher
+from reseller_kit.db.rollups import SumFilter
 from reseller_kit.db.usage import UsageFilter
 from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
@@ -114,6 +116,7 @@ READS: dict[str, Read] = {
     "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
     "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
+    "rollups.sums": lambda c, tenant, x: rollups.sums(c, tenant, SumFilter(x.customer.id, 0), "model"),
     "scheduled_prices.find": lambda c, tenant, x: scheduled_prices.find(c, tenant, x.change.id),
     "scheduled_prices.held": lambda c, tenant, _: scheduled_prices.held(c, tenant, 0),
     "scheduled_prices.page": lambda c, tenant, _: scheduled_prices.page(c, tenant, 100, None),

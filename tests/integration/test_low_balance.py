@@ -140,6 +140,6 @@ async def test_every_owner_gets_one_mail_from_the_platform(db: Database) -> None
     c = t.outbox.c
     async with db.read(EVERY_TENANT) as connection:
         mails = (await connection.execute(select(c.recipient, c.kind, c.payload))).all()
-    payload = {"storefront": "aurora", "balance": "5.00", "threshold": "10.00"}
+    payload = {"storefront": "Aurora", "balance": "5.00", "threshold": "10.00"}
     assert [tuple(mail) for mail in mails] == [("owner.invited@aurora.example", "wholesale_low", payload)]
     assert KINDS["wholesale_low"] == "team"
