@@ -150,6 +150,18 @@ def test_the_resellers_overdraft_counts_as_free() -> None:
     assert reseller.reserved == 60
 
 
+def test_what_other_calls_hold_is_free_neither_of_the_reseller_nor_of_the_key() -> None:
+    window = KeyWindow(key_id="key_1", started_at=0, limit=100, spent=20, reserved=30)
+    lots, reseller = [make_lot(100)], make_reseller(100)
+    reseller.reserved = 60
+    outcome = place_hold(make_request(fixed_terms(0, 41)), make_wallet(100), lots, reseller, None)
+    assert (refused(outcome).reason, refused(outcome).available) == ("wholesale", 40)
+    outcome = place_hold(make_request(fixed_terms(51)), make_wallet(100), lots, reseller, window)
+    assert (refused(outcome).reason, refused(outcome).available) == ("key_limit", 50)
+    placed(place_hold(make_request(fixed_terms(50, 40)), make_wallet(100), lots, reseller, window))
+    assert (window.reserved, reseller.reserved, lots[0].reserved) == (80, 100, 50)
+
+
 def test_debt_refuses_every_call_that_costs_something() -> None:
     wallet = make_wallet(-5, debt=5)
     assert refused(place_hold(make_request(fixed_terms(1)), wallet, [], make_reseller(), None)).reason == "credit"
