@@ -21,7 +21,8 @@ from ..core.times import DAY_US, format_time, parse_time
 from ..core.usage_export import ALL_INPUT, ExportLine, line_of, rows_of
 from ..db import operator_reconcile
 from ..db.engine import Database
-from ..db.operator_reconcile import Scratch, Served
+from ..db.operator_reconcile import Served
+from ..db.operator_scratch import Scratch, scratch
 
 MAX_DIFFERENCES: Final = 1_000
 _MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
@@ -64,7 +65,7 @@ async def reconcile_usage(db: Database, wanted: Wanted) -> dict[str, Any]:
     """
     if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
         raise InvalidRequest("--since is not before --until.", fix="Give a period that has a length.")
-    with operator_reconcile.scratch() as theirs:
+    with scratch() as theirs:
         by_request, count = _take_in(theirs, wanted.file)
         report = _Report(wanted.tolerance)
         async with db.read() as connection:

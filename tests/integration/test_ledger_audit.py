@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 
 import asyncpg
 import pytest
@@ -14,9 +16,11 @@ from reseller_kit.db import operator_audit, sqlite_driver
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter
+from reseller_kit.db.operator_checks import checks
 from reseller_kit.flows import audit as audit_flow
 from reseller_kit.flows.audit import AuditReport, audit
 from reseller_kit.flows.explain import explain
+from scripts._lib.bootstrap import ROOT
 from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle
 
 DONE, OPEN, VOIDED = "req_DONE", "req_OPEN", "req_VOIDED"
@@ -126,6 +130,14 @@ CORRUPTIONS = {
     "a hold's parts": (
         "UPDATE hold SET allocations = '[]' WHERE request_id = '{open}'",
         "hold_parts_differ lot_reserved_differs",
+    ),
+    "a hold's parts that can't be read": (
+        "UPDATE hold SET allocations = 'lot' WHERE request_id = '{open}'",
+        "hold_parts_differ lot_reserved_differs",
+    ),
+    "a hold's parts on a lot that does not exist": (
+        """UPDATE hold SET allocations = '[["lot_none", 900]]' WHERE request_id = '{open}'""",
+        "lot_reserved_differs",
     ),
     "a hold that was lost": (
         "DELETE FROM hold WHERE request_id = '{open}'",
@@ -285,11 +297,29 @@ async def test_a_lease_is_alive_for_three_seconds(db: Database) -> None:
             assert (await audit(db)).ok == ok
 
 
-async def test_every_code_of_the_audit_has_a_corruption_that_shows_it() -> None:
-    shown = {code for _, expected in CORRUPTIONS.values() for code in expected.split()}
-    from reseller_kit.db.operator_checks import checks
+def test_every_code_of_the_audit_has_a_corruption_that_shows_it_and_a_line_in_the_docs() -> None:
+    shown = {code for _, expected in CORRUPTIONS.values() for code in expected.split()} | {"hold_of_dead_owner"}
+    own = set(re.findall(r'found\.add\(\s*"(\w+)"', inspect.getsource(audit_flow)))
+    assert shown == {check.code for check in checks(None, now=0, lease_us=0)} | own
+    described = set(re.findall(r"^\| `(\w+)` \| \d+ \|", (ROOT / "docs" / "money.md").read_text(), re.MULTILINE))
+    assert described == shown
 
-    assert {check.code for check in checks(None, now=0, lease_us=0)} <= shown | {"hold_of_dead_owner"}
+
+async def test_holds_and_lots_are_checked_to_the_last(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator_audit, "_CHUNK", 3)
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        for _ in range(7):
+            await ledger.submit(grant(shop, 10))
+        placed = [hold(shop, 10) for _ in range(7)]
+        for call in placed:
+            assert isinstance(await ledger.submit(call), Hold)
+        assert (await audit(db)).ok
+        lost = [placed[index].request.request_id for index in (0, 3, 6)]
+        await corrupt(db, f"UPDATE hold SET allocations = '[]' WHERE request_id IN {tuple(lost)}")
+        found = (await audit(db)).findings
+    assert [finding["ref"] for finding in found if finding["code"] == "hold_parts_differ"] == lost
+    assert sum(finding["code"] == "lot_reserved_differs" for finding in found) == 3
 
 
 async def test_the_audit_of_one_storefront_leaves_the_others_out(db: Database) -> None:
