@@ -20,7 +20,7 @@ from ..core.money import format_amount
 from ..core.times import DAY_US, format_time, parse_time
 from ..core.usage_export import ALL_INPUT, ExportLine, line_of, rows_of
 from ..db import operator_reconcile
-from ..db.engine import Database
+from ..db.engine import EVERY_TENANT, Database
 from ..db.operator_reconcile import Served
 from ..db.operator_scratch import Scratch, scratch
 
@@ -68,7 +68,7 @@ async def reconcile_usage(db: Database, wanted: Wanted) -> dict[str, Any]:
     with scratch() as theirs:
         by_request, count = _take_in(theirs, wanted.file)
         report = _Report(wanted.tolerance)
-        async with db.read() as connection:
+        async with db.read(EVERY_TENANT) as connection:
             if not await operator_reconcile.is_upstream(connection, wanted.upstream):
                 raise NotFound(
                     f"There is no upstream {wanted.upstream}.", fix="List them with: reseller-kit upstream list"

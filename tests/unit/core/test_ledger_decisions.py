@@ -276,6 +276,22 @@ def test_what_was_reserved_before_expiry_may_be_consumed_and_the_rest_expires() 
     assert [txn.code for txn in (*expired.txns, *posting.txns)] == ["expiry", "call", "expiry"]
 
 
+def test_debt_is_not_paid_from_credit_that_has_run_out() -> None:
+    lots = [make_lot(10, expires_at=NOW)]
+    wallet, reseller = make_wallet(10), make_reseller()
+    hold = placed(place_hold(make_request(fixed_terms(0)), wallet, lots, reseller, None))
+    wallet.debt, wallet.balance = 5, 5
+    assert void(hold, wallet, lots, reseller, None, at=NOW).txns == []
+    assert (wallet.debt, lots[0].remaining) == (5, 10)
+
+
+def test_credit_ends_in_the_moment_of_its_expiry() -> None:
+    lots, wallet = [make_lot(10, "lot_a", expires_at=NOW), make_lot(10, "lot_b", expires_at=NOW + 1)], make_wallet(20)
+    posting = expire_lots(wallet, lots, txn_prefix="txn_x_", tenant_id=1, at=NOW)
+    assert [txn.ref for txn in posting.txns] == ["lot_a"]
+    assert (wallet.balance, lots[0].expired, lots[1].remaining) == (10, 10, 10)
+
+
 def test_two_settles_at_one_moment_post_different_transactions() -> None:
     lots = [make_lot(10, expires_at=NOW + 5)]
     wallet, reseller = make_wallet(10), make_reseller()
