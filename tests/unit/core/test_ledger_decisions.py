@@ -168,6 +168,14 @@ def test_debt_refuses_every_call_that_costs_something() -> None:
     assert placed(place_hold(make_request(fixed_terms(0)), wallet, [], make_reseller(), None)).allocations == []
 
 
+def test_nothing_is_available_while_there_is_debt_whatever_lots_say() -> None:
+    wallet, lots = make_wallet(5, debt=5), [make_lot(10)]
+    assert available(wallet, lots, NOW) == 0
+    assert refused(place_hold(make_request(fixed_terms(1)), wallet, lots, make_reseller(), None)).available == 0
+    wallet.debt = 0
+    assert available(wallet, lots, NOW) == 10
+
+
 def test_a_free_call_needs_nothing_of_an_overspent_key_or_reseller() -> None:
     window = KeyWindow(key_id="key_1", started_at=0, limit=10, spent=15)
     hold = placed(place_hold(make_request(fixed_terms(0)), make_wallet(), [], make_reseller(-20), window))
