@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from scripts._lib import postgres
 from tests.support.sockets import install_guard
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The slowest of two busy cores must not turn a property into a flake; examples are still limited by their number.
 settings.register_profile("kit", deadline=None, print_blob=True)
+# A seeded bug has to be noticed, not to be shown in its smallest form.
+settings.register_profile("mutants", settings.get_profile("kit"), phases=(Phase.explicit, Phase.generate))
 settings.register_profile("fast", settings.get_profile("kit"), max_examples=20)
 settings.load_profile("ci" if os.environ.get("CI") else "kit")
 

@@ -46,6 +46,7 @@ def audit(tenant: str | None) -> int:
     ]
     if report.archived_before is not None:
         pairs.append(("Archived before", f"{report.archived_before} (only sums checked)"))
-    rows = [(found["code"], found["ref"], found["message"]) for found in report.findings]
-    emit(document, facts(pairs), table(["FINDING", "WHERE", "WHAT"], rows, empty="The books are right."))
+    rows = [(found["code"], found["invariant"], found["ref"], found["message"]) for found in report.findings]
+    shown = table(["FINDING", "INVARIANT>", "WHERE", "WHAT"], rows, empty="The books are right.")
+    emit(document, facts(pairs), shown, "" if report.ok else "What each finding means: docs/money.md, Findings")
     return DONE if report.ok else FINDINGS

@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "catalogue": Entry("catalogue", "catalogue", "The bundled prices of providers."),
     "mail": Entry("mail", "mail", "Mails that were sent, wait, or were given up."),
     "upstream": Entry("upstream", "upstream", "Provider endpoints."),
+    "reconcile": Entry("reconcile", "reconcile", "Compare usage with an upstream's own export."),
     "ledger": Entry("ledger", "ledger", "Prove the books."),
     "theme": Entry("theme", "theme", "Themes: list, check, start a new one."),
     "audit": Entry("audit", "audit", "Who changed what."),

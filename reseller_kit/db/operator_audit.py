@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
 from ..core.wholesale import wholesale_terms
@@ -189,21 +189,20 @@ async def drawn_on(connection: Connection, request_ids: Collection[str]) -> dict
     return {row.request_id: row.kind for row in rows}
 
 
-async def reserved_lots(connection: Connection, tenant_id: int | None) -> dict[str, int]:
-    """What each lot has reserved, of the lots that have anything reserved."""
+async def reserved_lots(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[str, int]]]:
+    """(id, reserved) of every lot that has anything reserved, in order of id, a thousand at a time."""
     c = t.lot.c
-    rows = await connection.execute(
-        of_tenant(select(c.id, c.reserved_nano).where(c.reserved_nano != 0), t.lot, tenant_id)
-    )
-    return {row.id: row.reserved_nano for row in rows}
+    statement = of_tenant(select(c.id, c.reserved_nano).where(c.reserved_nano != 0), t.lot, tenant_id)
+    async for chunk in _chunks(connection, statement, c.id):
+        yield [(row.id, row.reserved_nano) for row in chunk]
 
 
-async def open_allocations(connection: Connection, tenant_id: int | None) -> list[tuple[str, int, str]]:
-    """(request id, retail reserved, allocations as JSON) of every open hold."""
+async def open_allocations(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[str, int, str]]]:
+    """(request id, retail reserved, allocations as JSON) of every open hold, a thousand at a time."""
     h = t.hold.c
     statement = select(h.request_id, h.retail_nano, h.allocations).where(h.state == "open")
-    rows = await connection.execute(of_tenant(statement, t.hold, tenant_id))
-    return [(row.request_id, row.retail_nano, row.allocations) for row in rows]
+    async for chunk in _chunks(connection, of_tenant(statement, t.hold, tenant_id), h.request_id):
+        yield [(row.request_id, row.retail_nano, row.allocations) for row in chunk]
 
 
 async def sharing_tenants(connection: Connection) -> set[int]:
@@ -231,6 +230,18 @@ async def paid_lots(connection: Connection, tenant_id: int | None) -> AsyncItera
 def of_tenant(statement: Rows, table: Table, tenant_id: int | None) -> Rows:
     """`statement` for one tenant's rows of `table`; for all of them when `tenant_id` is None."""
     return statement if tenant_id is None else statement.where(table.c.tenant_id == tenant_id)
+
+
+async def _chunks(connection: Connection, statement: Rows, key: ColumnElement[str]) -> AsyncIterator[list[Any]]:
+    """The statement's rows in order of `key`, which is their first column."""
+    last = ""
+    while True:
+        chunk = list(await connection.execute(statement.where(key > last).order_by(key).limit(_CHUNK)))
+        if chunk:
+            yield chunk
+        if len(chunk) < _CHUNK:
+            return
+        last = chunk[-1][0]
 
 
 async def _count(connection: Connection, statement: Rows, table: Table, tenant_id: int | None) -> int:

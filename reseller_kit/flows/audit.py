@@ -21,6 +21,7 @@ from ..db import operator_archive, operator_audit, operator_checks, operator_rol
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_audit import Connection, PostedEntry, UsageFacts
 from ..db.operator_rollup_checks import rollup_chunks, rollup_totals_check
+from ..db.operator_scratch import scratch
 from ..db.schema import LEASE_SECONDS
 from .audit_rollups import RollupProof
 from .recompute import Level, PinnedPrices, pinned_prices, recompute, version_ids
@@ -106,20 +107,35 @@ async def _run(connection: Connection, check: operator_audit.Check, found: _Find
 
 async def _check_allocations(connection: Connection, tenant: int | None, found: _Findings) -> None:
     """Each lot's reserved part is what the open holds took from it; a hold's parts sum to what it reserves."""
-    reserved = await operator_audit.reserved_lots(connection, tenant)
-    allocated: defaultdict[str, int] = defaultdict(int)
-    for request_id, retail, text in await operator_audit.open_allocations(connection, tenant):
-        pairs = _allocations(text)
-        for lot_id, amount in pairs:
-            allocated[lot_id] += amount
-        if sum(amount for _, amount in pairs) != retail:
-            message = f"It reserves {format_amount(retail)}, which is not the sum of its lots' parts."
-            found.add("hold_parts_differ", 3, request_id, message)
-    for lot_id in sorted(reserved.keys() | allocated.keys()):
-        has, wanted = reserved.get(lot_id, 0), allocated[lot_id]
-        if has != wanted:
-            message = f"The lot has {format_amount(has)} reserved, open holds took {format_amount(wanted)} from it."
-            found.add("lot_reserved_differs", 3, lot_id, message)
+    with scratch() as allocated:
+        async for holds in operator_audit.open_allocations(connection, tenant):
+            for request_id, retail, text in holds:
+                parts = _parts(text)
+                for lot_id, amount in parts:
+                    allocated.add(lot_id, amount)
+                if sum(amount for _, amount in parts) != retail:
+                    message = f"It reserves {format_amount(retail)}, which is not the sum of its lots' parts."
+                    found.add("hold_parts_differ", 3, request_id, message)
+        async for lots in operator_audit.reserved_lots(connection, tenant):
+            taken = allocated.take([lot_id for lot_id, _ in lots])
+            for lot_id, has in lots:
+                _judge_lot(lot_id, has, taken.get(lot_id, 0), found)
+        for lot_id, wanted in allocated.unseen():
+            _judge_lot(lot_id, 0, wanted, found)
+
+
+def _parts(text: str) -> list[tuple[str, int]]:
+    """A hold's parts; none when they can't be read, which then differs from what it reserves."""
+    try:
+        return _allocations(text)
+    except msgspec.DecodeError:
+        return []
+
+
+def _judge_lot(lot_id: str, has: int, wanted: int, found: _Findings) -> None:
+    if has != wanted:
+        message = f"The lot has {format_amount(has)} reserved, open holds took {format_amount(wanted)} from it."
+        found.add("lot_reserved_differs", 3, lot_id, message)
 
 
 async def _check_accrued(connection: Connection, tenant: int | None, found: _Findings) -> None:

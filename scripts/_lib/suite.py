@@ -57,6 +57,7 @@ def long_stages(left_out: frozenset[str]) -> list[Stage]:
     """What only a full run does, alone on the machine because it measures."""
     marks = ["slow", *(f"not {tool}" for tool in TOOLS if tool in left_out)]
     stages = [_pytest("slow", "tests", marks=marks)]
+    stages.append(Stage("mutations", (str(_BIN / "python"), str(ROOT / "scripts" / "mutate"), "--jobs=2")))
     bench = ROOT / "scripts" / "bench"
     if bench.exists() and "--check" in bench.read_text(encoding="utf-8"):
         stages.append(Stage("bench", (str(_BIN / "python"), str(bench), "--check")))

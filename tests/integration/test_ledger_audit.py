@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 
 import pytest
 from sqlalchemy import select
@@ -13,9 +15,13 @@ from reseller_kit.db import operator_audit
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter
+from reseller_kit.db.operator_checks import checks
+from reseller_kit.db.operator_checks_credit import credit_checks
+from reseller_kit.db.operator_share_checks import share_checks
 from reseller_kit.flows import audit as audit_flow
 from reseller_kit.flows.audit import AuditReport, audit
 from reseller_kit.flows.explain import explain
+from scripts._lib.bootstrap import ROOT
 from tests.support.corruption import codes, corrupt
 from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle
 
@@ -99,6 +105,14 @@ CORRUPTIONS = {
     "a hold's parts": (
         "UPDATE hold SET allocations = '[]' WHERE request_id = '{open}'",
         "hold_parts_differ lot_reserved_differs",
+    ),
+    "a hold's parts that can't be read": (
+        "UPDATE hold SET allocations = 'lot' WHERE request_id = '{open}'",
+        "hold_parts_differ lot_reserved_differs",
+    ),
+    "a hold's parts on a lot that does not exist": (
+        """UPDATE hold SET allocations = '[["lot_none", 900]]' WHERE request_id = '{open}'""",
+        "lot_reserved_differs",
     ),
     "a hold that was lost": (
         "DELETE FROM hold WHERE request_id = '{open}'",
@@ -281,13 +295,39 @@ async def test_a_lease_is_alive_for_three_seconds(db: Database) -> None:
             assert (await audit(db)).ok == ok
 
 
-async def test_every_code_of_the_audit_has_a_corruption_that_shows_it() -> None:
+def test_every_code_of_the_audit_has_a_corruption_that_shows_it() -> None:
     shown = {code for _, expected in CORRUPTIONS.values() for code in expected.split()}
-    from reseller_kit.db.operator_checks import checks
-    from reseller_kit.db.operator_checks_credit import credit_checks
+    # Each shown by a corruption in the tests of its own concept.
+    elsewhere = {code for code, *_ in credit_checks(None)} | {check.code for check in share_checks(None)}
+    elsewhere |= {"hold_of_dead_owner", "accrued_differs", "rollup_differs_from_records", "rollup_differs_within"}
+    assert own_codes() | {check.code for check in checks(None, now=0, lease_us=0)} <= shown | elsewhere
 
-    elsewhere = {code for code, *_ in credit_checks(None)} | {"hold_of_dead_owner"}
-    assert {check.code for check in checks(None, now=0, lease_us=0)} <= shown | elsewhere
+
+def test_every_code_of_the_audit_is_explained_in_the_docs() -> None:
+    described = set(re.findall(r"^\| `(\w+)` \| \d+ \|", (ROOT / "docs" / "money.md").read_text(), re.MULTILINE))
+    assert own_codes() | {check.code for check in checks(None, now=0, lease_us=0)} <= described
+
+
+def own_codes() -> set[str]:
+    """The codes of what the audit judges in Python."""
+    return set(re.findall(r'found\.add\(\s*"(\w+)"', inspect.getsource(audit_flow)))
+
+
+async def test_holds_and_lots_are_checked_to_the_last(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator_audit, "_CHUNK", 3)
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        for _ in range(7):
+            await ledger.submit(grant(shop, 10))
+        placed = [hold(shop, 10) for _ in range(7)]
+        for call in placed:
+            assert isinstance(await ledger.submit(call), Hold)
+        assert (await audit(db)).ok
+        lost = [placed[index].request.request_id for index in (0, 3, 6)]
+        await corrupt(db, f"UPDATE hold SET allocations = '[]' WHERE request_id IN {tuple(lost)}")
+        found = (await audit(db)).findings
+    assert [finding["ref"] for finding in found if finding["code"] == "hold_parts_differ"] == lost
+    assert sum(finding["code"] == "lot_reserved_differs" for finding in found) == 3
 
 
 async def test_the_audit_of_one_storefront_leaves_the_others_out(db: Database) -> None:

@@ -189,6 +189,22 @@ async def test_a_hold_is_settled_by_its_owner_or_in_its_name_only(db: Database) 
         assert await other.submit(settle(shop, call, {"input": 5}, owner=owner.owner, epoch=1)) == Settled("captured")
 
 
+async def test_a_process_that_began_again_has_no_claim_on_its_earlier_calls(db: Database) -> None:
+    shop = await make_shop(db)
+    call = hold(shop, 100)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+        await ledger.submit(call)
+        async with db.write(EVERY_TENANT) as connection:
+            await connection.execute(update(t.lease).where(t.lease.c.owner == ledger.owner).values(epoch=2))
+        ledger.epoch = 2
+        with pytest.raises(LedgerFault):
+            await ledger.submit(settle(shop, call, {"input": 5}))
+        assert await wallet(db, shop.wallet_id) == (1_000, 100, 0)
+        ending = settle(shop, call, {"input": 5}, owner=ledger.owner, epoch=1)
+        assert await ledger.submit(ending) == Settled("captured")
+
+
 async def test_survivors_settle_a_dead_processes_holds_once(db: Database) -> None:
     shop = await make_shop(db)
     calls = [hold(shop, 10) for _ in range(20)]

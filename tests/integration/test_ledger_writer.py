@@ -126,6 +126,23 @@ async def test_the_same_key_grants_once(db: Database) -> None:
     await assert_sound(db)
 
 
+async def test_the_same_key_twice_in_one_batch_grants_once(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        batches = watch_batches(ledger)
+        one, other, conflict = await outcomes(
+            [
+                ledger.submit(item)
+                for item in (grant(shop, 5, key="k"), grant(shop, 5, key="k"), grant(shop, 6, key="k"))
+            ]
+        )
+    assert [len(batch.items) for batch in batches] == [3]
+    assert isinstance(one, Posted)
+    assert one == other
+    assert isinstance(conflict, Conflict)
+    assert await wallet(db, shop.wallet_id) == (5, 0, 0)
+
+
 async def test_a_key_of_another_storefront_is_another_key(db: Database) -> None:
     shops = [await make_shop(db, slug) for slug in ("aurora", "borealis")]
     async with open_ledger(db) as ledger:

@@ -150,10 +150,30 @@ def test_the_resellers_overdraft_counts_as_free() -> None:
     assert reseller.reserved == 60
 
 
+def test_what_other_calls_hold_is_free_neither_of_the_reseller_nor_of_the_key() -> None:
+    window = KeyWindow(key_id="key_1", started_at=0, limit=100, spent=20, reserved=30)
+    lots, reseller = [make_lot(100)], make_reseller(100)
+    reseller.reserved = 60
+    outcome = place_hold(make_request(fixed_terms(0, 41)), make_wallet(100), lots, reseller, None)
+    assert (refused(outcome).reason, refused(outcome).available) == ("wholesale", 40)
+    outcome = place_hold(make_request(fixed_terms(51)), make_wallet(100), lots, reseller, window)
+    assert (refused(outcome).reason, refused(outcome).available) == ("key_limit", 50)
+    placed(place_hold(make_request(fixed_terms(50, 40)), make_wallet(100), lots, reseller, window))
+    assert (window.reserved, reseller.reserved, lots[0].reserved) == (80, 100, 50)
+
+
 def test_debt_refuses_every_call_that_costs_something() -> None:
     wallet = make_wallet(-5, debt=5)
     assert refused(place_hold(make_request(fixed_terms(1)), wallet, [], make_reseller(), None)).reason == "credit"
     assert placed(place_hold(make_request(fixed_terms(0)), wallet, [], make_reseller(), None)).allocations == []
+
+
+def test_nothing_is_available_while_there_is_debt_whatever_lots_say() -> None:
+    wallet, lots = make_wallet(5, debt=5), [make_lot(10)]
+    assert available(wallet, lots, NOW) == 0
+    assert refused(place_hold(make_request(fixed_terms(1)), wallet, lots, make_reseller(), None)).available == 0
+    wallet.debt = 0
+    assert available(wallet, lots, NOW) == 10
 
 
 def test_a_free_call_needs_nothing_of_an_overspent_key_or_reseller() -> None:
@@ -262,6 +282,22 @@ def test_what_was_reserved_before_expiry_may_be_consumed_and_the_rest_expires() 
     posting = capture(charge(hold, 5, at=NOW + 7), hold, wallet, lots, reseller, None)
     assert (lots[0].remaining, lots[0].consumed, lots[0].expired, wallet.balance) == (0, 5, 5, 0)
     assert [txn.code for txn in (*expired.txns, *posting.txns)] == ["expiry", "call", "expiry"]
+
+
+def test_debt_is_not_paid_from_credit_that_has_run_out() -> None:
+    lots = [make_lot(10, expires_at=NOW)]
+    wallet, reseller = make_wallet(10), make_reseller()
+    hold = placed(place_hold(make_request(fixed_terms(0)), wallet, lots, reseller, None))
+    wallet.debt, wallet.balance = 5, 5
+    assert void(hold, wallet, lots, reseller, None, at=NOW).txns == []
+    assert (wallet.debt, lots[0].remaining) == (5, 10)
+
+
+def test_credit_ends_in_the_moment_of_its_expiry() -> None:
+    lots, wallet = [make_lot(10, "lot_a", expires_at=NOW), make_lot(10, "lot_b", expires_at=NOW + 1)], make_wallet(20)
+    posting = expire_lots(wallet, lots, txn_prefix="txn_x_", tenant_id=1, at=NOW)
+    assert [txn.ref for txn in posting.txns] == ["lot_a"]
+    assert (wallet.balance, lots[0].expired, lots[1].remaining) == (10, 10, 10)
 
 
 def test_two_settles_at_one_moment_post_different_transactions() -> None:

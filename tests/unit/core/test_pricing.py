@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reseller_kit.core.catalog import INPUT_CLASSES, TOKEN_CLASSES, USAGE_CLASSES, PriceList, Tier
+from reseller_kit.core.catalog import INPUT_CLASSES, OUTPUT_CLASSES, TOKEN_CLASSES, USAGE_CLASSES, PriceList, Tier
 from reseller_kit.core.pricing import (
     PricingRule,
+    bound_for,
+    bounds,
     charge,
     charge_lines,
     complete,
@@ -89,6 +91,14 @@ def test_a_class_without_price_or_fallback_is_refused(unpriced: str) -> None:
         charge(PriceList(prices={"input": 1, "output": 1}), {unpriced: 1})
     with pytest.raises(KeyError):
         charge_lines(PriceList(prices={"input": 1, "output": 1}), {unpriced: 1})
+
+
+def test_cache_writes_never_cost_what_cache_reads_do() -> None:
+    prices = PriceList(prices={"input": 1_000, "cached_input": 100, "output": 4_000})
+    assert charge(prices, {"cache_write": 10}) == 10
+    assert charge(prices, {"cache_write_1h": 10}) == 10
+    dearer = PriceList(prices={"input": 1_000, "cached_input": 100, "cache_write": 1_250, "output": 4_000})
+    assert charge(dearer, {"cache_write_1h": 8}) == 10
 
 
 def test_a_price_per_request_is_optional() -> None:
@@ -171,3 +181,40 @@ def test_a_loss_hides_in_no_tier_that_only_one_list_has() -> None:
 def test_the_dearest_of_several_costs_covers_each_of_them(lists: list[PriceList], used: dict[str, int]) -> None:
     highest = dearest(lists)
     assert all(charge(highest, used) >= charge(complete(price_list), used) for price_list in lists)
+
+
+def test_a_rule_without_markup_sells_at_wholesale_and_one_that_names_none_at_the_tenants() -> None:
+    wholesale = PriceList(prices={"input": 1_000, "output": 4_000})
+    free = PricingRule(match="gpt-*", markup_ppm=0)
+    assert derive_retail("gpt-x", wholesale, 400_000, [free]).prices == {"input": 1_000, "output": 4_000}
+    silent = PricingRule(match="gpt-*", prices={"input": 7})
+    assert derive_retail("gpt-x", wholesale, 400_000, [silent]).prices == {"input": 7, "output": 5_600}
+
+
+def test_bounds_never_fall_where_a_tier_is_cheaper_and_begin_above_its_mark() -> None:
+    price_list = PriceList(
+        prices={"input": 10, "cached_input": 3, "output": 40, "output_audio": 90, "request": 500},
+        tiers=(
+            Tier(above_input=100, prices={"input": 20, "output": 30}),
+            Tier(above_input=200, prices={"input": 5, "output": 95, "request": 700}),
+        ),
+    )
+    known = bounds(price_list)
+    assert [(b.above_input, b.per_input, b.per_output, b.per_request) for b in known] == [
+        (0, 10, 90, 500),
+        (100, 20, 90, 500),
+        (200, 20, 95, 700),
+    ]
+    for tokens, above in ((0, 0), (100, 0), (101, 100), (200, 100), (201, 200), (10**9, 200)):
+        assert bound_for(known, tokens).above_input == above
+
+
+@given(price_lists, quantities)
+def test_a_bound_covers_every_charge_within_it(price_list: PriceList, used: dict[str, int]) -> None:
+    read = sum(used.get(name, 0) for name in INPUT_CLASSES)
+    written = sum(used.get(name, 0) for name in OUTPUT_CLASSES)
+    completed = complete(price_list)
+    bound = bound_for(bounds(completed), read)
+    most = read * bound.per_input + written * bound.per_output + bound.per_request * used.get("request", 0)
+    tokens = {name: n for name, n in used.items() if name in {*INPUT_CLASSES, *OUTPUT_CLASSES, "request"}}
+    assert charge(completed, tokens) <= -(-most // 1000)

@@ -1,0 +1,79 @@
+"""`reconcile`: our records against someone else's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..core.errors import InvalidRequest
+from ..core.money import parse_amount, parse_markup
+from ..core.times import parse_time
+from ..flows.reconcile_usage import Tolerance, Wanted, reconcile_usage
+from .failures import DONE, FINDINGS
+from .invocation import with_database
+from .options import Command
+from .output import emit, facts, table
+
+
+@click.command(cls=Command)
+@click.option("--upstream", metavar="NAME", help="The upstream that served the calls.")
+@click.option(
+    "--usage",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Its usage export: CSV, JSON lines or JSON, by request or by day and model.",
+)
+@click.option("--since", type=parse_time, metavar="ISO", help="Only calls from then on.")
+@click.option("--until", type=parse_time, metavar="ISO", help="Only calls before then.")
+@click.option(
+    "--tolerance", type=parse_markup, default="0%", metavar="PERCENT", help="Differences up to this share are none."
+)
+@click.option(
+    "--cost-tolerance", type=parse_amount, default="0", metavar="USD", help="Cost differences up to this are none."
+)
+def reconcile(
+    upstream: str | None, usage: Path | None, since: int | None, until: int | None, tolerance: int, cost_tolerance: int
+) -> int:
+    """Compare usage records with an upstream's own usage export. Corrects nothing."""
+    if upstream is None or usage is None:
+        raise InvalidRequest("What is to be compared?", fix="Give both --upstream NAME and --usage FILE.")
+    if tolerance < 0:
+        raise InvalidRequest("--tolerance is negative.", fix="Give a percentage of 0 or more.")
+    allowed = Tolerance(ppm=tolerance, cost=cost_tolerance)
+    wanted = Wanted(upstream=upstream, file=usage, since=since, until=until, tolerance=allowed)
+    document = with_database(lambda db: reconcile_usage(db, wanted))
+    emit(document, *_shown(document))
+    return DONE if document["ok"] else FINDINGS
+
+
+def _shown(document: dict[str, Any]) -> list[Any]:
+    pairs: list[tuple[str, object]] = [
+        ("Compared by", document["compared_by"]),
+        ("Lines in the export", document["lines"]),
+        ("Usage records", document["records"]),
+        ("Missing here", document["missing_here"]),
+        ("Missing there", document["missing_there"]),
+        ("Differences", document["difference_count"]),
+    ]
+    totals = [(row["class"], row["ours"], row["theirs"], row["difference"]) for row in document["totals"]]
+    rows = [
+        (_where(row), row["class"], row["ours"], row["theirs"], row["difference"], _remark(row))
+        for row in document["differences"]
+    ]
+    return [
+        facts(pairs),
+        table(["TOTAL", "OURS>", "THEIRS>", "DIFFERENCE>"], totals, empty="Nothing to compare."),
+        table(["WHERE", "CLASS", "OURS>", "THEIRS>", "DIFFERENCE>", ""], rows, empty="Both sides agree."),
+    ]
+
+
+def _where(row: dict[str, Any]) -> str:
+    return str(row["request"]) if "request" in row else f"{row['day']} {row['model']}"
+
+
+def _remark(row: dict[str, Any]) -> str:
+    if row["missing"] is not None:
+        return f"missing {row['missing']}"
+    return "estimated" if row["estimated"] else ""

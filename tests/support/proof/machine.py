@@ -1,0 +1,23 @@
+"""The stateful machine: any order of operations and faults on the real ledger, and after each what must be true."""
+
+from __future__ import annotations
+
+from tests.support.proof import actions as act
+from tests.support.proof.rules import Calls, Credit, Deliveries, Wholesale
+
+
+class LedgerMachine(Calls, Credit, Wholesale, Deliveries):
+    """The real ledger beside the second one. Set `world` on a subclass."""
+
+    def teardown(self) -> None:
+        """At rest no hold is open, and the books of everyone are right."""
+        if self.under_way:
+            return
+        held = {call.name: (call, hold) for call in self.calls if (hold := self.hold_of(call)) is not None}
+        rest = [
+            act.End(call.shop, call, {}, self.now, hold.owner) for call, hold in held.values() if hold.state == "open"
+        ]
+        self.queue = [*rest, *(act.Expire(shop, self.now) for shop in self.shops)]
+        self.deliver(0)
+        report = self.world.audit()
+        assert (report.findings, report.open_holds) == ([], 0)

@@ -1,0 +1,341 @@
+"""How a call meets the ledger: what its hold covers, what its end charges, what the sweep makes of a dead one."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from reseller_kit.core.catalog import OfferedModel, PriceList, PriceVersion, Route, Tier
+from reseller_kit.core.errors import ModelNotFound, RateLimited
+from reseller_kit.core.ledger import NO_WINDOW, Hold
+from reseller_kit.core.storefront import CallLimits, Storefront
+from reseller_kit.core.usage import Usage
+from reseller_kit.db import leases, price_versions
+from reseller_kit.db.authentication import KeyAccount
+from reseller_kit.db.leases import OrphanHold
+from reseller_kit.db.ledger import Settle
+from reseller_kit.flows import sweep
+from reseller_kit.flows.call.admit import (
+    Caller,
+    Wanted,
+    _hold_request,
+    _terms,
+    _window,
+    check_rates,
+    find_model,
+)
+from reseller_kit.flows.call.job import CheckpointFacts, Job
+from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
+
+RETAIL = PriceList(
+    prices={"input": 40, "output": 400, "request": 9_000},
+    tiers=(Tier(above_input=500, prices={"input": 80, "output": 300, "request": 9_000}),),
+)
+WHOLESALE = PriceList(prices={"input": 20, "output": 200, "request": 5_000})
+COST = PriceList(prices={"input": 10, "output": 100, "request": 1_000})
+ROUTE = Route(
+    id=1,
+    upstream="emulator",
+    upstream_model="gpt-real",
+    priority=0,
+    weight=1,
+    cost=PriceVersion(id="prc_cost", level="cost", price_list=COST),
+)
+OFFERED = OfferedModel(
+    name="fast",
+    model="gpt-test",
+    context=1_000,
+    max_output=2_000,
+    retail=PriceVersion(id="prc_retail", level="retail", price_list=RETAIL),
+    wholesale=PriceVersion(id="prc_wholesale", level="wholesale", price_list=WHOLESALE),
+    routes=(ROUTE,),
+    created_at=0,
+)
+ACCOUNT = KeyAccount(
+    key_id="key_1",
+    tenant_id=1,
+    customer_id="cus_1",
+    wallet_id=1,
+    customer_status="active",
+    limit_nano=None,
+    limit_reset=None,
+    models=(),
+    requests_per_minute=None,
+    expires_at=None,
+)
+
+
+def make_storefront(**changes: Any) -> Storefront:
+    values: dict[str, Any] = {
+        "tenant_id": 1,
+        "slug": "aurora",
+        "name": "Aurora",
+        "status": "active",
+        "suspended": False,
+        "theme": "base",
+        "timezone": "UTC",
+        "primary_host": "aurora.localhost",
+        "api_host": "aurora.localhost",
+        "reseller_wallet_id": 2,
+        "overdraft": 0,
+        "limits": CallLimits(),
+        "models": {"fast": OFFERED},
+        "settings": {},
+        "packages": (),
+        "later": {},
+    }
+    return Storefront(**(values | changes))
+
+
+def make_caller(storefront: Storefront | None = None, account: KeyAccount = ACCOUNT, now: int = 0) -> Caller:
+    return Caller(
+        request_id="req_1",
+        storefront=storefront or make_storefront(),
+        account=account,
+        dialect="openai",
+        started_ns=0,
+        now=now,
+    )
+
+
+def make_job(**changes: Any) -> Job:
+    hold = Hold(
+        request_id="req_1",
+        tenant_id=1,
+        customer_id="cus_1",
+        wallet_id=1,
+        reseller_wallet_id=2,
+        key_id="key_1",
+        window_started_at=NO_WINDOW,
+        model="gpt-test",
+        retail_version="prc_retail",
+        wholesale_version="prc_wholesale",
+        output_limit=100,
+        retail=1,
+        wholesale=1,
+        allocations=[],
+        created_at=0,
+    )
+    values: dict[str, Any] = {
+        "request_id": "req_1",
+        "storefront": make_storefront(),
+        "account": ACCOUNT,
+        "offered": OFFERED,
+        "dialect": "openai",
+        "stream": False,
+        "choices": 1,
+        "output_limit": 100,
+        "window": None,
+        "hold": hold,
+        "epoch": 1,
+        "created_at": 0,
+        "started_ns": 0,
+        "route": ROUTE,
+    }
+    return Job(**(values | changes))
+
+
+def wanted(input_bound: int = 300, output_limit: int | None = None, choices: int = 1) -> Wanted:
+    return Wanted(model="fast", stream=False, choices=choices, input_bound=input_bound, output_limit=output_limit)
+
+
+def terms(asked: Wanted, limits: CallLimits | None = None) -> tuple[Any, ...]:
+    found = _terms(OFFERED, asked, limits or CallLimits())
+    return (
+        found.retail_fixed,
+        found.retail_per_output,
+        found.wholesale_fixed,
+        found.wholesale_per_output,
+        found.output_limit,
+        found.choices,
+        found.shrink_to,
+    )
+
+
+# --- The hold ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_covers_the_input_the_request_and_the_models_longest_answers() -> None:
+    assert terms(wanted(choices=3)) == (300 * 40 + 9_000, 400, 300 * 20 + 5_000, 200, 2_000, 3, 256)
+
+
+def test_a_named_limit_is_held_and_not_lowered() -> None:
+    assert terms(wanted(output_limit=70))[4:] == (70, 1, None)
+    assert terms(wanted(output_limit=9_000))[4:] == (2_000, 1, None)
+    assert terms(wanted(output_limit=70), CallLimits(shorten=True))[6] == 256
+
+
+def test_a_long_call_is_held_at_the_dearest_prices_it_can_meet_and_within_the_context() -> None:
+    assert terms(wanted(input_bound=501))[:2] == (501 * 80 + 9_000, 400)
+    assert terms(wanted(input_bound=500))[:2] == (500 * 40 + 9_000, 400)
+    assert terms(wanted(input_bound=5_000))[0] == 1_000 * 80 + 9_000
+
+
+def test_a_hold_names_wallets_period_and_overdraft() -> None:
+    account = replace(ACCOUNT, limit_nano=77, limit_reset="daily")
+    caller = make_caller(make_storefront(overdraft=5), account, now=3_600_000_000)
+    window = _window(caller)
+    request = _hold_request(caller, OFFERED, wanted(), window)
+    assert (request.wallet_id, request.reseller_wallet_id, request.overdraft, request.model) == (1, 2, 5, "gpt-test")
+    assert (window, request.key_limit, request.window_started_at) == (("key_1", 0), 77, 0)
+    assert _hold_request(make_caller(), OFFERED, wanted(), None).window_started_at == NO_WINDOW
+
+
+def test_a_key_calls_only_the_models_it_may() -> None:
+    storefront = make_storefront()
+    for allowed in ((), ("fast",), ("gpt-*",)):
+        assert find_model(storefront, replace(ACCOUNT, models=allowed), "fast") is OFFERED
+    with pytest.raises(ModelNotFound):
+        find_model(storefront, replace(ACCOUNT, models=("claude-*",)), "fast")
+    with pytest.raises(ModelNotFound):
+        find_model(storefront, ACCOUNT, "gpt-unknown")
+
+
+def test_no_more_calls_run_at_once_than_allowed() -> None:
+    caller = make_caller(make_storefront(limits=CallLimits(concurrent_requests=2)))
+    runtime: Any = SimpleNamespace(open_calls={"cus_1": 1}, token_buckets={})
+    check_rates(runtime, caller)
+    runtime.open_calls["cus_1"] = 2
+    with pytest.raises(RateLimited):
+        check_rates(runtime, caller)
+
+
+# --- The end ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_is_charged_each_level_with_its_one_request() -> None:
+    quantities = quantities_of(Usage(input_tokens=10, output_tokens=5))
+    assert quantities == {"input": 10, "output": 5, "request": 1}
+    spent = charges(OFFERED, ROUTE, quantities)
+    assert (spent.retail, spent.wholesale, spent.cost) == (12, 7, 2)
+
+
+def test_a_call_that_used_nothing_pays_nothing_not_even_the_request() -> None:
+    assert quantities_of(Usage()) == {}
+    ending = Ending(status="failed", http_status=502)
+    item = _item(make_job(), ending, Usage(), capped=False)
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (0, 0, 0)
+
+
+def test_an_estimate_is_charged_and_marked() -> None:
+    used = Usage(input_tokens=10, output_tokens=5)
+    for estimated, source in ((True, "estimated"), (False, "upstream")):
+        ending = Ending(status="cut", http_status=200, usage=used, estimated=estimated)
+        item = _item(make_job(), ending, used, capped=True)
+        assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (12, 7, 2)
+        row = item.usage
+        assert (row.usage_source, row.usage_capped, row.cost_version) == (source, True, "prc_cost")
+        assert (row.model, row.public_model, row.upstream_model) == ("fast", "gpt-test", "gpt-real")
+
+
+def test_usage_is_believed_up_to_the_limit_of_each_choice_asked_for() -> None:
+    job = make_job(choices=2)
+    assert believed(job, Usage(output_tokens=200)) == (Usage(output_tokens=200), False)
+    assert believed(job, Usage(output_tokens=201)) == (Usage(output_tokens=200), True)
+    reasoning = Usage(output_tokens=9_000, reasoning_tokens=9_000)
+    assert believed(job, reasoning)[0].output_tokens == 200 + 2 * OFFERED.max_output
+
+
+# --- The sweep --------------------------------------------------------------------------------------------------------
+
+ORPHAN = OrphanHold(
+    request_id="req_1",
+    tenant_id=1,
+    customer_id="cus_1",
+    wallet_id=1,
+    reseller_wallet_id=2,
+    key_id="key_1",
+    window_started_at=NO_WINDOW,
+    retail_version="prc_retail",
+    wholesale_version="prc_wholesale",
+    owner="own_dead",
+    epoch=4,
+    call='{"model":"fast","public_model":"gpt-test","dialect":"openai","stream":true}',
+    checkpoint=None,
+    created_at=0,
+)
+SEEN = CheckpointFacts(
+    upstream="emulator",
+    upstream_model="gpt-real",
+    cost_version="prc_cost",
+    usage=Usage(input_tokens=10, output_tokens=5),
+    attempts=1,
+    first_byte_ms=3,
+    delivered_characters=20,
+    tokenizer="o200k_base",
+)
+
+
+class _Connection:
+    """`async with db.read(…)` and `db.write(…)` of a database that is not there."""
+
+    def __init__(self, _scope: object) -> None:
+        pass
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class _Ledger:
+    owner = "own_me"
+    epoch = 1
+
+    def __init__(self) -> None:
+        self.items: list[Settle] = []
+
+    async def submit(self, item: Settle) -> None:
+        self.items.append(item)
+
+
+def swept(monkeypatch: pytest.MonkeyPatch, orphans: list[OrphanHold], own: list[OrphanHold]) -> list[Settle]:
+    """What the sweep submits, with `req_active` under way."""
+
+    async def nothing(*_: object) -> int:
+        return 0
+
+    async def found_orphans(*_: object) -> list[OrphanHold]:
+        return orphans
+
+    async def found_own(*_: object) -> list[OrphanHold]:
+        return own
+
+    async def found_lists(*_: object) -> dict[str, Any]:
+        lists = {"prc_retail": RETAIL, "prc_wholesale": WHOLESALE, "prc_cost": COST}
+        return {name: msgspec.to_builtins(prices) for name, prices in lists.items()}
+
+    monkeypatch.setattr(leases, "drop_stale", nothing)
+    monkeypatch.setattr(leases, "orphan_holds", found_orphans)
+    monkeypatch.setattr(leases, "open_holds", found_own)
+    monkeypatch.setattr(price_versions, "lists_of", found_lists)
+    ledger = _Ledger()
+    database = SimpleNamespace(read=_Connection, write=_Connection)
+    runtime: Any = SimpleNamespace(db=database, ledger=ledger, active={"req_active"})
+    assert asyncio.run(sweep.sweep(runtime)) == len(ledger.items)
+    return ledger.items
+
+
+def test_a_dead_processes_call_is_charged_what_its_checkpoint_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = msgspec.json.encode(SEEN).decode()
+    (item,) = swept(monkeypatch, [replace(ORPHAN, checkpoint=seen)], [])
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (12, 7, 2)
+    assert (item.owner, item.epoch, item.final_state) == ("own_dead", 4, "expired")
+    assert (item.usage.status, item.usage.usage_source, item.usage.cost_version) == ("cut", "estimated", "prc_cost")
+
+
+def test_a_dead_processes_call_without_a_checkpoint_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    (item,) = swept(monkeypatch, [ORPHAN], [])
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (0, 0, 0)
+    assert (item.usage.status, item.usage.cost_version, item.usage.quantities) == ("failed", None, "{}")
+
+
+def test_an_own_hold_is_swept_only_when_nobody_works_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = [replace(ORPHAN, request_id=name, owner="own_me", epoch=1) for name in ("req_active", "req_lost")]
+    assert [item.capture.request_id for item in swept(monkeypatch, [], own)] == ["req_lost"]
