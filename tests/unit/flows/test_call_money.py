@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -304,20 +305,26 @@ def swept(monkeypatch: pytest.MonkeyPatch, orphans: list[OrphanHold], own: list[
     async def found_orphans(*_: object) -> list[OrphanHold]:
         return orphans
 
-    async def found_own(*_: object) -> list[OrphanHold]:
-        return own
+    async def found_ids(*_: object) -> list[str]:
+        return [hold.request_id for hold in own]
+
+    async def found_own(_connection: object, _owner: str, request_ids: list[str]) -> list[OrphanHold]:
+        return [hold for hold in own if hold.request_id in request_ids]
 
     async def found_lists(*_: object) -> dict[str, Any]:
         lists = {"prc_retail": RETAIL, "prc_wholesale": WHOLESALE, "prc_cost": COST}
         return {name: msgspec.to_builtins(prices) for name, prices in lists.items()}
 
+    monkeypatch.setattr(leases, "be_brief", nothing)
     monkeypatch.setattr(leases, "drop_stale", nothing)
+    monkeypatch.setattr(leases, "open_ids", found_ids)
     monkeypatch.setattr(leases, "orphan_holds", found_orphans)
     monkeypatch.setattr(leases, "open_holds", found_own)
     monkeypatch.setattr(price_versions, "lists_of", found_lists)
     ledger = _Ledger()
     database = SimpleNamespace(read=_Connection, write=_Connection)
-    runtime: Any = SimpleNamespace(db=database, ledger=ledger, active={"req_active"})
+    lease = {"lease_gap": 0.0, "lease_renewed_at": time.monotonic()}
+    runtime: Any = SimpleNamespace(db=database, ledger=ledger, active={"req_active"}, **lease)
     assert asyncio.run(sweep.sweep(runtime)) == len(ledger.items)
     return ledger.items
 
