@@ -84,6 +84,12 @@ def _tokens(row: dict[str, Any]) -> str:
     return f"{read}/{row['output_tokens']}"
 
 
+def _in_force(total: dict[str, Any]) -> str | None:
+    """Since when the prices of a level applied, and from which length of the input they are."""
+    above = total["above_input"]
+    return total["effective_from"] if not above else f"{total['effective_from']}, above {above} input tokens"
+
+
 def _explained(document: dict[str, Any]) -> list[RenderableType]:
     lines, totals = document["lines"], document["totals"]
     plain = {name: value for name, value in document.items() if name not in {"lines", "totals", "matches"}}
@@ -95,8 +101,9 @@ def _explained(document: dict[str, Any]) -> list[RenderableType]:
         (level, total["price_version"], total["amount"], total["stored"], "yes" if total["matches"] else "NO")
         for level, total in totals.items()
     ]
+    dates = [(f"{level.capitalize()} prices from", _in_force(total)) for level, total in totals.items()]
     return [
-        facts([(name.replace("_", " ").capitalize(), value) for name, value in plain.items()]),
+        facts([*((name.replace("_", " ").capitalize(), value) for name, value in plain.items()), *dates]),
         table(["LEVEL", "CLASS", "QUANTITY>", "PRICE (USD)>", "AMOUNT>"], products, empty="Nothing was charged."),
         table(["LEVEL", "PRICE VERSION", "CHARGE>", "STORED>", "MATCHES"], sums, empty=""),
     ]

@@ -23,7 +23,8 @@ from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.flows.audit import AuditReport, audit
 from tests.support.databases import Databases
 from tests.support.ledger import Shop, add_customer, make_shop
-from tests.support.proof.model import LEVELS, LONG_CONTEXT, LONG_PRICES, PRICES, Outcome
+from tests.support.proof.model import Outcome
+from tests.support.proof.prices import publish
 
 T = TypeVar("T")
 Run = Callable[[], Awaitable[None]]
@@ -129,22 +130,11 @@ class World:
             self._stack.push_async_callback(self._close_writers)
             self.writers = [await self._new_writer(), await self._new_writer()]
         self._examples += 1
-        aurora = await make_shop(self.db, f"aurora{self._examples}")
-        lee = await add_customer(self.db, aurora, "lee@example.com")
-        boreal = await make_shop(self.db, f"boreal{self._examples}")
-        for shop in (aurora, boreal):
-            await self._price(shop)
-        return [aurora, lee, boreal]
-
-    async def _price(self, shop: Shop) -> None:
-        async with self.db.write(EVERY_TENANT) as connection:
-            for level in LEVELS:
-                tier = {"above_input": LONG_CONTEXT, "prices": dict(LONG_PRICES[level])}
-                await connection.execute(
-                    update(t.price_version)
-                    .where(t.price_version.c.id == getattr(shop, level))
-                    .values(prices={"prices": dict(PRICES[level]), "tiers": [tier]})
-                )
+        aurora, boreal = [
+            await publish(self.db, await make_shop(self.db, f"{slug}{self._examples}"), at=self._examples)
+            for slug in ("aurora", "boreal")
+        ]
+        return [aurora, await add_customer(self.db, aurora, "lee@example.com"), boreal]
 
     async def _new_writer(self) -> LedgerWriter:
         owner = new_owner()

@@ -150,6 +150,22 @@ def test_the_resellers_overdraft_counts_as_free() -> None:
     assert reseller.reserved == 60
 
 
+def test_a_refusal_names_the_least_that_the_call_would_need_and_what_was_short() -> None:
+    terms = HoldTerms(
+        retail_fixed=0,
+        retail_per_output=1_000,
+        wholesale_fixed=0,
+        wholesale_per_output=1_000,
+        output_limit=100,
+        shrink_to=256,
+    )
+    short = refused(place_hold(make_request(terms), make_wallet(99), [make_lot(99)], make_reseller(), None))
+    assert (short.reason, short.required, short.available, short.affordable_output) == ("credit", 100, 99, 99)
+    window = KeyWindow(key_id="key_1", started_at=0, limit=100)
+    short = refused(place_hold(make_request(terms), make_wallet(100), [make_lot(100)], make_reseller(99), window))
+    assert (short.reason, short.required, short.available) == ("wholesale", 100, 99)
+
+
 def test_what_other_calls_hold_is_free_neither_of_the_reseller_nor_of_the_key() -> None:
     window = KeyWindow(key_id="key_1", started_at=0, limit=100, spent=20, reserved=30)
     lots, reseller = [make_lot(100)], make_reseller(100)

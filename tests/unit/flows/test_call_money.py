@@ -86,6 +86,7 @@ def make_storefront(**changes: Any) -> Storefront:
         "overdraft": 0,
         "limits": CallLimits(),
         "models": {"fast": OFFERED},
+        "later": (),
         "settings": {},
         "packages": (),
         "later": {},
