@@ -309,6 +309,23 @@ def test_debt_is_not_paid_from_credit_that_has_run_out() -> None:
     assert (wallet.debt, lots[0].remaining) == (5, 10)
 
 
+def test_an_overage_takes_neither_expired_credit_nor_that_of_other_models() -> None:
+    wallet, reseller = make_wallet(30), make_reseller()
+    lots = [make_lot(10), make_lot(10, "lot_ended", expires_at=NOW + 1), make_lot(10, "lot_other", models=("o-*",))]
+    hold = placed(place_hold(make_request(fixed_terms(0)), wallet, lots, reseller, None))
+    capture(charge(hold, 10, at=NOW + 1), hold, wallet, lots, reseller, None)
+    assert [lot.remaining for lot in lots] == [0, 10, 10]
+    assert (wallet.balance, wallet.debt) == (20, 0)
+
+
+def test_a_correction_leaves_credit_alone_that_ends_in_its_moment() -> None:
+    wallet, lots = make_wallet(20), [make_lot(10, "lot_ended", expires_at=NOW), make_lot(10)]
+    assert available(wallet, lots, NOW) == 10
+    request = TakeBack(txn_id="txn_1", tenant_id=1, wallet_id=1, amount=10, at=NOW)
+    assert isinstance(take_back(request, wallet, lots), Posting)
+    assert [lot.clawed_back for lot in lots] == [0, 10]
+
+
 def test_credit_ends_in_the_moment_of_its_expiry() -> None:
     lots, wallet = [make_lot(10, "lot_a", expires_at=NOW), make_lot(10, "lot_b", expires_at=NOW + 1)], make_wallet(20)
     posting = expire_lots(wallet, lots, txn_prefix="txn_x_", tenant_id=1, at=NOW)

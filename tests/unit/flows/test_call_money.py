@@ -86,7 +86,6 @@ def make_storefront(**changes: Any) -> Storefront:
         "overdraft": 0,
         "limits": CallLimits(),
         "models": {"fast": OFFERED},
-        "later": (),
         "settings": {},
         "packages": (),
         "later": {},
