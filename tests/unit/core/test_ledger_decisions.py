@@ -166,6 +166,22 @@ def test_a_refusal_names_the_least_that_the_call_would_need_and_what_was_short()
     assert (short.reason, short.required, short.available) == ("wholesale", 100, 99)
 
 
+def test_a_shorter_answer_does_not_help_where_the_input_alone_is_not_covered() -> None:
+    for per_output in (0, 1_000):
+        terms = HoldTerms(
+            retail_fixed=50_000,
+            retail_per_output=per_output,
+            wholesale_fixed=0,
+            wholesale_per_output=0,
+            output_limit=100,
+            shrink_to=1,
+        )
+        assert terms.affordable(retail=49, wholesale=None) == -1
+        assert terms.affordable(retail=50, wholesale=None) == (0 if per_output else 100)
+        short = refused(place_hold(make_request(terms), make_wallet(49), [make_lot(49)], make_reseller(), None))
+        assert (short.reason, short.affordable_output) == ("credit", -1)
+
+
 def test_what_other_calls_hold_is_free_neither_of_the_reseller_nor_of_the_key() -> None:
     window = KeyWindow(key_id="key_1", started_at=0, limit=100, spent=20, reserved=30)
     lots, reseller = [make_lot(100)], make_reseller(100)
