@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core.months import Month, months, parse_month
@@ -129,12 +129,15 @@ async def begin_removal(connection: Connection, month: ArchivedMonth, span: Span
     names = ("retail_nano", "wholesale_nano", "cost_nano")
     values = {name: getattr(month, name) for name in ArchivedMonth.__struct_fields__}
     await connection.execute(insert(t.archive).values(**values, created_at=now))
-    sums = select(func.max(month.month), _u.tenant_id, func.count(), *(func.sum(_u[name]) for name in names)).where(
-        _u.id >= span.first, _u.id < span.end
+    wallet = func.coalesce(_h.reseller_wallet_id, 0)
+    sums = (
+        select(literal(month.month), wallet, _u.tenant_id, func.count(), *(func.sum(_u[name]) for name in names))
+        .outerjoin_from(t.usage_record, t.hold, _h.request_id == _u.id)
+        .where(_u.id >= span.first, _u.id < span.end)
+        .group_by(_h.reseller_wallet_id, _u.tenant_id)
     )
-    await connection.execute(
-        insert(t.archived_usage).from_select(["month", "tenant_id", "calls", *names], sums.group_by(_u.tenant_id))
-    )
+    columns = ["month", "reseller_wallet_id", "tenant_id", "calls", *names]
+    await connection.execute(insert(t.archived_usage).from_select(columns, sums))
     spent = (
         select(_h.key_id, _h.window_started_at, func.max(_h.tenant_id), func.sum(_u.retail_nano))
         .join(t.usage_record, _u.id == _h.request_id)

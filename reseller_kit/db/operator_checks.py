@@ -46,8 +46,8 @@ def checks(tenant_id: Scope, *, now: int, lease_us: int, first_id: str = "") -> 
         *_lots(tenant_id),
         *_resolutions(tenant_id, first_id),
         *_references(tenant_id),
-        *(_check(*found) for found in credit_checks(tenant_id)),
-        *share_checks(tenant_id),
+        *(_check(*found) for found in credit_checks(tenant_id, first_id)),
+        *share_checks(tenant_id, first_id),
     ]
 
 

@@ -24,13 +24,13 @@ Found = tuple[str, int, str, Rows]
 """Code, invariant, message, statement."""
 
 
-def credit_checks(tenant_id: int | None) -> list[Found]:
-    """Every check of this module."""
+def credit_checks(tenant_id: int | None, first_id: str = "") -> list[Found]:
+    """Every check of this module. Calls with ids before `first_id` are archived, with their holds."""
     return [
         *_reversals(tenant_id),
         *_clawbacks(tenant_id),
         *_refund_holds(tenant_id),
-        *_overages(tenant_id),
+        *_overages(tenant_id, first_id),
         *_vouchers(tenant_id),
     ]
 
@@ -99,11 +99,12 @@ def _refund_holds(tenant_id: int | None) -> list[Found]:
     ]
 
 
-def _overages(tenant_id: int | None) -> list[Found]:
+def _overages(tenant_id: int | None, first_id: str) -> list[Found]:
     joined = t.overage.outerjoin(t.hold, and_(h.request_id == g.request_id, h.tenant_id == g.tenant_id))
     joined = joined.outerjoin(t.usage_record, u.id == g.request_id)
     statement = select(g.request_id.label("ref")).select_from(joined)
     statement = statement.where(or_(h.request_id.is_(None), u.id.is_(None), u.retail_nano <= h.retail_nano))
+    statement = statement.where(g.request_id >= first_id)
     return [
         (
             "overage_without_charge",

@@ -11,25 +11,29 @@ from .operator_audit import Check, Rows, of_tenant
 
 _CODES_OF_CALLS: Final = ("call", "accrual")
 
-a, e, h, o, p, u, x = (
+a, e, h, o, p, u, w, x = (
     t.account.c,
     t.entry.c,
     t.hold.c,
     t.lot.c,
     t.payout.c,
     t.usage_record.c,
+    t.archived_usage.c,
     t.txn.c,
 )
 
 
-def share_checks(tenant_id: int | None) -> list[Check]:
-    """A share is its lots' accrued cash less its calls' wholesale, and what was paid in or out; payouts are posted."""
+def share_checks(tenant_id: int | None, first_id: str = "") -> list[Check]:
+    """A share is its lots' accrued cash less its calls' wholesale, and what was paid in or out; payouts are posted.
+
+    Of calls with ids before `first_id` there is only what their archives say.
+    """
     shares = a.kind == "reseller_accrual"
     cash = _posted(x.code == "accrual")
     accrued = _total(select(func.sum(o.accrued_nano)).where(o.tenant_id == a.tenant_id))
-    charged = _total(
-        select(func.sum(u.wholesale_nano)).join(t.hold, h.request_id == u.id).where(h.reseller_wallet_id == a.id)
-    )
+    live = select(func.sum(u.wholesale_nano)).join(t.hold, h.request_id == u.id)
+    charged = _total(live.where(h.reseller_wallet_id == a.id, u.id >= first_id))
+    charged += _total(select(func.sum(w.wholesale_nano)).where(w.reseller_wallet_id == a.id))
     due = accrued - charged + _posted(x.code.not_in(_CODES_OF_CALLS))
     lots = select(o.id.label("ref"), o.accrued_nano.label("found"), o.cash_nano.label("expected"))
     credited = select(a.id.label("ref"), cash.label("found"), accrued.label("expected"))

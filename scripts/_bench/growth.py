@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -193,14 +192,24 @@ def _audit(place: targets.Provisioned, found: Growth) -> None:
         tempfile.TemporaryFile() as said,
         subprocess.Popen(command, env=dict(place.operator.environment), stdout=said) as process,
     ):
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        # What wait4() tells begins with the memory of whoever started the process.
+        while process.poll() is None:
+            found.audit_peak_megabytes = _peak_megabytes(process.pid) or found.audit_peak_megabytes
+            time.sleep(0.05)
         said.seek(0)
         document = json.loads(said.read())
     found.audit_seconds = time.perf_counter() - began
-    found.audit_peak_megabytes = used.ru_maxrss / 1024
     if process.returncode or not document["ok"]:
         raise targets.WrongBooks(f"{found.backend}: the audit has findings: {document['findings'][:5]}")
+
+
+def _peak_megabytes(pid: int) -> float:
+    """The most memory that a process ever had; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 async def _size(db: Database) -> float:

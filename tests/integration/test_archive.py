@@ -6,19 +6,22 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import func, select
 
 from reseller_kit.core.errors import Conflict, InvalidRequest, NotFound
 from reseller_kit.core.ids import IdSource
 from reseller_kit.core.months import Month, month_of, parse_month
-from reseller_kit.db import operator_archive
+from reseller_kit.db import accounts, operator_archive
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
+from reseller_kit.db.ledger import GrantCredit
 from reseller_kit.db.rollups import SumFilter, sums
 from reseller_kit.flows import archive as flow
 from reseller_kit.flows import archive_files
@@ -227,6 +230,37 @@ async def test_calls_that_appear_meanwhile_stop_it(
     with pytest.raises(Conflict, match="changed"):
         await archive(db, await plan(db, KEPT), tmp_path)
     assert await count(db, "usage_record") == 7
+
+
+async def test_a_charge_beyond_its_hold_is_archived_with_it(db: Database, tmp_path: Path) -> None:
+    shop, _ = await make_calls(db)
+    async with open_ledger(db) as ledger:
+        placed = hold(shop, 10, 10, request_id=id_in(OLDER, 9))
+        await ledger.submit(placed)
+        await ledger.submit(altered(settle(shop, placed, {"input": 100}), created_at=OLDER.start_us))
+    assert await count(db, "overage") == 1
+    await archive(db, await plan(db, KEPT), tmp_path)
+    assert (await audit(db)).findings == []
+
+
+async def test_a_share_of_revenue_is_proven_with_its_archived_calls(db: Database, tmp_path: Path) -> None:
+    prepaid = await make_shop(db)
+    async with db.administer() as connection:
+        account = await accounts.reseller_accrual(connection, prepaid.tenant_id)
+    shop = replace(prepaid, reseller_wallet=account.wallet_id)
+    async with open_ledger(db) as ledger:
+        item = grant(shop, 100_000, cash=50_000, code="order")
+        await ledger.submit(GrantCredit(structs.replace(item.grant, kind="topup")))
+        for month in (OLDER, OLD, KEPT):
+            placed = hold(shop, 900, 600, request_id=id_in(month))
+            await ledger.submit(placed)
+            await ledger.submit(altered(settle(shop, placed, {"input": 100}), created_at=month.start_us))
+    assert (await audit(db)).ok
+    await archive(db, await plan(db, KEPT), tmp_path)
+    assert (await audit(db)).findings == []
+    async with db.administer() as connection:
+        await connection.exec_driver_sql("UPDATE archived_usage SET wholesale_nano = wholesale_nano + 1")
+    assert "share_differs" in {found["code"] for found in (await audit(db)).findings}
 
 
 async def test_explain_says_where_an_archived_call_is(db: Database, tmp_path: Path) -> None:

@@ -116,11 +116,12 @@ archived_usage = Table(
     "archived_usage",
     metadata,
     text_column("month"),
+    Column("reseller_wallet_id", BigInt, nullable=False),
     hot_tenant_column(),
     *(Column(name, BigInt, nullable=False) for name in ("calls", "retail_nano", "wholesale_nano", "cost_nano")),
-    PrimaryKeyConstraint("month", "tenant_id"),
+    PrimaryKeyConstraint("month", "reseller_wallet_id"),
 )
-"""What a tenant's archived usage records sum to, so that the books can be proven without them."""
+"""What archived usage records sum to, by the reseller's account that paid the wholesale."""
 
 archived_window = Table(
     "archived_window",

@@ -101,9 +101,10 @@ def _make_archives() -> None:
     op.create_table(
         "archived_usage",
         sa.Column("month", sa.Text(), nullable=False),
+        sa.Column("reseller_wallet_id", _big(), nullable=False),
         sa.Column("tenant_id", _big(), nullable=False),
         *(sa.Column(name, _big(), nullable=False) for name in ("calls", "retail_nano", "wholesale_nano", "cost_nano")),
-        sa.PrimaryKeyConstraint("month", "tenant_id", name=op.f("pk_archived_usage")),
+        sa.PrimaryKeyConstraint("month", "reseller_wallet_id", name=op.f("pk_archived_usage")),
     )
     op.create_table(
         "archived_window",
