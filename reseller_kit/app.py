@@ -13,7 +13,7 @@ from .core.storefront import UpstreamConfig
 from .db import schema
 from .db.engine import Database
 from .db.ledger import new_owner, open_writer
-from .flows import deliver, price_chores, rollup, sweep
+from .flows import deliver, lease, price_chores, rollup, sweep
 from .flows import snapshot as snapshots
 from .flows.deliver import Post
 from .flows.runtime import Runtime
@@ -61,6 +61,11 @@ class Application:
         if self._runtime is not None:
             self._runtime.draining = True
 
+    def end_calls(self) -> None:
+        """Tell the calls under way to end: what came so far is settled, and their clients are told."""
+        if self._runtime is not None:
+            self._runtime.end_calls()
+
     @property
     def busy(self) -> bool:
         """Whether calls are under way."""
@@ -107,9 +112,12 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         upstream_factory=make_upstream,
         access_log=AccessLog(settings.log),
     )
-    await sweep.take_lease(runtime)
+    await lease.take(runtime)
     await ledger.start()
     chores = [
+        asyncio.create_task(lease.keep(runtime), name="lease"),
+        asyncio.create_task(runtime.heartbeat.run(), name="heartbeat"),
+        asyncio.create_task(runtime.look_after_calls(), name="calls"),
         asyncio.create_task(sweep.keep(runtime), name="sweep"),
         asyncio.create_task(runtime.watch(), name="watch"),
         asyncio.create_task(price_chores.keep(db), name="prices"),
@@ -127,7 +135,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await ledger.close()
-        await sweep.give_back(runtime)
+        await lease.give_back(runtime)
         await runtime.close()
         await db.close()
         runtime.access_log.flush()

@@ -29,6 +29,7 @@ from ..web.connection import Connection, close_stalled
 from .workers import supervise
 
 _DRAIN_SECONDS: Final = 30
+_PATIENCE_SECONDS: Final = 25
 _DRAIN_POLL_SECONDS: Final = 0.05
 _CLOSE_SECONDS: Final = 5
 _KEEP_ALIVE_SECONDS: Final = 75
@@ -62,11 +63,18 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Go on listening while calls are finished, so that `/readyz` tells a balancer; then close."""
-        deadline = time.monotonic() + _DRAIN_SECONDS
+        began = time.monotonic()
+        await self._idle_by(began + _PATIENCE_SECONDS)
+        # What is left is told to end and settles; its clients read an error, not a torn connection.
+        self._application.end_calls()
+        await self._idle_by(began + _DRAIN_SECONDS)
+        await super().shutdown(sockets)
+
+    async def _idle_by(self, deadline: float) -> None:
+        """Wait until no call is under way, no longer than `deadline`."""
         # Polled: what it looks at changes with every call, and an event there would cost each of them.
         while self._application.busy and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110  # above
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
-        await super().shutdown(sockets)
 
 
 @click.command()

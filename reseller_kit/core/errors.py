@@ -9,6 +9,7 @@ KitError                        code, HTTP status, safe message, fix
 ├── NotFound                    404 not_found
 │   └── ModelNotFound           404 model_not_found
 ├── MethodNotAllowed            405 method_not_allowed
+├── RequestTimeout              408 request_timeout
 ├── Conflict                    409 conflict
 ├── Archived                    410 gone
 ├── RequestTooLarge             413 request_too_large
@@ -108,6 +109,13 @@ class MethodNotAllowed(KitError):
     def __init__(self, message: str, *, allow: str) -> None:
         super().__init__(message)
         self.allow = allow
+
+
+class RequestTimeout(KitError):
+    """The request did not arrive within its time. Nothing was done for it."""
+
+    code = "request_timeout"
+    status = 408
 
 
 class Conflict(KitError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -24,6 +24,8 @@ from . import scope as scopes
 from .scope import EVERY_TENANT, NO_TENANT, TenantScope
 
 __all__ = ["EVERY_TENANT", "NO_TENANT", "Backend", "Connection", "Database", "TenantScope", "now_us"]
+
+_CONNECT_SECONDS: Final = 5
 
 Backend = Literal["sqlite", "postgresql"]
 Connection: TypeAlias = AsyncConnection
@@ -41,7 +43,13 @@ class Database:
             self._reader = _sqlite_engine(self.url, writer=False)
             self._owner = self._writer
         else:
-            self._writer = create_async_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self._writer = create_async_engine(
+                self.url,
+                pool_size=8,
+                max_overflow=8,
+                pool_pre_ping=True,
+                connect_args={"timeout": _CONNECT_SECONDS},
+            )
             application_role.take_on_connect(self._writer)
             self._owner = create_async_engine(self.url, poolclass=NullPool)
             # All statements of one read see one moment, as they do on SQLite.

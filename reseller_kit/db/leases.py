@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 from msgspec import Struct
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import Select, delete, exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
 from .engine import now_us
+
+_BRIEF: Final = text("SET LOCAL idle_in_transaction_session_timeout = '2s'")
 
 
 class OrphanHold(Struct, frozen=True, kw_only=True):
@@ -29,6 +34,12 @@ class OrphanHold(Struct, frozen=True, kw_only=True):
     created_at: int
 
 
+async def be_brief(connection: AsyncConnection) -> None:
+    """Let PostgreSQL end this transaction should the process stand still in it: its locks hold up all who sweep."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_BRIEF)
+
+
 async def take(connection: AsyncConnection, owner: str, epoch: int, schema: str) -> None:
     """A new lease for `owner`, whose settles are stamped behind what the rollups may have taken in."""
     m = t.rollup_mark.c
@@ -48,30 +59,52 @@ async def renew(connection: AsyncConnection, owner: str, epoch: int) -> bool:
     return result.rowcount == 1
 
 
+async def begin_again(connection: AsyncConnection, owner: str, epoch: int, schema: str) -> int:
+    """A lease behind a lost one; its epoch, which is later than `epoch` and any that is on record."""
+    c = t.lease.c
+    known = (await connection.execute(select(c.epoch).where(c.owner == owner))).scalar_one_or_none()
+    await release(connection, owner)
+    later = max(epoch, known or 0) + 1
+    await take(connection, owner, later, schema)
+    return later
+
+
 async def release(connection: AsyncConnection, owner: str) -> None:
     """Give a lease back at a clean end."""
     await connection.execute(delete(t.lease).where(t.lease.c.owner == owner))
 
 
-async def drop_stale(connection: AsyncConnection, valid_us: int) -> int:
-    """Take away the leases that were not renewed for `valid_us`; how many."""
-    result = await connection.execute(delete(t.lease).where(t.lease.c.renewed_at < now_us() - valid_us))
-    return result.rowcount
+async def drop_stale(connection: AsyncConnection, judge: str, valid_us: int) -> int:
+    """Take away the leases that were not renewed for `valid_us`, all but that of `judge`; how many."""
+    c = t.lease.c
+    stale = delete(t.lease).where(c.renewed_at < now_us() - valid_us, c.owner != judge)
+    return (await connection.execute(stale)).rowcount
 
 
 async def orphan_holds(connection: AsyncConnection, limit: int) -> list[OrphanHold]:
     """The oldest open call holds that no living process owns."""
     h = t.hold.c
-    columns = [h[name] for name in OrphanHold.__struct_fields__]
     owned = exists().where(t.lease.c.owner == h.owner, t.lease.c.epoch == h.epoch)
-    statement = select(*columns).where(h.state == "open", h.kind == "call", ~owned)
-    rows = await connection.execute(statement.order_by(h.request_id).limit(limit))
-    return [OrphanHold(**row) for row in rows.mappings()]
-
-
-async def open_holds(connection: AsyncConnection, owner: str, before_us: int) -> list[OrphanHold]:
-    """Open holds of one owner that are older than `before_us`."""
-    h = t.hold.c
-    columns = [h[name] for name in OrphanHold.__struct_fields__]
-    statement = select(*columns).where(h.state == "open", h.kind == "call", h.owner == owner, h.created_at < before_us)
+    statement = _open_calls().where(~owned).order_by(h.request_id).limit(limit)
     return [OrphanHold(**row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def open_ids(connection: AsyncConnection, owner: str, before_us: int) -> list[str]:
+    """The calls of one owner's open holds that are older than `before_us`."""
+    h = t.hold.c
+    statement = select(h.request_id).where(
+        h.state == "open", h.kind == "call", h.owner == owner, h.created_at < before_us
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def open_holds(connection: AsyncConnection, owner: str, request_ids: Sequence[str]) -> list[OrphanHold]:
+    """Those of one owner's call holds that are open."""
+    h = t.hold.c
+    statement = _open_calls().where(h.owner == owner, h.request_id.in_(request_ids))
+    return [OrphanHold(**row) for row in (await connection.execute(statement)).mappings()]
+
+
+def _open_calls() -> Select[Any]:
+    h = t.hold.c
+    return select(*[h[name] for name in OrphanHold.__struct_fields__]).where(h.state == "open", h.kind == "call")

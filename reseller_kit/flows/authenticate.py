@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import Final
 
 from ..core import apikey
-from ..core.errors import AccountSuspended, Unauthenticated
+from ..core.errors import AccountSuspended, ServiceUnavailable, Unauthenticated
 from ..core.storefront import Storefront
 from ..db.authentication import KeyAccount, find_key
 from ..db.engine import Database
 from ..vault import key_hasher
 
 _MAX_KEYS: Final = 200_000
+_LOAD_SECONDS: Final = 5
 _UNKNOWN_KEY: Final = "The API key is not valid here. Check the key, or create a new one in your account."
 
 
@@ -58,13 +60,14 @@ async def authenticate(keys: KeyCache, storefront: Storefront, key: str | None, 
     """The account behind a key on this storefront; `now` in µs.
 
     Raises Unauthenticated for a key that is missing, malformed, unknown, revoked, expired or another tenant's, and
-    AccountSuspended for a suspended customer or a storefront that is not open.
+    AccountSuspended for a suspended customer or a storefront that is not open, or ServiceUnavailable when a key is not
+    in memory and the database does not answer.
     """
     if key is None:
         raise Unauthenticated("An API key is needed. Send it in the Authorization header: Bearer YOUR_KEY.")
     digest, account = keys.get(storefront.tenant_id, key)
     if account is None and apikey.is_well_formed(key):
-        account = await keys.load(storefront.tenant_id, digest)
+        account = await _load(keys, storefront.tenant_id, digest)
     if account is None or (account.expires_at is not None and account.expires_at <= now):
         raise Unauthenticated(_UNKNOWN_KEY)
     if not storefront.open:
@@ -72,3 +75,11 @@ async def authenticate(keys: KeyCache, storefront: Storefront, key: str | None, 
     if account.customer_status != "active":
         raise AccountSuspended("This account is suspended. Please contact support.")
     return account
+
+
+async def _load(keys: KeyCache, tenant_id: int, digest: bytes) -> KeyAccount | None:
+    try:
+        async with asyncio.timeout(_LOAD_SECONDS):
+            return await keys.load(tenant_id, digest)
+    except TimeoutError as error:
+        raise ServiceUnavailable("The service is not available right now. Please try again in a moment.") from error

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec.structs import astuple
 
@@ -22,12 +23,25 @@ from ..upstream.base import Upstream
 from ..vault import Vault
 from . import snapshot as snapshots
 from .authenticate import KeyCache
+from .heartbeat import Heartbeat
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
+_REFRESH_SECONDS: Final = 30
+_LOOK_SECONDS: Final = 1
 _MAX_BUCKETS: Final = 100_000
 
 UpstreamFactory = Callable[[UpstreamConfig], Upstream]
+
+
+class Answering(Protocol):
+    """A call that is being answered."""
+
+    def look(self, now: float) -> None:
+        """See to it, once a second; `now` by the monotonic clock."""
+
+    def end(self) -> None:
+        """Stop the answer; the client gets to read why."""
 
 
 class Runtime:
@@ -57,6 +71,12 @@ class Runtime:
         self.metrics.open_calls.set_function(lambda: len(self.active))
         self.request_buckets: dict[tuple[str, str], Bucket] = {}
         self.token_buckets: dict[str, Bucket] = {}
+        self.heartbeat = Heartbeat()
+        self.lease_renewed_at = time.monotonic()
+        self.lease_gap = 0.0
+        """Seconds between the last two renewals: whoever was away itself takes nobody for dead yet."""
+        self.answering: set[Answering] = set()
+        """API calls that are being answered, to be looked at each second and told to end when they must."""
         self.open_calls: dict[str, int] = {}
         """Calls under way by customer id."""
         self._factory = upstream_factory
@@ -85,6 +105,19 @@ class Runtime:
             self.request_buckets.clear()
         return self.request_buckets.setdefault((kind, ref), Bucket())
 
+    def end_calls(self) -> None:
+        """Tell every call that is being answered to end."""
+        for call in tuple(self.answering):
+            call.end()
+
+    async def look_after_calls(self) -> None:
+        """See to every call that is being answered once a second, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            for call in tuple(self.answering):
+                call.look(now)
+
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run work beside the request that began it; `finish_background` waits for it."""
         task = asyncio.create_task(work, name=name)
@@ -101,7 +134,8 @@ class Runtime:
         """Follow the database's revision for ever; a fault is logged and tried again."""
         while True:
             try:
-                await self.refresh()
+                async with asyncio.timeout(_REFRESH_SECONDS):
+                    await self.refresh()
             except asyncio.CancelledError:
                 raise
             except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did

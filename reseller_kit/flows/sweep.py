@@ -1,4 +1,4 @@
-"""Keeps this process's lease and resolves the holds of processes that died, exactly once each."""
+"""Resolves the holds of processes that died, and of this one's own calls that nobody works on, exactly once each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import logging
 import math
 import time
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -27,28 +28,23 @@ from .runtime import Runtime
 from .snapshot import price_list
 
 _log = logging.getLogger(__name__)
-_RENEW_SECONDS: Final = 1
+_SWEEP_SECONDS: Final = 0.5
+_PATIENCE_SECONDS: Final = 10
 _EXPIRE_SECONDS: Final = 60
-_FORGOTTEN_US: Final = 30_000_000
+_FORGOTTEN_US: Final = 2_000_000
 _AT_ONCE: Final = 200
 
 
-async def take_lease(runtime: Runtime) -> None:
-    """This process's first lease, under the writer's owner and epoch."""
-    async with runtime.db.write(NO_TENANT) as connection:
-        await leases.take(connection, runtime.ledger.owner, runtime.ledger.epoch, schema.head())
-
-
 async def keep(runtime: Runtime) -> None:
-    """Renew the lease each second for ever and sweep behind it.
+    """Sweep twice a second for ever.
 
     Once a minute expire credit, accrue its cash and look at resellers' balances. A fault is logged and tried again.
     """
     expired_at = -math.inf
     while True:
         try:
-            await _renew(runtime)
-            await sweep(runtime)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await sweep(runtime)
             if time.monotonic() - expired_at >= _EXPIRE_SECONDS:
                 await expire(runtime.db, runtime.ledger)
                 await accrue(runtime.db, runtime.ledger)
@@ -56,68 +52,98 @@ async def keep(runtime: Runtime) -> None:
                 expired_at = time.monotonic()
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did
-            _log.exception("the sweep failed; trying again")
-        await asyncio.sleep(_RENEW_SECONDS)
-
-
-async def give_back(runtime: Runtime) -> None:
-    """Drop the lease at a clean end."""
-    async with runtime.db.write(NO_TENANT) as connection:
-        await leases.release(connection, runtime.ledger.owner)
+        except Exception as error:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did
+            _log.error("the sweep failed; trying again (%r)", error)
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 async def sweep(runtime: Runtime) -> int:
     """Resolve the holds of dead owners, and this process's own that nobody works on; how many."""
     async with runtime.db.write(NO_TENANT) as connection:
-        await leases.drop_stale(connection, schema.LEASE_SECONDS * 1_000_000)
-    async with runtime.db.read(EVERY_TENANT) as connection:
-        orphans = await leases.orphan_holds(connection, _AT_ONCE)
-        own = await leases.open_holds(connection, runtime.ledger.owner, now_us() - _FORGOTTEN_US)
-    forgotten = [hold for hold in own if hold.request_id not in runtime.active]
-    resolved = 0
-    for hold in (*orphans, *forgotten):
-        resolved += await _resolve(runtime, hold)
+        await leases.be_brief(connection)
+        # Asked only now: the lock may have been waited for, and all leases have grown old meanwhile.
+        if _may_judge(runtime):
+            await leases.drop_stale(connection, runtime.ledger.owner, schema.LEASE_SECONDS * 1_000_000)
+    resolved = await _resolve(runtime, await _forgotten(runtime))
+    while True:
+        async with runtime.db.read(EVERY_TENANT) as connection:
+            orphans = await leases.orphan_holds(connection, _AT_ONCE)
+        ended = await _resolve(runtime, orphans)
+        resolved += ended
+        if not ended or len(orphans) < _AT_ONCE:
+            break
     if resolved:
         _log.warning("resolved %d holds that nobody worked on any more", resolved)
     return resolved
 
 
-async def _renew(runtime: Runtime) -> None:
-    ledger = runtime.ledger
-    async with runtime.db.write(NO_TENANT) as connection:
-        if await leases.renew(connection, ledger.owner, ledger.epoch):
-            return
-        # Another process took us for dead and resolves our holds; begin again under the next epoch.
-        await leases.take(connection, ledger.owner, ledger.epoch + 1, schema.head())
-    ledger.epoch += 1
-    _log.warning("the lease had run out; began epoch %d", ledger.epoch)
+def _may_judge(runtime: Runtime) -> bool:
+    """Whether this process kept its own lease without a gap.
+
+    Behind an outage, or a pause of its own, every lease looks old: whoever lived through it gets the time to renew.
+    """
+    since_renewal = time.monotonic() - runtime.lease_renewed_at
+    return max(runtime.lease_gap, since_renewal) < schema.LEASE_SECONDS
 
 
-async def _resolve(runtime: Runtime, hold: OrphanHold) -> int:
-    try:
-        item = await _settle_item(runtime, hold)
-        await runtime.ledger.submit(item)
-    except ServiceUnavailable:
+async def _forgotten(runtime: Runtime) -> list[OrphanHold]:
+    """Open holds of this process that no call of its works on, such as one that was refused while it was placed."""
+    owner = runtime.ledger.owner
+    async with runtime.db.read(EVERY_TENANT) as connection:
+        ids = await leases.open_ids(connection, owner, now_us() - _FORGOTTEN_US)
+        lost = [request_id for request_id in ids if request_id not in runtime.active]
+        return await leases.open_holds(connection, owner, lost[:_AT_ONCE]) if lost else []
+
+
+async def _resolve(runtime: Runtime, holds: list[OrphanHold]) -> int:
+    """Settle these holds together, so that they share commits; how many it was."""
+    if not holds:
         return 0
-    except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did
-        _log.exception("resolving the hold of %s failed", hold.request_id)
-        return 0
-    return 1
+    prices = await _prices(runtime, holds)
+    outcomes = await asyncio.gather(*(_settle(runtime, hold, prices) for hold in holds), return_exceptions=True)
+    for hold, outcome in zip(holds, outcomes, strict=True):
+        if isinstance(outcome, Exception) and not isinstance(outcome, ServiceUnavailable):
+            _log.error("resolving the hold of %s failed", hold.request_id, exc_info=outcome)
+    return sum(not isinstance(outcome, BaseException) for outcome in outcomes)
 
 
-async def _settle_item(runtime: Runtime, hold: OrphanHold) -> Settle:
+async def _settle(runtime: Runtime, hold: OrphanHold, prices: Mapping[str, Any]) -> None:
+    await runtime.ledger.submit(_settle_item(hold, prices))
+
+
+async def _prices(runtime: Runtime, holds: Iterable[OrphanHold]) -> dict[str, Any]:
+    """The price lists that these holds' checkpoints are charged by, by version."""
+    wanted: dict[int, set[str]] = {}
+    for hold in holds:
+        if (seen := _checkpoint(hold)) is not None:
+            wanted.setdefault(hold.tenant_id, set()).update(_versions(hold, seen))
+    found: dict[str, Any] = {}
+    if wanted:
+        async with runtime.db.read(EVERY_TENANT) as connection:
+            for tenant_id, ids in wanted.items():
+                found |= await price_versions.lists_of(connection, tenant_id, ids)
+    return found
+
+
+def _checkpoint(hold: OrphanHold) -> CheckpointFacts | None:
+    return None if hold.checkpoint is None else msgspec.json.decode(hold.checkpoint, type=CheckpointFacts)
+
+
+def _versions(hold: OrphanHold, seen: CheckpointFacts) -> tuple[str, str, str]:
+    return hold.retail_version, hold.wholesale_version, seen.cost_version
+
+
+def _settle_item(hold: OrphanHold, prices: Mapping[str, Any]) -> Settle:
     """From the last checkpoint, or void without one."""
     facts = msgspec.json.decode(hold.call, type=CallFacts)
-    seen = None if hold.checkpoint is None else msgspec.json.decode(hold.checkpoint, type=CheckpointFacts)
+    seen = _checkpoint(hold)
     usage = Usage() if seen is None else seen.usage
     at = now_us()
     retail = wholesale = cost = 0
     if seen is not None:
-        ids = (hold.retail_version, hold.wholesale_version, seen.cost_version)
-        async with runtime.db.read(hold.tenant_id) as connection:
-            lists = await price_versions.lists_of(connection, hold.tenant_id, ids)
-        retail, wholesale, cost = (pricing.charge(price_list(lists[name]), quantities_of(usage)) for name in ids)
+        quantities = quantities_of(usage)
+        lists = (price_list(prices[version]) for version in _versions(hold, seen))
+        retail, wholesale, cost = (pricing.charge(each, quantities) for each in lists)
     return Settle(
         capture=Capture(request_id=hold.request_id, retail=retail, wholesale=wholesale, cost=cost, at=at),
         usage=_usage_row(hold, facts, seen, usage, (retail, wholesale, cost), at),

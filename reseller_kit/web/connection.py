@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections as uvicorn serves them, with two guards that it lacks. Answers nothing itself."""
+"""HTTP/1.1 connections as uvicorn serves them, with the guards that it lacks. Answers nothing itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 STALL_SECONDS: Final = 30.0
+"""How long a request may be silent, and how long its head may take."""
+WHOLE_SECONDS: Final = 70.0
+BYTES_A_SECOND: Final = 16 * 1024
+"""A whole request has this long, and a second more for each 16 KiB: behind the gateway's own limit, which answers."""
 
 
 class Connection(HttpToolsProtocol):
@@ -18,23 +22,26 @@ class Connection(HttpToolsProtocol):
     3.2.2), and ASGI drops it. Where the two differ the target's host is added as a second Host, so that the one place
     that looks at hosts refuses the request.
 
-    A request that stops to arrive would be waited for without end; `close_stalled` ends it.
+    A request that stops to arrive, or drips, would be waited for without end; `close_stalled` ends it.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         """The client connected; its first request is awaited from now on."""
         super().connection_made(transport)
-        self._heard_at = self.loop.time()
-        self._receiving = True
+        self._heard_at = self._began_at = self.loop.time()
+        self._heard_bytes = 0
+        self._receiving = self._in_head = True
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
         self._heard_at = self.loop.time()
+        self._heard_bytes += len(data)
         super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Parser: a request begins."""
-        self._receiving = True
+        self._began_at, self._heard_bytes = self._heard_at, 0
+        self._receiving = self._in_head = True
         super().on_message_begin()
 
     def on_message_complete(self) -> None:
@@ -44,14 +51,21 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Parser: the head is whole."""
+        self._in_head = False
         if not self.url.startswith(b"/"):
             self._claim_host()
         super().on_headers_complete()
 
     def close_if_stalled(self, now: float) -> None:
-        """Close the connection when a request stopped to arrive in the middle; `now` by the loop's clock."""
-        if self._receiving and now - self._heard_at > STALL_SECONDS and not self._is_answering():
+        """Close the connection when a request stopped to arrive in the middle, or drips; `now` by the loop's clock."""
+        if self._receiving and self._is_too_late(now) and not self._is_answering():
             self.transport.close()
+
+    def _is_too_late(self, now: float) -> bool:
+        if now - self._heard_at > STALL_SECONDS:
+            return True
+        most = STALL_SECONDS if self._in_head else WHOLE_SECONDS + self._heard_bytes / BYTES_A_SECOND
+        return now - self._began_at > most
 
     def _is_answering(self) -> bool:
         """Whether an earlier or the present request is being answered, so that more of the client is not awaited."""

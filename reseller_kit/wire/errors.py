@@ -19,6 +19,7 @@ from ..core.errors import (
     MethodNotAllowed,
     NotFound,
     RateLimited,
+    RequestTimeout,
     RequestTooLarge,
     ServiceUnavailable,
     Unauthenticated,
@@ -29,6 +30,7 @@ Dialect = Literal["openai", "anthropic"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_RETRY: Final = (b"x-should-retry", b"false")
+_CLOSE: Final = (b"connection", b"close")
 _FINAL_STATUSES: Final = frozenset({401, 402, 403, 404})
 
 
@@ -54,6 +56,7 @@ _KINDS: Final[tuple[tuple[type[KitError], _Kind], ...]] = (
     (AccountSuspended, _Kind("permission_error", "permission_error")),
     (NotFound, _Kind("invalid_request_error", "not_found_error")),
     (RequestTooLarge, _Kind("invalid_request_error", "request_too_large")),
+    (RequestTimeout, _Kind("invalid_request_error", "timeout_error")),
     (InsufficientCredit, _Kind("insufficient_quota", "billing_error")),
     (RateLimited, _Kind("rate_limit_error", "rate_limit_error")),
     (ServiceUnavailable, _Kind("api_error", "overloaded_error")),
@@ -77,6 +80,9 @@ def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", r
         headers.append(_NO_RETRY)
     if isinstance(error, RateLimited):
         headers.append((b"retry-after", b"%d" % max(1, error.retry_after_seconds)))
+    if isinstance(error, RequestTimeout):
+        # The rest of the request may still be on its way: nothing else can follow on this connection.
+        headers.append(_CLOSE)
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allow.encode("latin-1", "replace")))
     return ErrorResponse(status, headers, _ENCODER.encode(_document(error, dialect, request_id)))

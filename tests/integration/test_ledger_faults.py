@@ -14,7 +14,7 @@ from reseller_kit.core.errors import ServiceUnavailable
 from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database
-from reseller_kit.db.ledger import Checkpoint, Item, Posted, Settled, postgres, sqlite
+from reseller_kit.db.ledger import Checkpoint, Item, Posted, Settled, postgres, sqlite, writer
 from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.flows.audit import audit
 from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
@@ -55,6 +55,38 @@ async def test_a_caller_that_left_before_its_hold_was_decided_gets_none(db: Data
         ending.cancel()
         await ledger.submit(hold(shop, 7))
     assert await wallet(db, shop.wallet_id) == (997, 7, 0)
+
+
+async def test_no_call_waits_for_its_hold_behind_a_database_that_does_not_answer(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_HOLD_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(writer, "_REFUSE_AGAIN_SECONDS", 0.05)
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+        ended = hold(shop, 5)
+        await ledger.submit(ended)
+        answers = asyncio.Event()
+
+        async def hangs(run: Callable[[], Awaitable[None]]) -> None:
+            await answers.wait()
+            await run()
+
+        fail_batches(ledger, hangs)
+        ending = ledger.submit(settle(shop, ended, {"input": 1}))
+        refused = [ledger.submit(hold(shop, 100))]
+        await asyncio.sleep(0.05)
+        refused.append(ledger.submit(hold(shop, 200)))
+        found = await asyncio.wait_for(outcomes(refused), 2)
+        found += await asyncio.wait_for(outcomes([ledger.submit(hold(shop, 300))]), 2)
+        assert all(isinstance(outcome, ServiceUnavailable) for outcome in found)
+        assert not ending.done()
+        answers.set()
+        assert isinstance(await ending, Settled)
+        assert isinstance(await ledger.submit(hold(shop, 7)), Hold)
+    # The one that was under way is held all the same; those behind it never were.
+    assert await wallet(db, shop.wallet_id) == (997, 107, 0)
 
 
 async def test_an_answer_lost_after_the_commit_is_found_again(db: Database) -> None:

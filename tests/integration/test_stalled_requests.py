@@ -56,12 +56,16 @@ async def received(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for piece in pieces:
+            if reader.at_eof():
+                break
             writer.write(piece)
             await asyncio.sleep(pause)
         async with asyncio.timeout(2):
             return await reader.read()
     except TimeoutError:
         return b"still open"
+    except ConnectionError:
+        return b""  # closed while something was still being sent
     finally:
         writer.close()
 
@@ -79,6 +83,19 @@ def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_request_that_stalls_is_ended(pieces: tuple[bytes, ...]) -> None:
     async with serving() as port:
         assert await received(port, *pieces) == b""
+
+
+async def test_a_head_that_drips_is_ended() -> None:
+    async with serving() as port:
+        drip = [b"GET /quick HTTP/1.1\r\n", *(b"x-%d: y\r\n" % n for n in range(20))]
+        assert await received(port, *drip, pause=0.1) == b""
+
+
+async def test_a_body_that_drips_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "WHOLE_SECONDS", 0.5)
+    async with serving() as port:
+        long = CLOSING.replace(b"length: 10", b"length: 100")
+        assert await received(port, long, *(b"x" for _ in range(20)), pause=0.1) == b""
 
 
 async def test_a_request_that_is_slow_but_arrives_is_served() -> None:

@@ -20,6 +20,8 @@ SCOPED = frozenset(metadata.tables) - UNSCOPED
 WITHOUT_TENANT = {
     "leases.orphan_holds": "the sweep resolves the holds of dead processes, which serve every tenant",
     "leases.open_holds": "a process looks after all of its own holds",
+    "leases.open_ids": "part of the same",
+    "leases._open_calls": "no query yet: orphan_holds and open_holds narrow it",
     "snapshot.read_all": "a process serves every tenant and picks one by the request's host",
     "snapshot._prices_in_force": "part of read_all",
     "rollup_sums.record_rows": "no query yet: rollups.sums adds the tenant, operator_rollups stands without",

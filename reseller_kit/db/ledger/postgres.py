@@ -149,7 +149,9 @@ _RECORDS: Final = {
     "usage_record": columns.USAGE_INSERT,
 }
 
-_TIMEOUT_SECONDS: Final = 10
+_TIMEOUT_SECONDS: Final = 5
+_ABANDONED_MS: Final = 2_000
+"""A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
 
 Connection: TypeAlias = Any
 """asyncpg ships no types; its connection is used by `fetch…` and `transaction` alone."""
@@ -197,8 +199,12 @@ class PostgresStore:
         if self._connection is None or self._connection.is_closed():
             self._connection = await application_role.connect(
                 self._dsn,
+                timeout=_TIMEOUT_SECONDS,
                 command_timeout=_TIMEOUT_SECONDS,
-                server_settings={"application_name": "reseller-kit ledger"},
+                server_settings={
+                    "application_name": "reseller-kit ledger",
+                    "idle_in_transaction_session_timeout": str(_ABANDONED_MS),
+                },
             )
             self._orders = {table: await _order(self._connection, table) for table in _RECORDS}
         return self._connection
@@ -245,7 +251,13 @@ class PostgresStore:
 
 
 def _is_lost(connection: Connection, error: Exception) -> bool:
-    broken = (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+    broken = (
+        ConnectionError,
+        TimeoutError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+    )
     return connection.is_closed() or isinstance(error, broken)
 
 

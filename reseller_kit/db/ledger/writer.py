@@ -17,12 +17,20 @@ from .store import OutcomeUnknown, Store
 
 _MAX_BATCH: Final = 256
 _MAX_PENDING: Final = 20_000
+_HOLD_WAIT_SECONDS: Final = 5.0
+_REFUSE_AGAIN_SECONDS: Final = 0.5
 _AWAY: Final = frozenset({"08", "25", "53", "55", "57", "58"})
 """SQLSTATE classes of a database that is not there for anyone: connection, read-only standby, out of resources, lock
 not to be had, shutting down, system error (PostgreSQL documentation, appendix A).
 """
 
 _Waiting = tuple[Item, "asyncio.Future[Outcome]"]
+
+
+class _Late:
+    """Whether a batch that the database has not answered in time is over."""
+
+    over = False
 
 
 class LedgerWriter:
@@ -58,8 +66,8 @@ class LedgerWriter:
 
         It raises a KitError that the decision raised, LedgerFault when the item can't be written, or
         ServiceUnavailable when the database is away; behind the last one the item may be durable all the same, and
-        may be submitted again. A hold whose caller cancelled before it was decided is not placed; anything else
-        that is cancelled is carried out without an answer.
+        may be submitted again. A hold waits five seconds at most, then it is refused. One whose caller cancelled, or
+        that was refused, before it was decided is not placed; anything else is carried out without an answer.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         if self._closing or len(self._pending) >= _MAX_PENDING:
@@ -85,7 +93,25 @@ class LedgerWriter:
                 waiting, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
                 waiting = [pair for pair in waiting if not _is_abandoned(*pair)]
                 if waiting:
-                    await self._commit(waiting)
+                    await self._commit_in_time(waiting)
+
+    async def _commit_in_time(self, waiting: list[_Waiting]) -> None:
+        """Commit however long it takes, but let no call wait for its hold behind a database that does not answer."""
+        loop = asyncio.get_running_loop()
+        overdue = loop.call_later(_HOLD_WAIT_SECONDS, self._refuse_holds, waiting, late := _Late())
+        try:
+            await self._commit(waiting)
+        finally:
+            overdue.cancel()
+            late.over = True
+
+    def _refuse_holds(self, waiting: list[_Waiting], late: _Late) -> None:
+        """Refuse the holds that wait, now and again until the batch is over. One may become durable all the same."""
+        if late.over:
+            return
+        holds = [pair for pair in (*waiting, *self._pending) if isinstance(pair[0], PlaceHold)]
+        _fail_all(holds, _unavailable(TimeoutError("the database does not answer")))
+        asyncio.get_running_loop().call_later(_REFUSE_AGAIN_SECONDS, self._refuse_holds, waiting, late)
 
     async def _commit(self, waiting: list[_Waiting], *, again: bool = False, last: bool = False) -> None:
         """Run one batch. `again`: it may be durable already; `last`: a single item that failed before."""
@@ -149,7 +175,7 @@ def _sqlstate(error: Exception) -> str:
 
 
 def _is_abandoned(item: Item, future: asyncio.Future[Outcome]) -> bool:
-    return future.cancelled() and isinstance(item, PlaceHold)
+    return future.done() and isinstance(item, PlaceHold)
 
 
 def _unwritable(error: Exception) -> LedgerFault:

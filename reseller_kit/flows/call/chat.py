@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol, cast
@@ -12,7 +11,7 @@ from msgspec import Struct
 
 from ...core.errors import KitError, UpstreamFailed, UpstreamRejected
 from ...core.usage import Usage
-from ...db.ledger import Checkpoint, LostLease
+from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
 from ...wire.openai_answer import Answer, read_answer
@@ -21,11 +20,11 @@ from ...wire.openai_stream import StreamTap
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import Attempts, first_byte, note_failure
-from .job import CheckpointFacts, Job, encode_json
-from .settle import Ending, believed, settle
+from .job import Job
+from .pulse import Pulse
+from .settle import Ending, settle
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-_CHECKPOINT_NS: Final = 1_000_000_000
 
 
 class PlainResult(Struct, frozen=True):
@@ -45,17 +44,26 @@ class Sink(Protocol):
         """Send bytes; returns when the connection takes more."""
 
     def on_gone(self, call: Callable[[], object]) -> None:
-        """Call this when the client leaves, at once if it has left; the latest one counts."""
+        """Call this when the client leaves or the call is told to end, at once if so; the latest one counts."""
 
     def gone(self) -> bool:
         """Whether the client has left."""
 
+    def unwanted(self) -> bool:
+        """Whether no answer is to be begun: the client has left, or the call was told to end."""
 
-async def answer_chat(runtime: Runtime, caller: Caller, call: ChatCall) -> PlainResult:
-    """A plain completion, settled. Raises a KitError when there is none; what was held is then released."""
+
+async def answer_chat(
+    runtime: Runtime, caller: Caller, call: ChatCall, *, on_answer: Callable[[], None]
+) -> PlainResult:
+    """A plain completion, settled. Raises a KitError when there is none; what was held is then released.
+
+    Until `on_answer` is called the task may be cancelled, which releases the hold; behind it the answer is paid for.
+    """
     job = await _admit(runtime, caller, call)
     try:
         answer = await _ask_plain(runtime, job, call)
+        on_answer()
         usage = await settle(runtime, job, _plain_ending(job, call, answer))
     except BaseException as error:
         await _settle_failed(runtime, job, error)
@@ -122,14 +130,14 @@ async def _ask_plain(runtime: Runtime, job: Job, call: ChatCall) -> Answer:
 
 async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Response | None:
     """The next route's answer; None when there is none, or when the client leaves, which ends the request upstream."""
-    if sink.gone():
+    if sink.unwanted():
         return None
     task = cast("asyncio.Task[object]", asyncio.current_task())
     sink.on_gone(task.cancel)
     try:
         return await attempts.next()
     except asyncio.CancelledError:
-        if not sink.gone() or task.uncancel():
+        if not sink.unwanted() or task.uncancel():
             raise
         return None
     finally:
@@ -166,19 +174,26 @@ async def _begin(job: Job, sink: Sink, held: bytes) -> None:
 
 
 async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response, tap: StreamTap, sink: Sink) -> None:
-    pulse = _Pulse(runtime, job, call, tap)
+    pulse = Pulse(runtime, job, call, tap)
     try:
         while not (tap.done or tap.error or sink.gone()):
+            pulse.beat()
             data = await response.chunk()
+            if runtime.heartbeat.doubtful():
+                # While this process stood still its hold may have become another's: give nothing more.
+                await runtime.heartbeat.confirmed()
+            if job.epoch != runtime.ledger.epoch:
+                break
             out = tap.feed(data) if data else tap.end()
             if out:
                 await sink.send(out)
             if not data:
                 break
-            pulse.beat()
     except UpstreamFailed as error:
         if not sink.gone():
             note_failure(job, error)
+    finally:
+        pulse.stop()
     if tap.error is not None:
         note_failure(job, tap.error)
     whole = _ended_well(call, tap)
@@ -188,53 +203,6 @@ async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response,
     except LostLease as error:
         end = tap.fail(error)
     await sink.send(end, last=True)
-
-
-class _Pulse:
-    """Writes a checkpoint of a running stream at most once a second; it joins the next group commit."""
-
-    def __init__(self, runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap) -> None:
-        self._runtime, self._job, self._call, self._tap = runtime, job, call, tap
-        self._last_ns = time.monotonic_ns()
-        self._input_tokens: int | None = None
-        self._counted = 0
-        self._output_tokens = 0
-
-    def beat(self) -> None:
-        """Note what was delivered, if a second has passed."""
-        now = time.monotonic_ns()
-        if now - self._last_ns < _CHECKPOINT_NS:
-            return
-        self._last_ns = now
-        job, route = self._job, self._job.route
-        if route is None:
-            return
-        usage, _ = believed(job, self._tap.usage or self._estimate())
-        facts = CheckpointFacts(
-            upstream=route.upstream,
-            upstream_model=route.upstream_model,
-            cost_version=route.cost.id,
-            usage=usage,
-            attempts=job.attempts,
-            first_byte_ms=job.first_byte_ms() or 0,
-            delivered_characters=self._tap.delivered_chars,
-            tokenizer=tokenizer_of(job.offered.model),
-        )
-        checkpoint = Checkpoint(job.request_id, job.storefront.tenant_id, encode_json(facts).decode())
-        future = self._runtime.ledger.submit(checkpoint)
-        # A checkpoint that fails is made good by the next one, or by the settle.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def _estimate(self) -> Usage:
-        """Tokens so far, counting only what is new; a piece's first token may belong to the one before it."""
-        model = self._job.offered.model
-        if self._input_tokens is None:
-            self._input_tokens = estimate_input(self._call, lambda text: count_text(model, text))
-        text = self._tap.estimate_text()
-        if len(text) > self._counted:
-            self._output_tokens += max(0, count_text(model, text[self._counted :]) - (self._counted > 0))
-            self._counted = len(text)
-        return Usage(input_tokens=self._input_tokens, output_tokens=self._output_tokens)
 
 
 def _ended_well(call: ChatCall, tap: StreamTap) -> bool:

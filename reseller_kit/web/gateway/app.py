@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,7 @@ from ..responses import JSON, Header, Receive, Send, respond
 from . import reads
 from .body import ClientGone, read_body
 from .paths import canonical, dialect_of
+from .plain import PlainCall
 from .stream import StreamSink
 
 _log = logging.getLogger(__name__)
@@ -138,12 +140,26 @@ class Gateway:
         )
         if call.stream:
             return await self._chat_stream(request, caller, call)
-        result = await calls.answer_chat(self._runtime, caller, call)
+        result = await self._plain_answer(request, caller, call)
         await respond(request.send, 200, [_JSON_HEADER, *_call_headers(result.job)], result.body)
         return 200
 
+    async def _plain_answer(
+        self, request: Request, caller: calls.Caller, call: openai_chat.ChatCall
+    ) -> calls.PlainResult:
+        answering = PlainCall(request.receive)
+        self._runtime.answering.add(answering)
+        try:
+            return await calls.answer_chat(self._runtime, caller, call, on_answer=answering.answered)
+        except asyncio.CancelledError as error:
+            answering.explain(error)
+        finally:
+            self._runtime.answering.discard(answering)
+            answering.close()
+
     async def _chat_stream(self, request: Request, caller: calls.Caller, call: openai_chat.ChatCall) -> int:
         sink = StreamSink(request.receive, request.send, _call_headers)
+        self._runtime.answering.add(sink)
         try:
             await calls.stream_chat(self._runtime, caller, call, sink)
         except KitError:
@@ -151,6 +167,7 @@ class Gateway:
                 raise
             _log.exception("%s: failed after the stream had begun", request.id)
         finally:
+            self._runtime.answering.discard(sink)
             sink.close()
         return 200
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
-from ...core.errors import InvalidRequest, RequestTooLarge
+from ...core.errors import InvalidRequest, RequestTimeout, RequestTooLarge
 from ..hosts import Headers
 from ..responses import Receive
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
-_IDLE_SECONDS: Final = 30
+IDLE_SECONDS: Final = 25.0
+"""Below what the connection's own guard waits for, so that a client reads why before it is cut off."""
+WHOLE_SECONDS: Final = 60.0
+BYTES_A_SECOND: Final = 16 * 1024
+"""A body has a minute, and a second more for each 16 KiB that came: slow lines are served, a drip is not."""
 
 
 class ClientGone(Exception):
@@ -18,7 +23,11 @@ class ClientGone(Exception):
 
 
 async def read_body(receive: Receive, headers: Headers, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body. Raises RequestTooLarge over `limit` bytes, InvalidRequest for one that stalls or is encoded."""
+    """The whole body.
+
+    Raises RequestTooLarge over `limit` bytes, RequestTimeout for one that stalls or drips, InvalidRequest for one that
+    is encoded.
+    """
     _check_headers(headers, limit)
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -28,12 +37,18 @@ async def read_body(receive: Receive, headers: Headers, limit: int = MAX_BODY_BY
         if len(body) > limit:
             raise _too_large(limit)
         return body
-    parts, size = [body], len(body)
+    return await _read_on(receive, body, limit)
+
+
+async def _read_on(receive: Receive, first: bytes, limit: int) -> bytes:
+    began_at = time.monotonic()
+    parts, size = [first], len(first)
     while True:
+        left = began_at + WHOLE_SECONDS + size / BYTES_A_SECOND - time.monotonic()
         try:
-            message = await asyncio.wait_for(receive(), _IDLE_SECONDS)
+            message = await asyncio.wait_for(receive(), max(0.0, min(IDLE_SECONDS, left)))
         except TimeoutError:
-            raise InvalidRequest("The request's body did not arrive in time.") from None
+            raise RequestTimeout("The request's body did not arrive in time. Please send it again.") from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         parts.append(message.get("body", b""))

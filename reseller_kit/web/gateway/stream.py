@@ -22,6 +22,7 @@ class StreamSink:
         self._send = send
         self._headers = headers
         self._gone = False
+        self._ending = False
         self._on_gone: Callable[[], object] | None = None
         self._watch = asyncio.get_running_loop().create_task(self._wait(receive))
         self.started = False
@@ -31,11 +32,25 @@ class StreamSink:
         """Whether the client has left."""
         return self._gone
 
+    def unwanted(self) -> bool:
+        """Whether no answer is to be begun: the client has left, or the call was told to end."""
+        return self._gone or self._ending
+
     def on_gone(self, call: Callable[[], object]) -> None:
-        """Call this when the client leaves, at once if it has left; the latest one counts."""
+        """Call this when the client leaves or the call is told to end, at once if so; the latest one counts."""
         self._on_gone = call
-        if self._gone:
+        if self._gone or self._ending:
             call()
+
+    def end(self) -> None:
+        """Stop the answer; the client gets to read why."""
+        if not self.finished and not self._ending:
+            self._ending = True
+            if self._on_gone is not None:
+                self._on_gone()
+
+    def look(self, now: float) -> None:
+        """Nothing to do: `_wait` notices at once when the client leaves."""
 
     async def start(self, job: Job) -> None:
         """Send status and headers."""

@@ -1,0 +1,64 @@
+"""Stands by while a plain call is answered: ends it when its client left long ago, or when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final, NoReturn, cast
+
+from ...core.errors import ServiceUnavailable
+from ..responses import Receive
+from .body import ClientGone
+
+ABANDONED_SECONDS: Final = 60.0
+_UNWATCHED_SECONDS: Final = 1.0
+"""Most calls are over before; only longer ones are worth a task that watches for their client."""
+
+
+class PlainCall:
+    """The current task's plain call. Ended early, its task is cancelled, which settles it; `explain` says why."""
+
+    def __init__(self, receive: Receive, *, abandoned_seconds: float = ABANDONED_SECONDS) -> None:
+        self._receive = receive
+        self._abandoned_seconds = abandoned_seconds
+        self._began_at = time.monotonic()
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._watch: asyncio.Task[None] | None = None
+        self._left_at: float | None = None
+        self._answered = self._ended = False
+
+    def look(self, now: float) -> None:
+        """End the call if its client has been gone for too long; `now` by the monotonic clock."""
+        if self._left_at is not None:
+            if now - self._left_at >= self._abandoned_seconds:
+                self.end()
+        elif self._watch is None and now - self._began_at >= _UNWATCHED_SECONDS:
+            self._watch = asyncio.get_running_loop().create_task(self._wait())
+
+    def answered(self) -> None:
+        """The whole answer has come and is about to be paid for: too late to end the call."""
+        self._answered = True
+
+    def end(self) -> None:
+        """Stop the answer; the client gets to read why."""
+        if not (self._ended or self._answered):
+            self._ended = True
+            self._task.cancel()
+
+    def close(self) -> None:
+        """The call is over."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def explain(self, error: asyncio.CancelledError) -> NoReturn:
+        """Raise what the cancellation means: ClientGone, ServiceUnavailable, or itself if it is not ours."""
+        if not self._ended or self._task.uncancel():
+            raise error
+        if self._left_at is not None:
+            raise ClientGone from None
+        raise ServiceUnavailable("The service is restarting. Please try again in a moment.") from None
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._left_at = time.monotonic()

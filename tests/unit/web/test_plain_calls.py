@@ -1,0 +1,96 @@
+"""A plain call whose client left is read on for a while, then ended; one that is told to end says so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from reseller_kit.core.errors import ServiceUnavailable
+from reseller_kit.web.gateway.body import ClientGone
+from reseller_kit.web.gateway.plain import PlainCall
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+def client(leaves: asyncio.Event) -> Receive:
+    async def receive() -> dict[str, Any]:
+        await leaves.wait()
+        return {"type": "http.disconnect"}
+
+    return receive
+
+
+async def answer(receive: Receive, made: list[PlainCall], *, work: float = 30.0, paid: bool = False) -> str:
+    """As the gateway runs a plain call."""
+    call = PlainCall(receive, abandoned_seconds=60)
+    made.append(call)
+    try:
+        if paid:
+            call.answered()
+        await asyncio.sleep(work)
+    except asyncio.CancelledError as error:
+        call.explain(error)
+    finally:
+        call.close()
+    return "answered"
+
+
+async def begun(leaves: asyncio.Event, **options: Any) -> tuple[asyncio.Task[str], PlainCall]:
+    made: list[PlainCall] = []
+    task = asyncio.create_task(answer(client(leaves), made, **options))
+    await asyncio.sleep(0)
+    return task, made[0]
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_client_that_left_is_answered_for_a_minute() -> None:
+    leaves = asyncio.Event()
+    task, call = await begun(leaves)
+    now = time.monotonic()
+    call.look(now + 2)
+    leaves.set()
+    await settled()
+    call.look(now + 59)
+    await settled()
+    assert not task.done()
+    call.look(now + 61)
+    with pytest.raises(ClientGone):
+        await task
+
+
+async def test_a_client_that_waits_is_waited_for() -> None:
+    task, call = await begun(asyncio.Event(), work=0.05)
+    now = time.monotonic()
+    for seconds in (2, 100, 1000):
+        call.look(now + seconds)
+        await settled()
+    assert await task == "answered"
+
+
+async def test_a_call_that_is_told_to_end_tells_its_client() -> None:
+    task, call = await begun(asyncio.Event())
+    call.end()
+    call.end()
+    with pytest.raises(ServiceUnavailable):
+        await task
+
+
+async def test_an_answer_that_is_being_paid_for_is_given() -> None:
+    task, call = await begun(asyncio.Event(), work=0.05, paid=True)
+    call.end()
+    assert await task == "answered"
+
+
+async def test_a_cancellation_from_elsewhere_stays_one() -> None:
+    task, _ = await begun(asyncio.Event())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
