@@ -47,6 +47,8 @@ class Directives(msgspec.Struct, frozen=True):
     delay: float = 0.0
     pace: float = 0.0
     slow: bool = False
+    drip: float = 0.0
+    silence: float = 0.0
 
     @property
     def fault(self) -> str:

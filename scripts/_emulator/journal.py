@@ -17,7 +17,10 @@ _JSON: Final = msgspec.json.Encoder()
 
 
 class Line(msgspec.Struct, kw_only=True):
-    """One answered request. `usage` is what was reported, `true_usage` what the rule counts."""
+    """One answered request. `usage` is what was reported, `true_usage` what the rule counts.
+
+    `timeline`: seconds since 1970 at which each delta of a stream was sent, kept only where the emulator was asked to.
+    """
 
     n: int = 0
     time: str
@@ -41,6 +44,7 @@ class Line(msgspec.Struct, kw_only=True):
     finished: bool = False
     fault: str = ""
     seconds: float = 0.0
+    timeline: list[float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Journal:

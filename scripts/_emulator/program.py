@@ -51,5 +51,6 @@ def _factory(arguments: argparse.Namespace, journal: Journal) -> Callable[[], as
         models=tuple(arguments.model) or answers.DEFAULT_MODELS,
         api_keys=frozenset(arguments.api_key),
         always=directives.parse(arguments.always, directives.Directives()),
+        timeline=arguments.timeline,
     )
     return functools.partial(Emulator, options, journal)

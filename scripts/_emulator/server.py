@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from scripts._emulator.directives import BadRequest, ChatRequest, Counts, Direct
 from scripts._emulator.journal import Journal, Line, clock, now
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+DRIP_BYTES: Final = 16
 _KEPT_HEADERS: Final = frozenset({"accept", "content-type", "user-agent", "accept-encoding"})
 _ORDINARY: Final = Directives()
 _ABOUT: Final = (
@@ -36,6 +38,7 @@ class Options:
     models: tuple[str, ...]
     api_keys: frozenset[str]
     always: Directives
+    timeline: bool = False
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Plan:
     close: bool = False
     started: float = 0.0
     counted_events: int = 0
+    silent_before: int = 0
 
 
 class Emulator(asyncio.Protocol):
@@ -155,11 +159,13 @@ class Emulator(asyncio.Protocol):
         """Send an answer; yields how long to wait before going on."""
         directives = plan.directives
         yield directives.delay
-        pace = directives.pace_seconds
+        pace = directives.pace_seconds or (0.0 if plan.line.stream else directives.drip)
         if pace:
             for position, (piece, deltas) in enumerate(plan.pieces):
                 if position > 1:
                     yield pace
+                if position == plan.silent_before:
+                    yield directives.silence
                 self._transport.write(piece)
                 self._note(plan, position, deltas)
         elif plan.pieces:
@@ -184,6 +190,8 @@ class Emulator(asyncio.Protocol):
         if plan.line.stream and 0 < position <= plan.counted_events:
             plan.line.events += 1
         plan.line.delivered_tokens += deltas
+        if deltas and plan.line.timeline is not msgspec.UNSET:
+            plan.line.timeline.append(time.time())
 
     def _take_down(self, plan: Plan, *, finished: bool) -> None:
         plan.line.finished = finished
@@ -244,6 +252,8 @@ def _chat(http: Request, line: Line, options: Options) -> Plan:
     counts = count(request, directives)
     line.status, line.served_model = 200, answers.dated(request.model)
     line.true_usage = answers.usage_object(counts, request.n or 1)
+    if options.timeline:
+        line.timeline = []
     if request.stream:
         return _stream(request, directives, counts, line)
     return _plain(request, directives, counts, line)
@@ -257,11 +267,12 @@ def _plain(request: ChatRequest, directives: Directives, counts: Counts, line: L
         return Plan(line, [(head, 0)], directives, reset=True)
     if directives.cut is not None:
         return Plan(line, [(head, 0), (body[: directives.cut], 0)], directives, close=True)
+    pieces = [body] if not directives.drip else [body[n : n + DRIP_BYTES] for n in range(0, len(body), DRIP_BYTES)]
     if not error:
         line.delivered_tokens = counts.visible * (request.n or 1)
         if not directives.no_usage:
             line.usage = answers.usage_object(counts, request.n or 1, directives)
-    return Plan(line, [(head, 0), (body, 0)], directives)
+    return Plan(line, [(head, 0), *((piece, 0) for piece in pieces)], directives)
 
 
 def _stream(request: ChatRequest, directives: Directives, counts: Counts, line: Line) -> Plan:
@@ -277,7 +288,11 @@ def _stream(request: ChatRequest, directives: Directives, counts: Counts, line: 
         return Plan(line, pieces, directives, close=True, counted_events=len(pieces))
     elif line.include_usage and not directives.no_usage:
         line.usage = answers.usage_object(counts, request.n or 1, directives)
-    return Plan(line, [*pieces, (b"0\r\n\r\n", 0)], directives, counted_events=len(pieces) - 1)
+    # The deltas, then what follows them: the finish of the last choice, usage, the end.
+    last_delta = max((position for position, (_, deltas) in enumerate(pieces) if deltas), default=0)
+    plan = Plan(line, [*pieces, (b"0\r\n\r\n", 0)], directives, counted_events=len(pieces) - 1)
+    plan.silent_before = last_delta + 1 if directives.silence else 0
+    return plan
 
 
 def _document(line: Line, body: bytes, content_type: str) -> Plan:

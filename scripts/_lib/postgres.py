@@ -55,12 +55,45 @@ class Server:
         return f"{driver}://postgres@127.0.0.1:{self.port}/{database}"
 
 
+class Cluster:
+    """A server that can be ended in any way and started again, with the same data on the same port."""
+
+    def __init__(self, programs: Path, data: Path, as_user: str | None, *, durable: bool) -> None:
+        self._programs, self._data, self._as_user, self._durable = programs, data, as_user, durable
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def server(self) -> Server:
+        """The server as it runs now."""
+        if self._process is None:
+            raise PostgresUnavailable("the server does not run")
+        return Server(port=self._port, pid=self._process.pid)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers. Raises PostgresUnavailable."""
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        self._process = _start(self._programs, self._data, self._port, self._as_user, durable=self._durable)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT is "fast" and ends sessions first, SIGQUIT is "immediate" and ends like a crash."""
+        if self._process is not None:
+            stop(self._process, number=number)
+
+
 @contextmanager
 def running_server(*, durable: bool = False) -> Iterator[Server]:
     """Start a server in a fresh temporary directory; stop it and remove all of it at the end.
 
     `durable` keeps fsync on, for measurements. Raises PostgresUnavailable.
     """
+    with running_cluster(durable=durable) as cluster:
+        yield cluster.server
+
+
+@contextmanager
+def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """As `running_server`, for a test that ends the server and starts it again."""
     as_user = "nobody" if os.geteuid() == 0 else None
     base = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if as_user else None))  # noqa: S108  # nobody must reach it
     try:
@@ -70,11 +103,13 @@ def running_server(*, durable: bool = False) -> Iterator[Server]:
         if as_user:
             base.chmod(0o755)
             os.chown(data, pwd.getpwnam(as_user).pw_uid, -1)
-        process, port = _start(programs, data, as_user, durable=durable)
+        _make(programs, data, as_user)
+        cluster = Cluster(programs, data, as_user, durable=durable)
         try:
-            yield Server(port=port, pid=process.pid)
+            cluster.start()
+            yield cluster
         finally:
-            stop(process, number=signal.SIGINT)  # "fast": ends sessions, then itself
+            cluster.stop()
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
@@ -108,34 +143,38 @@ def _open_to_all(root: Path) -> None:
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 
 
-def _start(programs: Path, data: Path, as_user: str | None, *, durable: bool) -> tuple[subprocess.Popen[bytes], int]:
+def _options(data: Path, as_user: str | None) -> dict[str, Any]:
     identity: dict[str, Any] = {}
     if as_user:
         entry = pwd.getpwnam(as_user)
         identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    options: dict[str, Any] = {"cwd": data, "env": _environment(data), "stdin": subprocess.DEVNULL, **identity}
+    return {"cwd": data, "env": _environment(data), "stdin": subprocess.DEVNULL, **identity}
+
+
+def _make(programs: Path, data: Path, as_user: str | None) -> None:
     flags = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-    made = subprocess.run(
-        [programs / "initdb", "-D", data, *flags], capture_output=True, text=True, check=False, **options
-    )
+    command: list[str | Path] = [programs / "initdb", "-D", data, *flags]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, **_options(data, as_user))
     if made.returncode:
         raise PostgresUnavailable(f"initdb failed:\n{made.stdout}{made.stderr}")
-    port = free_port()
+
+
+def _start(programs: Path, data: Path, port: int, as_user: str | None, *, durable: bool) -> subprocess.Popen[bytes]:
     settings = (*_SETTINGS, f"port={port}", *(() if durable else FAST_AND_FORGETFUL))
     log_path = data / "server.log"
-    with log_path.open("wb") as log:
+    with log_path.open("ab") as log:
         process = subprocess.Popen(
             bound_to_parent([programs / "postgres", "-D", data, *(part for item in settings for part in ("-c", item))]),
             stdout=log,
             stderr=subprocess.STDOUT,
-            **options,
+            **_options(data, as_user),
         )
     try:
         _wait_until_ready(process, data)
     except PostgresUnavailable as error:
         stop(process, number=signal.SIGINT)
         raise PostgresUnavailable(f"{error}:\n{log_path.read_text(errors='replace')}") from None
-    return process, port
+    return process
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], data: Path) -> None:

@@ -30,11 +30,15 @@ _PRINTING: Final = threading.Lock()
 
 @dataclass(frozen=True)
 class Stage:
-    """One program to run from the repository's root. `tests`: it is pytest, and its tests count."""
+    """One program to run from the repository's root. `tests`: it is pytest, and its tests count.
+
+    It is ended after `seconds`.
+    """
 
     name: str
     command: tuple[str, ...]
     tests: bool = False
+    seconds: int = STAGE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def _run(stage: Stage, running: set[int]) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="stage-", dir=_memory()) as scratch:
         report = Path(scratch) / "report.xml"
         options = (f"--basetemp={scratch}/tests", f"--junitxml={report}") if stage.tests else ()
-        code, output = _communicate([*stage.command, *options], running)
+        code, output = _communicate([*stage.command, *options], running, stage.seconds)
         tally = _read_report(report) if stage.tests else Tally()
     ok = code == 0 and not tally.failed
     if not ok and not tally.failed:
@@ -101,7 +105,7 @@ def _run(stage: Stage, running: set[int]) -> Outcome:
     return outcome
 
 
-def _communicate(command: Sequence[str], running: set[int]) -> tuple[int, str]:
+def _communicate(command: Sequence[str], running: set[int], seconds: int) -> tuple[int, str]:
     """Exit code and output. A stage that takes too long is ended with everything that it started."""
     process = subprocess.Popen(
         command,
@@ -115,12 +119,12 @@ def _communicate(command: Sequence[str], running: set[int]) -> tuple[int, str]:
     )
     running.add(process.pid)
     try:
-        output, _ = process.communicate(timeout=STAGE_SECONDS)
+        output, _ = process.communicate(timeout=seconds)
         return process.returncode, output
     except subprocess.TimeoutExpired:
         _signal_group(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
-        return 124, f"{output}\nended after {STAGE_SECONDS} s"
+        return 124, f"{output}\nended after {seconds} s"
     finally:
         running.discard(process.pid)
 

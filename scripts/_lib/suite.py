@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ PROGRAMS: Final = {
     "browser": (("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "chromium"),
     "node": (("node", "nodejs"), "nodejs"),
 }
+LONG_STAGE_SECONDS: Final = 90 * 60
 _BIN: Final = VENV / "bin"
 
 
@@ -45,6 +47,7 @@ def test_stages(mode: str, left_out: frozenset[str]) -> list[Stage]:
         ]
     stages = [
         _pytest("postgres", "tests/integration", "tests/e2e", marks=[*marks, "postgres"]),
+        _pytest("faults", "tests/faults", marks=marks),
         _pytest("sqlite", "tests/integration", marks=[*marks, "not postgres"]),
         _pytest("e2e", "tests/e2e", marks=[*marks, "not postgres"]),
         _pytest("browser", "tests/browser", marks=marks),
@@ -56,7 +59,7 @@ def test_stages(mode: str, left_out: frozenset[str]) -> list[Stage]:
 def long_stages(left_out: frozenset[str]) -> list[Stage]:
     """What only a full run does, alone on the machine because it measures."""
     marks = ["slow", *(f"not {tool}" for tool in TOOLS if tool in left_out)]
-    stages = [_pytest("slow", "tests", marks=marks)]
+    stages = [replace(_pytest("slow", "tests", marks=marks), seconds=LONG_STAGE_SECONDS)]
     bench = ROOT / "scripts" / "bench"
     if bench.exists() and "--check" in bench.read_text(encoding="utf-8"):
         stages.append(Stage("bench", (str(_BIN / "python"), str(bench), "--check")))

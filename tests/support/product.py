@@ -13,7 +13,7 @@ import string
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -258,12 +258,12 @@ def open_shop(folder: Path, database_url: str | None = None, *, workers: int = 1
 
 @contextmanager
 def prepared_shop(
-    folder: Path, database_url: str | None = None
+    folder: Path, database_url: str | None = None, *, emulator_options: Sequence[str] = ()
 ) -> Iterator[Callable[[int], contextlib.AbstractContextManager[Shop]]]:
     """Storefronts that are applied and not served yet: calling the result starts a server with that many processes."""
     with ExitStack() as stack:
-        first = stack.enter_context(emulator(folder, "--name", "mainspring"))
-        second = stack.enter_context(emulator(folder, "--name", "sparewheel"))
+        first = stack.enter_context(emulator(folder, "--name", "mainspring", *emulator_options))
+        second = stack.enter_context(emulator(folder, "--name", "sparewheel", *emulator_options))
         raw = stack.enter_context(raw_upstream())
         http = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
         installation = make_installation(folder, database_url, **SECRETS)

@@ -1,0 +1,105 @@
+"""PostgreSQL restarts, crashes, drops its sessions or stands still: nothing free, nothing twice, no call upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from scripts._lib.postgres import Cluster, running_cluster
+from tests.support.crowd import Crowd
+from tests.support.outage import live_through
+from tests.support.product import Shop, prepared_shop
+from tests.support.verdict import judge
+
+Serve = Callable[[int], AbstractContextManager[Shop]]
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A server of this file's own, with durable commits: what it confirmed must outlive a crash."""
+    with running_cluster(durable=True) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def serve(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    folder = tmp_path_factory.mktemp("house-cluster")
+    with prepared_shop(folder, cluster.server.url(), emulator_options=("--timeline",)) as made:
+        yield made
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "mode",
+    [pytest.param(signal.SIGINT, marks=pytest.mark.slow, id="fast"), pytest.param(signal.SIGQUIT, id="immediate")],
+)
+def test_the_server_is_restarted(serve: Serve, callers: Crowd, cluster: Cluster, mode: signal.Signals) -> None:
+    @contextmanager
+    def restarting(_shop: Shop) -> Iterator[None]:
+        cluster.stop(mode)
+        try:
+            yield
+        finally:
+            cluster.start()
+
+    with serve(1) as shop:
+        live_through(shop, callers, restarting, seconds=5)
+
+
+@pytest.mark.slow
+def test_the_server_stands_still(serve: Serve, callers: Crowd, cluster: Cluster) -> None:
+    @contextmanager
+    def standing_still(_shop: Shop) -> Iterator[None]:
+        pid = cluster.server.pid
+        processes = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+
+    with serve(1) as shop:
+        live_through(shop, callers, standing_still, seconds=10)
+
+
+@pytest.mark.slow
+def test_the_administrator_ends_every_session(serve: Serve, callers: Crowd, cluster: Cluster) -> None:
+    with serve(1) as shop:
+        port = shop.server.port
+        customers = [shop.customer() for _ in range(4)]
+        text = "[[input=500 cached=0 output=100 pace=0.05]]"
+        running = [callers.call(port, customers[n % 4], text) for n in range(12)]
+        callers.wait_for_tokens(running, 10)
+        plain = []
+        for _ in range(4):
+            ended = asyncio.run(end_sessions(cluster))
+            assert ended > 0
+            plain += callers.calls_of(port, customers, "[[input=50 output=9]]", stream=False)
+            time.sleep(0.6)
+        callers.wait([*running, *plain], 30)
+        assert all(call.finished for call in running)
+        assert all(call.finished or call.status == 503 for call in plain)
+        time.sleep(3)
+        judge(shop, [*running, *plain])
+
+
+async def end_sessions(cluster: Cluster) -> int:
+    """End every session but this one; how many."""
+    connection = await asyncpg.connect(cluster.server.url(driver="postgresql"))
+    try:
+        sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        return int(await connection.fetchval(sql + " AND backend_type = 'client backend'"))
+    finally:
+        await connection.close()
