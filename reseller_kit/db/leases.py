@@ -92,8 +92,9 @@ async def orphan_holds(connection: AsyncConnection, limit: int) -> list[OrphanHo
 async def open_ids(connection: AsyncConnection, owner: str, before_us: int) -> list[str]:
     """The calls of one owner's open holds that are older than `before_us`."""
     h = t.hold.c
-    open_calls = select(h.request_id).where(h.state == "open", h.kind == "call")
-    statement = open_calls.where(h.owner == owner, h.created_at < before_us)
+    statement = select(h.request_id).where(
+        h.state == "open", h.kind == "call", h.owner == owner, h.created_at < before_us
+    )
     return list((await connection.execute(statement)).scalars())
 
 
