@@ -249,7 +249,7 @@ async def test_a_share_of_revenue_is_proven_with_its_archived_calls(db: Database
         account = await accounts.reseller_accrual(connection, prepaid.tenant_id)
     shop = replace(prepaid, reseller_wallet=account.wallet_id)
     async with open_ledger(db) as ledger:
-        item = grant(shop, 100_000, cash=50_000, code="order")
+        item = grant(shop, 100_000, cash=100_000, code="order")
         await ledger.submit(GrantCredit(structs.replace(item.grant, kind="topup")))
         for month in (OLDER, OLD, KEPT):
             placed = hold(shop, 900, 600, request_id=id_in(month))
