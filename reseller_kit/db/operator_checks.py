@@ -207,7 +207,14 @@ def _lots(tenant_id: Scope) -> list[Check]:
     whole = select(o.id.label("ref"), parts.label("found"), o.amount_nano.label("expected")).where(
         or_(parts != o.amount_nano, negative)
     )
+    turned = select(o.id.label("ref")).where(o.used_up != (o.remaining_nano == 0))
     return [
+        _check(
+            "lot_used_up_differs",
+            4,
+            "It counts as used up, or not, against what remains.",
+            of_tenant(turned, t.lot, tenant_id),
+        ),
         _check(
             "lot_out_of_bounds",
             4,

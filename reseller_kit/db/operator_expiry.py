@@ -22,6 +22,6 @@ async def expired_wallets(connection: Connection, now: int, limit: int) -> list[
     c, a = t.lot.c, t.account.c
     share = (a.tenant_id == c.tenant_id) & (a.kind == "reseller_accrual")
     statement = select(c.tenant_id, c.wallet_id, a.id.label("share_id")).join(t.account, share).distinct()
-    statement = statement.where(c.remaining_nano > 0, c.expires_at <= now, c.remaining_nano > c.reserved_nano)
+    statement = statement.where(~c.used_up, c.expires_at <= now, c.remaining_nano > c.reserved_nano)
     rows = await connection.execute(statement.order_by(c.wallet_id).limit(limit))
     return [ExpiredWallet(row.tenant_id, row.wallet_id, row.share_id) for row in rows]

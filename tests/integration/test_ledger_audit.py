@@ -56,6 +56,10 @@ async def test_an_empty_database_is_sound(db: Database) -> None:
 
 
 CORRUPTIONS = {
+    "a lot that says it is used up": (
+        "UPDATE lot SET used_up = NOT used_up WHERE wallet_id = {wallet_id}",
+        "lot_used_up_differs",
+    ),
     "an amount": (
         "UPDATE entry SET amount_nano = amount_nano - 1 WHERE txn_id = '{txn}' AND line = 0",
         "transaction_unbalanced ledger_unbalanced balance_differs_from_entries entries_differ_from_usage",

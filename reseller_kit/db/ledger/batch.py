@@ -165,6 +165,16 @@ class Batch:
             if x.id in before and before[x.id] != (x.remaining, x.reserved, x.clawed_back, x.accrued)
         ]
 
+    def lot_turns(self) -> list[Row]:
+        """(used_up, id, wallet_id) of each lot of which nothing remains any more, or something again."""
+        before = self._before_lots
+        return [
+            (x.remaining == 0, x.id, x.wallet_id)
+            for lots in self._lots.values()
+            for x in lots
+            if x.id in before and (before[x.id][0] == 0) != (x.remaining == 0)
+        ]
+
     def window_upserts(self) -> list[Row]:
         """(key_id, started_at, tenant_id, spent, reserved) of each key window that is new or changed."""
         before = self._before_windows

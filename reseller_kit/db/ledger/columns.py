@@ -65,6 +65,7 @@ LOT_INSERT: Final = (
     "cash_nano",
     "ref",
     "accrued_nano",
+    "used_up",
 )
 TXN_INSERT: Final = tuple(txn.columns.keys())
 ENTRY_INSERT: Final = tuple(entry.columns.keys())

@@ -47,7 +47,7 @@ _BIGINTS: Final = frozenset(
     }
 )
 _INTEGERS: Final = frozenset({"line", "priority", "http_status", "attempts", "latency_ms", "first_byte_ms"})
-_BOOLEANS: Final = frozenset({"stream", "usage_capped"})
+_BOOLEANS: Final = frozenset({"stream", "usage_capped", "used_up"})
 _TEXT_IDS: Final = frozenset({"lot", "payout", "txn", "usage_record"})
 
 
@@ -90,7 +90,7 @@ def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -
 
 
 _ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id = ANY($1::bigint[]) ORDER BY id FOR UPDATE")
-_LOTS = _select("lot", columns.LOT_READ, "remaining_nano > 0 AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
+_LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
 _LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
 _WINDOWS = _select(
     "key_window",
@@ -119,6 +119,7 @@ _UPDATE_LOT = _update(
     ("remaining_nano", "reserved_nano", "consumed_nano", "expired_nano", "clawed_back_nano", "accrued_nano"),
     ("id", "wallet_id"),
 )
+_TURN_LOT = _update("lot", ("used_up",), ("id", "wallet_id"))
 _UPSERT_WINDOW = (
     _insert("key_window", ("key_id", "started_at", "tenant_id", "spent_nano", "reserved_nano"))
     + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
@@ -211,11 +212,13 @@ class PostgresStore:
 
     async def _write(self, connection: Connection, batch: Batch) -> None:
         sinks = await self._sink_accounts(connection, batch.sink_tenants()) if batch.txns else {}
+        turned = batch.lot_turns()
         # What makes a row goes before what changes one: parts of one statement do not see each other's rows.
         await _write_parts(
             connection,
             (
                 _Part("lots_made", _INSERT_LOT, _transposed(batch.lot_inserts())),
+                _Part("lots_turned", _TURN_LOT, _transposed(turned), len(turned)),
                 _Part("holds_made", _INSERT_HOLD, self._records("hold", batch.hold_inserts)),
                 _Part("checkpoints", _CHECKPOINT, _transposed(batch.checkpoint_rows())),
             ),

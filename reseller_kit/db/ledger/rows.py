@@ -57,6 +57,7 @@ def lot_row(lot: Lot, tenant_id: int) -> Row:
         lot.cash,
         lot.ref,
         lot.accrued,
+        lot.remaining == 0,
     )
 
 

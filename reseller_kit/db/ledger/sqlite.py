@@ -43,9 +43,7 @@ def _quoted(names: Sequence[str]) -> list[str]:
 
 
 _ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id IN (SELECT value FROM json_each(?))")
-_LOTS = _select(
-    "lot", columns.LOT_READ, "remaining_nano > 0 AND wallet_id IN (SELECT value FROM json_each(?)) ORDER BY id"
-)
+_LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id IN (SELECT value FROM json_each(?)) ORDER BY id")
 _LOTS_BY_ID = _select("lot", columns.LOT_READ, "id IN (SELECT value FROM json_each(?))")
 _WINDOWS = _select("key_window", columns.WINDOW_READ, "key_id = ? AND started_at = ?")
 _HOLDS = _select("hold", columns.HOLD_READ, "request_id IN (SELECT value FROM json_each(?))")
@@ -59,6 +57,7 @@ _UPDATE_LOT = (
     "UPDATE lot SET remaining_nano = ?, reserved_nano = ?, consumed_nano = ?, expired_nano = ?, clawed_back_nano = ?,"
     " accrued_nano = ? WHERE id = ? AND wallet_id = ?"
 )
+_TURN_LOT = "UPDATE lot SET used_up = ? WHERE id = ? AND wallet_id = ?"
 _UPSERT_WINDOW = (
     "INSERT INTO key_window (key_id, started_at, tenant_id, spent_nano, reserved_nano) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
@@ -154,6 +153,7 @@ class SqliteStore:
         _many(connection, _INSERT_LOT, batch.lot_inserts())
         _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
         _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
+        _many(connection, _TURN_LOT, batch.lot_turns(), counted=True)
         _many(connection, _UPSERT_WINDOW, batch.window_upserts())
         _many(connection, _INSERT_HOLD, batch.hold_inserts)
         _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
