@@ -16,6 +16,7 @@ from ..core.wholesale import wholesale_terms
 from . import tables as t
 
 __all__ = [
+    "WALLETS",
     "Check",
     "Connection",
     "PaidLot",
@@ -26,6 +27,7 @@ __all__ = [
     "UsageFacts",
     "drawn_on",
     "entries_of",
+    "entry_sums",
     "of_tenant",
     "offenders",
     "open_allocations",
@@ -36,12 +38,17 @@ __all__ = [
     "totals",
     "usage_chunks",
     "usage_record",
+    "wallets",
 ]
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 """A statement that reads rows of any shape."""
 
+WALLETS: Final = ("customer_wallet", "reseller_wallet", "reseller_accrual")
+"""The kinds of account whose balance is stored."""
+
 _CHUNK: Final = 1_000
+_ENTRIES_AT_ONCE: Final = 100_000
 _UNIT: Final = 1_000_000_000
 
 
@@ -187,6 +194,30 @@ async def drawn_on(connection: Connection, request_ids: Collection[str]) -> dict
     statement = select(h.request_id, a.kind).join(t.account, a.id == h.reseller_wallet_id)
     rows = await connection.execute(statement.where(h.request_id.in_(request_ids)))
     return {row.request_id: row.kind for row in rows}
+
+
+async def entry_sums(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[int, int]]]:
+    """(account id, sum) of the entries, a range of transactions after the other: what is sorted stays small."""
+    e = t.entry.c
+    last: str | None = ""
+    while last is not None:
+        waiting = select(e.txn_id).where(e.txn_id > last).order_by(e.txn_id)
+        end = await connection.scalar(waiting.offset(_ENTRIES_AT_ONCE).limit(1))
+        sums = select(e.account_id, func.sum(e.amount_nano)).where(e.txn_id > last).group_by(e.account_id)
+        sums = of_tenant(sums if end is None else sums.where(e.txn_id <= end), t.entry, tenant_id)
+        yield [(row[0], int(row[1])) for row in await connection.execute(sums)]
+        last = end
+
+
+async def wallets(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[int, int]]]:
+    """(id, balance) of every account with a stored balance, in order of id, a thousand at a time."""
+    a = t.account.c
+    last: int | None = 0
+    while last is not None:
+        statement = select(a.id, a.balance_nano).where(a.kind.in_(WALLETS), a.id > last).order_by(a.id).limit(_CHUNK)
+        rows = (await connection.execute(of_tenant(statement, t.account, tenant_id))).all()
+        yield [(row.id, row.balance_nano) for row in rows]
+        last = rows[-1].id if rows else None
 
 
 async def reserved_lots(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[str, int]]]:

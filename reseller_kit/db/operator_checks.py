@@ -13,11 +13,9 @@ from sqlalchemy.sql import Subquery
 from ..core.ledger import NO_WINDOW
 from . import tables as t
 from .accounts import DRAWN_ON
-from .operator_audit import Check, Rows, of_tenant
+from .operator_audit import WALLETS, Check, Rows, of_tenant
 from .operator_checks_credit import credit_checks
 from .operator_share_checks import share_checks
-
-_WALLETS: Final = ("customer_wallet", "reseller_wallet", "reseller_accrual")
 
 a, e, h, k, o, u, w, x = (
     t.account.c,
@@ -72,7 +70,6 @@ def _transactions(tenant_id: Scope) -> list[Check]:
 
 
 def _wallets(tenant_id: Scope, now: int) -> list[Check]:
-    posted = _sums(select(e.account_id.label("key"), func.sum(e.amount_nano).label("total")).group_by(e.account_id))
     remaining = _sums(select(o.wallet_id.label("key"), func.sum(o.remaining_nano).label("total")).group_by(o.wallet_id))
     from_lots = _total(remaining) - a.debt_nano
     free = exists().where(
@@ -80,15 +77,8 @@ def _wallets(tenant_id: Scope, now: int) -> list[Check]:
         o.remaining_nano > o.reserved_nano,
         or_(o.expires_at.is_(None), o.expires_at > now),
     )
-    by_entries = _account_rows(a.balance_nano, _total(posted)).outerjoin(posted, posted.c.key == a.id)
     by_lots = _account_rows(a.balance_nano, from_lots).outerjoin(remaining, remaining.c.key == a.id)
     return [
-        _check(
-            "balance_differs_from_entries",
-            2,
-            "The wallet's balance is {found}, its entries sum to {expected}.",
-            of_tenant(by_entries.where(a.kind.in_(_WALLETS), a.balance_nano != _total(posted)), t.account, tenant_id),
-        ),
         _check(
             "balance_differs_from_lots",
             2,
@@ -107,7 +97,7 @@ def _wallets(tenant_id: Scope, now: int) -> list[Check]:
             "The account is no wallet, yet a balance is stored with it.",
             of_tenant(
                 select(a.id.label("ref")).where(
-                    a.kind.not_in(_WALLETS), or_(a.balance_nano != 0, a.reserved_nano != 0, a.debt_nano != 0)
+                    a.kind.not_in(WALLETS), or_(a.balance_nano != 0, a.reserved_nano != 0, a.debt_nano != 0)
                 ),
                 t.account,
                 tenant_id,
@@ -139,7 +129,7 @@ def _reservations(tenant_id: Scope, first_id: str) -> list[Check]:
             "reserved_differs_from_holds",
             3,
             "The wallet has {found} reserved, its open holds sum to {expected}.",
-            of_tenant(by_holds.where(a.kind.in_(_WALLETS), a.reserved_nano != held), t.account, tenant_id),
+            of_tenant(by_holds.where(a.kind.in_(WALLETS), a.reserved_nano != held), t.account, tenant_id),
         ),
         _check(
             "reserved_differs_from_lots",

@@ -67,6 +67,7 @@ async def audit(db: Database, *, tenant: int | None = None) -> AuditReport:
             rollup_totals_check(tenant, first_id=first_id),
         ):
             await _run(connection, check, found)
+        await _check_balances(connection, tenant, found)
         await _check_allocations(connection, tenant, found)
         await _check_accrued(connection, tenant, found)
         proof = RollupProof(rolled=await operator_rollups.rolled_until(connection), first_quarter=quarter)
@@ -103,6 +104,20 @@ async def _run(connection: Connection, check: operator_audit.Check, found: _Find
     for row in await operator_audit.offenders(connection, check.statement, MAX_FINDINGS_PER_CHECK + 1):
         amounts = {name: format_amount(int(row[name])) for name in ("found", "expected") if name in row}
         found.add(check.code, check.invariant, str(row["ref"]), check.message.format(**amounts))
+
+
+async def _check_balances(connection: Connection, tenant: int | None, found: _Findings) -> None:
+    """Each stored balance is what the entries on its account sum to."""
+    with scratch() as posted:
+        async for sums in operator_audit.entry_sums(connection, tenant):
+            for account_id, total in sums:
+                posted.add(str(account_id), total)
+        async for wallets in operator_audit.wallets(connection, tenant):
+            for account_id, balance in wallets:
+                expected = posted.get(str(account_id)) or 0
+                if balance != expected:
+                    amounts = f"{format_amount(balance)}, its entries sum to {format_amount(expected)}"
+                    found.add("balance_differs_from_entries", 2, str(account_id), f"The wallet's balance is {amounts}.")
 
 
 async def _check_allocations(connection: Connection, tenant: int | None, found: _Findings) -> None:

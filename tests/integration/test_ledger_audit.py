@@ -392,6 +392,23 @@ async def test_usage_is_recomputed_to_the_last_record(db: Database, monkeypatch:
     assert {finding["ref"] for finding in report.findings} == {last}
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+async def test_entries_are_summed_to_the_last_one(db: Database, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(operator_audit, "_ENTRIES_AT_ONCE", at_once)
+    monkeypatch.setattr(operator_audit, "_CHUNK", 2)
+    shop, other = await make_shop(db), await make_shop(db, "borealis")
+    async with open_ledger(db) as ledger:
+        await make_history(ledger, shop)
+        await make_history(ledger, other, "2")
+        assert (await audit(db)).ok
+        await corrupt(db, f"UPDATE account SET balance_nano = balance_nano + 1 WHERE id = {other.reseller_wallet}")
+        report = await audit(db)
+        assert [(found["code"], found["ref"]) for found in report.findings] == [
+            ("balance_differs_from_entries", str(other.reseller_wallet))
+        ]
+        assert (await audit(db, tenant=shop.tenant_id)).ok
+
+
 async def test_calls_in_flight_are_no_findings(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
