@@ -167,7 +167,8 @@ def test_a_new_price_is_for_new_calls(shop: Shop) -> None:
         new = shop.record(customer, shop.call(customer, "[[input=900 cached=0 output=40]]").headers["x-request-id"])
         raw_http.read_until(opened, b"[DONE]")
     old = eventually(lambda: [record for record in shop.records(customer) if record["stream"]], "the settle")[0]
-    usage = shop.journal(old["id"])[0]["usage"]
+    # The upstream writes down a stream behind its last byte.
+    usage = eventually(lambda: shop.journal(old["id"]), "the journal's line")[0]["usage"]
     assert amounts_of(old) == shop.expected(old, usage)
     assert amounts_of(new) == shop.expected(new, usage, dearer)
     assert amounts_of(new).retail > amounts_of(old).retail

@@ -41,11 +41,24 @@ async def test_every_table_of_tenant_data_is_locked(db: Database) -> None:
             text(
                 "SELECT c.relname, c.relrowsecurity, (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid)"
                 " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attname = 'tenant_id'"
-                " AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+                " AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace"
             )
         )
         locked = {name: on and policies > 0 for name, on, policies in rows}
     assert locked == dict.fromkeys((table.name for table in SCOPED), True)
+
+
+async def test_a_months_partition_is_reached_through_its_table_alone(db: Database) -> None:
+    async with db.administer() as connection:
+        rows = await connection.execute(
+            text(
+                "SELECT c.relname, has_table_privilege('app_of_' || pg_get_userbyid(c.relowner), c.oid,"
+                " 'SELECT, INSERT, UPDATE, DELETE') AS held FROM pg_class c WHERE c.relispartition AND c.relkind = 'r'"
+            )
+        )
+        reached: dict[str, bool] = {row.relname: row.held for row in rows}
+    assert len(reached) >= 4
+    assert not any(reached.values())
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,12 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from ...core.errors import KitError, LedgerFault, NotFound
 from ...core.ledger import (
-    NO_WINDOW,
     Hold,
     HoldRefused,
     KeyWindow,
@@ -33,6 +31,7 @@ from ...core.ledger import (
     void,
 )
 from .cold import Cold, ColdItem, ColdRows
+from .demands import require_present, require_same_call
 from .idempotency import remember, replay
 from .items import (
     AccrueCash,
@@ -50,8 +49,6 @@ from .items import (
 )
 from .needs import Movement, Needs, WindowKey, body_of, needs_of
 from .rows import Row, hold_of, hold_row, lot_of, lot_row
-
-_CLOCKS_DIFFER_US: Final = 60_000_000
 
 
 class Loaded(Struct, frozen=True):
@@ -273,7 +270,7 @@ class Batch:
             return Settled(hold.state, repeated=True)
         if (owner, epoch) != ((self.owner, self.epoch) if item.owner is None else (item.owner, item.epoch)):
             raise LedgerFault(f"{charge.request_id}: the hold belongs to another process")
-        _require_same_call(item, hold)
+        require_same_call(item, hold)
         wallet = self._wallet(item.wallet_id, hold.tenant_id)
         reseller = self._wallet(item.reseller_wallet_id, hold.tenant_id)
         lots = self._lots.get(wallet.id, [])
@@ -301,7 +298,7 @@ class Batch:
 
     def _decide_cold(self, item: ColdItem) -> Posted:
         request = item.request
-        _require_present(request.txn_id, request.at, self._now)
+        require_present(request.txn_id, request.at, self._now)
         wallet = self._wallet(request.wallet_id, request.tenant_id)
         holds = {request_id: hold for request_id, (hold, _, _) in self._holds.items()}
         decided = self.cold.decide(item, wallet, self._lots.get(wallet.id, []), self._wallets, holds)
@@ -343,7 +340,7 @@ class Batch:
         shown = item.grant.lot_id if isinstance(item, GrantCredit) else body.txn_id
         if body.txn_id in self._posted:
             return Posted(shown, body.amount, self._posted[body.txn_id])
-        _require_present(body.txn_id, body.at, self._now)
+        require_present(body.txn_id, body.at, self._now)
         if isinstance(item, GrantCredit):
             share_id = item.grant.accrual_id
             share = None if share_id is None else self._share(share_id, body.tenant_id)
@@ -382,22 +379,3 @@ class Batch:
         if window is None:
             window = self._windows[key] = KeyWindow(key_id=key[0], started_at=key[1], limit=None)
         return window
-
-
-def _require_present(txn_id: str, at: int, now: int) -> None:
-    """Raises LedgerFault for what is dated after the moment at which it is written."""
-    if at > now + _CLOCKS_DIFFER_US:
-        raise LedgerFault(f"{txn_id}: it is dated in the future")
-
-
-def _require_same_call(item: Settle, hold: Hold) -> None:
-    """Raises LedgerFault when a settle, its usage record and its hold do not speak of one call and one charge."""
-    charge, usage = item.capture, item.usage
-    window = None if hold.window_started_at == NO_WINDOW else (hold.key_id, hold.window_started_at)
-    if (
-        (item.wallet_id, item.reseller_wallet_id, item.window) != (hold.wallet_id, hold.reseller_wallet_id, window)
-        or (usage.id, usage.tenant_id) != (hold.request_id, hold.tenant_id)
-        or (usage.customer_id, usage.key_id) != (hold.customer_id, hold.key_id)
-        or (usage.retail_nano, usage.wholesale_nano, usage.cost_nano) != (charge.retail, charge.wholesale, charge.cost)
-    ):
-        raise LedgerFault(f"{hold.request_id}: the settle or its usage record is not that of the hold")
