@@ -33,6 +33,9 @@ from tests.support.commands import Cli
 from tests.support.ledger import Shop, altered, deposit, grant, hold, make_shop, open_ledger, settle
 from tests.support.writer import count
 
+pytestmark = pytest.mark.thorough
+
+
 OLDER, OLD, KEPT = Month(2026, 5), Month(2026, 7), Month(2026, 8)
 
 

@@ -25,6 +25,9 @@ from scripts._lib.bootstrap import ROOT
 from tests.support.corruption import codes, corrupt
 from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle
 
+pytestmark = pytest.mark.thorough
+
+
 DONE, OPEN, VOIDED = "req_DONE", "req_OPEN", "req_VOIDED"
 
 

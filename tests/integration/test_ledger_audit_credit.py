@@ -18,6 +18,9 @@ from reseller_kit.flows.corrections import reverse_charge
 from tests.support.corruption import codes, corrupt
 from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle
 
+pytestmark = pytest.mark.thorough
+
+
 OVER, PLAIN = f"req_{'A':0>26}", f"req_{'B':0>26}"
 
 

@@ -30,6 +30,8 @@ from tests.support.ledger import Shop, add_customer, deposit, grant, hold, make_
 from tests.support.redeem_many import redemption
 from tests.support.writer import assert_sound, count, fail_batches, outcomes, watch_batches
 
+pytestmark = pytest.mark.thorough
+
 
 async def make_voucher(db: Database, shop: Shop, **changes: Any) -> str:
     values: dict[str, Any] = {

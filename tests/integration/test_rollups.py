@@ -25,6 +25,9 @@ from tests.support.databases import Databases
 from tests.support.ledger import Shop, add_customer, altered, deposit, grant, hold, make_shop, open_ledger, settle
 from tests.support.writer import assert_sound, fail_batches
 
+pytestmark = pytest.mark.thorough
+
+
 QUARTER_US = 900_000_000
 
 

@@ -14,6 +14,9 @@ from reseller_kit.web import connection as connection_module
 from reseller_kit.web.connection import Connection, close_stalled
 from scripts._lib.ports import free_port
 
+pytestmark = pytest.mark.thorough
+
+
 HEAD = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n"
 CLOSING = HEAD.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
 
