@@ -26,7 +26,7 @@ from ..core.errors import (
     UpstreamRejected,
 )
 
-Dialect = Literal["openai", "anthropic"]
+Dialect = Literal["openai", "anthropic", "gemini"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_RETRY: Final = (b"x-should-retry", b"false")
