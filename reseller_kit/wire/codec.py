@@ -17,7 +17,7 @@ from .completion import Answer, Completion, EventReader, EventWriter, Tap
 from .conversation import Conversation
 from .errors import Dialect
 
-Api = Literal["chat", "responses", "messages", "gemini"]
+Api = Literal["chat", "responses", "messages", "generate_content"]
 """The APIs that generate: OpenAI's chat completions and Responses, Anthropic's messages, Gemini's generateContent."""
 
 
