@@ -26,6 +26,7 @@ from ..conversation import (
 )
 from ..custom_tools import as_function, wrap
 from ..data_url import data_url
+from ..openai_chat import limit_field
 from .messages import AUDIO_TYPES, DEFAULT_DOCUMENT_TYPE, read_messages
 from .options import read_options
 
@@ -68,7 +69,7 @@ def from_conversation(conversation: Conversation, sending: Sending) -> bytes:
     }
     limit = _limit(conversation.output_limit, sending.output_limit)
     if limit is not None:
-        body["max_completion_tokens" if is_openai else "max_tokens"] = limit
+        body[limit_field(sending.provider)] = limit
     body |= _output_format(conversation)
     if conversation.stream:
         body["stream"] = True
