@@ -3,5 +3,6 @@
 from .admit import Caller, admit
 from .generate import PlainResult, answer, stream
 from .sink import Sink
+from .task import TaskResult, perform
 
-__all__ = ["Caller", "PlainResult", "Sink", "admit", "answer", "stream"]
+__all__ = ["Caller", "PlainResult", "Sink", "TaskResult", "admit", "answer", "perform", "stream"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -52,13 +53,67 @@ class Reached(Struct, frozen=True, kw_only=True):
         return TranslatedAnswer(completion=completion, codec=CODECS[self.call.api], call=self.call, reply=self.reply)
 
 
+class Routes:
+    """The routes of a job that are still to be asked, in order. `suits`: whether an upstream can serve the call."""
+
+    def __init__(self, runtime: Runtime, job: Job, suits: Callable[[UpstreamConfig], bool]) -> None:
+        self._runtime, self._job = runtime, job
+        upstreams = runtime.snapshot.upstreams
+        found = [
+            route for route in job.offered.routes if route.upstream in upstreams and suits(upstreams[route.upstream])
+        ]
+        self.left = routing.ordered(found, random.random)[: routing.MAX_ATTEMPTS]
+
+    def take(self) -> Route | None:
+        """The next one, which is the job's from now on; None when the choice is exhausted."""
+        if not self.left:
+            return None
+        route = self._job.route = self.left.pop(0)
+        return route
+
+    def config(self, route: Route) -> UpstreamConfig:
+        """The route's upstream."""
+        return self._runtime.snapshot.upstreams[route.upstream]
+
+    async def open(self, route: Route, path: str, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> Response:
+        """Ask the route's upstream. Raises UpstreamFailed."""
+        upstream, request_id, stream = self._runtime.upstream(route.upstream), self._job.request_id, self._job.stream
+        self._job.attempts += 1
+        try:
+            return await upstream.open(path, body, stream=stream, request_id=request_id, headers=headers)
+        except TransportFailed as error:
+            if not error.stale:
+                raise
+            # The kept-alive connection had been closed meanwhile: the upstream never saw the request.
+            return await upstream.open(path, body, stream=stream, request_id=request_id, headers=headers)
+
+    async def refused(self, response: Response, route: Route) -> None:
+        """Raise for a request that is itself at fault; return when another route may be asked."""
+        try:
+            body = await response.read(_ERROR_BODY_BYTES)
+        except UpstreamFailed:
+            body = b""
+        finally:
+            response.abort()
+        if not routing.is_rejection(response.status):
+            note_failure(self._job, UpstreamFailed(f"status {response.status}", upstream_status=response.status))
+            return
+        rejection: KitError = upstream_message.rejection(
+            response.status,
+            body,
+            upstream_model=route.upstream_model,
+            public_model=self._job.offered.name,
+            hide=self._runtime.snapshot.hidden_words,
+        )
+        raise rejection
+
+
 class Attempts:
     """Answers of a job's routes, one after the other, for as long as the reader asks for another one."""
 
     def __init__(self, runtime: Runtime, job: Job, call: Call) -> None:
-        self._runtime, self._job, self._call = runtime, job, call
-        routes = [route for route in job.offered.routes if route.upstream in runtime.snapshot.upstreams]
-        self._left = routing.ordered(routes, random.random)[: routing.MAX_ATTEMPTS]
+        self._job, self._call = job, call
+        self._routes = Routes(runtime, job, lambda config: api_for(call.api, config) is not None)
         self._conversation: Conversation | None = None
         self._refusal: InvalidRequest | None = None
 
@@ -68,11 +123,9 @@ class Attempts:
         Raises UpstreamRejected when an upstream refuses the request itself, and InvalidRequest when what it asks for
         can't be carried to any of the routes.
         """
-        while self._left:
-            route = self._job.route = self._left.pop(0)
-            config = self._runtime.snapshot.upstreams[route.upstream]
+        while (route := self._routes.take()) is not None:
             try:
-                reached = await self._ask(route, config)
+                reached = await self._ask(route, self._routes.config(route))
             except UpstreamFailed as error:
                 note_failure(self._job, error)
                 continue
@@ -81,17 +134,15 @@ class Attempts:
                 continue
             if reached.response.status < 300:
                 return reached
-            await _refused(self._runtime, self._job, reached.response, route)
+            await self._routes.refused(reached.response, route)
         if self._refusal is not None and not self._job.attempts:
             raise self._refusal
         return None
 
     async def _ask(self, route: Route, config: UpstreamConfig) -> Reached:
         job, call = self._job, self._call
-        api = api_for(call.api, config)
-        if api is None:
-            raise UpstreamFailed(f"it serves no API for {call.api}")
-        codec = CODECS[api]
+        codec = CODECS[api_for(call.api, config) or call.api]
+        native = codec.api == call.api
         sending = Sending(
             model=route.upstream_model,
             provider=config.provider,
@@ -99,23 +150,10 @@ class Attempts:
             output_limit=_limit_to_send(job, call),
             room=job.output_limit,
         )
-        body = codec.encode(call, sending) if api == call.api else codec.from_conversation(self._translated(), sending)
-        headers = call.headers if api == call.api else ()
-        path = codec.path(call, sending)
+        body = codec.encode(call, sending) if native else codec.from_conversation(self._translated(), sending)
         reply = Reply(model=job.offered.name, request_id=job.request_id, maker=sending.maker)
-        response = await self._send(route, path, body, headers)
+        response = await self._routes.open(route, codec.path(call, sending), body, call.headers if native else ())
         return Reached(response=response, call=call, codec=codec, reply=reply)
-
-    async def _send(self, route: Route, path: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> Response:
-        upstream, request_id = self._runtime.upstream(route.upstream), self._job.request_id
-        self._job.attempts += 1
-        try:
-            return await upstream.open(path, body, stream=self._call.stream, request_id=request_id, headers=headers)
-        except TransportFailed as error:
-            if not error.stale:
-                raise
-            # The kept-alive connection had been closed meanwhile: the upstream never saw the request.
-            return await upstream.open(path, body, stream=self._call.stream, request_id=request_id, headers=headers)
 
     def _translated(self) -> Conversation:
         """The request in the intermediate form, brought into it once. Raises InvalidRequest for what it can't hold."""
@@ -136,27 +174,6 @@ def _limit_to_send(job: Job, call: Call) -> int | None:
     if call.output_limit is None:
         return job.output_limit if job.lowered else None
     return job.output_limit
-
-
-async def _refused(runtime: Runtime, job: Job, response: Response, route: Route) -> None:
-    """Raise for a request that is itself at fault; return when another route may be asked."""
-    try:
-        body = await response.read(_ERROR_BODY_BYTES)
-    except UpstreamFailed:
-        body = b""
-    finally:
-        response.abort()
-    if not routing.is_rejection(response.status):
-        note_failure(job, UpstreamFailed(f"status {response.status}", upstream_status=response.status))
-        return
-    rejection: KitError = upstream_message.rejection(
-        response.status,
-        body,
-        upstream_model=route.upstream_model,
-        public_model=job.offered.name,
-        hide=runtime.snapshot.hidden_words,
-    )
-    raise rejection
 
 
 def first_byte(job: Job) -> None:

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from msgspec import Struct
 
-from ...core.errors import InvalidRequest, KitError, UpstreamFailed, UpstreamRejected
+from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
@@ -23,7 +23,7 @@ from .attempt import Attempts, Reached, first_byte, note_failure
 from .job import Job
 from .keepalive import Keepalive
 from .pulse import Pulse
-from .settle import Ending, settle
+from .settle import Ending, settle, settle_failed
 from .sink import Sink
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -56,7 +56,7 @@ async def answer(runtime: Runtime, caller: Caller, call: Call, *, on_answer: Cal
         on_answer()
         usage = await settle(runtime, job, _plain_ending(job, call, found))
     except BaseException as error:
-        await _settle_failed(runtime, job, error)
+        await settle_failed(runtime, job, error)
         raise
     return PlainResult(found.body(usage), job)
 
@@ -239,27 +239,13 @@ def _estimated(job: Job, call: Call, text: str, status: str) -> Ending:
     )
 
 
-async def _settle_failed(runtime: Runtime, job: Job, error: BaseException) -> None:
-    """Release a hold whose call brought nothing."""
-    if job.settled:
-        return
-    if isinstance(error, UpstreamRejected):
-        ending = Ending(status="refused", http_status=error.http_status)
-    elif isinstance(error, InvalidRequest):
-        ending = Ending(status="refused", http_status=error.status)
-    else:
-        ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
-    with suppress(LostLease):
-        await asyncio.shield(settle(runtime, job, ending))
-
-
 async def _settle_cut(runtime: Runtime, job: Job, call: Call, tap: Tap | None, error: BaseException) -> None:
     """End a stream that was left or broke off: what had come is charged, nothing if there was none."""
     if tap is not None and tap.started:
         with suppress(LostLease):
             await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))
     else:
-        await _settle_failed(runtime, job, error)
+        await settle_failed(runtime, job, error)
 
 
 def _do_nothing() -> None:
