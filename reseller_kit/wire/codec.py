@@ -7,18 +7,23 @@ APIs a call goes through the intermediate form (`to_conversation` of the caller'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from typing import Literal
 
 from msgspec import Raw, Struct
 
+from ..core.errors import InvalidRequest
 from ..core.usage import Usage
 from .completion import Answer, Completion, EventReader, EventWriter, Tap
 from .conversation import Conversation
 from .errors import Dialect
 
-Api = Literal["chat", "responses", "messages", "gemini"]
+Api = Literal["chat", "responses", "messages", "generate_content"]
 """The APIs that generate: OpenAI's chat completions and Responses, Anthropic's messages, Gemini's generateContent."""
+
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""A request's headers as they came, names in lower case."""
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -68,12 +73,12 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 
 class Codec(Struct, frozen=True, kw_only=True):
-    """One API. Functions that read a caller's request raise InvalidRequest, those that read an answer UpstreamFailed."""
+    """One API. What reads a caller's request raises InvalidRequest, what reads an answer UpstreamFailed."""
 
     api: Api
     dialect: Dialect
-    path: Callable[[str, bool], str]
-    """The upstream's path for a model's name there and whether it streams."""
+    path: Callable[[Call, Sending], str]
+    """The upstream's path."""
     encode: Callable[[Call, Sending], bytes]
     open_tap: Callable[[Call, Reply], Tap]
     read_answer: Callable[[Call, bytes, Reply], Answer]
@@ -86,3 +91,20 @@ class Codec(Struct, frozen=True, kw_only=True):
     write_completion: Callable[[Completion, Call, Reply, Usage], bytes]
     event_reader: Callable[[Reply], EventReader]
     event_writer: Callable[[Call, Reply], EventWriter]
+
+
+def check_priced(call: Call, priced: Container[str]) -> None:
+    """Raises InvalidRequest if the request asks for a kind of input or output that `priced` has no price for."""
+    for name in call.needs:
+        if name not in priced:
+            direction, kind = name.split("_")
+            raise InvalidRequest(
+                f"The model {call.model!r} has no {kind} {direction} here.", param=_member(call.api, name)
+            )
+
+
+def _member(api: Api, name: str) -> str:
+    """The member of the request that asked for it."""
+    if name.startswith("output"):
+        return "generationConfig" if api == "generate_content" else "modalities"
+    return {"chat": "messages", "messages": "messages", "responses": "input", "generate_content": "contents"}[api]

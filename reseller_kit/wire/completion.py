@@ -95,16 +95,23 @@ class EventWriter(Protocol):
 
 
 class Tap(Protocol):
-    """One streamed answer on its way to the caller, metered as it passes. Raises nothing.
+    """One streamed answer on its way to the caller, metered as it passes. Raises nothing."""
 
-    `usage`: what the upstream reported last. `started`: whether content of any kind came. `done`: the terminal event
-    came. `error`: an error event, a malformed or oversized one; after it, and after `done`, nothing more passes.
-    """
+    @property
+    def usage(self) -> Usage | None:
+        """What the upstream reported last."""
 
-    usage: Usage | None
-    started: bool
-    done: bool
-    error: UpstreamFailed | None
+    @property
+    def started(self) -> bool:
+        """Whether content of any kind came."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the terminal event came; nothing more passes after it."""
+
+    @property
+    def error(self) -> UpstreamFailed | None:
+        """An error event, a malformed or oversized one; nothing more passes after it."""
 
     def feed(self, data: bytes) -> bytes:
         """Take what the upstream sent; returns what the caller gets now, whole events only."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -36,13 +37,17 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none."""
+    """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none.
+
+    `units`: the most of each class that is not counted in tokens.
+    """
 
     model: str
     stream: bool
     choices: int
     input_bound: int
     output_limit: int | None
+    units: Mapping[str, int] = {}
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
@@ -153,8 +158,8 @@ def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTer
     input_bound = min(wanted.input_bound, offered.context)
     named = wanted.output_limit
     output_limit = offered.max_output if named is None else min(named, offered.max_output)
-    retail_fixed, retail_per_output = _line(offered.retail, input_bound)
-    wholesale_fixed, wholesale_per_output = _line(offered.wholesale, input_bound)
+    retail_fixed, retail_per_output = _line(offered.retail, input_bound, wanted.units)
+    wholesale_fixed, wholesale_per_output = _line(offered.wholesale, input_bound, wanted.units)
     return HoldTerms(
         retail_fixed=retail_fixed,
         retail_per_output=retail_per_output,
@@ -166,10 +171,14 @@ def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTer
     )
 
 
-def _line(version: PriceVersion, input_bound: int) -> tuple[int, int]:
-    """(pico-USD for the input and the request, pico-USD per output token) at the dearest class and reachable tier."""
+def _line(version: PriceVersion, input_bound: int, units: Mapping[str, int]) -> tuple[int, int]:
+    """(pico-USD for all but the output, pico-USD per output token) at the dearest class and reachable tier."""
     bound = bound_for(_bounds(version), input_bound)
-    return input_bound * bound.per_input + bound.per_request, bound.per_output
+    fixed = input_bound * bound.per_input + bound.per_request
+    if units:
+        prices = version.price_list.prices
+        fixed += sum(most * prices.get(name, 0) for name, most in units.items() if name != "request")
+    return fixed, bound.per_output
 
 
 _BOUNDS: dict[str, tuple[Bound, ...]] = {}

@@ -54,6 +54,8 @@ class Job(Struct, kw_only=True, eq=False):
     created_at: int
     started_ns: int
     lowered: bool = False
+    left_out: tuple[str, ...] = ()
+    """What of the request its upstream's API can't carry, as paths in the caller's."""
     route: Route | None = None
     attempts: int = 0
     first_byte_ns: int | None = None

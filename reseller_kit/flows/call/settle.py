@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, NoReturn
 
 from msgspec import Struct
 
 from ...core import pricing
 from ...core.catalog import OfferedModel, Route
-from ...core.errors import ServiceUnavailable
+from ...core.errors import InvalidRequest, KitError, NotFound, ServiceUnavailable, UpstreamRejected
 from ...core.ledger import Capture
 from ...core.limits import Bucket
 from ...core.usage import Usage, clamp
@@ -97,6 +98,20 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
     return usage
+
+
+async def settle_failed(runtime: Runtime, job: Job, error: BaseException) -> None:
+    """Release the hold of a call that brought nothing; does nothing for one that is settled."""
+    if job.settled:
+        return
+    if isinstance(error, UpstreamRejected):
+        ending = Ending(status="refused", http_status=error.http_status)
+    elif isinstance(error, InvalidRequest | NotFound):
+        ending = Ending(status="refused", http_status=error.status)
+    else:
+        ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
+    with suppress(LostLease):
+        await asyncio.shield(settle(runtime, job, ending))
 
 
 def _lose(runtime: Runtime, job: Job) -> NoReturn:

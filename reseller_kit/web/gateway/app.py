@@ -21,6 +21,7 @@ from ...flows.call.job import Job
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
 from ...wire import openai_chat
+from ...wire.codec import Call
 from ...wire.errors import Dialect, error_response
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
@@ -33,6 +34,7 @@ from .stream import StreamSink
 
 _log = logging.getLogger(__name__)
 _JSON_HEADER: Final = JSON
+_MAX_HEADER_BYTES: Final = 1000
 
 
 class Request(Struct, frozen=True, eq=False):
@@ -60,7 +62,7 @@ class Gateway:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._exact: dict[str, dict[str, Handler]] = {
-            "/v1/chat/completions": {"POST": self._chat},
+            "/v1/chat/completions": {"POST": self._generating(openai_chat.decode)},
             "/v1/models": {"GET": self._models},
             "/v1/credits": {"GET": self._credits},
             "/v1/usage": {"GET": self._usage_list},
@@ -128,8 +130,16 @@ class Gateway:
         await respond(request.send, 200, (_JSON_HEADER, _request_id(request)), b"{}", head=head)
         return 200
 
-    async def _chat(self, request: Request, account: KeyAccount) -> int:
-        call = openai_chat.decode(await read_body(request.receive, request.headers))
+    def _generating(self, decode: Callable[[bytes, Headers], Call]) -> Handler:
+        """The handler of a path that generates; `decode` reads its body."""
+
+        async def handle(request: Request, account: KeyAccount) -> int:
+            call = decode(await read_body(request.receive, request.headers), request.headers)
+            return await self._generate(request, account, call)
+
+        return handle
+
+    async def _generate(self, request: Request, account: KeyAccount, call: Call) -> int:
         caller = calls.Caller(
             request_id=request.id,
             storefront=request.storefront,
@@ -139,29 +149,27 @@ class Gateway:
             now=request.now,
         )
         if call.stream:
-            return await self._chat_stream(request, caller, call)
+            return await self._stream(request, caller, call)
         result = await self._plain_answer(request, caller, call)
         await respond(request.send, 200, [_JSON_HEADER, *_call_headers(result.job)], result.body)
         return 200
 
-    async def _plain_answer(
-        self, request: Request, caller: calls.Caller, call: openai_chat.ChatCall
-    ) -> calls.PlainResult:
+    async def _plain_answer(self, request: Request, caller: calls.Caller, call: Call) -> calls.PlainResult:
         answering = PlainCall(request.receive)
         self._runtime.answering.add(answering)
         try:
-            return await calls.answer_chat(self._runtime, caller, call, on_answer=answering.answered)
+            return await calls.answer(self._runtime, caller, call, on_answer=answering.answered)
         except asyncio.CancelledError as error:
             answering.explain(error)
         finally:
             self._runtime.answering.discard(answering)
             answering.close()
 
-    async def _chat_stream(self, request: Request, caller: calls.Caller, call: openai_chat.ChatCall) -> int:
+    async def _stream(self, request: Request, caller: calls.Caller, call: Call) -> int:
         sink = StreamSink(request.receive, request.send, _call_headers)
         self._runtime.answering.add(sink)
         try:
-            await calls.stream_chat(self._runtime, caller, call, sink)
+            await calls.stream(self._runtime, caller, call, sink)
         except KitError:
             if not sink.started:
                 raise
@@ -219,6 +227,8 @@ def _call_headers(job: Job) -> list[Header]:
     headers: list[Header] = [(b"x-request-id", job.request_id.encode())]
     if job.lowered:
         headers.append((b"x-output-limit", b"%d" % job.output_limit))
+    if job.left_out:
+        headers.append((b"x-left-out", ", ".join(job.left_out).encode("ascii", "replace")[:_MAX_HEADER_BYTES]))
     return headers
 
 

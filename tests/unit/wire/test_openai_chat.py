@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.wire.openai_chat import ChatCall, check_priced, decode, encode_upstream, estimate_input
+from reseller_kit.wire.codec import Call, Sending, check_priced
+from reseller_kit.wire.openai_chat import decode, encode, estimate_input
 from reseller_kit.wire.openai_fields import METERED, REFUSED
 from reseller_kit.wire.openai_media import IMAGE_TOKENS, REMOTE_TOKENS
 
@@ -22,8 +23,9 @@ def make_body(**members: Any) -> bytes:
     return json.dumps({name: value for name, value in document.items() if value is not ...}).encode()
 
 
-def sent(call: ChatCall, **arguments: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(encode_upstream(call, **{"model": "up", "output_limit": None, **arguments}))
+def sent(call: Call, model: str = "up", *, output_limit: int | None = None, provider: str = "openai") -> dict[str, Any]:
+    sending = Sending(model=model, provider=provider, maker=provider, output_limit=output_limit, room=100)
+    found: dict[str, Any] = json.loads(encode(call, sending))
     return found
 
 
@@ -136,7 +138,7 @@ def test_unknown_members_travel_untouched() -> None:
 
 def test_the_model_is_replaced_and_nothing_else() -> None:
     body = make_body(temperature=0.7, seed=1)
-    assert sent(decode(body), model='up/"x"') == {**json.loads(body), "model": 'up/"x"'}
+    assert sent(decode(body), 'up/"x"') == {**json.loads(body), "model": 'up/"x"'}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_the_limit_is_lowered_where_the_caller_set_it(
 
 
 def test_an_older_upstream_gets_the_older_field() -> None:
-    assert sent(decode(make_body()), output_limit=300, limit_field="max_tokens")["max_tokens"] == 300
+    assert sent(decode(make_body()), output_limit=300, provider="other")["max_tokens"] == 300
 
 
 def test_images_count_with_their_bound_not_their_bytes() -> None:
@@ -279,7 +281,7 @@ def test_any_json_is_read_or_refused(document: dict[str, Any], plausible: bool) 
         document = {"model": "m", "messages": _MESSAGES, **document}
     try:
         call = decode(json.dumps(document).encode())
-        body = json.loads(encode_upstream(call, model="up", output_limit=7))
+        body = sent(call, output_limit=7)
     except InvalidRequest:
         return
     assert body["model"] == "up"
@@ -297,4 +299,4 @@ def test_any_bytes_are_refused_with_a_reason(noise: bytes, place: int) -> None:
             call = decode(attempt)
         except InvalidRequest:
             continue
-        assert json.loads(encode_upstream(call, model="up", output_limit=None))["model"] == "up"
+        assert sent(call)["model"] == "up"

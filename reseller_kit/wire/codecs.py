@@ -1,0 +1,53 @@
+"""Every API that generates, by name."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..core.errors import InvalidRequest
+from . import openai_answer, openai_chat, openai_stream
+from .codec import Api, Call, Codec, Reply, Sending
+
+
+def _chat_path(_call: Call, _sending: Sending) -> str:
+    return "/chat/completions"
+
+
+def _chat_tap(call: Call, reply: Reply) -> openai_stream.StreamTap:
+    return openai_stream.StreamTap(
+        model=reply.model,
+        response_id=_chat_id(reply),
+        include_usage=call.include_usage,
+        choices=call.n,
+    )
+
+
+def _chat_answer(_call: Call, body: bytes, reply: Reply) -> openai_answer.Answer:
+    return openai_answer.read_answer(body, model=reply.model, response_id=_chat_id(reply))
+
+
+def _chat_id(reply: Reply) -> str:
+    return "chatcmpl-" + reply.request_id.partition("_")[2]
+
+
+def _none(*_: Any) -> Any:
+    raise InvalidRequest("not yet")
+
+
+CODECS: Final[dict[Api, Codec]] = {
+    "chat": Codec(
+        api="chat",
+        dialect="openai",
+        path=_chat_path,
+        encode=openai_chat.encode,
+        open_tap=_chat_tap,
+        read_answer=_chat_answer,
+        estimate_input=openai_chat.estimate_input,
+        to_conversation=_none,
+        from_conversation=_none,
+        read_completion=_none,
+        write_completion=_none,
+        event_reader=_none,
+        event_writer=_none,
+    ),
+}
