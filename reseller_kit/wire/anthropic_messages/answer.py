@@ -12,11 +12,11 @@ from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
+from ..anthropic_usage import read_usage, usage_object
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
 from ..openai_envelope import describe_error
 from ..openai_text import strings_in
-from .usage import read_usage, usage_body
 
 OPTIONAL: Final = ("stop_details", "context_management")
 """Members that leave as they came where there are any."""
@@ -87,7 +87,7 @@ class MessageAnswer(Struct, frozen=True, kw_only=True):
             bytes(message.stop_reason),
             b'"stop_sequence":%b,' % bytes(message.stop_sequence),
             b"".join(b'"%b":%b,' % (name.encode(), bytes(value)) for name, value in optional if is_given(value))
-            + b'"usage":%b' % usage_body(usage),
+            + b'"usage":%b' % _ENCODER.encode(usage_object(usage)),
         )
 
 

@@ -9,15 +9,16 @@ from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
+from ..anthropic_usage import read_usage, usage_object
 from ..codec import Call, Reply
 from ..completion import Completion, Finish
 from ..conversation import Media, Reasoning, Text, ToolCall, ToolNames, fit_id
+from ..custom_tools import wrap
 from ..json_body import NULL, is_given, quote
 from ..signatures import mark
 from .answer import message_id, read_message
 from .conversation import shows_thoughts, tool_names
 from .thoughts import OF_CALL
-from .usage import read_usage, usage_body
 
 _FINISHES: Final[dict[str, Finish]] = {
     "end_turn": "stop",
@@ -117,7 +118,7 @@ def write_completion(completion: Completion, call: Call, reply: Reply, usage: Us
         _ENCODER.encode(blocks),
         reason.encode(),
         _ENCODER.encode(completion.stop_sequence),
-        usage_body(usage),
+        _ENCODER.encode(usage_object(usage)),
     )
 
 
@@ -154,4 +155,4 @@ def _input(arguments: str) -> Any:
     try:
         return _OBJECT.decode(arguments)
     except _MALFORMED:
-        return {"input": arguments}
+        return Raw(wrap(arguments).encode())

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
+from ..anthropic_usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_of
 from ..codec import Call, Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..conversation import ToolNames, fit_id
@@ -19,7 +20,6 @@ from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from .completion import AnswerBlock, call_signature, read_finish, stop_reason, thought
 from .conversation import shows_thoughts, tool_names
 from .stream import BAD, PING, STOP, StreamEvent, block_stop, decode_event, message_start
-from .usage import UsageLog, usage_body
 
 _DELTAS: Final[dict[PartKind, tuple[bytes, bytes]]] = {
     "text": (b"text_delta", b"text"),
@@ -59,7 +59,7 @@ class MessageReader:
         self.error: UpstreamFailed | None = None
         self._maker = reply.maker
         self._events = EventSplitter(max_event_bytes)
-        self._reports = UsageLog()
+        self._reported = NOTHING_REPORTED
         self._open: AnswerBlock | None = None
         self._grew = False
         self._skipping = False
@@ -117,9 +117,9 @@ class MessageReader:
                 return self._close()
             case "message_start":
                 if event.message != NULL:
-                    self.usage = self._reports.add(_START.decode(event.message).usage)
+                    self._report(_START.decode(event.message).usage)
             case "message_delta":
-                self.usage = self._reports.add(event.usage)
+                self._report(event.usage)
                 delta = _DELTA.decode(event.delta) if is_given(event.delta) else _Delta()
                 if is_given(delta.stop_reason):
                     self._finished = Finished(finish=read_finish(delta.stop_reason), stop_sequence=delta.stop_sequence)
@@ -179,6 +179,10 @@ class MessageReader:
         self.done = True
         return [*self._close(), self._finished or Finished(finish="stop")]
 
+    def _report(self, report: Raw) -> None:
+        self._reported = add_report(self._reported, report)
+        self.usage = usage_of(self._reported) or self.usage
+
     def _give_up(self, reason: str) -> None:
         self.error = UpstreamFailed(reason, upstream_status=200)
 
@@ -221,7 +225,8 @@ class MessageWriter:
         return b"%b%b%b" % (
             self._start(),
             b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"%b","stop_sequence":%b},'
-            b'"usage":%b}\n\n' % (reason.encode(), _ENCODER.encode(finished.stop_sequence), usage_body(usage)),
+            b'"usage":%b}\n\n'
+            % (reason.encode(), _ENCODER.encode(finished.stop_sequence), _ENCODER.encode(delta_usage_object(usage))),
             STOP,
         )
 
@@ -233,7 +238,7 @@ class MessageWriter:
         if self._opened:
             return b""
         self._opened = True
-        return message_start(self._reply, usage_body(Usage()))
+        return message_start(self._reply, Usage())
 
     def _is_hidden(self) -> bool:
         return self._part is None or (self._part.kind == "reasoning" and not self._shown)

@@ -25,17 +25,13 @@ from ..conversation import (
     budget_of,
     effort_of,
 )
+from ..custom_tools import as_function
 from .models import Model, model_of
 from .request import LEAST_BUDGET
 from .turns import text_blocks, with_cache, write_turns
 
-FREE_TEXT: Final = "input"
-"""The one member of a tool's input that takes free text."""
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
-_FREE_PARAMETERS: Final = Raw(
-    b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}'
-)
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no words around it, no code fence."
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 _MOST_USER_CHARACTERS: Final = 256
@@ -112,16 +108,11 @@ def _tools(conversation: Conversation, names: ToolNames) -> list[dict[str, Any]]
 
 
 def _tool(tool: Tool, names: ToolNames) -> dict[str, Any]:
+    tool = as_function(tool)
     described: dict[str, Any] = {"name": names.fit(tool.name), "input_schema": tool.parameters or _NO_PARAMETERS}
-    description = tool.description
-    if tool.custom:
-        described["input_schema"] = _FREE_PARAMETERS
-        description = "\n\n".join(
-            filter(None, (description, tool.grammar and f"The input has to match:\n{tool.grammar}"))
-        )
-    if description:
-        described["description"] = description
-    if tool.strict and not tool.custom:
+    if tool.description:
+        described["description"] = tool.description
+    if tool.strict:
         described["strict"] = True
     return with_cache(described, tool.cache)
 

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
+from ..anthropic_usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_object, usage_of
 from ..codec import Call, Reply
 from ..errors import stream_error
 from ..json_body import NULL, is_given, quote
@@ -22,7 +23,6 @@ from ..openai_text import text_of
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
 from .answer import message_id
-from .usage import UsageLog, usage_body
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -80,6 +80,7 @@ _START: Final = msgspec.json.Decoder(_Start)
 _BLOCK: Final = msgspec.json.Decoder(_Block)
 _DELTA: Final = msgspec.json.Decoder(Delta)
 _ENDING: Final = msgspec.json.Decoder(_Ending)
+_ENCODER: Final = msgspec.json.Encoder()
 BAD: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 """What decoding of an upstream's bytes may raise."""
 
@@ -91,12 +92,12 @@ def decode_event(data: bytes) -> StreamEvent:
     return _EVENT.decode(data)
 
 
-def message_start(reply: Reply, usage: bytes) -> bytes:
-    """The event that opens a stream; `usage` as JSON."""
+def message_start(reply: Reply, usage: Usage) -> bytes:
+    """The event that opens a stream."""
     return (
         b'event: message_start\ndata: {"type":"message_start","message":{"id":%b,"type":"message","role":"assistant",'
         b'"model":%b,"content":[],"stop_reason":null,"stop_sequence":null,"usage":%b}}\n\n'
-    ) % (quote(message_id(reply.request_id)), quote(reply.model), usage)
+    ) % (quote(message_id(reply.request_id)), quote(reply.model), _ENCODER.encode(usage_object(usage)))
 
 
 def block_stop(index: int) -> bytes:
@@ -113,7 +114,7 @@ class MessageTap:
         self.done = False
         self.error: UpstreamFailed | None = None
         self._reply = reply
-        self._reports = UsageLog()
+        self._reported = NOTHING_REPORTED
         self._events = EventSplitter(max_event_bytes)
         self._log = TextLog()
         self._head = _NO_HEAD
@@ -173,7 +174,7 @@ class MessageTap:
                 bytes(ending.stop_reason),
                 bytes(ending.stop_sequence),
                 details,
-                usage_body(usage),
+                _ENCODER.encode(delta_usage_object(usage)),
                 b"".join(b',"%b":%b' % (name.encode(), value) for name, value in self._optional.items()),
             ),
             STOP,
@@ -239,7 +240,7 @@ class MessageTap:
 
     def _start(self, event: StreamEvent) -> bytes:
         if event.message != NULL and not self._opened:
-            self.usage = self._reports.add(_START.decode(event.message).usage)
+            self._report(_START.decode(event.message).usage)
         return self._open()
 
     def _open(self) -> bytes:
@@ -247,7 +248,7 @@ class MessageTap:
         if self._opened:
             return b""
         self._opened = True
-        return message_start(self._reply, usage_body(self.usage or Usage()))
+        return message_start(self._reply, self.usage or Usage())
 
     def _block(self, event: StreamEvent) -> bytes:
         if _BLOCK.decode(event.content_block).type not in _EMPTY_BLOCKS:
@@ -285,7 +286,7 @@ class MessageTap:
 
     def _end(self, event: StreamEvent) -> None:
         """Hold back why the model stopped, and note the usage; a later event says what an earlier one left open."""
-        self.usage = self._reports.add(event.usage)
+        self._report(event.usage)
         if is_given(event.delta):
             ending = _ENDING.decode(event.delta)
             if is_given(ending.stop_reason):
@@ -294,6 +295,10 @@ class MessageTap:
             value = getattr(event, name)
             if is_given(value):
                 self._optional[name] = bytes(value)
+
+    def _report(self, report: Raw) -> None:
+        self._reported = add_report(self._reported, report)
+        self.usage = usage_of(self._reported) or self.usage
 
     def _give_up(self, reason: str) -> bytes:
         self._closed = True

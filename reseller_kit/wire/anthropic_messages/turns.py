@@ -12,12 +12,12 @@ from msgspec import Raw
 
 from ...core.errors import InvalidRequest
 from ..conversation import CacheHint, Media, Part, Reasoning, Text, ToolCall, ToolNames, ToolResult, Turn, fit_id
+from ..custom_tools import wrap
 from ..signatures import unmark
 
 _IMAGES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _PDF: Final = "application/pdf"
 _OPENING: Final = "(The conversation begins.)"
-_FREE_TEXT: Final = "input"
 _JSON_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _HINTS: Final[dict[CacheHint, dict[str, str]]] = {
     "5m": {"type": "ephemeral"},
@@ -105,13 +105,13 @@ def _thought(part: Reasoning, maker: str) -> dict[str, Any] | None:
 def _input(call: ToolCall) -> Any:
     """A tool's input is an object here; free text and what is no object are wrapped."""
     if call.custom:
-        return {_FREE_TEXT: call.arguments}
+        return Raw(wrap(call.arguments).encode())
     if not call.arguments.strip():
         return {}
     try:
         return _JSON_OBJECT.decode(call.arguments)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return {_FREE_TEXT: call.arguments}
+        return Raw(wrap(call.arguments).encode())
 
 
 def _result(part: ToolResult) -> dict[str, Any]:
