@@ -50,8 +50,8 @@ _TOKENS: Final = msgspec.json.Decoder(dict[str, Any])
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
-def path(model: str, stream: bool) -> str:  # noqa: ARG001, FBT001 - as every codec's
-    """The upstream's path; model and stream stand in the body."""
+def path(_call: Call, _sending: Sending) -> str:
+    """The upstream's path."""
     return "/v1/messages"
 
 
