@@ -15,7 +15,7 @@ from msgspec import Meta, Raw, Struct
 from ..core.errors import InvalidRequest
 from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from .openai_fields import refuse_unknown
-from .openai_media import MEDIA_TYPES, NO_MEDIA, measure
+from .openai_media import MEDIA_TYPES, NO_MEDIA, estimate, measure
 from .openai_text import strings_in
 
 MAX_CHOICES: Final = 128
@@ -147,7 +147,7 @@ def encode_upstream(
 
 
 def estimate_input(call: ChatCall, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media count with their bounds.
+    """Input tokens by our own count, for a call whose upstream reported none; media count with their estimates.
 
     Raises InvalidRequest only where `decode` would have.
     """
@@ -157,7 +157,8 @@ def estimate_input(call: ChatCall, count_text: Callable[[str], int]) -> int:
         value = call.fields.get(name)
         if is_given(value):
             texts.append(bytes(value or NULL).decode())
-    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + call.media_tokens
+    media = estimate(messages) if call.media_tokens else 0
+    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + media
 
 
 def _has_media(messages: list[_Message]) -> bool:
