@@ -13,7 +13,7 @@ from ...db.engine import now_us
 from ...flows.authenticate import authenticate
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
-from ...wire import openai_chat
+from ...wire import anthropic_messages, openai_chat
 from ...wire.errors import error_response
 from ...wire.task import PATHS
 from ..hosts import Headers, Scope
@@ -36,6 +36,7 @@ class Gateway:
         calling = Calling(runtime)
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
+            "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             **{"/v1" + PATHS[api]: {"POST": handler} for api, handler in calling.tasks().items()},
             "/v1" + PATHS["transcriptions"]: {"POST": calling.transcribe},
             "/v1/models": {"GET": self._models},
