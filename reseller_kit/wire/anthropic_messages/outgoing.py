@@ -14,11 +14,9 @@ from ..codec import Sending
 from ..conversation import (
     Conversation,
     OutputFormat,
-    Reasoning,
     Text,
     Thinking,
     Tool,
-    ToolCall,
     ToolChoice,
     ToolNames,
     Turn,
@@ -167,7 +165,7 @@ def _add_thinking(
         body["thinking"] = {"type": "adaptive", **({"display": "summarized"} if wanted.visible else {})}
         return True
     budget = _budget(wanted, limit)
-    if budget < LEAST_BUDGET or forced or _lacks_thought(conversation):
+    if budget < LEAST_BUDGET or forced or _lacks_thought(body["messages"]):
         return False
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
     return True
@@ -185,12 +183,12 @@ def _budget(wanted: Thinking, limit: int) -> int:
     return min(budget if budget is not None else limit, limit * 3 // 4)
 
 
-def _lacks_thought(conversation: Conversation) -> bool:
-    """Whether the last turn called tools without a thought of this API: then an older model refuses to think on."""
-    for turn in reversed(conversation.turns):
-        if turn.role == "assistant":
-            called = any(isinstance(part, ToolCall) for part in turn.parts)
-            return called and not any(isinstance(part, Reasoning) and part.signature for part in turn.parts)
+def _lacks_thought(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last answer called tools without a thought of this API: then an older model refuses to think on."""
+    for message in reversed(messages):
+        if message["role"] == "assistant":
+            kinds = [block["type"] for block in message["content"]]
+            return "tool_use" in kinds and kinds[0] not in {"thinking", "redacted_thinking"}
     return False
 
 

@@ -239,7 +239,7 @@ class MessageTap:
         return b""
 
     def _start(self, event: StreamEvent) -> bytes:
-        if event.message != NULL and not self._opened:
+        if event.message != NULL:
             self._report(_START.decode(event.message).usage)
         return self._open()
 

@@ -13,6 +13,11 @@ from hypothesis import strategies as st
 from reseller_kit.core.errors import UpstreamRejected
 from reseller_kit.wire.upstream_message import GENERIC, clean_upstream_message, rejection
 
+_OVER_CONTEXT = (
+    "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or "
+    "`max_tokens` and try again"
+)
+
 
 def clean(text: str, *hide: str) -> str:
     return clean_upstream_message(text, upstream_model="openai/gpt-5-mini", public_model="aurora-fast", hide=hide)
@@ -102,6 +107,24 @@ def test_that_a_request_is_too_long_survives(error: dict[str, Any], kept: str) -
     assert "OpenAI" not in refusal.message
     assert refusal.details[0]["code"] == "context_length_exceeded"
     assert refusal.http_status == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long: 210000 tokens > 200000 maximum"),
+        (
+            "Anthropic says: prompt is too long: 210000 tokens > 200000 maximum. Request ID: req_011CSabcdef01234",
+            "prompt is too long: 210000 tokens > 200000 maximum",
+        ),
+        (_OVER_CONTEXT, _OVER_CONTEXT),
+    ],
+)
+def test_sentences_that_clients_take_apart_pass_word_for_word(text: str, kept: str) -> None:
+    body = {"type": "error", "error": {"type": "invalid_request_error", "message": text}, "request_id": "req_011CSab"}
+    refusal = rejection(400, json.dumps(body).encode(), upstream_model="claude-x", public_model="aurora-fast")
+    assert refusal.message == kept
+    assert refusal.details[0]["code"] == "context_length_exceeded"
 
 
 def test_codes_and_parameters_that_clients_act_on_are_kept() -> None:
