@@ -45,5 +45,6 @@ __all__ = [
     "decode",
     "decode_count",
     "encode_count",
+    "not_carried",
     "read_count",
 ]

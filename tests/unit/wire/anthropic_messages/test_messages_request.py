@@ -19,7 +19,7 @@ from reseller_kit.wire.anthropic_messages import (
     read_count,
 )
 from reseller_kit.wire.codec import Call, Sending
-from reseller_kit.wire.openai_media import IMAGE_TOKENS, REMOTE_TOKENS
+from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS
 from reseller_kit.wire.signatures import mark
 
 _USER = {"role": "user", "content": "Hello"}
