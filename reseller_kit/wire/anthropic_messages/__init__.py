@@ -31,6 +31,7 @@ CODEC = Codec(
     estimate_input=estimate_input,
     to_conversation=to_conversation,
     from_conversation=from_conversation,
+    not_carried=not_carried,
     read_completion=read_completion,
     write_completion=write_completion,
     event_reader=MessageReader,
@@ -44,6 +45,5 @@ __all__ = [
     "decode",
     "decode_count",
     "encode_count",
-    "not_carried",
     "read_count",
 ]

@@ -12,9 +12,9 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest
 from ..json_body import NULL, decode_as, is_given
+from ..media import IMAGE_TOKENS, REMOTE_TOKENS
 from ..members import members
 from ..openai_fields import REFUSED
-from ..openai_media import IMAGE_TOKENS, REMOTE_TOKENS
 
 MAX_OUTPUT_LIMIT: Final = 1 << 31
 SEARCH_TOKENS: Final = 25_000
