@@ -186,8 +186,11 @@ def _marked_up(name: str, price: Fraction, markup: str) -> Fraction:
 def _charged(prices: Mapping[str, Fraction], quantities: Mapping[str, int]) -> Fraction:
     exact = Fraction(0)
     for name, quantity in quantities.items():
-        price = prices.get(name, prices.get("input" if name in _FALL_TO_INPUT else "output"))
-        exact += quantity * (price / 10**6 if name in TOKEN_CLASSES else prices.get(name, Fraction(0)))
+        if name in TOKEN_CLASSES:
+            fallback = prices.get("input" if name in _FALL_TO_INPUT else "output", Fraction(0))
+            exact += quantity * prices.get(name, fallback) / 10**6
+        else:
+            exact += quantity * prices.get(name, Fraction(0))
     return Fraction(math.ceil(exact * 10**9), 10**9)
 
 

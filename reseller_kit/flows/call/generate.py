@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
@@ -15,11 +16,11 @@ from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
 from ...wire.codec import Call, check_priced
-from ...wire.codecs import CODECS
 from ...wire.completion import Answer, Tap
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import Attempts, Reached, first_byte, note_failure
+from .estimate import input_used
 from .job import Job
 from .keepalive import Keepalive
 from .pulse import Pulse
@@ -219,16 +220,13 @@ def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
         return Ending(status=status, http_status=200, usage=tap.usage)
     if not tap.started:
         return Ending(status=status, http_status=200, estimated=True)
-    return _estimated(job, call, tap.estimate_text(), status)
+    return _estimated(job, call, tap.estimate_text(), status, tap.opening)
 
 
-def _estimated(job: Job, call: Call, text: str, status: str) -> Ending:
-    """Without a report: our count of the input plus the tokens of what was delivered."""
+def _estimated(job: Job, call: Call, text: str, status: str, opening: Usage | None = None) -> Ending:
+    """Without a report of the whole: the input plus the tokens of what was delivered."""
     model = job.offered.model
-    usage = Usage(
-        input_tokens=CODECS[call.api].estimate_input(call, lambda part: count_text(model, part)),
-        output_tokens=count_text(model, text),
-    )
+    usage = replace(input_used(call, model, opening), output_tokens=count_text(model, text))
     return Ending(
         status=status,
         http_status=200,

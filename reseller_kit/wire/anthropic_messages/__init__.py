@@ -6,6 +6,7 @@ from ..codec import Codec
 from .answer import read_answer
 from .completion import read_completion, write_completion
 from .conversation import to_conversation
+from .counting import Counted, counted, estimate_input
 from .events import MessageReader, MessageWriter
 from .outgoing import from_conversation, not_carried
 from .request import (
@@ -15,7 +16,6 @@ from .request import (
     decode_count,
     encode,
     encode_count,
-    estimate_input,
     path,
     read_count,
 )
@@ -41,7 +41,9 @@ CODEC = Codec(
 __all__ = [
     "CODEC",
     "COUNT_PATH",
+    "Counted",
     "count_body",
+    "counted",
     "decode",
     "decode_count",
     "encode_count",

@@ -55,6 +55,7 @@ class MessageReader:
 
     def __init__(self, reply: Reply, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.usage: Usage | None = None
+        self.opening: Usage | None = None
         self.done = False
         self.error: UpstreamFailed | None = None
         self._maker = reply.maker
@@ -117,7 +118,7 @@ class MessageReader:
                 return self._close()
             case "message_start":
                 if event.message != NULL:
-                    self._report(_START.decode(event.message).usage)
+                    self._report(_START.decode(event.message).usage, opening=True)
             case "message_delta":
                 self._report(event.usage)
                 delta = _DELTA.decode(event.delta) if is_given(event.delta) else _Delta()
@@ -179,9 +180,13 @@ class MessageReader:
         self.done = True
         return [*self._close(), self._finished or Finished(finish="stop")]
 
-    def _report(self, report: Raw) -> None:
+    def _report(self, report: Raw, *, opening: bool = False) -> None:
         self._reported = add_report(self._reported, report)
-        self.usage = usage_of(self._reported) or self.usage
+        usage = usage_of(self._reported)
+        if opening:
+            self.opening = usage
+        else:
+            self.usage = usage or self.usage
 
     def _give_up(self, reason: str) -> None:
         self.error = UpstreamFailed(reason, upstream_status=200)

@@ -110,6 +110,7 @@ class MessageTap:
 
     def __init__(self, call: Call, reply: Reply, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:  # noqa: ARG002
         self.usage: Usage | None = None
+        self.opening: Usage | None = None
         self.started = False
         self.done = False
         self.error: UpstreamFailed | None = None
@@ -240,7 +241,7 @@ class MessageTap:
 
     def _start(self, event: StreamEvent) -> bytes:
         if event.message != NULL:
-            self._report(_START.decode(event.message).usage)
+            self._report(_START.decode(event.message).usage, opening=True)
         return self._open()
 
     def _open(self) -> bytes:
@@ -248,7 +249,7 @@ class MessageTap:
         if self._opened:
             return b""
         self._opened = True
-        return message_start(self._reply, self.usage or Usage())
+        return message_start(self._reply, self.opening or Usage())
 
     def _block(self, event: StreamEvent) -> bytes:
         if _BLOCK.decode(event.content_block).type not in _EMPTY_BLOCKS:
@@ -296,9 +297,13 @@ class MessageTap:
             if is_given(value):
                 self._optional[name] = bytes(value)
 
-    def _report(self, report: Raw) -> None:
+    def _report(self, report: Raw, *, opening: bool = False) -> None:
         self._reported = add_report(self._reported, report)
-        self.usage = usage_of(self._reported) or self.usage
+        usage = usage_of(self._reported)
+        if opening:
+            self.opening = usage
+        else:
+            self.usage = usage or self.usage
 
     def _give_up(self, reason: str) -> bytes:
         self._closed = True

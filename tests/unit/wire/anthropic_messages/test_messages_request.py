@@ -13,13 +13,14 @@ from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.wire.anthropic_messages import (
     CODEC,
     count_body,
+    counted,
     decode,
     decode_count,
     encode_count,
     read_count,
 )
 from reseller_kit.wire.codec import Call, Sending
-from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS
+from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS, token_estimate
 from reseller_kit.wire.signatures import mark
 
 _USER = {"role": "user", "content": "Hello"}
@@ -165,7 +166,8 @@ def test_a_conversation_that_is_compacted_is_read_twice() -> None:
         ({"type": "image", "source": _PNG}, IMAGE_TOKENS, 4_000),
         ({"type": "image", "source": {"type": "url", "url": "u"}}, IMAGE_TOKENS, 0),
         ({"type": "document", "source": {"type": "url", "url": "u"}}, REMOTE_TOKENS, 0),
-        ({"type": "document", "source": {**_PNG, "media_type": "application/pdf"}}, 0, 0),
+        ({"type": "document", "source": {**_PNG, "media_type": "application/pdf"}}, 4_000, 4_000),
+        ({"type": "document", "source": {"type": "text", "data": "A"}}, 0, 0),
         (
             {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": _PNG}]},
             IMAGE_TOKENS,
@@ -260,17 +262,22 @@ def test_counts_are_read_and_written() -> None:
             read_count(body)
 
 
-def test_all_text_is_in_the_estimate() -> None:
+def test_all_that_a_model_reads_is_counted() -> None:
     texts: list[str] = []
 
     def count(text: str) -> int:
         texts.append(text)
         return len(text)
 
-    image = {"role": "user", "content": [{"type": "text", "text": "seen"}, {"type": "image", "source": _PNG}]}
+    plain = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "written"}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "found"}, plain]}
+    image = {"role": "user", "content": [{"type": "text", "text": "seen"}, {"type": "image", "source": _PNG}, result]}
     call = read(image, system=[{"type": "text", "text": "kind"}], tools=[{"name": "look", "input_schema": {}}])
-    assert CODEC.estimate_input(call, count) >= IMAGE_TOKENS
-    for word in ("seen", "kind", "look"):
+    found = counted(call)
+    assert ([medium.kind for medium in found.media], found.messages, found.tools) == (["image"], 1, 1)
+    estimate = CODEC.estimate_input(call, count)
+    assert estimate == len(texts[0]) + 4 + token_estimate(found.media[0])
+    for word in ("seen", "kind", "look", "found", "written"):
         assert word in texts[0]
     assert "AAAA" not in texts[0]
 

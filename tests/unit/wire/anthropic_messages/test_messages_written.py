@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.wire.anthropic_messages import CODEC, decode, not_carried
+from reseller_kit.wire.anthropic_messages import CODEC, decode
 from reseller_kit.wire.codec import Sending
 from reseller_kit.wire.conversation import (
     Conversation,
@@ -303,10 +303,22 @@ def sampling() -> None:
 def unknown_to_it() -> None:
     members: dict[str, Any] = {"frequency_penalty": 1.0, "presence_penalty": 1.0, "seed": 4, "verbosity": "low"}
     assert write(**members) == write()
-    assert not_carried(Conversation(turns=(_HELLO,), **members), sending()) == tuple(members)
-    forced = Conversation(turns=(_HELLO,), temperature=0.5, tool_choice=ToolChoice(mode="required"), stop=("\n",))
-    assert not_carried(forced, sending(_NEWEST)) == ("temperature", "tool_choice", "stop")
-    assert not_carried(forced, sending()) == ("stop",)
+    assert CODEC.not_carried(Conversation(turns=(_HELLO,), **members), sending()) == tuple(members)
+
+
+def left_out() -> None:
+    def lost(model: str = _NEW, **members: Any) -> tuple[str, ...]:
+        return CODEC.not_carried(Conversation(turns=(_HELLO,), **members), sending(model))
+
+    assert lost() == ()
+    assert lost(temperature=0.5, top_k=3, thinking=Thinking(effort="none"), stop=("a",), user="u") == ()
+    assert lost(temperature=0.5, top_p=0.5) == ("top_p",)
+    assert lost(temperature=0.5, thinking=Thinking(effort="low")) == ("temperature",)
+    forced = ToolChoice(mode="required")
+    assert lost(_NEWEST, temperature=0.5, tools=(_LOOK,), tool_choice=forced) == ("temperature", "tool_choice")
+    assert lost(tools=(_LOOK,), tool_choice=forced) == ()
+    assert lost(_OLD, tools=(_LOOK,), tool_choice=forced, thinking=Thinking(effort="low")) == ("thinking",)
+    assert lost(stop=("\n", "a"), user="u" * 257) == ("stop", "user")
 
 
 def stop() -> None:
@@ -353,6 +365,7 @@ CASES: dict[str, Callable[[], None]] = {
     "no thinking": no_thinking,
     "sampling": sampling,
     "frequency_penalty, presence_penalty, seed, verbosity": unknown_to_it,
+    "what is left out": left_out,
     "stop": stop,
     "user": user_id,
     "limit": limit,
