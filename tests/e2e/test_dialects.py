@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -264,3 +265,73 @@ def test_an_upstream_s_refusal_names_nobody(dialects: Shop, caller: Customer, ap
 
 def test_the_books_are_right(dialects: Shop) -> None:
     dialects.assert_books_are_right()
+
+
+@pytest.mark.parametrize("model", _UPSTREAMS)
+def test_counting_is_free_and_the_upstream_s_own_where_it_can(dialects: Shop, model: str) -> None:
+    customer = dialects.customer(credit="1.00")
+    body = {"model": model, "messages": [{"role": "user", "content": "How many tokens may this be?"}]}
+    url = f"{customer.origin}/v1/messages/count_tokens"
+    answer = dialects.http.post(url, json=body, headers=customer.headers)
+    assert answer.status_code == 200, answer.text
+    assert 5 < answer.json()["input_tokens"] < 50
+    asked = dialects.journal(answer.headers["x-request-id"])
+    assert [line["path"] for line in asked] == (["/v1/messages/count_tokens"] if model == "via-messages" else [])
+    assert dialects.records(customer) == []
+    assert dialects.balance(customer)["available"] == "1.00"
+
+
+def task(shop: Shop, customer: Customer, path: str, model: str, **body: Any) -> httpx.Response:
+    """One request that is no conversation."""
+    answer = shop.http.post(f"{customer.origin}{path}", json={"model": model, **body}, headers=customer.headers)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "body"),
+    [
+        ("/v1/embeddings", "embedder", {"input": ["one", "two words"]}),
+        ("/v1/embeddings", "embedder", {"input": [[1, 2, 3]], "encoding_format": "base64"}),
+        ("/v1/images/generations", "painter", {"prompt": "a boat", "n": 2}),
+        ("/v1/images/generations", "brush", {"prompt": "a boat"}),
+        ("/v1/audio/speech", "speaker", {"input": "Read this äloud", "voice": "alloy"}),
+        ("/v1/moderations", "guard", {"input": "fine"}),
+        ("/v1/rerank", "ranker", {"query": "boats", "documents": ["a boat", "a car"]}),
+    ],
+)
+def test_a_task_is_charged_by_what_it_used(
+    dialects: Shop, caller: Customer, path: str, model: str, body: dict[str, Any]
+) -> None:
+    answer = task(dialects, caller, path, model, **body)
+    assert_charged_by_the_journal(dialects, caller, answer.headers["x-request-id"])
+    if answer.headers["content-type"] == "application/json":
+        assert answer.json().get("model", model) == model
+        assert "vendor" not in answer.text.casefold()
+
+
+@pytest.mark.parametrize("wanted", ["json", "text", "verbose_json", "srt", "vtt"])
+@pytest.mark.parametrize("model", ["scribe", "listener"])
+def test_a_recording_is_written_down(dialects: Shop, caller: Customer, model: str, wanted: str) -> None:
+    if model == "listener" and wanted not in {"json", "text"}:
+        pytest.skip("models that count tokens answer in JSON alone")
+    answer = dialects.http.post(
+        f"{caller.origin}/v1/audio/transcriptions",
+        headers=caller.headers,
+        files={"file": ("speech.wav", _sound(3), "audio/wav")},
+        data={"model": model, "response_format": wanted},
+    )
+    assert answer.status_code == 200, answer.text
+    record = dialects.record(caller, answer.headers["x-request-id"])
+    assert record["retail"] != "0.00"
+    if wanted != "json" or model == "listener":
+        assert_charged_by_the_journal(dialects, caller, answer.headers["x-request-id"])
+
+
+def _sound(seconds: int) -> bytes:
+    rate = 8000
+    data = bytes(rate * 2 * seconds - 44)
+    head = struct.pack(
+        "<4sI8sIHHIIHH4sI", b"RIFF", len(data) + 36, b"WAVEfmt ", 16, 1, 1, rate, rate * 2, 2, 16, b"data", len(data)
+    )
+    return head + data

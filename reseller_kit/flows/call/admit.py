@@ -65,9 +65,9 @@ def check_rates(runtime: Runtime, caller: Caller) -> None:
     """Raises RateLimited when the customer or the key is over a limit."""
     limits, account, now = caller.storefront.limits, caller.account, caller.now
     if account.requests_per_minute is not None:
-        _take(runtime.bucket("key", account.key_id), now, account.requests_per_minute, "this key")
+        take(runtime.bucket("key", account.key_id), now, account.requests_per_minute, "this key")
     if limits.requests_per_minute is not None:
-        _take(runtime.bucket("customer", account.customer_id), now, limits.requests_per_minute, "your account")
+        take(runtime.bucket("customer", account.customer_id), now, limits.requests_per_minute, "your account")
     if limits.tokens_per_minute is not None:
         bucket = runtime.token_buckets.get(account.customer_id)
         wait = 0 if bucket is None else bucket.wait(now=now)
@@ -208,7 +208,8 @@ def _allowed(offered: OfferedModel, globs: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(name, glob) for glob in globs for name in (offered.name, offered.model))
 
 
-def _take(bucket: Bucket, now: int, per_minute: int, whose: str) -> None:
+def take(bucket: Bucket, now: int, per_minute: int, whose: str) -> None:
+    """Take one request of a bucket. Raises RateLimited."""
     wait = bucket.take(now=now, per_minute=per_minute)
     if wait:
         raise _limited(f"The limit of {per_minute} requests per minute for {whose} is reached.", wait)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Final
 
 from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
@@ -11,6 +12,7 @@ from ...core.storefront import Storefront
 from ...db.authentication import KeyAccount
 from ...db.engine import now_us
 from ...flows.authenticate import authenticate
+from ...flows.call import Counter
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
 from ...wire import anthropic_messages, openai_chat
@@ -28,6 +30,13 @@ from .request import Handler, Request, request_id, send_json
 _log = logging.getLogger(__name__)
 
 
+_MESSAGES_COUNTER: Final = Counter(
+    path=lambda _call, _sending: anthropic_messages.COUNT_PATH,
+    encode=anthropic_messages.encode_count,
+    read=anthropic_messages.read_count,
+)
+
+
 class Gateway:
     """The API of every storefront."""
 
@@ -37,6 +46,11 @@ class Gateway:
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
+            "/v1/messages/count_tokens": {
+                "POST": calling.counting(
+                    anthropic_messages.decode_count, _MESSAGES_COUNTER, anthropic_messages.count_body
+                )
+            },
             **{"/v1" + PATHS[api]: {"POST": handler} for api, handler in calling.tasks().items()},
             "/v1" + PATHS["transcriptions"]: {"POST": calling.transcribe},
             "/v1/models": {"GET": self._models},

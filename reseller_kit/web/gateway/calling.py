@@ -19,7 +19,7 @@ from ..responses import JSON, respond
 from .body import read_body
 from .form import read_form
 from .plain import PlainCall
-from .request import Handler, Request, call_headers
+from .request import Handler, Request, call_headers, send_json
 from .stream import StreamSink
 
 _log = logging.getLogger(__name__)
@@ -38,6 +38,19 @@ class Calling:
         async def handle(request: Request, account: KeyAccount) -> int:
             call = decode(await read_body(request.receive, request.headers), request.headers)
             return await self.generate(request, account, call)
+
+        return handle
+
+    def counting(
+        self, decode: Callable[[bytes, CallHeaders], Call], counter: calls.Counter, write: Callable[[int], bytes]
+    ) -> Handler:
+        """The handler of a path that counts the input of what `decode` reads; `write` makes the answer's body."""
+
+        async def handle(request: Request, account: KeyAccount) -> int:
+            call = decode(await read_body(request.receive, request.headers), request.headers)
+            return await send_json(
+                request, write(await calls.count(self._runtime, request.caller(account), call, counter))
+            )
 
         return handle
 
