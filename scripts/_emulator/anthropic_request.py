@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from scripts._emulator import signing
 from scripts._emulator.directives import BadRequest, Caching
-from scripts._emulator.fields import flag, mapping, mappings, names, string, whole
+from scripts._emulator.fields import flag, kind_of, mapping, mappings, names, string, strings, whole
 from scripts._emulator.turn import Tool, Turn
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
@@ -50,7 +50,7 @@ def read(request: dict[str, Any], secret: str, *, counting: bool = False) -> Tur
     return Turn(
         model=string(request["model"], "model"),
         texts=[*system, *(_words(blocks) for blocks in contents)],
-        last_user=_words([block for block in contents[last] if block.get("type") == "text"]) if last >= 0 else "",
+        last_user=_words([block for block in contents[last] if kind_of(block) == "text"]) if last >= 0 else "",
         answered=_has_result(contents, last),
         stream=flag(request.get("stream"), "stream"),
         limit=limit,
@@ -58,7 +58,7 @@ def read(request: dict[str, Any], secret: str, *, counting: bool = False) -> Tur
         forced=_forced(request.get("tool_choice")),
         thinking=_thinks(request, limit),
         schema=_schema(request),
-        stops=[string(text, "stop_sequences") for text in request.get("stop_sequences") or []],
+        stops=strings(request.get("stop_sequences"), "stop_sequences"),
         caching=_caching(request, contents),
     )
 
@@ -79,7 +79,7 @@ def _contents(messages: list[dict[str, Any]], secret: str) -> list[list[dict[str
         _check_blocks(blocks, role, n, secret)
         if role != "system":
             _check_results(blocks, called, n)
-            called = [str(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
+            called = [str(block.get("id")) for block in blocks if kind_of(block) == "tool_use"]
         contents.append(blocks)
     if called:
         raise _unanswered(len(messages) - 1, called)
@@ -96,7 +96,7 @@ def _blocks(content: Any, where: str) -> list[dict[str, Any]]:
 
 def _check_blocks(blocks: list[dict[str, Any]], role: str, n: int, secret: str) -> None:
     for position, block in enumerate(blocks):
-        where, kind = f"messages.{n}.content.{position}", block.get("type")
+        where, kind = f"messages.{n}.content.{position}", kind_of(block)
         if kind not in _BLOCKS:
             raise BadRequest(f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
         if kind == "text" and not string(block.get("text"), f"{where}.text.text"):
@@ -127,7 +127,7 @@ def _check_thinking(block: dict[str, Any], where: str, secret: str) -> None:
 
 
 def _check_results(blocks: list[dict[str, Any]], called: list[str], n: int) -> None:
-    results = [str(block.get("tool_use_id")) for block in blocks if block.get("type") == "tool_result"]
+    results = [str(block.get("tool_use_id")) for block in blocks if kind_of(block) == "tool_result"]
     for position, result in enumerate(results):
         if result not in called:
             raise BadRequest(
@@ -137,7 +137,7 @@ def _check_results(blocks: list[dict[str, Any]], called: list[str], n: int) -> N
         if results.count(result) > 1:
             message = "each tool_use must have a single result. Found multiple `tool_result` blocks"
             raise BadRequest(f"messages.{n}.content.{position}: {message} with id: {result}")
-    first = [block.get("type") for block in blocks[: len(results)]]
+    first = [kind_of(block) for block in blocks[: len(results)]]
     if called and (set(called) - set(results) or any(kind != "tool_result" for kind in first)):
         raise _unanswered(n - 1, [name for name in called if name not in results] or called)
 
@@ -155,7 +155,7 @@ def _system(system: Any) -> list[str]:
     if isinstance(system, str):
         return [system]
     blocks = mappings(system, "system")
-    if any(block.get("type") != "text" for block in blocks):
+    if any(kind_of(block) != "text" for block in blocks):
         raise BadRequest("system.0.type: Input should be 'text'", "system")
     return [_words(blocks)] if blocks else []
 
@@ -176,7 +176,7 @@ def _words(blocks: list[dict[str, Any]]) -> str:
 
 def _speaks(message: dict[str, Any], blocks: list[dict[str, Any]]) -> bool:
     """Whether a message is the user's own words rather than only a tool's result."""
-    return message.get("role") == "user" and any(block.get("type") != "tool_result" for block in blocks)
+    return message.get("role") == "user" and any(kind_of(block) != "tool_result" for block in blocks)
 
 
 def _has_result(contents: list[list[dict[str, Any]]], last: int) -> bool:
@@ -184,20 +184,20 @@ def _has_result(contents: list[list[dict[str, Any]]], last: int) -> bool:
 
 
 def _kinds(blocks: list[dict[str, Any]]) -> set[str]:
-    return {str(block.get("type")) for block in blocks}
+    return {kind_of(block) for block in blocks}
 
 
 def _tool(tool: dict[str, Any], n: int) -> Tool | None:
     """A tool that the caller runs; None for one of the service's own."""
-    name = string(tool.get("name") or ("" if tool.get("type") in (None, "custom") else "hosted"), f"tools.{n}.name")
+    name = string(tool.get("name") or ("" if kind_of(tool) in ("", "custom") else "hosted"), f"tools.{n}.name")
     if not _TOOL_NAME.fullmatch(name):
         raise BadRequest(f"tools.{n}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'", "tools")
-    if tool.get("type") not in (None, "custom"):
+    if kind_of(tool) not in ("", "custom"):
         return None
     if "input_schema" not in tool:
         raise BadRequest(f"tools.{n}.custom.input_schema: Field required", "tools")
     schema = mapping(tool["input_schema"], f"tools.{n}.custom.input_schema")
-    if schema.get("type") != "object":
+    if kind_of(schema) != "object":
         raise BadRequest(f"tools.{n}.custom.input_schema.type: Input should be 'object'", "tools")
     return Tool(name, schema)
 

@@ -25,7 +25,7 @@ def handle(http: Request, path: str, line: Line, world: World) -> Plan:
     if fault is not None:
         return fault
     counts, choices = count(request, directives), request.n or 1
-    line.status, line.served_model = 200, answers.dated(request.model)
+    line.served_model = answers.dated(request.model)
     line.true_usage = answers.usage_object(counts, choices)
     line.classes, line.reasoning_tokens = classes(counts, directives, choices), counts.reasoning * choices
     if world.options.timeline:

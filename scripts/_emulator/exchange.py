@@ -127,7 +127,7 @@ def respond(world: World, line: Line, turn: Turn, codec: Codec, request: dict[st
         created=int(time.time()),
         request_id=line.request_id,
     )
-    line.status, line.served_model = 200, codec.model(turn.model)
+    line.served_model = codec.model(turn.model)
     line.true_usage = codec.usage(said, False)
     line.classes = classes(answer.counts, answer.directives)
     line.reasoning_tokens = answer.counts.reasoning
@@ -158,7 +158,7 @@ def faulty(line: Line, directives: Directives, too_long: str = "", too_long_code
 
 def plain(line: Line, body: bytes, directives: Directives, usage: dict[str, Any] | None, tokens: int) -> Plan:
     """An answer in one body; `usage` is what it reports, `tokens` how many words it shows."""
-    error = directives.error is not None
+    line.status, error = 200, directives.error is not None
     if error:
         body = heads.error_body(500, directives.message, code=directives.code, dialect=line.dialect)
     start = heads.head(200, "application/json", line.request_id, length=len(body), dialect=line.dialect)
@@ -181,6 +181,7 @@ def stream(
     content_type: str = "text/event-stream; charset=utf-8",
 ) -> Plan:
     """An answer in events, each with its number of deltas; `usage` is what it reports, `failure` an error's event."""
+    line.status = 200
     start = heads.head(200, content_type, line.request_id, length=None, dialect=line.dialect)
     if directives.reset_after:
         return Plan(line, [(start, 0)], directives, reset=True)

@@ -30,6 +30,11 @@ def mapping(found: Any, where: str) -> dict[str, Any]:
     return cast("dict[str, Any]", found)
 
 
+def kind_of(found: dict[str, Any]) -> str:
+    """The `type` of an object as a text, whatever stands there; empty where nothing does."""
+    return str(found.get("type") or "")
+
+
 def mappings(found: Any, where: str) -> list[dict[str, Any]]:
     """A list of objects. Raises BadRequest."""
     return [mapping(item, f"{where}.{n}") for n, item in enumerate(sequence(found, where))]
@@ -47,6 +52,11 @@ def string(found: Any, where: str) -> str:
     if not isinstance(found, str):
         raise BadRequest(f"{where}: Input should be a valid string", where)
     return found
+
+
+def strings(found: Any, where: str) -> list[str]:
+    """A list of texts; a missing one is empty. Raises BadRequest."""
+    return [] if found is None else [string(item, where) for item in sequence(found, where)]
 
 
 def whole(found: Any, where: str, least: int) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from scripts._emulator import signing
 from scripts._emulator.directives import BadRequest
-from scripts._emulator.fields import mapping, mappings, names, string, whole
+from scripts._emulator.fields import mapping, mappings, names, string, strings, whole
 from scripts._emulator.turn import Tool, Turn
 
 _FIELDS: Final = names(
@@ -59,7 +59,7 @@ def read(request: dict[str, Any], model: str, secret: str, *, stream: bool) -> T
         forced=_forced(found.get("toolConfig")),
         thinking=_thinks(config.get("thinkingConfig")),
         schema=_schema(config),
-        stops=[string(text, "stop_sequences") for text in config.get("stopSequences") or []],
+        stops=strings(config.get("stopSequences"), "stop_sequences"),
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from scripts._emulator import signing
 from scripts._emulator.directives import BadRequest
 from scripts._emulator.exchange import Refused
-from scripts._emulator.fields import flag, mapping, mappings, names, sequence, string, whole
+from scripts._emulator.fields import flag, kind_of, mapping, mappings, names, sequence, string, strings, whole
 from scripts._emulator.turn import Tool, Turn
 
 LONGEST_ID: Final = 64
@@ -66,6 +66,7 @@ def read(request: dict[str, Any], secret: str, earlier: list[dict[str, Any]], kn
         message = f"Expected a value >= {LEAST_OUTPUT}, but got {limit} instead."
         message = f"Invalid 'max_output_tokens': integer below minimum value. {message}"
         raise Refused(400, message, "integer_below_min_value", "max_output_tokens")
+    strings(request.get("include"), "include")
     items = _items(request.get("input"))
     context = [*earlier, *items]
     _check(context, len(earlier), secret, known)
@@ -75,9 +76,9 @@ def read(request: dict[str, Any], secret: str, earlier: list[dict[str, Any]], kn
     last = max((n for n, item in enumerate(context) if item.get("role") == "user"), default=-1)
     turn = Turn(
         model=string(request["model"], "model"),
-        texts=[*system, *(_words(item) for item in context if item.get("type") != "reasoning")],
+        texts=[*system, *(_words(item) for item in context if kind_of(item) != "reasoning")],
         last_user=_words(context[last]) if last >= 0 else "",
-        answered=any(item.get("type") in _OUTPUTS for item in context[last + 1 :]),
+        answered=any(kind_of(item) in _OUTPUTS for item in context[last + 1 :]),
         stream=flag(request.get("stream"), "stream"),
         limit=limit,
         tools=tools,
@@ -100,7 +101,7 @@ def _items(found: Any) -> list[dict[str, Any]]:
 def _check(context: list[dict[str, Any]], start: int, secret: str, known: Known) -> None:
     calls: dict[str, str] = {}
     for n, item in enumerate(context):
-        kind, where = item.get("type"), f"input[{n - start}]"
+        kind, where = kind_of(item), f"input[{n - start}]"
         if n >= start:
             _check_item(item, where, secret, known)
         if kind in _CALLS:
@@ -120,13 +121,13 @@ def _check(context: list[dict[str, Any]], start: int, secret: str, known: Known)
 def _kind_after(context: list[dict[str, Any]], n: int) -> str:
     """What follows an item of reasoning, other such items left out; of a message, its role."""
     for item in context[n + 1 :]:
-        if item.get("type") != "reasoning":
-            return str(item.get("role") if item.get("type") == "message" else item.get("type"))
+        if kind_of(item) != "reasoning":
+            return str(item.get("role") if kind_of(item) == "message" else kind_of(item))
     return ""
 
 
 def _check_item(item: dict[str, Any], where: str, secret: str, known: Known) -> None:
-    kind = item.get("type")
+    kind = kind_of(item)
     if kind not in (*_PREFIXES, *_OUTPUTS, *_OTHERS):
         message = f"Invalid value: '{kind}'. Supported values are: 'message', …"
         raise Refused(400, message, "invalid_value", f"{where}.type")
@@ -163,7 +164,7 @@ def _check_message(item: dict[str, Any], where: str) -> None:
         return
     allowed = _ANSWERED if role == "assistant" else _GIVEN
     for n, part in enumerate(mappings(content, f"{where}.content")):
-        if part.get("type") not in allowed:
+        if kind_of(part) not in allowed:
             known = ", ".join(f"'{name}'" for name in allowed)
             message = f"Invalid value: '{part.get('type')}'. Supported values are: {known}."
             raise Refused(400, message, "invalid_value", f"{where}.content[{n}]")
@@ -193,7 +194,7 @@ def _words(item: dict[str, Any]) -> str:
 
 def _tools(tool: dict[str, Any], namespace: str | None) -> list[Tool]:
     """The tools that the caller runs; those of the service are left out."""
-    kind = tool.get("type")
+    kind = kind_of(tool)
     if kind == "namespace":
         name = string(tool.get("name"), "tools.name")
         return [found for inner in mappings(tool.get("tools") or [], "tools") for found in _tools(inner, name)]
@@ -211,7 +212,7 @@ def _tools(tool: dict[str, Any], namespace: str | None) -> list[Tool]:
 
 def _forced(choice: Any) -> str | None:
     if isinstance(choice, dict):
-        return str(choice.get("name") or "") if choice.get("type") in ("function", "custom") else None
+        return str(choice.get("name") or "") if kind_of(choice) in ("function", "custom") else None
     return "" if choice == "required" else None
 
 
@@ -224,6 +225,6 @@ def _thinks(reasoning: Any) -> bool:
 
 def _schema(text: Any) -> Any:
     wanted = mapping(text, "text").get("format") if text is not None else None
-    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_object", "json_schema"):
+    if not isinstance(wanted, dict) or kind_of(wanted) not in ("json_object", "json_schema"):
         return None
     return wanted.get("schema") or {"type": "object"}

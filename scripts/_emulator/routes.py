@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from scripts._emulator import answers, anthropic, chat, exchange, gemini, responses
+from scripts._emulator import answers, anthropic, chat, exchange, gemini, media, responses, texts
 from scripts._emulator.directives import BadRequest
 from scripts._emulator.exchange import Options, Plan, Refused, Request, World
 from scripts._emulator.heads import Dialect
@@ -21,6 +21,13 @@ _SECRETS: Final = ("auth", "key", "cookie", "token", "secret")
 Handler = Callable[[Request, str, Line, World], Plan]
 _OPENAI: Final[dict[str, Handler]] = {
     "/v1/chat/completions": chat.handle,
+    "/v1/completions": texts.completions,
+    "/v1/embeddings": texts.embeddings,
+    "/v1/moderations": texts.moderations,
+    "/v1/rerank": texts.rerank,
+    "/v1/images/generations": media.images,
+    "/v1/audio/speech": media.speech,
+    "/v1/audio/transcriptions": media.transcriptions,
 }
 
 

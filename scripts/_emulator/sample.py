@@ -49,8 +49,8 @@ def _typed(schema: dict[str, Any], root: Any, depth: int) -> Any:
         properties = schema.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         needed = schema.get("required")
-        wanted = needed if isinstance(needed, list) else []
-        return {str(name): value(properties.get(name, {}), root, depth + 1) for name in wanted}
+        wanted = map(str, needed if isinstance(needed, list) else [])
+        return {name: value(properties.get(name, {}), root, depth + 1) for name in wanted}
     if kind == "array":
         least = schema.get("minItems", 1)
         number = min(int(least), 100) if isinstance(least, int | str) and str(least).isdigit() else 1
