@@ -99,8 +99,9 @@ _TRACE: Final = re.compile(
 )
 _ACCOUNT: Final = re.compile(
     r"""
-      credit\ balance\ is\ too\ low | usage\ limits?
-    | (?:organi[sz]ation|account|workspace)\ has\ been\ (?:disabled|suspended) | plans?\ &\ billing | insufficient[ _](?:balance|credits?|quota|funds) | exceeded\ your\ current\ quota
+      credit\ balance\ is\ too\ low | usage\ limits? | plans?\ &\ billing | exceeded\ your\ current\ quota
+    | (?:organi[sz]ation|account|workspace)\ has\ been\ (?:disabled|suspended)
+    | insufficient[ _](?:balance|credits?|quota|funds)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
