@@ -106,6 +106,12 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.output_tokens + self.output_audio_tokens + self.output_image_tokens
 
 
+def with_output(usage: Usage, output_tokens: int) -> Usage:
+    """`usage` with at least that output: a stream that was cut delivered more than its last report speaks of."""
+    missing = output_tokens - usage.total_output_tokens
+    return structs.replace(usage, output_tokens=usage.output_tokens + missing) if missing > 0 else usage
+
+
 def clamp(
     usage: Usage, *, context: int, output_limit: int, max_output: int, units: Mapping[str, int] = ONE_REQUEST
 ) -> tuple[Usage, bool]:

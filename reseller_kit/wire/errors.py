@@ -6,6 +6,7 @@ Sources: OpenAI API reference, "Error codes"; Anthropic API reference, "Errors";
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 import msgspec
@@ -25,12 +26,16 @@ from ..core.errors import (
     Unauthenticated,
     UpstreamRejected,
 )
+from .upstream_message import CONTEXT_LENGTH_CODE
 
 Dialect = Literal["openai", "anthropic", "gemini"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_RETRY: Final = (b"x-should-retry", b"false")
 _CLOSE: Final = (b"connection", b"close")
+_KNOWN_WORDS: Final = ("prompt is too long", "input length and")
+_FIGURE: Final = re.compile(r"[0-9]{4,9}")
+_SENT_AND_MOST: Final = 2
 _FINAL_STATUSES: Final = frozenset({401, 402, 403, 404})
 
 _GOOGLE_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -110,6 +115,7 @@ def _document(error: KitError, dialect: Dialect, request_id: str) -> dict[str, A
     kind = _kind(error)
     message = _encodable(f"{error.message} {error.fix}".strip())
     if dialect == "anthropic":
+        message = _as_prompt_too_long(error, message)
         document: dict[str, Any] = {"type": "error", "error": {"type": kind.anthropic, "message": message}}
         return {**document, "request_id": request_id} if request_id else document
     code, param = _code_and_param(error)
@@ -121,6 +127,18 @@ def _document(error: KitError, dialect: Dialect, request_id: str) -> dict[str, A
     return {
         "error": {"message": message, "type": kind.openai, "param": param and _encodable(param), "code": code},
     }
+
+
+def _as_prompt_too_long(error: KitError, message: str) -> str:
+    """In this dialect's own words, which its clients look for to shorten a conversation by themselves."""
+    if not isinstance(error, UpstreamRejected) or _code_and_param(error)[0] != CONTEXT_LENGTH_CODE:
+        return message
+    if message.startswith(_KNOWN_WORDS):
+        return message
+    figures = sorted({int(figure) for figure in _FIGURE.findall(message)})
+    if len(figures) == _SENT_AND_MOST:
+        return f"prompt is too long: {figures[1]} tokens > {figures[0]} maximum"
+    return f"prompt is too long: {message}"
 
 
 def _encodable(text: str) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.errors import KitError, UpstreamFailed
-from ...core.usage import Usage
+from ...core.usage import Usage, with_output
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
@@ -216,15 +216,37 @@ def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:
 
 
 def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
-    if tap.usage is not None:
+    if tap.usage is not None and tap.whole:
         return Ending(status=status, http_status=200, usage=tap.usage)
+    if tap.usage is not None:
+        return _cut(job, tap.usage, tap.estimate_text(), status)
     if not tap.started:
         return Ending(status=status, http_status=200, estimated=True)
     return _estimated(job, call, tap.estimate_text(), status, tap.opening)
 
 
+<<<<<<< HEAD
 def _estimated(job: Job, call: Call, text: str, status: str, opening: Usage | None = None) -> Ending:
     """Without a report of the whole: the input plus the tokens of what was delivered."""
+=======
+def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:
+    """Some upstreams report as they go: the input at first, the output at last. What was delivered is charged."""
+    usage = with_output(reported, count_text(job.offered.model, text))
+    if usage == reported:
+        return Ending(status=status, http_status=200, usage=reported)
+    return Ending(
+        status=status,
+        http_status=200,
+        usage=usage,
+        estimated=True,
+        delivered_characters=len(text),
+        tokenizer=tokenizer_of(job.offered.model),
+    )
+
+
+def _estimated(job: Job, call: Call, text: str, status: str) -> Ending:
+    """Without a report: our count of the input plus the tokens of what was delivered."""
+>>>>>>> dff82c5d0ec7b4ef3eb1c18a7d89a9cbd8eddf91
     model = job.offered.model
     usage = replace(input_used(call, model, opening), output_tokens=count_text(model, text))
     return Ending(

@@ -31,6 +31,7 @@ from reseller_kit.flows.call.admit import (
     check_rates,
     find_model,
 )
+from reseller_kit.flows.call.generate import _stream_ending
 from reseller_kit.flows.call.job import CheckpointFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
@@ -271,6 +272,21 @@ def test_an_estimate_is_charged_and_marked() -> None:
         row = item.usage
         assert (row.usage_source, row.usage_capped, row.cost_version) == (source, True, "prc_cost")
         assert (row.model, row.public_model, row.upstream_model) == ("fast", "gpt-test", "gpt-real")
+
+
+@pytest.mark.parametrize(
+    ("reported", "whole", "output_tokens", "estimated"),
+    [(1, False, 4, True), (9, False, 9, False), (1, True, 1, False)],
+)
+def test_a_cut_stream_is_charged_what_it_delivered_on_top_of_its_first_report(
+    reported: int, output_tokens: int, *, whole: bool, estimated: bool
+) -> None:
+    usage = Usage(input_tokens=10, cached_input_tokens=3, output_tokens=reported)
+    tap: Any = SimpleNamespace(usage=usage, whole=whole, started=True, estimate_text=lambda: "one two three four")
+    call: Any = None
+    ending = _stream_ending(make_job(), call, tap, "cut")
+    assert ending.usage == Usage(input_tokens=10, cached_input_tokens=3, output_tokens=output_tokens)
+    assert (ending.estimated, ending.delivered_characters) == (estimated, 18 if estimated else None)
 
 
 def test_usage_is_believed_up_to_the_limit_of_each_choice_asked_for() -> None:

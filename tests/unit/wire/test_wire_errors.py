@@ -121,6 +121,31 @@ def test_a_refusal_of_an_upstream_keeps_its_status(
     assert json.loads(respond(error, "anthropic").body)["error"]["type"] == anthropic
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("prompt is too long: 210 tokens > 200 maximum", "prompt is too long: 210 tokens > 200 maximum"),
+        (
+            "This model's maximum context length is 128000 tokens. However, your messages resulted in 140000 tokens.",
+            "prompt is too long: 140000 tokens > 128000 maximum",
+        ),
+        ("The context length of 8192 tokens is exceeded.", None),
+        ("input length and `max_tokens` exceed context limit: 9 + 9 > 9", None),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_told_to_anthropics_clients_in_their_words(
+    message: str, shown: str | None
+) -> None:
+    error = tree.UpstreamRejected(message, http_status=400)
+    error.details = [{"code": "context_length_exceeded", "param": None}]
+    told = json.loads(respond(error, "anthropic").body)["error"]["message"]
+    known = message if message.startswith("input length") else f"prompt is too long: {message}"
+    assert told == (shown or known)
+    assert json.loads(respond(error).body)["error"]["message"] == message
+    error.details = []
+    assert json.loads(respond(error, "anthropic").body)["error"]["message"] == message
+
+
 def test_an_error_within_a_stream_is_one_event_of_the_dialect() -> None:
     error = tree.ServiceUnavailable("Gone.")
     name, _, data = stream_error(error, "openai").partition(b": ")

@@ -79,5 +79,7 @@ def blocks_in(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]
 
 
 def words_in(messages: list[dict[str, Any]]) -> list[str]:
+    """All texts, those of later system turns without their wrapping."""
     whole = [message["content"] for message in messages if isinstance(message["content"], str)]
-    return sorted(whole + [block["text"] for block in blocks_in(messages, "text")])
+    texts = whole + [block["text"] for block in blocks_in(messages, "text")]
+    return sorted(text.removeprefix("<system>\n").removesuffix("\n</system>") for text in texts)
