@@ -57,10 +57,10 @@ def believed(job: Job, usage: Usage) -> tuple[Usage, bool]:
 
 
 def quantities_of(usage: Usage) -> dict[str, int]:
-    """Quantities by class with the one request that they came by; nothing for a call that used nothing."""
+    """Quantities by class with the request that they came by; nothing for a call that used nothing."""
     quantities = usage.quantities()
     if quantities:
-        quantities["request"] = 1
+        quantities.setdefault("request", 1)
     return quantities
 
 
