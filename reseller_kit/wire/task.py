@@ -1,7 +1,7 @@
 """Requests for anything but a conversation: embeddings, images, speech, transcripts, moderation, ranking.
 
 They are asked in OpenAI's own API alone and answered whole. A model may charge them by tokens, by units, or by both:
-what its price list names is what counts.
+what its price list names is what counts (`media_usage.counted_by`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from ..core.catalog import TOKEN_CLASSES, UNIT_CLASSES, PriceList
 from ..core.errors import InvalidRequest
-from ..core.usage import PRICE_CLASSES, Usage
+from ..core.usage import Usage
+from .media_usage import counted_by
 
 TaskApi = Literal["embeddings", "images", "speech", "transcriptions", "moderations", "rerank"]
 
@@ -27,56 +27,47 @@ PATHS: Final[dict[TaskApi, str]] = {
 }
 """Below an upstream's base URL, and below `/v1` here."""
 
-_FIELDS: Final = tuple(zip(PRICE_CLASSES, Usage.__struct_fields__, strict=False))
+Prices = Mapping[str, int]
 
 
 class TaskAnswer(Struct, frozen=True, kw_only=True):
-    """A usable answer: the body for the caller, and all that it says of what was used, in tokens and in units.
+    """A usable answer. `usage`: None if it does not say what its prices ask for. `body`: for the caller, showing it."""
 
-    `usage`: None if it says nothing; the call is then charged by `Task.known`.
-    """
-
-    body: bytes
+    usage: Usage | None
+    body: Callable[[Usage], bytes]
     content_type: str = "application/json"
-    usage: Usage | None = None
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """One request. `input_bound`, `output_bound`: tokens at most; `units`: the most of each unit class.
+    """One request.
 
-    `known`: what the request itself says of the use, for an upstream that reports nothing. `encode`: the body to send,
-    given the model's name there. `read`: the answer's body and content type → TaskAnswer, raises UpstreamFailed.
+    `input_bound`, `output_bound`: tokens at most, the latter for each of the `n` that are wanted; `inputs`: how many
+    inputs share the former, each of which may fill a context. `units`: the most of the class that is not tokens.
+    `encode`: the body to send, given the model's name there. `read`: (body, content type, prices, request id) → the
+    answer; raises UpstreamFailed. `estimate`: what the call used, given prices and a count for texts, for an answer
+    that does not say.
     """
 
     api: TaskApi
     model: str
     encode: Callable[[str], bytes]
-    read: Callable[[bytes, str], TaskAnswer]
+    read: Callable[[bytes, str, Prices, str], TaskAnswer]
+    estimate: Callable[[Prices, Callable[[str], int]], Usage]
     content_type: str = "application/json"
     accept: str = "application/json"
+    n: int = 1
+    inputs: int = 1
     input_bound: int = 0
     output_bound: int = 0
     units: Mapping[str, int] = {}
-    known: Usage = Usage()
 
 
-def check_task_priced(task: Task, price_list: PriceList) -> None:
+def check_offered(task: Task, prices: Prices) -> None:
     """Raises InvalidRequest for a model whose prices say nothing of such a call: it would be given away."""
-    prices = price_list.prices
-    by_units = any(name in prices for name in task.units)
-    by_tokens = (task.input_bound and "input" in prices) or (task.output_bound and "output" in prices)
-    if not (by_units or by_tokens):
+    if not counted_by(task.api, prices).offered:
         raise InvalidRequest(f"The model {task.model!r} is not offered for {PATHS[task.api][1:]}.", param="model")
 
 
-def priced_part(usage: Usage, price_list: PriceList) -> Usage:
-    """The quantities that a price list charges for: units that it names, and tokens if it names a token price."""
-    prices = price_list.prices
-    tokens = any(name in prices for name in TOKEN_CLASSES)
-    kept = {
-        field: quantity
-        for name, field in _FIELDS
-        if (quantity := getattr(usage, field)) and (name in prices if name in UNIT_CLASSES else tokens)
-    }
-    reasoning = usage.reasoning_tokens if tokens else 0
-    return Usage(**kept, reasoning_tokens=reasoning, irregular=usage.irregular)
+def units_of(task: Task, prices: Prices) -> Mapping[str, int]:
+    """The units that are held for: none where such calls are charged by tokens alone."""
+    return {**task.units, "request": task.units.get("request", 1)} if counted_by(task.api, prices).unit else {}

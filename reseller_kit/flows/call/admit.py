@@ -13,9 +13,10 @@ from ...core.catalog import OfferedModel, PriceVersion
 from ...core.errors import InsufficientCredit, ModelNotFound, RateLimited, ServiceUnavailable
 from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Bucket
+from ...core.usage import ONE_REQUEST
 from ...core.money import format_amount
 from ...core.periods import period_of
-from ...core.pricing import Bound, bound_for, bounds
+from ...core.pricing import Bound, bound_for, bounds, units_bound
 from ...core.storefront import CallLimits, Storefront
 from ...db.authentication import KeyAccount
 from ...db.ledger import PlaceHold
@@ -39,7 +40,8 @@ class Caller(Struct, frozen=True, kw_only=True):
 class Wanted(Struct, frozen=True, kw_only=True):
     """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none.
 
-    `units`: the most of each class that is not counted in tokens.
+    `inputs`: how many inputs share the input's bound, each of which may fill the model's context. `units`: the most of
+    each class that is not counted in tokens.
     """
 
     model: str
@@ -47,6 +49,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     choices: int
     input_bound: int
     output_limit: int | None
+    inputs: int = 1
     units: Mapping[str, int] = {}
 
 
@@ -107,6 +110,8 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         dialect=caller.dialect,
         stream=wanted.stream,
         choices=wanted.choices,
+        inputs=wanted.inputs,
+        units=wanted.units or ONE_REQUEST,
         output_limit=outcome.output_limit,
         window=window,
         hold=outcome,
@@ -155,7 +160,7 @@ def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window:
 
 def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTerms:
     """The call's greatest possible charge: every token at the dearest class that it could land in."""
-    input_bound = min(wanted.input_bound, offered.context)
+    input_bound = min(wanted.input_bound, offered.context * wanted.inputs)
     named = wanted.output_limit
     output_limit = offered.max_output if named is None else min(named, offered.max_output)
     retail_fixed, retail_per_output = _line(offered.retail, input_bound, wanted.units)
@@ -174,10 +179,7 @@ def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTer
 def _line(version: PriceVersion, input_bound: int, units: Mapping[str, int]) -> tuple[int, int]:
     """(pico-USD for all but the output, pico-USD per output token) at the dearest class and reachable tier."""
     bound = bound_for(_bounds(version), input_bound)
-    fixed = input_bound * bound.per_input + bound.per_request
-    if units:
-        prices = version.price_list.prices
-        fixed += sum(most * prices.get(name, 0) for name, most in units.items() if name != "request")
+    fixed = input_bound * bound.per_input + (units_bound(version.price_list, units) if units else bound.per_request)
     return fixed, bound.per_output
 
 

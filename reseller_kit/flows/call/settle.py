@@ -53,7 +53,13 @@ _NO_CHARGE: Final = Charges(0, 0, 0)
 def believed(job: Job, usage: Usage) -> tuple[Usage, bool]:
     """The usage as far as it is believed, and whether it was cut."""
     offered, n = job.offered, job.choices
-    return clamp(usage, context=offered.context, output_limit=job.output_limit * n, max_output=offered.max_output * n)
+    return clamp(
+        usage,
+        context=offered.context * job.inputs,
+        output_limit=job.output_limit * n,
+        max_output=offered.max_output * n,
+        units=job.units,
+    )
 
 
 def quantities_of(usage: Usage) -> dict[str, int]:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
-from ...core.catalog import OfferedModel
 from ...core.errors import NotFound, UpstreamFailed
 from ...core.storefront import UpstreamConfig
-from ...core.usage import Usage
+from ...tokens import count_text
 from ...upstream.response import Response
-from ...wire.task import PATHS, Task, TaskAnswer, check_task_priced, priced_part
+from ...wire.task import PATHS, Prices, Task, TaskAnswer, check_offered, units_of
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import Routes, first_byte, note_failure
 from .job import Job
 from .settle import Ending, settle, settle_failed
 
-_MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
-_UNIT_FIELDS: Final = {"seconds": "seconds", "characters": "characters", "images": "images", "tool_call": "tool_calls"}
+_MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 
 
 class TaskResult(Struct, frozen=True):
     """An answer to send, and the call it belongs to."""
 
-    answer: TaskAnswer
+    body: bytes
+    content_type: str
     job: Job
 
 
@@ -36,31 +34,32 @@ async def perform(runtime: Runtime, caller: Caller, task: Task, *, on_answer: Ca
 
     Until `on_answer` is called the task may be cancelled, which releases the hold; behind it the answer is paid for.
     """
-    offered = find_model(caller.storefront, caller.account, task.model)
-    check_task_priced(task, offered.retail.price_list)
-    job = await admit(runtime, caller, _wanted(task))
+    prices = find_model(caller.storefront, caller.account, task.model).retail.price_list.prices
+    check_offered(task, prices)
+    job = await admit(runtime, caller, _wanted(task, prices))
     try:
-        answer = await _ask(runtime, job, task)
+        answer = await _ask(runtime, job, task, prices)
         on_answer()
-        await settle(runtime, job, _ending(task, offered, answer))
+        usage = await settle(runtime, job, _ending(job, task, answer, prices))
     except BaseException as error:
         await settle_failed(runtime, job, error)
         raise
-    return TaskResult(answer, job)
+    return TaskResult(answer.body(usage), answer.content_type, job)
 
 
-def _wanted(task: Task) -> Wanted:
+def _wanted(task: Task, prices: Prices) -> Wanted:
     return Wanted(
         model=task.model,
         stream=False,
-        choices=1,
+        choices=task.n,
         input_bound=task.input_bound,
+        inputs=task.inputs,
         output_limit=task.output_bound,
-        units=task.units,
+        units=units_of(task, prices),
     )
 
 
-async def _ask(runtime: Runtime, job: Job, task: Task) -> TaskAnswer:
+async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAnswer:
     routes = Routes(runtime, job, lambda config: _serves(config, task))
     if not routes.left:
         raise NotFound(f"The model {task.model!r} is not offered for {PATHS[task.api][1:]}.")
@@ -74,17 +73,18 @@ async def _ask(runtime: Runtime, job: Job, task: Task) -> TaskAnswer:
         if response.status >= 300:
             await routes.refused(response, route)
             continue
-        answer = await _read(job, task, response)
+        answer = await _read(job, task, response, prices)
         if answer is not None:
             first_byte(job)
             return answer
     raise UpstreamFailed("every route failed")
 
 
-async def _read(job: Job, task: Task, response: Response) -> TaskAnswer | None:
+async def _read(job: Job, task: Task, response: Response, prices: Prices) -> TaskAnswer | None:
     try:
         body = await response.read(_MAX_ANSWER_BYTES)
-        return task.read(body, response.headers.get(b"content-type", b"").decode("latin-1"))
+        content_type = response.headers.get(b"content-type", b"").decode("latin-1")
+        return task.read(body, content_type, prices, job.request_id)
     except UpstreamFailed as error:
         note_failure(job, error)
         return None
@@ -97,16 +97,8 @@ def _serves(config: UpstreamConfig, task: Task) -> bool:
     return config.dialect == "openai" and (not named or task.api in named)
 
 
-def _ending(task: Task, offered: OfferedModel, answer: TaskAnswer) -> Ending:
-    reported = priced_part(answer.usage, offered.retail.price_list) if answer.usage is not None else Usage()
-    estimated = not reported.quantities()
-    usage = priced_part(task.known, offered.retail.price_list) if estimated else reported
-    return Ending(status="ok", http_status=200, usage=_within(usage, task.units), estimated=estimated)
-
-
-def _within(usage: Usage, units: Mapping[str, int]) -> Usage:
-    """Units are believed up to what was held for them."""
-    cut = {
-        field: units.get(name, 0) for name, field in _UNIT_FIELDS.items() if getattr(usage, field) > units.get(name, 0)
-    }
-    return msgspec.structs.replace(usage, irregular=True, **cut) if cut else usage
+def _ending(job: Job, task: Task, answer: TaskAnswer, prices: Prices) -> Ending:
+    if answer.usage is not None:
+        return Ending(status="ok", http_status=200, usage=answer.usage)
+    usage = task.estimate(prices, lambda text: count_text(job.offered.model, text))
+    return Ending(status="ok", http_status=200, usage=usage, estimated=True)
