@@ -72,6 +72,11 @@ class Reply(Struct, frozen=True, kw_only=True):
     maker: str
 
 
+def carries_all(_conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
+    """Of a codec that leaves out nothing but what it names in `Conversation.left_out`."""
+    return ()
+
+
 class Codec(Struct, frozen=True, kw_only=True):
     """One API. What reads a caller's request raises InvalidRequest, what reads an answer UpstreamFailed."""
 
@@ -87,6 +92,8 @@ class Codec(Struct, frozen=True, kw_only=True):
 
     to_conversation: Callable[[Call], Conversation]
     from_conversation: Callable[[Conversation, Sending], bytes]
+    not_carried: Callable[[Conversation, Sending], tuple[str, ...]] = carries_all
+    """What `from_conversation` leaves out, in the form's words."""
     read_completion: Callable[[bytes, Reply], Completion]
     write_completion: Callable[[Completion, Call, Reply, Usage], bytes]
     event_reader: Callable[[Reply], EventReader]

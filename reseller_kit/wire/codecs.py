@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from ..core.errors import InvalidRequest
-from . import openai_answer, openai_chat, openai_stream
+from . import anthropic_messages, chat_translation, openai_answer, openai_chat, openai_stream
 from .codec import Api, Call, Codec, Reply, Sending
 
 
@@ -30,10 +29,6 @@ def _chat_id(reply: Reply) -> str:
     return "chatcmpl-" + reply.request_id.partition("_")[2]
 
 
-def _none(*_: Any) -> Any:
-    raise InvalidRequest("not yet")
-
-
 CODECS: Final[dict[Api, Codec]] = {
     "chat": Codec(
         api="chat",
@@ -43,11 +38,12 @@ CODECS: Final[dict[Api, Codec]] = {
         open_tap=_chat_tap,
         read_answer=_chat_answer,
         estimate_input=openai_chat.estimate_input,
-        to_conversation=_none,
-        from_conversation=_none,
-        read_completion=_none,
-        write_completion=_none,
-        event_reader=_none,
-        event_writer=_none,
+        to_conversation=chat_translation.to_conversation,
+        from_conversation=chat_translation.from_conversation,
+        read_completion=chat_translation.read_completion,
+        write_completion=chat_translation.write_completion,
+        event_reader=chat_translation.EventReader,
+        event_writer=chat_translation.EventWriter,
     ),
+    "messages": anthropic_messages.CODEC,
 }

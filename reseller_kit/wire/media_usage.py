@@ -24,11 +24,11 @@ _LONGEST_SECONDS: Final = 1 << 31
 
 _CLASSES: Final = {
     "images": ("images", ("input", "input_image", "output_image")),
-    "transcription": ("seconds", ("input", "input_audio", "output")),
+    "transcriptions": ("seconds", ("input", "input_audio", "output")),
     "speech": ("characters", ("input", "output_audio")),
     "embeddings": ("request", ("input",)),
     "rerank": ("request", ("input",)),
-    "moderation": ("request", ("input",)),
+    "moderations": ("request", ("input",)),
 }
 """By kind of call: the class of its unit, and those of its tokens."""
 
@@ -46,7 +46,7 @@ class Counted(Struct, frozen=True):
 
 
 def counted_by(kind: str, prices: Mapping[str, int]) -> Counted:
-    """What calls of a kind are charged by: images, transcription, speech, embeddings, rerank or moderation."""
+    """What calls of a kind are charged by: images, transcriptions, speech, embeddings, rerank or moderations."""
     unit, tokens = _CLASSES[kind]
     return Counted(unit=unit in prices, tokens=all(price_of(prices, name) is not None for name in tokens))
 
@@ -110,7 +110,7 @@ def transcription_usage(
     `report`: the answer's `usage`, or the whole of a verbose answer, whose `duration` says it as well. `seconds`: the
     recording's length by our own measure, used where seconds are charged and none are reported. A begun second counts.
     """
-    by, found = counted_by("transcription", prices), _report(report)
+    by, found = counted_by("transcriptions", prices), _report(report)
     units = _seconds(found) or seconds or 0 if by.unit else 0
     if not by.tokens:
         return Usage(seconds=units, irregular=found is not None and found.irregular) if units else None
@@ -209,7 +209,7 @@ def moderation_usage(*, prices: Mapping[str, int], tokens: int) -> Usage | None:
 
     None if the model has no price for either.
     """
-    by = counted_by("moderation", prices)
+    by = counted_by("moderations", prices)
     return Usage(requests=int(by.unit), input_tokens=tokens if by.tokens else 0) if by.offered else None
 
 

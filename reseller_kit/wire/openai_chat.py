@@ -16,7 +16,7 @@ from ..core.errors import InvalidRequest
 from .codec import Call, Headers, Sending
 from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from .openai_fields import refuse_unknown
-from .openai_media import MEDIA_TYPES, NO_MEDIA, measure
+from .openai_media import MEDIA_TYPES, NO_MEDIA, estimate, measure
 from .openai_text import strings_in
 
 MAX_CHOICES: Final = 128
@@ -122,7 +122,7 @@ def limit_field(provider: str) -> str:
 
 
 def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media count with their bounds.
+    """Input tokens by our own count, for a call whose upstream reported none; media count with their estimates.
 
     Raises InvalidRequest only where `decode` would have.
     """
@@ -132,7 +132,8 @@ def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
         value = call.fields.get(name)
         if is_given(value):
             texts.append(bytes(value or NULL).decode())
-    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + call.media_tokens
+    media = estimate(messages) if call.media_tokens else 0
+    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + media
 
 
 def _has_media(messages: list[_Message]) -> bool:

@@ -13,11 +13,11 @@ from ...core.catalog import OfferedModel, PriceVersion
 from ...core.errors import InsufficientCredit, ModelNotFound, RateLimited, ServiceUnavailable
 from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Bucket
-from ...core.usage import ONE_REQUEST
 from ...core.money import format_amount
 from ...core.periods import period_of
 from ...core.pricing import Bound, bound_for, bounds, units_bound
 from ...core.storefront import CallLimits, Storefront
+from ...core.usage import ONE_REQUEST
 from ...db.authentication import KeyAccount
 from ...db.ledger import PlaceHold
 from ..runtime import Runtime

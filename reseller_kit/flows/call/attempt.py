@@ -150,17 +150,19 @@ class Attempts:
             output_limit=_limit_to_send(job, call),
             room=job.output_limit,
         )
-        body = codec.encode(call, sending) if native else codec.from_conversation(self._translated(), sending)
+        body = codec.encode(call, sending) if native else self._translated(codec, sending)
         reply = Reply(model=job.offered.name, request_id=job.request_id, maker=sending.maker)
         response = await self._routes.open(route, codec.path(call, sending), body, call.headers if native else ())
         return Reached(response=response, call=call, codec=codec, reply=reply)
 
-    def _translated(self) -> Conversation:
-        """The request in the intermediate form, brought into it once. Raises InvalidRequest for what it can't hold."""
+    def _translated(self, codec: Codec, sending: Sending) -> bytes:
+        """The request in another API, by way of the intermediate form. Raises InvalidRequest for what can't be said."""
         if self._conversation is None:
             self._conversation = CODECS[self._call.api].to_conversation(self._call)
-            self._job.left_out = self._conversation.left_out
-        return self._conversation
+        body = codec.from_conversation(self._conversation, sending)
+        left_out = (*self._conversation.left_out, *codec.not_carried(self._conversation, sending))
+        self._job.left_out = tuple(dict.fromkeys(left_out))
+        return body
 
 
 def note_failure(job: Job, error: UpstreamFailed) -> None:

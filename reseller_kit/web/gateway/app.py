@@ -1,36 +1,29 @@
-"""Dispatches API requests: authenticate, decode, hand to a flow, send. Every answer speaks the caller's dialect."""
+"""Dispatches API requests: authenticate, find the handler, and answer every fault in the caller's dialect."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
 
-from msgspec import Struct
-
-from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable
+from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
 from ...core.storefront import Storefront
 from ...db.authentication import KeyAccount
 from ...db.engine import now_us
-from ...flows import call as calls
 from ...flows.authenticate import authenticate
-from ...flows.call.job import Job
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
-from ...wire import openai_chat
-from ...wire.codec import Call
-from ...wire.errors import Dialect, error_response
+from ...wire import anthropic_messages, openai_chat
+from ...wire.errors import error_response
+from ...wire.task import PATHS
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
-from ..responses import JSON, Header, Receive, Send, respond
+from ..responses import JSON, Receive, Send, respond
 from . import reads
-from .body import ClientGone, read_body
+from .body import ClientGone
+from .calling import Calling
 from .paths import canonical, dialect_of
-from .plain import PlainCall
-from .stream import StreamSink
+from .request import Handler, Request, request_id, send_json
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +36,7 @@ class Gateway:
         calling = Calling(runtime)
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
+            "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             **{"/v1" + PATHS[api]: {"POST": handler} for api, handler in calling.tasks().items()},
             "/v1" + PATHS["transcriptions"]: {"POST": calling.transcribe},
             "/v1/models": {"GET": self._models},

@@ -13,7 +13,7 @@ from ...flows import call as calls
 from ...flows.runtime import Runtime
 from ...wire.codec import Call
 from ...wire.codec import Headers as CallHeaders
-from ...wire.task import Task
+from ...wire.task import Task, TaskApi
 from ...wire.tasks import DECODERS, decode_transcription
 from ..responses import JSON, respond
 from .body import read_body
@@ -41,7 +41,7 @@ class Calling:
 
         return handle
 
-    def tasks(self) -> dict[str, Handler]:
+    def tasks(self) -> dict[TaskApi, Handler]:
         """The handlers of the tasks with a body of JSON, by their `TaskApi`."""
         return {api: self._performing(decode) for api, decode in DECODERS.items()}
 

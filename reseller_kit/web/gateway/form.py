@@ -44,6 +44,4 @@ def _boundary(headers: Headers) -> str:
 
 
 def _field(segment: MultipartSegment, content: bytes) -> Field:
-    return Field(
-        name=segment.name or "", content=content, filename=segment.filename, content_type=segment.content_type
-    )
+    return Field(name=segment.name or "", content=content, filename=segment.filename, content_type=segment.content_type)

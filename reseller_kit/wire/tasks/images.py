@@ -23,6 +23,8 @@ from .common import ModelName, encoder, read_fields, read_json, refuse
 MAX_IMAGES: Final = 10
 TOKENS_PER_IMAGE: Final = 16_384
 """More than any size and quality comes to; a model's own `max_output` bounds it further."""
+_USUAL_TOKENS: Final = 1_056
+"""An image of middling quality, 1024 by 1024, where an upstream does not say; source: OpenAI, "Image generation"."""
 _FIELDS: Final = (
     "background",
     "model",
@@ -129,11 +131,10 @@ _SHOWN: Final = ("background", "output_format", "quality", "size")
 def _estimator(prompt: str, n: int) -> Callable[[Prices, Callable[[str], int]], Usage]:
     def estimate(prices: Prices, count: Callable[[str], int]) -> Usage:
         by = counted_by("images", prices)
-        tokens = {"input_tokens": count(prompt), "output_image_tokens": n * USUAL_TOKENS} if by.tokens else {}
-        return Usage(images=n if by.unit else 0, **tokens)
+        return Usage(
+            images=n if by.unit else 0,
+            input_tokens=count(prompt) if by.tokens else 0,
+            output_image_tokens=n * _USUAL_TOKENS if by.tokens else 0,
+        )
 
     return estimate
-
-
-USUAL_TOKENS: Final = 1_056
-"""An image of middling quality, 1024 by 1024, where an upstream does not say; source: OpenAI, "Image generation"."""

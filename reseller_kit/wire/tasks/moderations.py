@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from ...core.errors import InvalidRequest, UpstreamFailed
 from ...core.usage import Usage
 from ..json_body import decode_as, is_given, quote
-from ..media_usage import moderation_usage
+from ..media_usage import counted_by, moderation_usage
 from ..openai_text import strings_in
 from ..task import Prices, Task, TaskAnswer
 from .common import ModelName, encoder, read_fields, read_json
@@ -42,20 +42,19 @@ def decode(body: bytes) -> Task:
         raise InvalidRequest("input: what is to be judged is missing.", param="input")
     if bytes(given)[:1] not in {b'"', b"["}:
         raise InvalidRequest("input: expected a text or a list.", param="input")
-    estimate = _estimator(given)
     return Task(
         api="moderations",
         model=head.model,
         encode=encoder(fields),
-        read=_reader(head.model, estimate),
-        estimate=estimate,
+        read=_reader(head.model),
+        estimate=_estimator(given),
         inputs=max(1, bytes(given).count(b",")),
         input_bound=len(given),
         units={"request": 1},
     )
 
 
-def _reader(model: str, estimate: Callable[[Prices, Callable[[str], int]], Usage]) -> Callable[..., TaskAnswer]:
+def _reader(model: str) -> Callable[[bytes, str, Prices, str], TaskAnswer]:
     def read(body: bytes, _content_type: str, prices: Prices, request_id: str) -> TaskAnswer:
         answer = read_json(_ANSWER, body)
         if not answer.results:
@@ -63,8 +62,9 @@ def _reader(model: str, estimate: Callable[[Prices, Callable[[str], int]], Usage
         name = quote("modr-" + request_id.partition("_")[2])
         sent = b'{"id":%b,"model":%b,"results":[%b]}' % (name, quote(model), b",".join(map(bytes, answer.results)))
         # No answer reports tokens: where they are charged they are counted here.
-        usage = moderation_usage(prices=prices, tokens=0)
-        return TaskAnswer(usage=usage if usage and usage.requests else None, body=lambda _usage: sent)
+        by = counted_by("moderations", prices)
+        usage = None if by.tokens else moderation_usage(prices=prices, tokens=0)
+        return TaskAnswer(usage=usage, body=lambda _usage: sent)
 
     return read
 

@@ -23,6 +23,8 @@ from .multipart import Field, boundary_of, write_form
 MAX_FIELDS: Final = 32
 _LEAST_BYTES_PER_SECOND: Final = 500
 """4 kbit/s: no codec that is taken here writes intelligible speech with less."""
+_USUAL_BYTES_PER_SECOND: Final = 16_000
+"""128 kbit/s. Where nobody says how long a recording is, the doubt is the customer's gain."""
 _TOKENS_PER_SECOND: Final = 10
 """Audio tokens; source: OpenAI, "Audio and speech" (a token stands for 100 ms of a user's sound)."""
 _MOST_TEXT_PER_SECOND: Final = 20
@@ -63,7 +65,7 @@ def decode(fields: Sequence[Field]) -> Task:
         model=model,
         encode=lambda name: write_form([*sent, Field(name="model", content=name.encode())], boundary),
         read=_reader(wanted, seconds),
-        estimate=_estimator(bound),
+        estimate=_estimator(seconds or -(-len(sound.content) // _USUAL_BYTES_PER_SECOND)),
         content_type=f"multipart/form-data; boundary={boundary}",
         accept="*/*",
         inputs=max(1, bound),
@@ -154,10 +156,10 @@ def _last_moment(subtitles: str) -> int | None:
     return max(ends, default=None)
 
 
-def _estimator(bound: int) -> Callable[[Prices, Callable[[str], int]], Usage]:
+def _estimator(seconds: int) -> Callable[[Prices, Callable[[str], int]], Usage]:
     def estimate(prices: Prices, _count: Callable[[str], int]) -> Usage:
         by = counted_by("transcriptions", prices)
-        tokens = {"input_audio_tokens": bound * _TOKENS_PER_SECOND} if by.tokens else {}
-        return Usage(seconds=bound if by.unit else 0, **tokens)
+        audio = seconds * _TOKENS_PER_SECOND if by.tokens else 0
+        return Usage(seconds=seconds if by.unit else 0, input_audio_tokens=audio)
 
     return estimate

@@ -37,13 +37,13 @@ def raw(**members: Any) -> bytes:
         ("images", {"input": 1, "output_image": 1}, False, True),
         ("images", TOKENS, False, True),
         ("images", {"input": 1}, False, False),
-        ("transcription", {"seconds": 1}, True, False),
-        ("transcription", {"seconds": 1, **TOKENS}, True, True),
+        ("transcriptions", {"seconds": 1}, True, False),
+        ("transcriptions", {"seconds": 1, **TOKENS}, True, True),
         ("speech", {"characters": 1}, True, False),
         ("speech", {"input": 1, "output_audio": 1}, False, True),
         ("embeddings", {"input": 1}, False, True),
         ("rerank", {"request": 1}, True, False),
-        ("moderation", {}, False, False),
+        ("moderations", {}, False, False),
     ],
 )
 def test_what_has_a_price_is_counted(kind: str, prices: dict[str, int], unit: bool, tokens: bool) -> None:  # noqa: FBT001
