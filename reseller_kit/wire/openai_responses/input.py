@@ -10,16 +10,16 @@ from msgspec import Raw, Struct
 
 from ...core.errors import InvalidRequest
 from ..json_body import decode_as
-from ..openai_media import IMAGE_TOKENS, NO_MEDIA, REMOTE_TOKENS, Media
+from ..media import Medium, payload, token_bound, token_estimate
+from ..openai_media import NO_MEDIA, Media
 from ..signatures import MARK, is_marked, unmark
 from .tools import Tool, is_own
 
-_AUDIO_CHARACTERS_PER_TOKEN: Final = 16
-_AUDIO_BASE_TOKENS: Final = 64
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder()
 _ITEMS: Final = msgspec.json.Decoder(str | list[dict[str, Raw]])
 _MEMBERS: Final = ("content", "output")
+_FILES: Final = frozenset({"computer_screenshot", "input_file", "input_image"})
 _HINTS: Final = (b"input_image", b"input_file", b"input_audio", b"computer_screenshot", b"\\u")
 """Without any of these bytes there are no media; escapes could hide them."""
 _STRING: Final = msgspec.json.Decoder(str)
@@ -62,26 +62,32 @@ def items_of(given: Raw) -> list[Item]:
 
 
 def measure(given: Raw) -> Media:
-    """The media within the input.
+    """The media within the input and what they can come to.
 
     Raises InvalidRequest for a file that is only named by an id: ids belong to the provider's account, not to the
     customer.
     """
+    media = _media_in(given)
+    if not media:
+        return NO_MEDIA
+    return Media(
+        characters=sum(medium.characters for medium in media),
+        tokens=sum(map(token_bound, media)),
+        has_audio=any(medium.kind == "audio" for medium in media),
+    )
+
+
+def estimate(given: Raw) -> int:
+    """About how many tokens the media within the input come to."""
+    return sum(map(token_estimate, _media_in(given)))
+
+
+def _media_in(given: Raw) -> list[Medium]:
     if not any(hint in bytes(given) for hint in _HINTS):
-        return NO_MEDIA
+        return []
     items = decode_as(_ITEMS, given, within="input")
-    if isinstance(items, str):
-        return NO_MEDIA
-    characters = tokens = 0
-    has_audio = False
-    for part in _parts(items):
-        kind = part.get("type")
-        if kind == "input_audio":
-            has_audio = True
-        data, bound = _measure_part(kind, part)
-        characters += data
-        tokens += bound
-    return Media(characters, tokens, has_audio)
+    found = [] if isinstance(items, str) else [_medium_of(part) for part in _parts(items)]
+    return [medium for medium in found if medium is not None]
 
 
 def _parts(items: list[dict[str, Raw]]) -> Iterator[dict[str, Any]]:
@@ -96,35 +102,25 @@ def _parts(items: list[dict[str, Raw]]) -> Iterator[dict[str, Any]]:
                     yield part
 
 
-def _measure_part(kind: Any, part: dict[str, Any]) -> tuple[int, int]:
-    """Characters of inline data to leave out of the count, and the tokens to put in their place."""
+def _medium_of(part: dict[str, Any]) -> Medium | None:
+    kind = part.get("type")
+    if kind in _FILES and part.get("file_id"):
+        raise InvalidRequest("Files have to be sent inline, as file_data or a data URL.", param="input")
     if kind in ("input_image", "computer_screenshot"):
-        _refuse_file_id(part)
-        return _inline(_address(part.get("image_url"))), IMAGE_TOKENS
+        return Medium("image", payload(_text(part.get("image_url"))))
     if kind == "input_audio":
         audio = part.get("input_audio")
-        data = len(_address(audio.get("data"))) if isinstance(audio, dict) else 0
-        return data, data // _AUDIO_CHARACTERS_PER_TOKEN + _AUDIO_BASE_TOKENS
+        return Medium("audio", _text(audio.get("data")) if isinstance(audio, dict) else "")
     if kind == "input_file":
-        _refuse_file_id(part)
-        # Inline files stay counted by their characters, which is more than any reading of them comes to.
-        return 0, 0 if part.get("file_data") else REMOTE_TOKENS
-    return 0, 0
+        data = _text(part.get("file_data"))
+        return Medium("document", (payload(data) or data) if data else payload(_text(part.get("file_url"))))
+    return None
 
 
-def _refuse_file_id(part: dict[str, Any]) -> None:
-    if part.get("file_id"):
-        raise InvalidRequest("Files have to be sent inline, as file_data or a data URL.", param="input")
-
-
-def _address(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, dict):
         value = value.get("url")
     return value if isinstance(value, str) else ""
-
-
-def _inline(address: str) -> int:
-    return len(address) if address[:5].lower() == "data:" else 0
 
 
 def for_maker(given: Raw, maker: str) -> Raw:

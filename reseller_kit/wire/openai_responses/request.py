@@ -19,7 +19,7 @@ from ..codec import Call, Headers, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from ..openai_text import strings_in
 from .fields import refuse_unknown, without_empty
-from .input import for_maker, items_of, measure
+from .input import estimate, for_maker, items_of, measure
 from .tools import choice_of, hosted_of, own_tools, tools_of
 
 MAX_OUTPUT_LIMIT: Final = 1 << 31
@@ -145,7 +145,7 @@ def gives_thoughts(model: str) -> bool:
 
 
 def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media count with their bounds.
+    """Input tokens by our own count, for a call whose upstream reported none; media count with their estimates.
 
     Raises InvalidRequest only where `decode` would have.
     """
@@ -156,7 +156,8 @@ def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
         if is_given(value):
             texts.append(bytes(value).decode())
     count = len(items) if isinstance(items, list) else 1
-    return count_text("\n".join(texts)) + _TOKENS_PER_ITEM * (count + 1) + call.media_tokens
+    media = estimate(call.fields["input"]) if call.media_tokens else 0
+    return count_text("\n".join(texts)) + _TOKENS_PER_ITEM * (count + 1) + media
 
 
 def _leave_hosted_out(fields: dict[str, Raw]) -> None:

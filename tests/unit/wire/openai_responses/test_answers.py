@@ -155,12 +155,8 @@ def written(*parts: Part, finish: Any = "stop", **members: Any) -> dict[str, Any
 
 
 def test_parts_are_written_as_items() -> None:
-    namespace = {
-        "type": "namespace",
-        "name": "mcp__a",
-        "description": "A.",
-        "tools": [{"type": "function", "name": "go"}],
-    }
+    go = {"type": "function", "name": "go", "parameters": {}, "strict": False}
+    namespace = {"type": "namespace", "name": "mcp__a", "description": "A.", "tools": [go]}
     tools = [{"type": "custom", "name": "patch"}, namespace]
     shown = written(
         Reasoning(text="Hm", signature="sig", maker="maker"),

@@ -13,7 +13,7 @@ from msgspec import Raw
 from reseller_kit.core.errors import InvalidRequest
 from reseller_kit.wire.cache_key import namespaced
 from reseller_kit.wire.codec import Call, Sending
-from reseller_kit.wire.openai_media import IMAGE_TOKENS, REMOTE_TOKENS
+from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS
 from reseller_kit.wire.openai_responses import CODEC, decode, left_out_of
 from reseller_kit.wire.openai_responses.fields import METERED, REFUSED
 from reseller_kit.wire.openai_responses.state import (
@@ -108,7 +108,8 @@ def test_other_spellings_of_metered_members_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["background", "conversation", "prompt"])
 def test_members_that_say_nothing_are_not_sent(name: str) -> None:
-    for value in (None, False, {}):
+    values: list[Any] = [None, False, {}]
+    for value in values:
         body = sent(call_of(**{name: value}))
         assert body.get(name) in (None, value)
 

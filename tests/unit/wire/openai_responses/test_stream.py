@@ -34,7 +34,7 @@ _REPORT = {
     "total_tokens": 13,
 }
 _SDK: Any = TypeAdapter(ResponseStreamEvent)
-_PLACE = {"item_id": "msg_up", "output_index": 0, "content_index": 0}
+_PLACE: dict[str, Any] = {"item_id": "msg_up", "output_index": 0, "content_index": 0}
 _PIECE = {"type": "output_text", "text": "AB", "annotations": [], "logprobs": []}
 _MESSAGE = {"id": "msg_up", "type": "message", "role": "assistant", "status": "completed", "content": [_PIECE]}
 _CALL = {"id": "fc_up", "type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
@@ -239,8 +239,8 @@ def test_a_number_within_a_text_is_left_alone() -> None:
 
 def test_calls_reasoning_and_custom_input_are_content() -> None:
     tap = make_tap()
-    place = {"item_id": "fc_up", "output_index": 0}
-    thought = {"item_id": "rs_up", "output_index": 1, "summary_index": 0}
+    place: dict[str, Any] = {"item_id": "fc_up", "output_index": 0}
+    thought: dict[str, Any] = {"item_id": "rs_up", "output_index": 1, "summary_index": 0}
     out = passed(
         tap,
         event("response.output_item.added", output_index=0, item={**_CALL, "arguments": ""}),
