@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
@@ -23,67 +23,21 @@ from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
 from .answer import join_items, own_item, own_items, response_of, string_of
 from .envelope import Envelope, ItemIds
+from .events import BAD_ENDS, CALLS, GOOD_ENDS, ITEM_EVENTS, OPENING, PASSED, Event, Piece
 from .failure import error_event, failure_code, failure_message
 from .items import text_of_items
 
 _MAX_ITEMS: Final = 1024
+_MAX_NUMBER: Final = 1 << 53
 _NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*-?\d+')
 _STRING: Final = msgspec.json.Decoder(str)
+_ENCODER: Final = msgspec.json.Encoder()
 
-_DELTAS: Final = frozenset(
-    {
-        "response.audio.transcript.delta",
-        "response.custom_tool_call_input.delta",
-        "response.function_call_arguments.delta",
-        "response.output_text.delta",
-        "response.reasoning_summary_text.delta",
-        "response.reasoning_text.delta",
-        "response.refusal.delta",
-        "response.shell_call_command.delta",
-    }
-)
-"""Events with text that the model wrote."""
-
-_PASSED: Final = frozenset(
-    {
-        "response.audio.done",
-        "response.audio.transcript.done",
-        "response.compaction.compacting",
-        "response.content_part.added",
-        "response.content_part.done",
-        "response.custom_tool_call_input.done",
-        "response.function_call_arguments.done",
-        "response.output_text.annotation.added",
-        "response.output_text.done",
-        "response.reasoning_summary_part.added",
-        "response.reasoning_summary_part.done",
-        "response.reasoning_summary_text.done",
-        "response.reasoning_text.done",
-        "response.refusal.done",
-        "response.shell_call_command.added",
-        "response.shell_call_command.done",
-        "response.shell_call_output_content.done",
-    }
-)
-_OPENING: Final = frozenset({"response.created", "response.in_progress", "response.queued"})
-_ITEM: Final = frozenset({"response.output_item.added", "response.output_item.done"})
-_GOOD_ENDS: Final = {"response.completed": "completed", "response.incomplete": "incomplete"}
-_BAD_ENDS: Final = frozenset({"response.failed", "response.cancelled", "error"})
-_CALLS: Final = frozenset({"function_call", "custom_tool_call"})
-
-
-class _Event(Struct):
-    type: str = ""
-    sequence_number: int | None = None
-    item_id: str | None = None
-    delta: Raw = NULL
-    item: Raw = NULL
-    response: Raw = NULL
-    error: Raw = NULL
-
-
-_EVENT: Final = msgspec.json.Decoder(_Event)
+_PIECE: Final = msgspec.json.Decoder(Piece)
+_EVENT: Final = msgspec.json.Decoder(Event)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_PIECE_MEMBERS: Final = frozenset(Piece.__struct_fields__)
+_NO_JSON: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 
 class Tap:
@@ -182,56 +136,67 @@ class Tap:
 
     def _pass_on(self, block: bytes) -> bytes:
         name, data = parse_event(block)
-        data = data.strip()
-        if not data or data == b"[DONE]":
-            return b""
-        event = _decode(data)
-        if event is None:
-            return b"" if self._at_end else self._give_up("a malformed event")
-        kind = event.type or name.decode("latin-1")
-        if kind in _DELTAS or kind in _PASSED:
-            self.started = True
-            if event.delta != NULL:
-                self._take_delta(event.delta)
-            return self._sent(kind, event, data)
-        return self._read(kind, event, data)
-
-    def _read(self, kind: str, event: _Event, data: bytes) -> bytes:
-        """An event that is more than a piece of an item; what is of no known kind does not travel."""
-        if kind in _ITEM:
-            return self._item(kind, event, data)
-        if kind in _OPENING:
-            return self._opening(kind, event)
-        if kind in _GOOD_ENDS:
-            return self._end(_GOOD_ENDS[kind], event)
-        if kind in _BAD_ENDS or is_given(event.error):
-            return self._failed(event, data)
-        return b""
-
-    def _take_delta(self, delta: Raw) -> None:
         try:
-            self._log.add(_STRING.decode(delta))
-        except (msgspec.MsgspecError, UnicodeError):
-            self._log.add(text_of(delta))
+            if not data.isascii():
+                data.decode()
+            piece = _PIECE.decode(data)
+        except _NO_JSON:
+            return self._read(name, data.strip())
+        return self._piece(piece, data) if piece.type in PASSED else self._read(name, data.strip())
 
-    def _sent(self, kind: str, event: _Event, data: bytes) -> bytes:
-        """The event with the id of its item and its number, which both are ours."""
-        if event.item_id is not None:
-            data = data.replace(*self._own_id(event.item_id))
-        return self._numbered(kind, event, data)
+    def _piece(self, piece: Piece, data: bytes) -> bytes:
+        """A piece of an item, with the id of its item and its number, which both are ours."""
+        self.started = True
+        if piece.delta is not NULL:
+            try:
+                self._log.add(_STRING.decode(piece.delta))
+            except _NO_JSON:
+                self._log.add(text_of(piece.delta))
+        if piece.item_id is not None:
+            data = data.replace(*(self._replaced.get(piece.item_id) or self._own_id(piece.item_id)))
+        return self._numbered(piece.type, piece.sequence_number, data)
 
-    def _numbered(self, kind: str, event: _Event, data: bytes) -> bytes:
-        number = event.sequence_number
-        if number is not None and self._last_number < number < 1 << 53:
+    def _numbered(self, kind: str, number: int | None, data: bytes) -> bytes:
+        if number is not None and self._last_number < number < _MAX_NUMBER:
             self._last_number = number
         elif number is None:
-            data = b'{"sequence_number":%d,%b' % (self._next_number(), data[1:].lstrip())
+            data = b'{"sequence_number":%d,%b' % (self._next_number(), data.strip()[1:].lstrip())
         else:
             data = _NUMBER.sub(b'"sequence_number":%d' % self._next_number(), data, count=1)
         if b"\n" in data:
             # Only between the tokens of JSON.
             data = data.replace(b"\n", b" ")
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
+
+    def _read(self, name: bytes, data: bytes) -> bytes:
+        """An event that is more than a piece of an item; what is of no known kind does not travel."""
+        if not data or data == b"[DONE]":
+            return b""
+        event = _decode(data)
+        if event is None:
+            return b"" if self._at_end else self._give_up("a malformed event")
+        kind = event.type or name.decode("latin-1")
+        if kind in GOOD_ENDS:
+            return self._end(GOOD_ENDS[kind], event)
+        if kind in BAD_ENDS or is_given(event.error):
+            return self._failed(event, data)
+        return self._opened(kind, event, data)
+
+    def _opened(self, kind: str, event: Event, data: bytes) -> bytes:
+        if kind in ITEM_EVENTS:
+            return self._item(kind, event)
+        if kind in OPENING:
+            return self._opening(kind, event)
+        return self._with_known_members(kind, data) if kind in PASSED else b""
+
+    def _with_known_members(self, kind: str, data: bytes) -> bytes:
+        """A piece of an item that says more than its kind is known to."""
+        members = {name: value for name, value in _FIELDS.decode(data).items() if name in _PIECE_MEMBERS}
+        kept = _ENCODER.encode({**members, "type": kind})
+        try:
+            return self._piece(_PIECE.decode(kept), kept)
+        except _NO_JSON:
+            return self._give_up("a malformed event")
 
     def _own_id(self, upstream_id: str, item_type: str = "") -> tuple[bytes, bytes]:
         replaced = self._replaced.get(upstream_id)
@@ -242,25 +207,27 @@ class Tap:
             self._replaced[upstream_id] = replaced
         return replaced
 
-    def _item(self, kind: str, event: _Event, data: bytes) -> bytes:
+    def _item(self, kind: str, event: Event) -> bytes:
         try:
             item = _FIELDS.decode(event.item)
-        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        except _NO_JSON:
             return self._give_up("an item that is none")
-        item_type, upstream_id = string_of(item.get("type")), string_of(item.get("id"))
-        if item_type in _CALLS:
+        if string_of(item.get("type")) in CALLS:
             self.started = True
             if kind == "response.output_item.added":
                 self._log.add(string_of(item.get("name")))
+        own = own_item(item, self._ids)
         if kind == "response.output_item.done":
             self.started = True
             if len(self.output_items) < _MAX_ITEMS:
-                self.output_items.append(own_item(item, self._ids))
-        if upstream_id:
-            data = data.replace(*self._own_id(upstream_id, item_type))
-        return self._numbered(kind, event, data)
+                self.output_items.append(own)
+        members = b'{"type":"%b","output_index":%d,"item":%b}' % (kind.encode(), event.output_index, bytes(own))
+        number = event.sequence_number
+        if number is not None:
+            members = b'{"sequence_number":%d,%b' % (number, members[1:])
+        return self._numbered(kind, number, members)
 
-    def _opening(self, kind: str, event: _Event) -> bytes:
+    def _opening(self, kind: str, event: Event) -> bytes:
         told = self._take_response(event)
         if told is None:
             return b""
@@ -270,7 +237,7 @@ class Tap:
         status = "queued" if kind == "response.queued" else "in_progress"
         return self._with_response(kind, self._envelope.write(status, b"[]", upstream=told))
 
-    def _take_response(self, event: _Event) -> dict[str, Raw] | None:
+    def _take_response(self, event: Event) -> dict[str, Raw] | None:
         try:
             told = response_of(event.response)
         except UpstreamFailed as error:
@@ -280,7 +247,7 @@ class Tap:
             self.usage = read_usage(told["usage"]) or self.usage
         return told
 
-    def _end(self, status: str, event: _Event) -> bytes:
+    def _end(self, status: str, event: Event) -> bytes:
         told = self._take_response(event)
         if told is None:
             return b""
@@ -295,7 +262,7 @@ class Tap:
         self._told, self._status, self.done = told, status, True
         return b""
 
-    def _failed(self, event: _Event, data: bytes) -> bytes:
+    def _failed(self, event: Event, data: bytes) -> bytes:
         reason = describe_error(event.error)
         if is_given(event.response):
             told = self._take_response(event)
@@ -307,7 +274,7 @@ class Tap:
         return b""
 
 
-def _decode(data: bytes) -> _Event | None:
+def _decode(data: bytes) -> Event | None:
     try:
         if not data.isascii():
             data.decode()
