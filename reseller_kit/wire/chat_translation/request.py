@@ -36,11 +36,11 @@ _MAX_STOPS: Final = 4
 _AUDIO_FORMATS: Final = {media_type: name for name, media_type in AUDIO_TYPES.items()} | {"audio/x-wav": "wav"}
 _WANTS_THOUGHTS: Final = frozenset({"deepseek", "moonshot", "moonshotai", "zai", "z-ai", "minimax"})
 """Providers whose models go on with a tool's result only when shown what they thought before they called it."""
-_THINKERS: Final = re.compile(
+THINKERS: Final = re.compile(
     r"gpt-(?:[5-9]|oss)|o[1-9](?:-|$)|grok-|qwen-?3|glm-|kimi-|gemini-|claude-|deepseek-|magistral", re.IGNORECASE
 )
 """Models that know `reasoning_effort`; one that doesn't may refuse the whole request for it."""
-_FIXED_SAMPLING: Final = re.compile(r"gpt-[5-9](?!.*chat)|o[1-9](?:-|$)", re.IGNORECASE)
+FIXED_SAMPLING: Final = re.compile(r"gpt-[5-9](?!.*chat)|o[1-9](?:-|$)", re.IGNORECASE)
 """OpenAI's models that refuse any temperature but their own."""
 
 
@@ -256,10 +256,10 @@ def _sampling(conversation: Conversation, sending: Sending) -> dict[str, Any]:
         "user": conversation.user,
         "verbosity": conversation.verbosity if is_openai else None,
     }
-    if not (is_openai and _FIXED_SAMPLING.match(name)):
+    if not (is_openai and FIXED_SAMPLING.match(name)):
         for member in ("temperature", "top_p", "frequency_penalty", "presence_penalty"):
             members[member] = getattr(conversation, member)
-    if conversation.thinking is not None and _THINKERS.match(name):
+    if conversation.thinking is not None and THINKERS.match(name):
         members["reasoning_effort"] = effort_for(conversation.thinking, name)
     return {member: value for member, value in members.items() if value is not None}
 
@@ -273,7 +273,7 @@ def effort_for(thinking: Thinking, model: str) -> str | None:
     version = _VERSION.match(model)
     if version is None:
         known: dict[str | None, str | None] = {"xhigh": "high", "minimal": "low"}
-        if effort == "none" and _FIXED_SAMPLING.match(model):
+        if effort == "none" and FIXED_SAMPLING.match(model):
             return None
         return known.get(effort, effort)
     major, minor = version.group(1), int(version.group(2) or 0)

@@ -1,0 +1,31 @@
+"""OpenAI's Responses: pass-through, state, and translation to and from the intermediate form."""
+
+from typing import Final
+
+from ..codec import Codec
+from .answer import read_answer
+from .completion import read_completion, write_completion
+from .reader import EventReader
+from .reading import to_conversation
+from .request import decode, encode, estimate_input, left_out_of, path
+from .stream import Tap
+from .writer import EventWriter
+from .writing import from_conversation
+
+CODEC: Final = Codec(
+    api="responses",
+    dialect="openai",
+    path=path,
+    encode=encode,
+    open_tap=Tap,
+    read_answer=read_answer,
+    estimate_input=estimate_input,
+    to_conversation=to_conversation,
+    from_conversation=from_conversation,
+    read_completion=read_completion,
+    write_completion=write_completion,
+    event_reader=EventReader,
+    event_writer=EventWriter,
+)
+
+__all__ = ["CODEC", "decode", "left_out_of"]
