@@ -10,7 +10,7 @@ from typing import Final, cast
 from msgspec import Struct
 
 from ...core.errors import KitError, UpstreamFailed
-from ...core.usage import Usage
+from ...core.usage import ONE_REQUEST, Usage
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
@@ -99,14 +99,19 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
 async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
     check_priced(call, offered.retail.price_list.prices)
-    wanted = Wanted(
+    return await admit(runtime, caller, _wanted(call))
+
+
+def _wanted(call: Call) -> Wanted:
+    return Wanted(
         model=call.model,
         stream=call.stream,
         choices=call.n,
         input_bound=call.input_bound,
         output_limit=call.output_limit,
+        inputs=call.inputs,
+        units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
     )
-    return await admit(runtime, caller, wanted)
 
 
 async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:

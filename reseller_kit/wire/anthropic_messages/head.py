@@ -12,7 +12,7 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest
 from ..json_body import NULL, decode_as, is_given
-from ..media import IMAGE_TOKENS, REMOTE_TOKENS
+from ..media import IMAGE_TOKENS, REMOTE_TOKENS, Medium, token_bound
 from ..members import members
 from ..openai_fields import REFUSED
 
@@ -195,8 +195,9 @@ def _measure_source(kind: str, raw: Raw, path: str, depth: int) -> tuple[int, in
     if source.type == "url":
         return 0, IMAGE_TOKENS if kind == "image" else REMOTE_TOKENS
     if kind == "image" and source.type == "base64":
-        return len(source.data), IMAGE_TOKENS
-    # A document stays counted by its characters, which is more than its pages come to.
+        return len(source.data), token_bound(Medium("image", source.data))
+    if kind == "document" and source.type == "base64":
+        return len(source.data), token_bound(Medium("document", source.data))
     return 0, 0
 
 
