@@ -60,7 +60,9 @@ class Routes:
         self._runtime, self._job = runtime, job
         upstreams = runtime.snapshot.upstreams
         found = [
-            route for route in job.offered.routes if route.upstream in upstreams and suits(upstreams[route.upstream])
+            route
+            for route in job.offered.routes
+            if route.upstream in upstreams and suits(upstreams[route.upstream]) and _prices_units(route, job)
         ]
         self.left = routing.ordered(found, random.random)[: routing.MAX_ATTEMPTS]
 
@@ -163,6 +165,12 @@ class Attempts:
         left_out = (*self._conversation.left_out, *codec.not_carried(self._conversation, sending))
         self._job.left_out = tuple(dict.fromkeys(left_out))
         return body
+
+
+def _prices_units(route: Route, job: Job) -> bool:
+    """Whether it is known what the route charges for the units that the call may come to."""
+    prices = route.cost.price_list.prices
+    return all(name in prices for name in job.units if name != "request")
 
 
 def note_failure(job: Job, error: UpstreamFailed) -> None:

@@ -11,7 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.errors import KitError, UpstreamFailed
+<<<<<<< HEAD
 from ...core.usage import Usage, with_output
+=======
+from ...core.usage import ONE_REQUEST, Usage
+>>>>>>> 3be4d644fe88bce662936f5b891719a88cc8535d
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
@@ -100,14 +104,19 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
 async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
     check_priced(call, offered.retail.price_list.prices)
-    wanted = Wanted(
+    return await admit(runtime, caller, _wanted(call))
+
+
+def _wanted(call: Call) -> Wanted:
+    return Wanted(
         model=call.model,
         stream=call.stream,
         choices=call.n,
         input_bound=call.input_bound,
         output_limit=call.output_limit,
+        inputs=call.inputs,
+        units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
     )
-    return await admit(runtime, caller, wanted)
 
 
 async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:

@@ -10,7 +10,7 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
-from ..json_body import decode_as, quote
+from ..json_body import NULL, decode_as, quote
 from ..media_usage import counted_by, embeddings_usage, embeddings_usage_object
 from ..task import Prices, Task, TaskAnswer
 from .common import ModelName, encoder, read_fields, read_json, refuse
@@ -31,7 +31,7 @@ class _Head(Struct):
 
 class _Answer(Struct):
     data: list[Raw]
-    usage: Raw | None = None
+    usage: Raw = NULL
 
 
 _HEAD: Final = msgspec.json.Decoder(_Head)

@@ -31,10 +31,16 @@ from reseller_kit.flows.call.admit import (
     check_rates,
     find_model,
 )
+<<<<<<< HEAD
 from reseller_kit.flows.call.generate import _stream_ending
+=======
+from reseller_kit.flows.call.attempt import _prices_units
+from reseller_kit.flows.call.generate import _wanted
+>>>>>>> 3be4d644fe88bce662936f5b891719a88cc8535d
 from reseller_kit.flows.call.job import CheckpointFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
+from reseller_kit.wire.codec import Call
 
 RETAIL = PriceList(
     prices={"input": 40, "output": 400, "request": 9_000},
@@ -254,6 +260,24 @@ def test_other_units_than_tokens_are_charged_and_recomputed_at_each_level() -> N
     shown = recompute(facts, pinned)
     assert [level.matches for level in shown] == [True, True, True]
     assert {line.usage_class: line.quantity for line in shown[0].lines} == {**units, "request": 1}
+
+
+def test_searches_are_held_for_believed_and_asked_only_where_they_have_a_price() -> None:
+    call = Call(
+        api="messages", model="fast", stream=False, fields={}, input_bound=10, output_limit=100, inputs=3, tool_calls=2
+    )
+    wanted = _wanted(call)
+    assert (wanted.inputs, wanted.units) == (3, {"request": 1, "tool_call": 2})
+    assert _wanted(replace(call, tool_calls=0)).units == {}
+    job = make_job(units=wanted.units, inputs=3)
+    usage = Usage(input_tokens=3 * OFFERED.context, tool_calls=3)
+    assert believed(job, usage) == (replace(usage, tool_calls=2), True)
+    priced = replace(ROUTE, cost=replace(ROUTE.cost, price_list=PriceList(prices={"input": 1, "tool_call": 1})))
+    assert (_prices_units(priced, job), _prices_units(ROUTE, job), _prices_units(ROUTE, make_job())) == (
+        True,
+        False,
+        True,
+    )
 
 
 def test_a_call_that_used_nothing_pays_nothing_not_even_the_request() -> None:
