@@ -107,9 +107,15 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def with_output(usage: Usage, output_tokens: int) -> Usage:
-    """`usage` with at least that output: a stream that was cut delivered more than its last report speaks of."""
+    """`usage` with that output, by our count, where what was reported can't be of it.
+
+    Some upstreams report as they go, others before they wrote; a report of half our count and more is of the former
+    kind, and more exact than we are.
+    """
     missing = output_tokens - usage.total_output_tokens
-    return structs.replace(usage, output_tokens=usage.output_tokens + missing) if missing > 0 else usage
+    if missing <= usage.total_output_tokens:
+        return usage
+    return structs.replace(usage, output_tokens=usage.output_tokens + missing)
 
 
 def clamp(

@@ -76,6 +76,11 @@ class Reply(Struct, frozen=True, kw_only=True):
     maker: str
 
 
+def sends_all(_call: Call) -> tuple[str, ...]:
+    """Of a codec whose requests pass through whole."""
+    return ()
+
+
 def carries_all(_conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
     """Of a codec that leaves out nothing but what it names in `Conversation.left_out`."""
     return ()
@@ -89,6 +94,8 @@ class Codec(Struct, frozen=True, kw_only=True):
     path: Callable[[Call, Sending], str]
     """The upstream's path."""
     encode: Callable[[Call, Sending], bytes]
+    left_out: Callable[[Call], tuple[str, ...]] = sends_all
+    """What `encode` leaves out, as paths in the request."""
     open_tap: Callable[[Call, Reply], Tap]
     read_answer: Callable[[Call, bytes, Reply], Answer]
     estimate_input: Callable[[Call, Callable[[str], int]], int]

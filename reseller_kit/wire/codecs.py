@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import anthropic_messages, chat_translation, openai_answer, openai_chat, openai_stream
+from . import anthropic_messages, chat_translation, openai_answer, openai_chat, openai_responses, openai_stream
 from .codec import Api, Call, Codec, Reply, Sending
 
 
@@ -46,4 +46,5 @@ CODECS: Final[dict[Api, Codec]] = {
         event_writer=chat_translation.EventWriter,
     ),
     "messages": anthropic_messages.CODEC,
+    "responses": openai_responses.CODEC,
 }

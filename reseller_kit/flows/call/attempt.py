@@ -152,10 +152,15 @@ class Attempts:
             output_limit=_limit_to_send(job, call),
             room=job.output_limit,
         )
-        body = codec.encode(call, sending) if native else self._translated(codec, sending)
+        body = self._passed_on(codec, sending) if native else self._translated(codec, sending)
         reply = Reply(model=job.offered.name, request_id=job.request_id, maker=sending.maker)
         response = await self._routes.open(route, codec.path(call, sending), body, call.headers if native else ())
         return Reached(response=response, call=call, codec=codec, reply=reply)
+
+    def _passed_on(self, codec: Codec, sending: Sending) -> bytes:
+        """The request in its own API."""
+        self._job.left_out = codec.left_out(self._call)
+        return codec.encode(self._call, sending)
 
     def _translated(self, codec: Codec, sending: Sending) -> bytes:
         """The request in another API, by way of the intermediate form. Raises InvalidRequest for what can't be said."""

@@ -11,11 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.errors import KitError, UpstreamFailed
-<<<<<<< HEAD
-from ...core.usage import Usage, with_output
-=======
-from ...core.usage import ONE_REQUEST, Usage
->>>>>>> 3be4d644fe88bce662936f5b891719a88cc8535d
+from ...core.usage import ONE_REQUEST, Usage, with_output
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
@@ -234,10 +230,6 @@ def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
     return _estimated(job, call, tap.estimate_text(), status, tap.opening)
 
 
-<<<<<<< HEAD
-def _estimated(job: Job, call: Call, text: str, status: str, opening: Usage | None = None) -> Ending:
-    """Without a report of the whole: the input plus the tokens of what was delivered."""
-=======
 def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:
     """Some upstreams report as they go: the input at first, the output at last. What was delivered is charged."""
     usage = with_output(reported, count_text(job.offered.model, text))
@@ -253,9 +245,8 @@ def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:
     )
 
 
-def _estimated(job: Job, call: Call, text: str, status: str) -> Ending:
-    """Without a report: our count of the input plus the tokens of what was delivered."""
->>>>>>> dff82c5d0ec7b4ef3eb1c18a7d89a9cbd8eddf91
+def _estimated(job: Job, call: Call, text: str, status: str, opening: Usage | None = None) -> Ending:
+    """Without a report of the whole: the input plus the tokens of what was delivered."""
     model = job.offered.model
     usage = replace(input_used(call, model, opening), output_tokens=count_text(model, text))
     return Ending(

@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-<<<<<<< HEAD
 from msgspec.structs import replace
 
-from ...core.usage import Usage
-=======
 from ...core.usage import Usage, with_output
->>>>>>> dff82c5d0ec7b4ef3eb1c18a7d89a9cbd8eddf91
 from ...db.ledger import Checkpoint
 from ...tokens import GrowingCount, tokenizer_of
 from ...wire.codec import Call
@@ -65,20 +61,11 @@ class Pulse:
         # A checkpoint that fails is made good by the next one, or by the settle.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-<<<<<<< HEAD
-    def _estimate(self) -> Usage:
-        """Tokens so far by our own count."""
-        if self._input is None:
-            self._input = input_used(self._call, self._job.offered.model, self._tap.opening)
-        return replace(self._input, output_tokens=self._output.of(self._tap.estimate_text()))
-=======
     def _so_far(self) -> Usage:
         """What was reported so far, with at least the output that was delivered; else all by our own count."""
         output_tokens = self._output.of(self._tap.estimate_text())
         if self._tap.usage is not None:
             return with_output(self._tap.usage, output_tokens)
-        model = self._job.offered.model
-        if self._input_tokens is None:
-            self._input_tokens = CODECS[self._call.api].estimate_input(self._call, lambda text: count_text(model, text))
-        return Usage(input_tokens=self._input_tokens, output_tokens=output_tokens)
->>>>>>> dff82c5d0ec7b4ef3eb1c18a7d89a9cbd8eddf91
+        if self._input is None:
+            self._input = input_used(self._call, self._job.offered.model, self._tap.opening)
+        return replace(self._input, output_tokens=output_tokens)

@@ -15,7 +15,7 @@ from ...flows.authenticate import authenticate
 from ...flows.call import Counter
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
-from ...wire import anthropic_messages, openai_chat
+from ...wire import anthropic_messages, openai_chat, openai_responses
 from ...wire.errors import error_response
 from ...wire.task import PATHS
 from ..hosts import Headers, Scope
@@ -45,6 +45,7 @@ class Gateway:
         calling = Calling(runtime)
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
+            "/v1/responses": {"POST": calling.generating(openai_responses.decode)},
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             "/v1/messages/count_tokens": {
                 "POST": calling.counting(

@@ -10,12 +10,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest
-<<<<<<< HEAD
 from ..json_body import NULL
-=======
-from ..json_body import NULL, decode_as, is_given
-from ..media import IMAGE_TOKENS, REMOTE_TOKENS, Medium, token_bound
->>>>>>> 3be4d644fe88bce662936f5b891719a88cc8535d
 from ..members import members
 from ..openai_fields import REFUSED
 
@@ -141,57 +136,3 @@ def searches_of(tools: list[Tool] | None) -> int:
             )
         searches += tool.max_uses or SEARCHES
     return searches
-<<<<<<< HEAD
-=======
-
-
-def measure(messages: list[Message]) -> tuple[int, int]:
-    """Characters of inline data, and the tokens that images and documents come to at most.
-
-    Raises InvalidRequest for a file that is only named by an id: ids belong to the provider's account, not to the
-    customer.
-    """
-    characters = tokens = 0
-    for index, message in enumerate(messages):
-        if type(message.content) is list:
-            for block in message.content:
-                if block.source != NULL or bytes(block.content)[:1] == b"[" or block.type == "container_upload":
-                    data, bound = _measure_block(block, f"messages[{index}].content", 0)
-                    characters += data
-                    tokens += bound
-    return characters, tokens
-
-
-def _measure_block(block: Block, path: str, depth: int) -> tuple[int, int]:
-    if block.type == "container_upload":
-        raise InvalidRequest("Files have to be sent inline, as base64.", param=path)
-    if is_given(block.source):
-        return _measure_source(block.type, block.source, path, depth)
-    return _measure_nested(block.content, path, depth)
-
-
-def _measure_source(kind: str, raw: Raw, path: str, depth: int) -> tuple[int, int]:
-    if bytes(raw)[:1] != b"{":
-        return 0, 0
-    source = decode_as(_SOURCE, raw, within=f"{path}.source")
-    if source.type == "file":
-        raise InvalidRequest("Files have to be sent inline, as base64.", param=f"{path}.source")
-    if source.type == "content":
-        return _measure_nested(source.content, path, depth)
-    if source.type == "url":
-        return 0, IMAGE_TOKENS if kind == "image" else REMOTE_TOKENS
-    if kind == "image" and source.type == "base64":
-        return len(source.data), token_bound(Medium("image", source.data))
-    if kind == "document" and source.type == "base64":
-        return len(source.data), token_bound(Medium("document", source.data))
-    return 0, 0
-
-
-def _measure_nested(content: Raw, path: str, depth: int) -> tuple[int, int]:
-    if bytes(content)[:1] != b"[":
-        return 0, 0
-    if depth >= _MAX_NESTING:
-        raise InvalidRequest("Content is nested too deeply.", param=path)
-    found = [_measure_block(block, path, depth + 1) for block in decode_as(_BLOCKS, content, within=path)]
-    return sum(data for data, _ in found), sum(tokens for _, tokens in found)
->>>>>>> 3be4d644fe88bce662936f5b891719a88cc8535d

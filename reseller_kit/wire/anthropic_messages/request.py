@@ -79,12 +79,8 @@ def decode_count(body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Ca
     media = contents_of(head.messages).media
     media_tokens = sum(map(token_bound, media))
     # A token of text is at least one byte, and JSON's own syntax outweighs what a template adds.
-<<<<<<< HEAD
     bound = len(body) - sum(medium.characters for medium in media) + media_tokens + searches * SEARCH_TOKENS
-=======
-    bound = len(body) - characters + media_tokens + searches * SEARCH_TOKENS
     inputs = 1 + searches
->>>>>>> 3be4d644fe88bce662936f5b891719a88cc8535d
     if is_given(head.compaction) or b"compact_" in bytes(head.context_management):
         # The conversation is read once to be summarised and once more to be answered.
         bound *= 2

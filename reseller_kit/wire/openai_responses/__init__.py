@@ -17,6 +17,7 @@ CODEC: Final = Codec(
     dialect="openai",
     path=path,
     encode=encode,
+    left_out=left_out_of,
     open_tap=Tap,
     read_answer=read_answer,
     estimate_input=estimate_input,
@@ -28,4 +29,4 @@ CODEC: Final = Codec(
     event_writer=EventWriter,
 )
 
-__all__ = ["CODEC", "decode", "left_out_of"]
+__all__ = ["CODEC", "decode"]

@@ -48,6 +48,7 @@ class Tap:
 
     def __init__(self, call: Call, reply: Reply, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.usage: Usage | None = None
+        self.opening: Usage | None = None
         self.started = False
         self.done = False
         self.error: UpstreamFailed | None = None

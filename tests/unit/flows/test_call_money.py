@@ -31,12 +31,8 @@ from reseller_kit.flows.call.admit import (
     check_rates,
     find_model,
 )
-<<<<<<< HEAD
-from reseller_kit.flows.call.generate import _stream_ending
-=======
 from reseller_kit.flows.call.attempt import _prices_units
-from reseller_kit.flows.call.generate import _wanted
->>>>>>> 3be4d644fe88bce662936f5b891719a88cc8535d
+from reseller_kit.flows.call.generate import _stream_ending, _wanted
 from reseller_kit.flows.call.job import CheckpointFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
