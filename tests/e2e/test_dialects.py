@@ -161,7 +161,7 @@ def assert_charged_by_the_journal(shop: Shop, customer: Customer, request_id: st
     (line,) = journal
     explained = shop.ask("usage", "explain", request_id)
     retail = {row["class"]: row["quantity"] for row in explained["lines"] if row["level"] == "retail"}
-    used = {name: n for name, n in line["classes"].items() if n and name in USAGE_CLASSES}
+    used = {name: math.ceil(n) for name, n in line["classes"].items() if n and name in USAGE_CLASSES}
     assert {name: n for name, n in retail.items() if name != "request"} == {
         name: n for name, n in used.items() if name != "request"
     }

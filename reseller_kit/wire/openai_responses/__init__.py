@@ -29,4 +29,4 @@ CODEC: Final = Codec(
     event_writer=EventWriter,
 )
 
-__all__ = ["CODEC", "decode"]
+__all__ = ["CODEC", "decode", "left_out_of"]
