@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
 from ..core.wholesale import wholesale_terms
 from . import tables as t
 
 __all__ = [
+    "OPEN",
     "WALLETS",
     "Check",
     "Connection",
@@ -23,21 +24,19 @@ __all__ = [
     "PostedEntry",
     "Rows",
     "StoredPrices",
-    "Totals",
     "UsageFacts",
     "drawn_on",
     "entries_of",
-    "entry_sums",
     "of_tenant",
     "offenders",
     "open_allocations",
+    "open_holds",
     "paid_lots",
     "price_versions",
     "reserved_lots",
     "sharing_tenants",
-    "totals",
-    "usage_chunks",
     "usage_record",
+    "usage_records",
     "wallets",
 ]
 
@@ -47,18 +46,10 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 WALLETS: Final = ("customer_wallet", "reseller_wallet", "reseller_accrual")
 """The kinds of account whose balance is stored."""
 
+OPEN: Final[ColumnElement[str]] = literal_column("'open'")
+"""Not a parameter: the index of open holds serves only a query that names the state itself."""
+
 _CHUNK: Final = 1_000
-_ENTRIES_AT_ONCE: Final = 100_000
-_UNIT: Final = 1_000_000_000
-
-
-class Totals(Struct, frozen=True, kw_only=True):
-    """The size of what is audited; `imbalance` is the sum of all entries and must be 0."""
-
-    transactions: int
-    entries: int
-    open_holds: int
-    imbalance: int
 
 
 class UsageFacts(Struct, frozen=True, kw_only=True):
@@ -127,41 +118,22 @@ class PostedEntry(Struct, frozen=True, kw_only=True):
     amount_nano: int
 
 
-async def totals(connection: Connection, tenant_id: int | None) -> Totals:
-    """Counts, and the sum over the ledger in two parts, so that no running sum leaves 64 bits."""
-    amount = t.entry.c.amount_nano
-    sums = select(func.count().label("entries"), func.sum(amount // _UNIT), func.sum(amount % _UNIT))
-    entries, whole, rest = (await connection.execute(of_tenant(sums.select_from(t.entry), t.entry, tenant_id))).one()
-    return Totals(
-        transactions=await _count(connection, select(func.count()).select_from(t.txn), t.txn, tenant_id),
-        entries=entries,
-        open_holds=await _count(
-            connection, select(func.count()).select_from(t.hold).where(t.hold.c.state == "open"), t.hold, tenant_id
-        ),
-        imbalance=int(whole or 0) * _UNIT + int(rest or 0),
-    )
-
-
 async def offenders(connection: Connection, statement: Rows, limit: int) -> list[dict[str, Any]]:
     """At most `limit` rows that a check finds."""
     return [dict(row) for row in (await connection.execute(statement.limit(limit))).mappings()]
 
 
-async def usage_chunks(
-    connection: Connection, tenant_id: int | None, first_id: str = ""
-) -> AsyncIterator[list[UsageFacts]]:
-    """Every usage record from `first_id` on in order of id, a thousand at a time."""
+async def open_holds(connection: Connection, tenant_id: int | None) -> int:
+    """How many holds are open."""
+    counted = select(func.count()).select_from(t.hold).where(t.hold.c.state == OPEN)
+    return int(await connection.scalar(of_tenant(counted, t.hold, tenant_id)) or 0)
+
+
+async def usage_records(connection: Connection, ids: Collection[str]) -> list[UsageFacts]:
+    """The usage records of these ids, in order; at most some ten thousand at a time."""
     u = t.usage_record.c
-    last = first_id
-    while True:
-        statement = _usage_columns().where(u.id > last).order_by(u.id).limit(_CHUNK)
-        rows = await connection.execute(of_tenant(statement, t.usage_record, tenant_id))
-        chunk = [UsageFacts(**row) for row in rows.mappings()]
-        if chunk:
-            yield chunk
-        if len(chunk) < _CHUNK:
-            return
-        last = chunk[-1].id
+    rows = await connection.execute(_usage_columns().where(u.id.in_(ids)).order_by(u.id))
+    return [UsageFacts(**row) for row in rows.mappings()]
 
 
 async def usage_record(connection: Connection, usage_id: str, tenant_id: int | None) -> UsageFacts | None:
@@ -196,19 +168,6 @@ async def drawn_on(connection: Connection, request_ids: Collection[str]) -> dict
     return {row.request_id: row.kind for row in rows}
 
 
-async def entry_sums(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[int, int]]]:
-    """(account id, sum) of the entries, a range of transactions after the other: what is sorted stays small."""
-    e = t.entry.c
-    last: str | None = ""
-    while last is not None:
-        waiting = select(e.txn_id).where(e.txn_id > last).order_by(e.txn_id)
-        end = await connection.scalar(waiting.offset(_ENTRIES_AT_ONCE).limit(1))
-        sums = select(e.account_id, func.sum(e.amount_nano)).where(e.txn_id > last).group_by(e.account_id)
-        sums = of_tenant(sums if end is None else sums.where(e.txn_id <= end), t.entry, tenant_id)
-        yield [(row[0], int(row[1])) for row in await connection.execute(sums)]
-        last = end
-
-
 async def wallets(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[int, int]]]:
     """(id, balance) of every account with a stored balance, in order of id, a thousand at a time."""
     a = t.account.c
@@ -231,7 +190,7 @@ async def reserved_lots(connection: Connection, tenant_id: int | None) -> AsyncI
 async def open_allocations(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[str, int, str]]]:
     """(request id, retail reserved, allocations as JSON) of every open hold, a thousand at a time."""
     h = t.hold.c
-    statement = select(h.request_id, h.retail_nano, h.allocations).where(h.state == "open")
+    statement = select(h.request_id, h.retail_nano, h.allocations).where(h.state == OPEN)
     async for chunk in _chunks(connection, of_tenant(statement, t.hold, tenant_id), h.request_id):
         yield [(row.request_id, row.retail_nano, row.allocations) for row in chunk]
 
@@ -273,10 +232,6 @@ async def _chunks(connection: Connection, statement: Rows, key: ColumnElement[st
         if len(chunk) < _CHUNK:
             return
         last = chunk[-1][0]
-
-
-async def _count(connection: Connection, statement: Rows, table: Table, tenant_id: int | None) -> int:
-    return int(await connection.scalar(of_tenant(statement, table, tenant_id)) or 0)
 
 
 def _usage_columns() -> Rows:

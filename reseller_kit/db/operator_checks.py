@@ -1,34 +1,31 @@
 """The audit's checks as statements: each finds the rows that break an invariant of docs/money.md. Runs none of them.
 
-A check counts inside the database and returns offenders alone, so the ledger's size costs time but no memory.
+A check counts inside the database and returns offenders alone, so the ledger's size costs time but no memory. Those of
+rows that every call writes are in `operator_span_checks`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, union_all
 from sqlalchemy.sql import Subquery
 
 from ..core.ledger import NO_WINDOW
 from . import tables as t
-from .accounts import DRAWN_ON
-from .operator_audit import WALLETS, Check, Rows, of_tenant
+from .operator_audit import OPEN, WALLETS, Check, Rows, of_tenant
 from .operator_checks_credit import credit_checks
 from .operator_share_checks import share_checks
 
-a, e, h, k, o, u, w, x = (
+a, h, k, o, u, w = (
     t.account.c,
-    t.entry.c,
     t.hold.c,
     t.api_key.c,
     t.lot.c,
     t.usage_record.c,
     t.key_window.c,
-    t.txn.c,
 )
 Scope: TypeAlias = int | None
-_DRAWN_ON: Final = tuple(DRAWN_ON.values())
 
 
 def checks(tenant_id: Scope, *, now: int, lease_us: int, first_id: str = "") -> list[Check]:
@@ -37,36 +34,18 @@ def checks(tenant_id: Scope, *, now: int, lease_us: int, first_id: str = "") -> 
     Calls with ids before `first_id` are archived, or about to be.
     """
     return [
-        *_transactions(tenant_id),
         *_wallets(tenant_id, now),
         *_reservations(tenant_id, first_id),
         _dead_owners(tenant_id, now - lease_us),
         *_lots(tenant_id),
-        *_resolutions(tenant_id, first_id),
         *_references(tenant_id),
         *(_check(*found) for found in credit_checks(tenant_id, first_id)),
-        *share_checks(tenant_id, first_id),
+        *share_checks(tenant_id),
     ]
 
 
 def _check(code: str, invariant: int, message: str, statement: Rows) -> Check:
     return Check(code=code, invariant=invariant, message=message, statement=statement)
-
-
-def _transactions(tenant_id: Scope) -> list[Check]:
-    total = func.sum(e.amount_nano)
-    sums = select(e.txn_id.label("ref"), total.label("found")).group_by(e.txn_id).having(total != 0)
-    strays = select(e.txn_id.label("ref")).outerjoin(t.txn, x.id == e.txn_id).where(x.id.is_(None)).distinct()
-    empty = select(x.id.label("ref")).where(~exists().where(e.txn_id == x.id))
-    return [
-        _check(
-            "transaction_unbalanced", 1, "Its entries sum to {found}, not to zero.", of_tenant(sums, t.entry, tenant_id)
-        ),
-        _check(
-            "entry_without_transaction", 1, "It has entries but no transaction.", of_tenant(strays, t.entry, tenant_id)
-        ),
-        _check("transaction_without_entries", 1, "It has no entries.", of_tenant(empty, t.txn, tenant_id)),
-    ]
 
 
 def _wallets(tenant_id: Scope, now: int) -> list[Check]:
@@ -107,7 +86,7 @@ def _wallets(tenant_id: Scope, now: int) -> list[Check]:
 
 
 def _reservations(tenant_id: Scope, first_id: str) -> list[Check]:
-    is_open = h.state == "open"
+    is_open = h.state == OPEN
     retail = _sums(
         select(h.wallet_id.label("key"), func.sum(h.retail_nano).label("total")).where(is_open).group_by(h.wallet_id)
     )
@@ -146,7 +125,7 @@ def _reservations(tenant_id: Scope, first_id: str) -> list[Check]:
 def _windows(tenant_id: Scope, first_id: str) -> list[Check]:
     reserved = (
         select(h.key_id, h.window_started_at, func.sum(h.retail_nano).label("total"))
-        .where(h.state == "open")
+        .where(h.state == OPEN)
         .group_by(h.key_id, h.window_started_at)
         .subquery()
     )
@@ -179,7 +158,7 @@ def _windows(tenant_id: Scope, first_id: str) -> list[Check]:
 
 def _dead_owners(tenant_id: Scope, alive_since: int) -> Check:
     alive = exists().where(t.lease.c.owner == h.owner, t.lease.c.epoch == h.epoch, t.lease.c.renewed_at >= alive_since)
-    statement = select(h.request_id.label("ref")).where(h.state == "open", h.kind == "call", ~alive)
+    statement = select(h.request_id.label("ref")).where(h.state == OPEN, h.kind == "call", ~alive)
     return _check(
         "hold_of_dead_owner",
         3,
@@ -220,88 +199,11 @@ def _lots(tenant_id: Scope) -> list[Check]:
     ]
 
 
-def _resolutions(tenant_id: Scope, first_id: str) -> list[Check]:
-    joined = select(h.request_id.label("ref")).join(t.usage_record, u.id == h.request_id)
-    joined = joined.where(h.request_id >= first_id)
-    nothing = and_(u.retail_nano == 0, u.wholesale_nano == 0, u.cost_nano == 0)
-    without_hold = select(u.id.label("ref")).where(u.id >= first_id, ~exists().where(h.request_id == u.id))
-    without_usage = select(h.request_id.label("ref")).where(
-        h.request_id >= first_id, h.kind == "call", h.state != "open", ~exists().where(u.id == h.request_id)
-    )
-    other_party = or_(h.tenant_id != u.tenant_id, h.customer_id != u.customer_id, h.key_id != u.key_id)
-    return [
-        _check(
-            "usage_without_hold", 8, "The usage record has no hold.", of_tenant(without_hold, t.usage_record, tenant_id)
-        ),
-        _check(
-            "hold_without_usage",
-            8,
-            "The hold is resolved and has no usage record.",
-            of_tenant(without_usage, t.hold, tenant_id),
-        ),
-        _check(
-            "usage_of_open_hold",
-            8,
-            "The call has a usage record and its hold is open.",
-            of_tenant(joined.where(h.state == "open"), t.hold, tenant_id),
-        ),
-        _check(
-            "hold_state_differs",
-            8,
-            "A hold is captured if, and only if, its usage record has a charge.",
-            of_tenant(
-                joined.where(
-                    or_(and_(h.state == "captured", nothing), and_(h.state.in_(("voided", "expired")), ~nothing))
-                ),
-                t.hold,
-                tenant_id,
-            ),
-        ),
-        _check(
-            "usage_of_other_party",
-            8,
-            "The hold and its usage record name different parties.",
-            of_tenant(joined.where(other_party), t.hold, tenant_id),
-        ),
-    ]
-
-
 def _references(tenant_id: Scope) -> list[Check]:
-    """What foreign keys would say of the rows that every call writes, which have none for speed."""
-    found = []
-    for table, ref, matches, text in (
-        (
-            t.entry,
-            e.txn_id,
-            and_(a.id == e.account_id, a.tenant_id == e.tenant_id),
-            "An entry is on an account that is not its tenant's.",
-        ),
-        (
-            t.hold,
-            h.request_id,
-            and_(a.id == h.wallet_id, a.tenant_id == h.tenant_id, a.owner == h.customer_id),
-            "The hold is on a wallet that is not its customer's.",
-        ),
-        (
-            t.hold,
-            h.request_id,
-            and_(a.id == h.reseller_wallet_id, a.tenant_id == h.tenant_id, a.kind.in_(_DRAWN_ON)),
-            "The hold is on a wholesale wallet that is not its tenant's.",
-        ),
-    ):
-        statement = select(ref.label("ref")).where(~exists().where(matches)).distinct()
-        found.append(_check("foreign_account", 17, text, of_tenant(statement, table, tenant_id)))
-    lines = select(e.txn_id.label("ref")).join(t.txn, x.id == e.txn_id).where(x.tenant_id != e.tenant_id).distinct()
+    """What foreign keys would say of rows that have none for speed."""
     lots = select(o.id.label("ref")).where(~exists().where(a.id == o.wallet_id, a.tenant_id == o.tenant_id))
     windows = select(w.key_id.label("ref")).where(~exists().where(k.id == w.key_id, k.tenant_id == w.tenant_id))
     return [
-        *found,
-        _check(
-            "foreign_entry",
-            17,
-            "An entry names another tenant than its transaction.",
-            of_tenant(lines, t.entry, tenant_id),
-        ),
         _check(
             "foreign_lot", 17, "The lot is in a wallet that is not its tenant's.", of_tenant(lots, t.lot, tenant_id)
         ),

@@ -1,4 +1,4 @@
-"""The audit's checks of corrections: reversals, clawbacks, refund holds, vouchers, overages. Runs none of them.
+"""The audit's checks of corrections: reversals, clawbacks, vouchers, overages. Runs none of them.
 
 Statements in the form of `operator_checks`, for the rows that calls don't write.
 """
@@ -29,7 +29,6 @@ def credit_checks(tenant_id: int | None, first_id: str = "") -> list[Found]:
     return [
         *_reversals(tenant_id),
         *_clawbacks(tenant_id),
-        *_refund_holds(tenant_id),
         *_overages(tenant_id, first_id),
         *_vouchers(tenant_id),
     ]
@@ -74,27 +73,6 @@ def _clawbacks(tenant_id: int | None) -> list[Found]:
             5,
             "Refunds took {found} out of the lot, which counts only {expected} as taken.",
             of_tenant(unlike.where(from_lot > clawed), t.clawback, tenant_id),
-        ),
-    ]
-
-
-def _refund_holds(tenant_id: int | None) -> list[Found]:
-    strange = select(h.request_id.label("ref")).where(
-        h.kind == "refund", or_(h.wholesale_nano != 0, h.key_id != "", h.retail_nano < 0)
-    )
-    kinds = select(h.request_id.label("ref")).where(h.kind.not_in(("call", "refund")))
-    return [
-        (
-            "refund_hold_malformed",
-            3,
-            "The hold of a refund reserves more than credit.",
-            of_tenant(strange, t.hold, tenant_id),
-        ),
-        (
-            "hold_of_unknown_kind",
-            3,
-            "The hold is neither a call's nor a refund's.",
-            of_tenant(kinds, t.hold, tenant_id),
         ),
     ]
 

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from operator import mul
 from typing import Any, Final
 
-import msgspec
-
-from ..db.operator_audit import UsageFacts
+from ..db.operator_calls import CallRow
 from ..db.rollup_sums import QUARTER_US
 from ..db.tables import SUMMED
 
 _PRIME: Final = (1 << 61) - 1
-_quantities = msgspec.json.Decoder(dict[str, int]).decode
+_CALLS: Final = SUMMED.index("calls")
+_AMOUNTS: Final = slice(SUMMED.index("retail_nano"), SUMMED.index("cost_nano") + 1)
 
 _Where = tuple[int, str]
 
 
 class RollupProof:
-    """Takes every usage record and every rollup, in any order; then `customers` and `storefronts` name what differs.
+    """Takes every usage record and every rollup, in any order, then names what differs at three levels.
 
     `rolled`: only what was settled before is in the rollups. `first_quarter`: buckets before it are partly archived.
     """
@@ -32,39 +32,52 @@ class RollupProof:
     def __init__(self, *, rolled: int, first_quarter: int) -> None:
         self._rolled, self._first_quarter = rolled, first_quarter
         self._weights = {name: secrets.randbelow(_PRIME - 1) + 1 for name in SUMMED}
+        self._calls = self._weights["calls"]
+        self._amounts = [self._weights[name] for name in SUMMED[_AMOUNTS]]
+        self._totals: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         # Python's own hash of texts is drawn anew for each process; this also draws the numbers' part.
         self._salt = secrets.token_hex(16)
         self._customers: defaultdict[_Where, int] = defaultdict(int)
         self._storefronts: defaultdict[int, int] = defaultdict(int)
 
-    def add_record(self, record: UsageFacts) -> None:
+    def add_call(self, call: CallRow, quantities: Mapping[str, int] | None) -> None:
         """A usage record, whose quantities count as nothing unless all are whole numbers."""
-        if record.settled_at >= self._rolled or record.created_at < self._first_quarter:
+        if call.settled_at >= self._rolled:
             return
-        quarter = record.created_at // QUARTER_US * QUARTER_US
+        amounts = (call.retail_nano, call.wholesale_nano, call.cost_nano)
+        self._total(call.tenant_id, (1, *amounts), 1)
+        if call.created_at < self._first_quarter:
+            return
         weights = self._weights
-        value = (
-            weights["calls"]
-            + weights["retail_nano"] * record.retail_nano
-            + weights["wholesale_nano"] * record.wholesale_nano
-            + weights["cost_nano"] * record.cost_nano
-        )
-        for name, quantity in _whole(record.quantities).items():
+        value = self._calls + sum(map(mul, self._amounts, amounts))
+        for name, quantity in (quantities or {}).items():
             value += weights.get(name, 0) * quantity
-        weight = self._bucket(record.tenant_id, record.customer_id, quarter, record.model, record.key_id)
-        where = (record.tenant_id, record.customer_id)
+        quarter = call.created_at // QUARTER_US * QUARTER_US
+        where = (call.tenant_id, call.customer_id)
+        weight = self._bucket(call.tenant_id, call.customer_id, quarter, call.model, call.key_id)
         self._customers[where] = (self._customers[where] + weight * value) % _PRIME
 
-    def add_rollup(self, row: Mapping[Any, Any]) -> None:
-        """One row of the rollups, a customer's or the whole storefront's."""
-        tenant, customer, quarter, model = row["tenant_id"], row["customer_id"], row["quarter_at"], row["model"]
-        value = sum(weight * row[name] for name, weight in self._weights.items())
+    def add_rollup(self, row: Sequence[Any]) -> None:
+        """One row of the rollups, a customer's or the whole storefront's: its grain, then `SUMMED`."""
+        tenant, customer, quarter, model, key = row[:5]
+        sums = row[5:]
+        value = sum(map(mul, self._weights.values(), sums))
         whole = self._bucket(tenant, "", quarter, model, "") * value
         self._storefronts[tenant] = (self._storefronts[tenant] + (whole if customer else -whole)) % _PRIME
-        if customer and quarter >= self._first_quarter:
-            weight = self._bucket(tenant, customer, quarter, model, row["key_id"])
-            where = (tenant, customer)
-            self._customers[where] = (self._customers[where] - weight * value) % _PRIME
+        if customer:
+            self._total(tenant, (sums[_CALLS], *sums[_AMOUNTS]), -1)
+            if quarter >= self._first_quarter:
+                where = (tenant, customer)
+                weight = self._bucket(tenant, customer, quarter, model, key)
+                self._customers[where] = (self._customers[where] - weight * value) % _PRIME
+
+    def add_archived(self, tenant_id: int, totals: Sequence[int]) -> None:
+        """What a tenant's archived usage records sum to: calls, then retail, wholesale and cost."""
+        self._total(tenant_id, totals, 1)
+
+    def totals(self) -> Iterator[int]:
+        """Tenants whose rollups are not the sum of their records and archives."""
+        return (tenant for tenant, left in sorted(self._totals.items()) if any(left))
 
     def customers(self) -> Iterator[str]:
         """Customers of whom some quarter of an hour was not rolled up as their records say."""
@@ -74,12 +87,10 @@ class RollupProof:
         """Tenants whose own rows are not the sums of their customers' rows."""
         return (tenant for tenant, left in sorted(self._storefronts.items()) if left)
 
+    def _total(self, tenant: int, sums: Sequence[int], sign: int) -> None:
+        left = self._totals[tenant]
+        for number, amount in enumerate(sums):
+            left[number] += sign * amount
+
     def _bucket(self, *grain: int | str) -> int:
         return hash((self._salt, *grain)) % _PRIME
-
-
-def _whole(text: str) -> dict[str, int]:
-    try:
-        return _quantities(text)
-    except msgspec.DecodeError:
-        return {}

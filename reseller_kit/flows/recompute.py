@@ -131,6 +131,14 @@ def _fault(
 ) -> str | None:
     if quantities is None or min(quantities.values(), default=0) < 0:
         return "its quantities are not whole numbers of 0 or more"
+    return version_fault(name, tenant_id, version_id, version)
+
+
+def version_fault(name: LevelName, tenant_id: int, version_id: str | None, version: PinnedPrices | None) -> str | None:
+    """Why a record of this tenant can't have been charged at this level with the version; None if it can.
+
+    A record names no version where nothing was charged for want of an upstream.
+    """
     if version_id is None:
         return None
     if version is None:

@@ -56,6 +56,20 @@ owners = ["owner@bench.example"]
   [tenants.limits]
   requests_per_minute = 100000000
 """
+_OTHER_TENANT: Final = """\
+[[tenants]]
+slug = "{tenant}"
+name = "{tenant}"
+status = "active"
+theme = "daylight"
+owners = ["owner@{tenant}.example"]
+  [[tenants.domains]]
+  host = "{tenant}.localhost"
+  role = "storefront"
+  primary = true
+  [tenants.pricing]
+  markup = "25%"
+"""
 
 
 class WrongBooks(RuntimeError):
@@ -139,16 +153,25 @@ class Provisioned:
 
 
 @contextmanager
-def provisioned(scratch: Path, cores: Cores, backend: str, upstream_port: int = 9) -> Iterator[Provisioned]:
-    """One storefront with wholesale balance on "sqlite" or "postgres", made through the product's command line."""
-    with _database(backend, cores) as server:
-        data = scratch / backend
-        data.mkdir()
-        operator = Operator(_environment(data, upstream_port, server))
+def provisioned(
+    scratch: Path, cores: Cores, backend: str, upstream_port: int = 9, *, others: Sequence[str] = (), keep: bool = False
+) -> Iterator[Provisioned]:
+    """Storefronts with wholesale balance on "sqlite" or "postgres", made through the product's command line.
+
+    One, and those that `others` names. With `keep` everything lies in `scratch`, and what is there already is used.
+    """
+    data = scratch / backend
+    made = data / "provisioned"
+    data.mkdir(exist_ok=keep)
+    with _database(backend, cores, data / "server" if keep else None) as server:
+        operator = Operator(_environment(data, upstream_port, server, others))
         if server is not None:
             operator.run("db", "upgrade")
-        operator.run("apply", "--yes")
-        operator.run("wholesale", "deposit", "--tenant", TENANT, "--amount", "1000000.00", "--reason", "load")
+        if not made.exists():
+            operator.run("apply", "--yes")
+            for tenant in (TENANT, *others):
+                operator.run("wholesale", "deposit", "--tenant", tenant, "--amount", "1000000.00", "--reason", "load")
+            made.touch()
         yield Provisioned(operator, data, server)
 
 
@@ -200,18 +223,21 @@ def _running(
 
 
 @contextmanager
-def _database(backend: str, cores: Cores) -> Iterator[postgres.Server | None]:
+def _database(backend: str, cores: Cores, keep: Path | None) -> Iterator[postgres.Server | None]:
     with ExitStack() as stack:
         server = None
         if backend == "postgres":
             with pinned(cores.other):
-                server = stack.enter_context(postgres.running_server(durable=True))
+                server = stack.enter_context(postgres.running_server(durable=True, keep=keep))
         yield server
 
 
-def _environment(data: Path, upstream_port: int, server: postgres.Server | None) -> dict[str, str]:
+def _environment(
+    data: Path, upstream_port: int, server: postgres.Server | None, others: Sequence[str]
+) -> dict[str, str]:
     config = data / "tenants.toml"
-    config.write_text(_CONFIG.format(port=upstream_port, model=MODEL, tenant=TENANT), encoding="utf-8")
+    text = _CONFIG.format(port=upstream_port, model=MODEL, tenant=TENANT)
+    config.write_text(text + "".join(_OTHER_TENANT.format(tenant=tenant) for tenant in others), encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RESELLER_KIT_")}
     own = {
         "BENCH_UPSTREAM_KEY": "sk-bench-upstream",
@@ -219,7 +245,10 @@ def _environment(data: Path, upstream_port: int, server: postgres.Server | None)
         "RESELLER_KIT_CONFIG": str(config),
     }
     if server is not None:
-        own |= {"RESELLER_KIT_DATABASE_URL": server.url(), "RESELLER_KIT_SECRET_KEY": secrets.token_urlsafe(48)}
+        secret = data / "secret_key"
+        if not secret.exists():
+            secret.write_text(secrets.token_urlsafe(48))
+        own |= {"RESELLER_KIT_DATABASE_URL": server.url(), "RESELLER_KIT_SECRET_KEY": secret.read_text()}
     return kept | own
 
 

@@ -82,34 +82,49 @@ class Cluster:
 
 
 @contextmanager
-def running_server(*, durable: bool = False) -> Iterator[Server]:
+def running_server(*, durable: bool = False, keep: Path | None = None) -> Iterator[Server]:
     """Start a server in a fresh temporary directory; stop it and remove all of it at the end.
 
-    `durable` keeps fsync on, for measurements. Raises PostgresUnavailable.
+    `durable` keeps fsync on, for measurements. With `keep` it lies in that directory, with what is there already, and
+    stays; every user must be able to enter it. Raises PostgresUnavailable.
     """
-    with running_cluster(durable=durable) as cluster:
+    with running_cluster(durable=durable, keep=keep) as cluster:
         yield cluster.server
 
 
 @contextmanager
-def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
+def running_cluster(*, durable: bool = False, keep: Path | None = None) -> Iterator[Cluster]:
     """As `running_server`, for a test that ends the server and starts it again."""
     as_user = "nobody" if os.geteuid() == 0 else None
-    base = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if as_user else None))  # noqa: S108  # nobody must reach it
-    try:
+    with _directory(keep, as_user) as base:
         programs = _programs(base, as_user)
         data = base / "data"
-        data.mkdir(mode=0o700)
-        if as_user:
-            base.chmod(0o755)
-            os.chown(data, pwd.getpwnam(as_user).pw_uid, -1)
-        _make(programs, data, as_user)
+        if not (data / "PG_VERSION").exists():
+            data.mkdir(mode=0o700)
+            if as_user:
+                os.chown(data, pwd.getpwnam(as_user).pw_uid, -1)
+            _make(programs, data, as_user)
         cluster = Cluster(programs, data, as_user, durable=durable)
         try:
             cluster.start()
             yield cluster
         finally:
             cluster.stop()
+
+
+@contextmanager
+def _directory(keep: Path | None, as_user: str | None) -> Iterator[Path]:
+    """Where the server lies: a directory that stays, or one that is removed."""
+    if keep is not None:
+        keep.mkdir(mode=0o755, parents=True, exist_ok=True)
+        shutil.rmtree(keep / "programs", ignore_errors=True)
+        yield keep
+        return
+    base = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if as_user else None))  # noqa: S108  # nobody must reach it
+    try:
+        if as_user:
+            base.chmod(0o755)
+        yield base
     finally:
         shutil.rmtree(base, ignore_errors=True)
 

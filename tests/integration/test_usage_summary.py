@@ -15,6 +15,7 @@ from reseller_kit.core.errors import InvalidRequest, NotFound
 from reseller_kit.core.ids import new_id
 from reseller_kit.core.months import month_of
 from reseller_kit.core.times import parse_time
+from reseller_kit.db import credits as credit_rows
 from reseller_kit.db import partitions, rollups, usage
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
@@ -195,6 +196,41 @@ async def test_pages_are_found_by_index(db: Database) -> None:
         chosen = [line for line in plan.splitlines() if part in line or db.backend == "sqlite"]
         names = {"PRIMARY KEY": ("PRIMARY KEY", "_pkey", "pk_usage_rollup", "_tenant_id_id")}.get(index, (f"_{index}",))
         assert any(name in line for line in chosen or [plan] for name in names), plan
+
+
+async def test_a_page_of_history_is_a_range_of_the_wallets_index(db: Database) -> None:
+    """However far back it begins: nothing newer is passed over, and nothing is sorted."""
+    shop = await make_shop(db)
+    names = ("id", "tenant_id", "wallet_id", "code", "ref", "balance_after_nano", "created_at")
+    rows = [
+        dict(
+            zip(names, (new_id("txn"), shop.tenant_id, shop.wallet_id + number % 3, "call", "", 0, number), strict=True)
+        )
+        for number in range(3_000)
+    ]
+    lines = [
+        {
+            "txn_id": row["id"],
+            "line": line,
+            "tenant_id": shop.tenant_id,
+            "account_id": row["wallet_id"],
+            "amount_nano": 0,
+        }
+        for row in rows
+        for line in range(2)
+    ]
+    async with db.administer() as connection:
+        await connection.execute(insert(t.txn), rows)
+        await connection.execute(insert(t.entry), lines)
+        if db.backend == "postgresql":
+            await connection.exec_driver_sql("ANALYZE")
+    for before in (None, (1_000, str(rows[1_000]["id"]))):
+        plan = await explained(db, credit_rows.history_rows(shop.tenant_id, shop.wallet_id, 51, before))
+        assert "ix_txn_wallet_id_created_at_id" in plan, plan
+        assert not any(word in plan for word in ("B-TREE", "Sort", "SCAN", "Seq Scan on txn")), plan
+        if before is not None:
+            [condition] = [line for line in plan.splitlines() if "created_at" in line and ("<" in line)]
+            assert "Index Cond" in condition or "SEARCH" in condition, plan
 
 
 async def fill(db: Database, shop: Shop) -> str:

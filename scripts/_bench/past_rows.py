@@ -1,0 +1,163 @@
+"""The statements that make the rows of a long past, for both databases. Runs none of them.
+
+`bench_payer` has a row for each customer, `bench_new` the number and id of each call of a step, `bench_call` what
+follows from these. Every tenth call is the first customer's; the others are spread evenly.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reseller_kit.db.rollup_sums import QUARTER_US
+from reseller_kit.db.tables import SUMMED
+
+TIMELINE_TABLE: Final = (
+    "CREATE TABLE IF NOT EXISTS bench_past (start_us BIGINT, step_us BIGINT, total BIGINT, made BIGINT)"
+)
+
+PAYER_TABLE: Final = """
+CREATE TEMP TABLE bench_payer (
+    number INTEGER PRIMARY KEY, tenant_id BIGINT, customer_id TEXT, key_id TEXT, wallet_id BIGINT,
+    reseller_wallet_id BIGINT, reseller_revenue BIGINT, wholesale_revenue BIGINT, upstream_cost BIGINT,
+    upstream_payable BIGINT, lot_id TEXT, retail_in BIGINT, retail_out BIGINT, wholesale_in BIGINT,
+    wholesale_out BIGINT, cost_in BIGINT, cost_out BIGINT, retail_version TEXT, wholesale_version TEXT,
+    cost_version TEXT, upstream TEXT, upstream_model TEXT, call TEXT
+)
+"""
+
+STEP_TABLES: Final = (
+    "CREATE TEMP TABLE bench_new (n INTEGER PRIMARY KEY, ulid TEXT)",
+    """
+    CREATE TEMP TABLE bench_call (
+        n INTEGER PRIMARY KEY, ulid TEXT, number INTEGER, made_at BIGINT, settled_at BIGINT, model TEXT,
+        read_tokens BIGINT, written_tokens BIGINT, retail BIGINT, wholesale BIGINT, cost BIGINT
+    )
+    """,
+    "CREATE TEMP TABLE bench_line (line INTEGER PRIMARY KEY)",
+    "INSERT INTO bench_line VALUES (0), (1), (2), (3), (4), (5)",
+)
+
+_CALLS: Final = """
+INSERT INTO bench_call
+SELECT n, ulid, number, made_at, made_at + 1500000 + n % 1000 * 1000,
+       CASE n / 7 % 4 WHEN 0 THEN 'gpt-5-mini' WHEN 1 THEN 'bench-fast' WHEN 2 THEN 'bench-large'
+           ELSE 'bench-cheap' END,
+       read_tokens, written_tokens,
+       (read_tokens * retail_in + written_tokens * retail_out + 999) / 1000,
+       (read_tokens * wholesale_in + written_tokens * wholesale_out + 999) / 1000,
+       (read_tokens * cost_in + written_tokens * cost_out + 999) / 1000
+FROM (
+    SELECT n, ulid, start_us + n * step_us AS made_at,
+           100 + n * 7 % 900 AS read_tokens, 10 + n * 13 % 490 AS written_tokens,
+           CASE WHEN n % 10 = 0 THEN 0
+           ELSE 1 + CAST(n AS BIGINT) * 7919 % 100003 % ((SELECT count(*) FROM bench_payer) - 1) END AS payer
+    FROM bench_new CROSS JOIN bench_past
+) AS numbered JOIN bench_payer ON number = payer
+ORDER BY n
+"""
+
+_HOLDS: Final = """
+INSERT INTO hold (request_id, tenant_id, kind, state, customer_id, wallet_id, reseller_wallet_id, key_id,
+    window_started_at, model, retail_version, wholesale_version, output_limit, retail_nano, wholesale_nano, allocations,
+    owner, epoch, call, checkpoint, created_at, resolved_at)
+SELECT 'req_' || ulid, tenant_id, 'call', 'captured', customer_id, wallet_id, reseller_wallet_id, key_id,
+    -1, model, retail_version, wholesale_version, 4096, retail * 3, wholesale * 3,
+    '[["' || lot_id || '",' || retail * 3 || ']]', 'own_past', 1, call, NULL, made_at, settled_at
+FROM bench_call JOIN bench_payer USING (number) ORDER BY n
+"""
+
+_TXNS: Final = """
+INSERT INTO txn (id, tenant_id, wallet_id, code, ref, balance_after_nano, reverses, created_at)
+SELECT 'txn_' || ulid, p.tenant_id, p.wallet_id, 'call', 'req_' || ulid,
+    a.balance_nano - CAST(sum(retail) OVER (PARTITION BY c.number ORDER BY n) AS BIGINT), NULL, settled_at
+FROM bench_call c JOIN bench_payer p USING (number) JOIN account a ON a.id = p.wallet_id ORDER BY n
+"""
+
+_ENTRIES: Final = """
+INSERT INTO entry (txn_id, line, tenant_id, account_id, amount_nano)
+SELECT 'txn_' || ulid, line, tenant_id,
+    CASE line WHEN 0 THEN wallet_id WHEN 1 THEN reseller_revenue WHEN 2 THEN reseller_wallet_id
+        WHEN 3 THEN wholesale_revenue WHEN 4 THEN upstream_cost ELSE upstream_payable END,
+    CASE line WHEN 0 THEN -retail WHEN 1 THEN retail WHEN 2 THEN -wholesale WHEN 3 THEN wholesale
+        WHEN 4 THEN -cost ELSE cost END
+FROM bench_call JOIN bench_payer USING (number) CROSS JOIN bench_line ORDER BY n, line
+"""
+
+_USAGE: Final = """
+INSERT INTO usage_record (id, tenant_id, customer_id, key_id, model, public_model, upstream, upstream_model, dialect,
+    stream, status, http_status, quantities, reasoning_tokens, usage_source, usage_capped, retail_nano, wholesale_nano,
+    cost_nano, retail_version, wholesale_version, cost_version, attempts, latency_ms, first_byte_ms,
+    delivered_characters, tokenizer, created_at, settled_at)
+SELECT 'req_' || ulid, tenant_id, customer_id, key_id, model, 'gpt-5-mini', upstream, upstream_model, 'openai',
+    false, 'ok', 200, '{"input":' || read_tokens || ',"output":' || written_tokens || ',"request":1}', 0, 'upstream',
+    false, retail, wholesale, cost, retail_version, wholesale_version, cost_version, 1, 1500, 400, NULL, NULL,
+    made_at, settled_at
+FROM bench_call JOIN bench_payer USING (number) ORDER BY n
+"""
+
+_WALLETS: Final = (
+    """
+    UPDATE account SET balance_nano = balance_nano - taken FROM (
+        SELECT wallet_id, CAST(sum(retail) AS BIGINT) AS taken FROM bench_call JOIN bench_payer USING (number)
+        GROUP BY wallet_id
+    ) AS calls WHERE account.id = calls.wallet_id
+    """,
+    """
+    UPDATE account SET balance_nano = balance_nano - taken FROM (
+        SELECT reseller_wallet_id, CAST(sum(wholesale) AS BIGINT) AS taken
+        FROM bench_call JOIN bench_payer USING (number) GROUP BY reseller_wallet_id
+    ) AS calls WHERE account.id = calls.reseller_wallet_id
+    """,
+    """
+    UPDATE lot SET remaining_nano = remaining_nano - taken, consumed_nano = consumed_nano + taken FROM (
+        SELECT lot_id, CAST(sum(retail) AS BIGINT) AS taken FROM bench_call JOIN bench_payer USING (number)
+        GROUP BY lot_id
+    ) AS calls WHERE lot.id = calls.lot_id
+    """,
+)
+
+_SUMS: Final = {
+    "calls": "count(*)",
+    "request": "count(*)",
+    "input": "CAST(sum(read_tokens) AS BIGINT)",
+    "output": "CAST(sum(written_tokens) AS BIGINT)",
+    "retail_nano": "CAST(sum(retail) AS BIGINT)",
+    "wholesale_nano": "CAST(sum(wholesale) AS BIGINT)",
+    "cost_nano": "CAST(sum(cost) AS BIGINT)",
+}
+
+
+def _rollups(customer: str, key: str) -> str:
+    grain = f"tenant_id, {customer}, made_at - made_at % {QUARTER_US}, model, {key}"
+    grouped = ", ".join(part for part in (*grain.split(", "),) if part != "''")
+    sums = ", ".join(_SUMS.get(name, "0") for name in SUMMED)
+    added = ", ".join(f"{name} = usage_rollup.{name} + excluded.{name}" for name in SUMMED)
+    return (
+        f"INSERT INTO usage_rollup (tenant_id, customer_id, quarter_at, model, key_id, {', '.join(SUMMED)})"  # noqa: S608  # names of ours
+        f" SELECT {grain}, {sums} FROM bench_call JOIN bench_payer USING (number) WHERE true GROUP BY {grouped}"
+        f" ON CONFLICT (tenant_id, customer_id, quarter_at, model, key_id) DO UPDATE SET {added}"
+    )
+
+
+_MARK: Final = (
+    "UPDATE rollup_mark SET at = (SELECT max(settled_at) + 1 FROM bench_call)"
+    " WHERE at < (SELECT max(settled_at) FROM bench_call)"
+)
+
+
+def statements(made: int) -> tuple[str, ...]:
+    """One step, from what `bench_new` holds: every row, balance and sum of its calls; `made` calls exist afterwards."""
+    return (
+        _CALLS,
+        _HOLDS,
+        _TXNS,
+        _ENTRIES,
+        _USAGE,
+        *_WALLETS,
+        _rollups("customer_id", "key_id"),
+        _rollups("''", "''"),
+        _MARK,
+        f"UPDATE bench_past SET made = {made:d}",  # noqa: S608  # a number of ours
+        "DELETE FROM bench_call",
+        "DELETE FROM bench_new",
+    )
