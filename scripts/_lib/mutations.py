@@ -1,6 +1,7 @@
 """Seeded bugs: applies each of `tests/mutations/*.toml` to a copy of the code and runs the tests that must notice it.
 
-Never touches the repository itself. A list's `tests` are stages, tried in order until one of them fails.
+Never touches the repository itself. A list's `tests` are stages, tried in order until one of them fails. The files that
+a list names under `sweep` have each of their operators changed as well, but for what it says `changes_nothing`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts._lib.bootstrap import ROOT
+from scripts._lib.sweep import slips
 
 FOLDER: Final = ROOT / "tests" / "mutations"
 COPIED: Final = ("reseller_kit", "tests", "scripts", "themes", "docs", "pyproject.toml", "tenants.example.toml")
@@ -71,7 +73,27 @@ def load(folder: Path = FOLDER) -> list[Mutation]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         stages = tuple(tuple(stage) for stage in document["tests"])
         found += [Mutation(area=path.stem, tests=stages, **row) for row in document["mutation"]]
+        idle = {(row["file"], row["before"], row["after"]) for row in document.get("changes_nothing", ())}
+        for file in document.get("sweep", ()):
+            found += _swept(path.stem, file, stages, idle)
     return found
+
+
+def _swept(area: str, file: str, stages: Stages, idle: set[tuple[str, str, str]]) -> list[Mutation]:
+    """Each operator of a file, changed by itself."""
+    source = (ROOT / file).read_text(encoding="utf-8")
+    return [
+        Mutation(
+            area=area,
+            bug=f"line {slip.line}: {slip.before}  →  {slip.after}",
+            file=file,
+            old=source,
+            new=slip.text,
+            tests=stages,
+        )
+        for slip in slips(source)
+        if (file, slip.before, slip.after) not in idle
+    ]
 
 
 def run(mutations: Sequence[Mutation], *, jobs: int, stages: Stages | None = None) -> list[Verdict]:

@@ -92,13 +92,13 @@ def running_server(*, durable: bool = False) -> Iterator[Server]:
 
 
 @contextmanager
-def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
-    """As `running_server`, for a test that ends the server and starts it again."""
+def running_cluster(*, durable: bool = False, on: Path | None = None) -> Iterator[Cluster]:
+    """As `running_server`, for a test that ends the server and starts it again. `on`: a folder for its data."""
     as_user = "nobody" if os.geteuid() == 0 else None
     base = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if as_user else None))  # noqa: S108  # nobody must reach it
     try:
         programs = _programs(base, as_user)
-        data = base / "data"
+        data = (on or base) / "data"
         data.mkdir(mode=0o700)
         if as_user:
             base.chmod(0o755)

@@ -95,6 +95,39 @@ def test_the_administrator_ends_every_session(serve: Serve, callers: Crowd, clus
         judge(shop, [*running, *plain])
 
 
+@pytest.mark.slow
+def test_holds_can_be_written_and_what_they_settle_to_cannot(serve: Serve, callers: Crowd, cluster: Cluster) -> None:
+    """Of a disk that is nearly full one table may have room where another has none: no call goes out that can't end."""
+
+    @contextmanager
+    def without_room(shop: Shop) -> Iterator[None]:
+        asyncio.run(execute(cluster, NO_ROOM_FOR_USAGE))
+        try:
+            first = callers.call(shop.server.port, shop.customer(), "[[input=50 output=9]]", stream=False)
+            callers.wait([first], 15)
+            yield
+        finally:
+            asyncio.run(execute(cluster, "DROP FUNCTION no_room CASCADE"))
+
+    with serve(1) as shop:
+        live_through(shop, callers, without_room, seconds=8)
+
+
+NO_ROOM_FOR_USAGE = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER no_room BEFORE INSERT ON usage_record FOR EACH STATEMENT EXECUTE FUNCTION no_room()
+"""
+
+
+async def execute(cluster: Cluster, sql: str) -> None:
+    connection = await asyncpg.connect(cluster.server.url(driver="postgresql"))
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
 async def end_sessions(cluster: Cluster) -> int:
     """End every session but this one; how many."""
     connection = await asyncpg.connect(cluster.server.url(driver="postgresql"))

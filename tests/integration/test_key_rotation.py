@@ -79,4 +79,3 @@ async def test_a_key_that_spent_nothing_or_has_no_limit_is_rotated_as_well(db: D
     use = (await rotate(db, limited.key_id)).use
     assert use is not None
     assert use.spent == 0
-

@@ -12,5 +12,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    carried = sa.Column("carried_nano", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default=sa.text("0"), nullable=False)
+    carried = sa.Column(
+        "carried_nano",
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+        server_default=sa.text("0"),
+        nullable=False,
+    )
     op.add_column("key_window", carried)
