@@ -88,8 +88,6 @@ def _changed_comparisons(node: ast.Compare) -> Iterator[ast.expr]:
 
 def _spliced(source: str, node: ast.expr | ast.AugAssign, text: str) -> str:
     lines = source.encode().splitlines(keepends=True)
-    assert node.end_lineno is not None
-    assert node.end_col_offset is not None
-    first, last = node.lineno - 1, node.end_lineno - 1
-    start, end = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    start, end = lines[first][: node.col_offset], lines[last][node.end_col_offset or 0 :]
     return b"".join([*lines[:first], start, text.encode(), end, *lines[last + 1 :]]).decode()

@@ -134,6 +134,7 @@ def test_the_largest_amount_is_a_billion_dollars_and_the_largest_markup_a_thousa
 def test_a_markup_is_parts_per_million(text: str, ppm: int) -> None:
     assert parse_markup(text) == ppm
     assert parse_markup(format_markup(ppm)) == ppm
+    assert format_markup(ppm) == text
 
 
 @pytest.mark.parametrize("text", ["40", "0.4", "40 %", "1e1%", "-100.0001%", "100000.1%", "%", "0.00001%", 40, None])
