@@ -144,7 +144,12 @@ def _windows(tenant_id: Scope, first_id: str) -> list[Check]:
     found = []
     for code, column, sums, text in (
         ("window_reserved_differs", w.reserved_nano, reserved, "{found} reserved, its open holds sum to {expected}."),
-        ("window_spent_differs", w.spent_nano, spent, "{found} spent, its calls were charged {expected}."),
+        (
+            "window_spent_differs",
+            w.spent_nano - w.carried_nano,
+            spent,
+            "{found} spent, its calls were charged {expected}.",
+        ),
     ):
         statement = (
             select(w.key_id.label("ref"), column.label("found"), _total(sums).label("expected"))

@@ -68,6 +68,8 @@ class Runtime:
         self.draining = False
         self.active: set[str] = set()
         """Request ids whose holds this process is working on."""
+        self.unsettled: set[str] = set()
+        """Request ids whose settle the database could not take; it is tried again."""
         self.metrics.open_calls.set_function(lambda: len(self.active))
         self.request_buckets: dict[tuple[str, str], Bucket] = {}
         self.token_buckets: dict[str, Bucket] = {}

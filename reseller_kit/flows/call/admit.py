@@ -87,6 +87,9 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     offered = find_model(caller.storefront, caller.account, wanted.model)
     if runtime.draining:
         raise ServiceUnavailable("The service is restarting. Please try again in a moment.")
+    if runtime.unsettled:
+        # A database may have room for holds and none for what they settle to.
+        raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     check_rates(runtime, caller)
     window = _window(caller)
     request = _hold_request(caller, offered, wanted, window)

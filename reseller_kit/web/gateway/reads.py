@@ -20,6 +20,7 @@ from ...db import credits as credit_rows
 from ...db import usage as usage_rows
 from ...db.authentication import KeyAccount
 from ...flows.call.admit import find_model
+from ...flows.patience import limited_wait
 from ...flows.runtime import Runtime
 
 _encode = msgspec.json.Encoder().encode
@@ -57,7 +58,7 @@ def model(storefront: Storefront, account: KeyAccount, name: str, dialect: str) 
 
 async def balance(runtime: Runtime, account: KeyAccount, now: int) -> bytes:
     """The customer's balance; `now` in µs."""
-    async with runtime.db.read(account.tenant_id) as connection:
+    async with limited_wait(), runtime.db.read(account.tenant_id) as connection:
         wallet, lots = await credit_rows.wallet_with_lots(connection, account.tenant_id, account.wallet_id)
     return _encode(
         {
@@ -74,7 +75,7 @@ async def usage_list(runtime: Runtime, account: KeyAccount, query: bytes) -> byt
     """The customer's usage records, newest first, by `limit`, `cursor` and `since`. Raises InvalidRequest."""
     limit, cursor, since = _page_of(query)
     wanted = usage_rows.UsageFilter(customer_id=account.customer_id, since=since, before_id=cursor)
-    async with runtime.db.read(account.tenant_id) as connection:
+    async with limited_wait(), runtime.db.read(account.tenant_id) as connection:
         records = await usage_rows.page(connection, account.tenant_id, wanted, limit + 1)
     more = len(records) > limit
     records = records[:limit]
@@ -87,7 +88,7 @@ async def usage_record(runtime: Runtime, account: KeyAccount, record_id: str) ->
     """One of the customer's usage records. Raises NotFound."""
     record = None
     if is_public_id(record_id, "req"):
-        async with runtime.db.read(account.tenant_id) as connection:
+        async with limited_wait(), runtime.db.read(account.tenant_id) as connection:
             record = await usage_rows.find(connection, account.tenant_id, record_id)
     if record is None or record.customer_id != account.customer_id:
         raise NotFound("There is no usage record of that id.")
