@@ -29,13 +29,13 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Call(Struct, frozen=True, kw_only=True):
     """One request to generate as the meter sees it.
 
-    `output_limit`: tokens for each of the `n` choices, None if the caller named none. `include_usage`: whether a chat
-    caller wants usage in its stream. `fields`: the top level of the body, raw. `input_bound`: tokens; no tokenizer
-    counts more for the text, and media are in it with their bounds. `media_tokens`: the part of it that is media.
-    `inputs`: how often the model may read as much as its context, by turns of tools that the provider runs and by
-    compaction. `tool_calls`: how often tools may be used that the provider charges by the call.
-    `needs`: price classes beyond text that the request asks for. `headers`: those of the caller's that an upstream of
-    the same API gets to see.
+    `output_limit`: tokens for each of the `n` choices, None if the caller named none. `include_usage`: whether a
+    chat caller wants usage in its stream. `fields`: the top level of the body, raw. `input_bound`: tokens; no
+    tokenizer counts more for the text, and media are in it with their bounds. `media_tokens`: the part of it that
+    is media. `inputs`: how often the model may read as much as its context, by turns of tools that the provider
+    runs and by compaction. `summaries`: outputs beside those of the choices, such as compaction's. `tool_calls`:
+    how often tools may be used that the provider charges by the call. `needs`: price classes beyond text that the
+    request asks for. `headers`: those of the caller's that an upstream of the same API gets to see.
     """
 
     api: Api
@@ -48,6 +48,7 @@ class Call(Struct, frozen=True, kw_only=True):
     input_bound: int
     media_tokens: int = 0
     inputs: int = 1
+    summaries: int = 0
     tool_calls: int = 0
     needs: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()

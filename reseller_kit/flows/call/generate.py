@@ -107,7 +107,7 @@ def _wanted(call: Call) -> Wanted:
     return Wanted(
         model=call.model,
         stream=call.stream,
-        choices=call.n,
+        choices=call.n + call.summaries,
         input_bound=call.input_bound,
         output_limit=call.output_limit,
         inputs=call.inputs,

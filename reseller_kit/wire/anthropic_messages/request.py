@@ -81,7 +81,8 @@ def decode_count(body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Ca
     # A token of text is at least one byte, and JSON's own syntax outweighs what a template adds.
     bound = len(body) - sum(medium.characters for medium in media) + media_tokens + searches * SEARCH_TOKENS
     inputs = 1 + searches
-    if is_given(head.compaction) or b"compact_" in bytes(head.context_management):
+    compacts = is_given(head.compaction) or b"compact_" in bytes(head.context_management)
+    if compacts:
         # The conversation is read once to be summarised and once more to be answered.
         bound *= 2
         inputs *= 2
@@ -95,6 +96,7 @@ def decode_count(body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Ca
         input_bound=bound,
         media_tokens=media_tokens,
         inputs=inputs,
+        summaries=int(compacts),
         tool_calls=searches,
         needs=("tool_call",) if searches else (),
         headers=_kept(headers),

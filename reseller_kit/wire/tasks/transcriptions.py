@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from ...core.errors import InvalidRequest, UpstreamFailed
 from ...core.usage import Usage
+from ..json_body import is_given
 from ..media import audio_seconds, stated_seconds
 from ..media_usage import counted_by, transcription_usage, transcription_usage_object
 from ..task import Prices, Task, TaskAnswer
@@ -125,7 +126,8 @@ def _read_json(body: bytes, prices: Prices, wanted: str, seconds: int | None) ->
     members = read_json(_ANSWER, body)
     text = read_json(_TEXT, body).text
     # A verbose answer says its length outside of its usage.
-    report = members.get("usage") or Raw(body)
+    given = members.get("usage")
+    report = given if given is not None and is_given(given) else Raw(body)
     usage = transcription_usage(report, prices=prices, seconds=seconds)
 
     def write(charged: Usage) -> bytes:

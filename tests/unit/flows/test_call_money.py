@@ -265,6 +265,7 @@ def test_searches_are_held_for_believed_and_asked_only_where_they_have_a_price()
     wanted = _wanted(call)
     assert (wanted.inputs, wanted.units) == (3, {"request": 1, "tool_call": 2})
     assert _wanted(replace(call, tool_calls=0)).units == {}
+    assert (wanted.choices, _wanted(replace(call, n=3, summaries=1)).choices) == (1, 4)
     job = make_job(units=wanted.units, inputs=3)
     usage = Usage(input_tokens=3 * OFFERED.context, tool_calls=3)
     assert believed(job, usage) == (replace(usage, tool_calls=2), True)

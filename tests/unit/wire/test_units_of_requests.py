@@ -38,6 +38,7 @@ def message(**members: Any) -> bytes:
 def test_searches_and_compaction_are_bounded(members: dict[str, Any], tool_calls: int, inputs: int) -> None:
     call = request.decode(message(**members))
     assert (call.tool_calls, call.inputs) == (tool_calls, inputs)
+    assert call.summaries == ("context_management" in members)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,12 @@ def test_a_recording_is_at_least_as_long_as_its_subtitles() -> None:
     answer = transcribe(sound, response_format="srt").read(
         b"1\n00:00:00,000 --> 00:00:08,400\nHello\n", "text/plain", {"seconds": 1}, "req_1"
     )
+    assert answer.usage == Usage(seconds=9)
+
+
+def test_a_verbose_transcript_without_usage_tells_its_length() -> None:
+    body = b'{"text":"Hello","duration":8.4,"usage":null}'
+    answer = transcribe(b"ID3", response_format="verbose_json").read(body, "application/json", {"seconds": 1}, "req_1")
     assert answer.usage == Usage(seconds=9)
 
 
