@@ -43,7 +43,8 @@ _NO_JSON: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 class Tap:
     """One streamed response on its way to the caller. See `completion.Tap`.
 
-    `output_items`: the finished items as the caller sees them, to be kept for a later request.
+    `output_items`: the finished items as the caller sees them, and `response`: the whole object once `finish` has
+    written it; both to be kept for a later request.
     """
 
     def __init__(self, call: Call, reply: Reply, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -52,6 +53,7 @@ class Tap:
         self.done = False
         self.error: UpstreamFailed | None = None
         self.output_items: list[Raw] = []
+        self.response = b""
         self._envelope = Envelope(call, reply)
         self._ids = ItemIds(reply)
         self._replaced: dict[str, tuple[bytes, bytes]] = {}
@@ -109,8 +111,8 @@ class Tap:
     def finish(self, usage: Usage) -> bytes:
         """The end of a good stream, to be sent after settlement, showing the usage that is charged."""
         status = self._status or "completed"
-        response = self._envelope.write(status, self._output(), upstream=self._told, usage=usage)
-        return self._with_response(f"response.{status}", response)
+        self.response = self._envelope.write(status, self._output(), upstream=self._told, usage=usage)
+        return self._with_response(f"response.{status}", self.response)
 
     def fail(self, error: KitError) -> bytes:
         """The end of a stream that went wrong: the error in-band, and nothing that looks like success."""

@@ -349,6 +349,7 @@ def test_finished_items_are_kept_as_the_caller_sees_them() -> None:
     writer = make_writer()
     events = written(writer, *_SPOKEN, Finished(finish="stop"))
     assert [json.loads(bytes(item)) for item in writer.output_items] == events[-1]["response"]["output"]
+    assert json.loads(writer.response) == events[-1]["response"]
 
 
 @pytest.mark.parametrize(
