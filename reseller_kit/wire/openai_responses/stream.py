@@ -25,6 +25,7 @@ from .answer import join_items, own_item, own_items, response_of, string_of
 from .envelope import Envelope, ItemIds
 from .events import BAD_ENDS, CALLS, GOOD_ENDS, ITEM_EVENTS, OPENING, PASSED, Event, Piece
 from .failure import error_event, failure_code, failure_message
+from .form import NO_FORM, form_of, match
 from .items import text_of_items
 
 _MAX_ITEMS: Final = 1024
@@ -60,6 +61,7 @@ class Tap:
         self._events = EventSplitter(max_event_bytes)
         self._log = TextLog()
         self._last_number = -1
+        self._form = NO_FORM
         self._status = ""
         self._told: dict[str, Raw] = {}
         self._at_end = False
@@ -137,6 +139,11 @@ class Tap:
         )
 
     def _pass_on(self, block: bytes) -> bytes:
+        found = match(self._form, block)
+        if found is not None and self._last_number < found.number:
+            self._last_number = found.number
+            self._log.add(found.text)
+            return found.sent
         name, data = parse_event(block)
         try:
             if not data.isascii():
@@ -144,7 +151,12 @@ class Tap:
             piece = _PIECE.decode(data)
         except _NO_JSON:
             return self._read(name, data.strip())
-        return self._piece(piece, data) if piece.type in PASSED else self._read(name, data.strip())
+        if piece.type not in PASSED:
+            return self._read(name, data.strip())
+        out = self._piece(piece, data)
+        if piece.delta is not NULL and piece.item_id is not None:
+            self._form = form_of(block, piece, *self._own_id(piece.item_id))
+        return out
 
     def _piece(self, piece: Piece, data: bytes) -> bytes:
         """A piece of an item, with the id of its item and its number, which both are ours."""
