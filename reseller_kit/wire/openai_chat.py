@@ -16,6 +16,7 @@ from ..core.errors import InvalidRequest
 from .codec import Call, Headers, Sending
 from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from .openai_fields import refuse_unknown
+from .openai_marks import without_marked
 from .openai_media import MEDIA_TYPES, NO_MEDIA, estimate, measure
 from .openai_text import strings_in
 
@@ -106,6 +107,7 @@ def encode(call: Call, sending: Sending) -> bytes:
     """
     fields = call.fields.copy()
     fields["model"] = Raw(quote(sending.model))
+    fields["messages"] = without_marked(fields["messages"])
     limit = sending.output_limit
     if limit is not None and (call.output_limit is None or limit < call.output_limit):
         _lower_limit(fields, limit, limit_field(sending.provider))

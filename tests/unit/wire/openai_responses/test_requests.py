@@ -10,11 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from reseller_kit.core.errors import InvalidRequest
+from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.wire.cache_key import namespaced
 from reseller_kit.wire.codec import Call, Sending
 from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS
-from reseller_kit.wire.openai_responses import CODEC, decode, left_out_of
+from reseller_kit.wire.openai_responses import (
+    CODEC,
+    count_body,
+    decode,
+    decode_count,
+    encode_count,
+    left_out_of,
+    read_count,
+)
 from reseller_kit.wire.openai_responses.fields import METERED, REFUSED
 from reseller_kit.wire.openai_responses.state import (
     input_items,
@@ -248,6 +256,16 @@ def test_history_brings_its_media_along() -> None:
     whole = with_history(call_of(previous_response_id="resp_1"), [Raw(json.dumps(image).encode())])
     assert whole.media_tokens == IMAGE_TOKENS
     assert whole.input_bound < IMAGE_TOKENS + 1000
+
+
+def test_a_count_needs_no_input_and_sends_what_is_counted() -> None:
+    sending = Sending(model="gpt-5", provider="openai", maker="openai", output_limit=9, room=9)
+    call = decode_count(make_body(input=..., tools=[_LOOK, _SEARCH], stream=True, store=True, frobnicate=1))
+    assert json.loads(encode_count(call, sending)) == {"model": "gpt-5", "input": "", "tools": [_LOOK]}
+    assert read_count(count_body(7)) == 7
+    for body in (b"", b"[]", b"{}", b'{"input_tokens":-1}', b'{"input_tokens":true}'):
+        with pytest.raises(UpstreamFailed):
+            read_count(body)
 
 
 def test_responses_are_stored_unless_the_caller_says_no() -> None:

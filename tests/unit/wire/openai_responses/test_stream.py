@@ -128,6 +128,7 @@ def test_a_good_stream_passes_in_the_storefronts_name() -> None:
     assert events[8]["item"] == {**_MESSAGE, "id": "msg_0abc001"}
     (end,) = events_of(tap.finish(USAGE))
     shown = end["response"]
+    assert json.loads(tap.response) == shown
     assert (end["type"], end["sequence_number"], shown["status"]) == ("response.completed", 9, "completed")
     assert (shown["id"], shown["model"], shown["created_at"]) == ("resp_0abc", "aurora-fast", 1700000000)
     assert (shown["metadata"], shown["user"], shown["prompt_cache_key"]) == ({"a": "b"}, "u", "k")
