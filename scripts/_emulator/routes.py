@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from scripts._emulator import answers, anthropic, chat, exchange, responses
+from scripts._emulator import answers, anthropic, chat, exchange, gemini, responses
 from scripts._emulator.directives import BadRequest
 from scripts._emulator.exchange import Options, Plan, Refused, Request, World
 from scripts._emulator.heads import Dialect
@@ -51,6 +51,8 @@ def _route(request: Request, path: str, query: dict[str, str], line: Line, world
         raise _unknown_key(line)
     if line.dialect == "anthropic":
         return anthropic.handle(request, path, line, world)
+    if line.dialect == "gemini":
+        return gemini.handle(request, path, line, world)
     if line.dialect == "responses":
         return responses.handle(request, path, line, world)
     if path in _OPENAI:
@@ -72,9 +74,11 @@ def _models(path: str, line: Line, world: World) -> Plan:
 
 def _dialect(request: Request, path: str) -> Dialect:
     """Whose API a request is for, by its path and, where two share one, by what only one of them has."""
-    if path.startswith("/v1/messages") or (path.startswith("/v1/models") and "anthropic-version" in request.headers):
+    lists_models = path == "/v1/models" or path.startswith("/v1/models/")
+    if path.startswith("/v1/messages") or (lists_models and "anthropic-version" in request.headers):
         return "anthropic"
-    if path.startswith("/v1beta/") or (path.startswith("/v1/models/") and ":" in path.rpartition("/")[2]):
+    googles = "x-goog-api-key" in request.headers or ":" in path.rpartition("/")[2]
+    if path.startswith("/v1beta/") or (lists_models and googles):
         return "gemini"
     return "responses" if path == "/v1/responses" or path.startswith("/v1/responses/") else "openai"
 

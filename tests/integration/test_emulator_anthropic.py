@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.emulation import Providers, providers
 
+pytestmark = pytest.mark.thorough  # the SDKs alone take seconds to load
 MODEL = "claude-sonnet-5-5"
 TOOL: Any = {
     "name": "look_up",

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.emulation import Providers, providers
 
+pytestmark = pytest.mark.thorough  # the SDKs alone take seconds to load
 SCHEMA = {
     "type": "object",
     "properties": {"word": {"type": "string"}},

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import anthropic
 import openai
+from google import genai
 
 from tests.support.server import Emulator, emulator
 
@@ -37,6 +38,12 @@ class Providers:
         """Anthropic's own SDK."""
         made = anthropic.Anthropic(base_url=self.root, api_key=key, max_retries=0)
         return self.opened.enter_context(made)
+
+    def gemini(self, key: str = "AIza-google") -> genai.Client:
+        """Google's own SDK."""
+        made = genai.Client(api_key=key, http_options=genai.types.HttpOptions(base_url=self.root))
+        self.opened.callback(made.close)
+        return made
 
     def journal(self) -> list[dict[str, Any]]:
         """What was answered so far, oldest first."""
