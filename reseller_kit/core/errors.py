@@ -75,10 +75,17 @@ class Unauthenticated(KitError):
 
 
 class InsufficientCredit(KitError):
-    """The customer's credit, or the key's limit, does not cover the request."""
+    """The customer's credit, or the key's limit, does not cover the request.
+
+    `page` is the path of the storefront's page that mends it.
+    """
 
     code = "insufficient_quota"
     status = 402
+
+    def __init__(self, message: str, *, page: str = "/account/billing", fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.page = page
 
 
 class AccountSuspended(KitError):

@@ -61,7 +61,7 @@ def theirs(shops: Callable[[str], Shop]) -> Customer:
 def routes() -> Iterator[tuple[str, str]]:
     """Method and path of every route of the API; `ID` stands for a name or id."""
     gateway: Any = Gateway.__new__(Gateway)
-    Gateway.__init__(gateway, runtime=None)  # type: ignore[arg-type]
+    Gateway.__init__(gateway, runtime=None, port=0)  # type: ignore[arg-type]
     for path, methods in (gateway._exact | gateway._below).items():
         for method in methods:
             yield method, path + ("ID" if path.endswith("/") else "")

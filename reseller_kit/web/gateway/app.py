@@ -6,9 +6,10 @@ import logging
 import time
 from typing import Final
 
-from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
+from ...core.errors import InsufficientCredit, KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
 from ...core.storefront import Storefront
+from ...core.urls import public_url
 from ...db.authentication import KeyAccount
 from ...db.engine import now_us
 from ...flows.authenticate import authenticate
@@ -40,8 +41,9 @@ _MESSAGES_COUNTER: Final = Counter(
 class Gateway:
     """The API of every storefront."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, port: int) -> None:
         self._runtime = runtime
+        self._port = port
         calling = Calling(runtime)
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
@@ -143,6 +145,10 @@ class Gateway:
     async def _refuse(self, request: Request, error: KitError) -> int:
         if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
             _log.error("%s: %s (%r)", request.id, error.message, error.__cause__)
+        if isinstance(error, InsufficientCredit):
+            origin = public_url(request.storefront.primary_host, self._runtime.snapshot.public_url, self._port)
+            what = "Raise its limit" if error.page == "/account/keys" else "Add credit"
+            error.fix = f"{what} at {origin}{error.page}."
         user_agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
         answer = error_response(error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id)
         self._runtime.metrics.refusals.labels(request.storefront.slug, error.code).inc()
