@@ -15,7 +15,7 @@ from ...core.errors import InvalidRequest
 from ..codec import Call
 from ..json_body import NULL, decode_as, is_given
 from ..media import Medium, token_estimate
-from ..openai_text import strings_in
+from ..openai_text import texts_in
 from .head import Block, Message
 
 _TOKENS_PER_MESSAGE: Final = 4
@@ -49,7 +49,6 @@ _SOURCE: Final = msgspec.json.Decoder(_Source)
 _BLOCKS: Final = msgspec.json.Decoder(list[Block])
 _MESSAGES: Final = msgspec.json.Decoder(list[Message])
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
-_ANY: Final = msgspec.json.Decoder()
 
 
 def contents_of(messages: list[Message]) -> Contents:
@@ -69,11 +68,9 @@ def contents_of(messages: list[Message]) -> Contents:
 
 def counted(call: Call) -> Counted:
     """All that a model reads of a request. Raises InvalidRequest only where `decode` would have."""
-    messages = decode_as(_ANY, call.fields["messages"], within="messages")
-    texts = list(strings_in(messages))
-    contents = contents_of(decode_as(_MESSAGES, call.fields["messages"], within="messages"))
-    if is_given(call.fields.get("system")):
-        texts += strings_in(decode_as(_ANY, call.fields["system"], within="system"))
+    messages = decode_as(_MESSAGES, call.fields["messages"], within="messages")
+    contents = contents_of(messages)
+    texts = [*texts_in(call.fields["messages"]), *texts_in(call.fields.get("system", NULL))]
     for name in _COUNTED:
         value = call.fields.get(name)
         if is_given(value):

@@ -304,3 +304,8 @@ def test_any_bytes_are_refused_with_a_reason(noise: bytes, place: int) -> None:
         except InvalidRequest:
             continue
         assert sent(call)["model"] == "up"
+
+
+def test_a_number_that_no_decoder_takes_does_not_stop_the_estimate() -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"seen","x":1e400}]}'
+    assert estimate_input(decode(body), len) > len("seen")

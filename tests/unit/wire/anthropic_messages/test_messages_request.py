@@ -282,6 +282,12 @@ def test_all_that_a_model_reads_is_counted() -> None:
     assert "AAAA" not in texts[0]
 
 
+def test_a_number_that_no_decoder_takes_does_not_stop_the_count() -> None:
+    for number in ("1e400", "9" * 5_000):
+        body = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"seen","x":%b}]}' % number.encode()
+        assert "seen" in counted(decode(body)).texts[0]
+
+
 def test_the_path_is_that_of_messages() -> None:
     assert CODEC.path(read(), sending()) == "/v1/messages"
 
