@@ -26,7 +26,7 @@ from . import reads
 from .body import ClientGone
 from .calling import Calling
 from .paths import canonical, dialect_of
-from .request import Handler, Request, request_id, send_json
+from .request import Handler, Request, id_headers, send_json
 
 _log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Gateway:
     async def _probe(self, request: Request) -> int:
         """Clients probe a base URL before they use it; a bare yes says that the address is right."""
         head = request.method == "HEAD"
-        await respond(request.send, 200, (JSON, request_id(request)), b"{}", head=head)
+        await respond(request.send, 200, (JSON, *id_headers(request.id, request.dialect)), b"{}", head=head)
         return 200
 
     async def _models(self, request: Request, account: KeyAccount) -> int:

@@ -5,31 +5,20 @@ Source: Anthropic API reference, "Create a Message" (content blocks).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import InvalidRequest
-from ..codec import Call
+from ..codec import Call, Counted
 from ..json_body import NULL, decode_as, is_given
-from ..media import Medium, token_estimate
+from ..media import Medium
 from ..openai_text import texts_in
 from .head import Block, Message
 
-_TOKENS_PER_MESSAGE: Final = 4
 _MAX_NESTING: Final = 4
 _COUNTED: Final = ("tools", "output_config", "output_format")
-
-
-class Counted(Struct, frozen=True, kw_only=True):
-    """A request as `tokens.estimate_input` and `tokens.bound_input` take it."""
-
-    texts: list[str]
-    media: list[Medium]
-    messages: int
-    tools: int
 
 
 class Contents(Struct, frozen=True):
@@ -78,16 +67,6 @@ def counted(call: Call) -> Counted:
     return Counted(
         texts=[*texts, *contents.texts], media=contents.media, messages=len(messages), tools=_length(call, "tools")
     )
-
-
-def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media by their estimates.
-
-    Raises InvalidRequest only where `decode` would have.
-    """
-    found = counted(call)
-    media = sum(map(token_estimate, found.media))
-    return count_text("\n".join(found.texts)) + _TOKENS_PER_MESSAGE * found.messages + media
 
 
 def _length(call: Call, name: str) -> int:
