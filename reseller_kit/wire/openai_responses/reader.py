@@ -130,7 +130,10 @@ class EventReader:
             self._give_up("items that never end")
 
     def _take(self, event: _Event, events: list[Event]) -> None:
-        if event.output_index in self._ended:
+        if event.type == _ADDED:
+            # Some upstreams number all items alike.
+            self._ended.discard(event.output_index)
+        elif event.output_index in self._ended:
             return
         self._current = event.output_index
         if event.type == _ADDED:

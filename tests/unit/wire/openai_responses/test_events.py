@@ -149,6 +149,25 @@ def test_interleaved_items_come_one_after_the_other() -> None:
     assert simplified(events) == [("tool_call", "look", "{}"), ("tool_call", "go", "{}"), "tool_calls"]
 
 
+def test_what_waited_comes_as_soon_as_it_can() -> None:
+    reader = CODEC.event_reader(REPLY)
+    reader.feed(event("output_item.added", 0, item={**_CALL, "arguments": ""}))
+    assert reader.feed(event("output_text.delta", 1, delta="A")) == []
+    events = reader.feed(event("output_item.done", 0, item=_CALL))
+    assert simplified([PartStarted(kind="text"), *events])[1:] == [("text", "", "A")]
+
+
+def test_what_comes_after_the_end_of_its_item_means_nothing() -> None:
+    events, _ = read(event("output_item.done", item=_MESSAGE), event("output_text.delta", delta="AB"), end())
+    assert simplified(events) == [("text", "", "AB"), "stop"]
+
+
+def test_items_that_are_all_numbered_alike_are_told_apart() -> None:
+    added = event("output_item.added", item={**_MESSAGE, "content": []})
+    events, _ = read(*(added, event("output_item.done", item=_MESSAGE)) * 2, end())
+    assert simplified(events) == [("text", "", "AB"), ("text", "", "AB"), "stop"]
+
+
 def test_what_is_open_at_the_end_is_ended() -> None:
     events, _ = read(
         event("output_text.delta", 0, delta="A"),

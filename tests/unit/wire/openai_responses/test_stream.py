@@ -144,6 +144,13 @@ def test_finished_items_are_kept_as_the_caller_sees_them() -> None:
     assert [json.loads(bytes(item))["id"] for item in tap.output_items] == ["msg_0abc001"]
 
 
+def test_an_unusable_report_replaces_no_usable_one() -> None:
+    early = event("response.in_progress", response=response("in_progress", usage=_REPORT))
+    tap = make_tap()
+    passed(tap, early, event("response.completed", response=response("completed", usage={"input_tokens": "x"})))
+    assert (tap.whole, tap.usage) == (True, Usage(input_tokens=9, output_tokens=4))
+
+
 def test_an_incomplete_response_is_a_good_end() -> None:
     told = response("incomplete", incomplete_details={"reason": "max_output_tokens"}, usage=_REPORT)
     tap = make_tap()
