@@ -18,7 +18,7 @@ from reseller_kit.wire.completion import Event, EventReader, Finished, PartEnded
 from reseller_kit.wire.openai_responses import CODEC, decode
 from reseller_kit.wire.openai_responses.writer import EventWriter
 from reseller_kit.wire.signatures import unmark
-from tests.unit.wire.openai_responses import test_answers
+from tests.unit.wire.openai_responses import test_responses_answers as test_answers
 from tests.unit.wire.translation_table import rows_of
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")
