@@ -56,8 +56,10 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class Counted(Struct, frozen=True, kw_only=True):
-    """What a model reads of a request: `texts` in order, with the JSON of tools and schemas; `messages` and `tools`:
-    how many there are. What `tokens.estimate_input` and `tokens.bound_input` take."""
+    """What a model reads of a request, as `tokens.estimate_input` and `tokens.bound_input` take it.
+
+    `texts`: in order, with the JSON of tools and schemas. `messages`, `tools`: how many there are.
+    """
 
     texts: list[str]
     media: list[Medium]

@@ -40,6 +40,7 @@ CODECS: Final[dict[Api, Codec]] = {
         counted=openai_chat.counted,
         to_conversation=chat_translation.to_conversation,
         from_conversation=chat_translation.from_conversation,
+        not_carried=chat_translation.not_carried,
         read_completion=chat_translation.read_completion,
         write_completion=chat_translation.write_completion,
         event_reader=chat_translation.EventReader,

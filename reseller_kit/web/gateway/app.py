@@ -37,6 +37,12 @@ _MESSAGES_COUNTER: Final = Counter(
     read=anthropic_messages.read_count,
 )
 
+_RESPONSES_COUNTER: Final = Counter(
+    path=lambda _call, _sending: openai_responses.COUNT_PATH,
+    encode=openai_responses.encode_count,
+    read=openai_responses.read_count,
+)
+
 
 class Gateway:
     """The API of every storefront."""
@@ -48,6 +54,9 @@ class Gateway:
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
             "/v1/responses": {"POST": calling.generating(openai_responses.decode)},
+            "/v1/responses/input_tokens": {
+                "POST": calling.counting(openai_responses.decode_count, _RESPONSES_COUNTER, openai_responses.count_body)
+            },
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             "/v1/messages/count_tokens": {
                 "POST": calling.counting(
