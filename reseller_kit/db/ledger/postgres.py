@@ -21,9 +21,10 @@ from ...core.errors import SchemaOutdated
 from .. import application_role
 from ..scope import SETTING, as_array
 from . import cold_postgres, columns
-from .batch import Batch, Loaded
+from .batch import Batch
 from .needs import Needs
 from .rows import Row
+from .state import Loaded, Memory
 from .store import LostLease, OutcomeUnknown
 
 _BIGINTS: Final = frozenset(
@@ -166,6 +167,7 @@ class PostgresStore:
         self._connection: Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
         self._orders: dict[str, Callable[[Row], Row]] = {}
+        self._memory = Memory(wallets=False)
 
     async def open(self) -> None:
         """Connect."""
@@ -178,7 +180,7 @@ class PostgresStore:
         try:
             # Each statement must see what was committed while it waited for its locks.
             async with connection.transaction(isolation="read_committed"):
-                needs = batch.needs()
+                needs = batch.needs(self._memory)
                 await _begin(connection, batch, needs.tenants)
                 batch.load(await _read(connection, needs))
                 batch.decide()
@@ -189,6 +191,7 @@ class PostgresStore:
                 raise
             connection.terminate()
             raise OutcomeUnknown from error
+        batch.keep(self._memory)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -198,6 +201,7 @@ class PostgresStore:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
+            self._memory.forget()
             self._connection = await application_role.connect(
                 self._dsn,
                 timeout=_TIMEOUT_SECONDS,
@@ -212,18 +216,18 @@ class PostgresStore:
 
     async def _write(self, connection: Connection, batch: Batch) -> None:
         sinks = await self._sink_accounts(connection, batch.sink_tenants()) if batch.txns else {}
-        turned = batch.lot_turns()
+        turned = batch.state.lot_turns()
         # What makes a row goes before what changes one: parts of one statement do not see each other's rows.
         await _write_parts(
             connection,
             (
-                _Part("lots_made", _INSERT_LOT, _transposed(batch.lot_inserts())),
+                _Part("lots_made", _INSERT_LOT, _transposed(batch.state.lot_inserts())),
                 _Part("lots_turned", _TURN_LOT, _transposed(turned), len(turned)),
                 _Part("holds_made", _INSERT_HOLD, self._records("hold", batch.hold_inserts)),
                 _Part("checkpoints", _CHECKPOINT, _transposed(batch.checkpoint_rows())),
             ),
         )
-        accounts, lots, resolved = batch.account_updates(), batch.lot_updates(), batch.hold_updates
+        accounts, lots, resolved = batch.state.account_updates(), batch.state.lot_updates(), batch.hold_updates
         await _write_parts(
             connection,
             (

@@ -18,9 +18,10 @@ import msgspec
 
 from .. import sqlite_driver
 from . import cold_sqlite, columns
-from .batch import Batch, Loaded
+from .batch import Batch
 from .needs import Needs
 from .rows import Row
+from .state import Loaded, Memory
 from .store import LostLease, OutcomeUnknown
 
 _CHECKPOINT_PAGES: Final = 8_000
@@ -85,6 +86,8 @@ class SqliteStore:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
+        self._memory = Memory(wallets=True)
+        self._others_version = 0
         self._thread = _Thread()
 
     async def open(self) -> None:
@@ -103,13 +106,15 @@ class SqliteStore:
         await self._begin(connection)
         try:
             self._check_lease(connection, batch)
-            batch.load(_read(connection, batch.needs()))
+            self._forget_what_others_wrote(connection)
+            batch.load(_read(connection, batch.needs(self._memory)))
             batch.decide()
             self._write(connection, batch)
         except BaseException:
             _roll_back(connection)
             raise
         await self._commit(connection)
+        batch.keep(self._memory)
 
     async def close(self) -> None:
         """Stop the thread and close the connection."""
@@ -140,6 +145,13 @@ class SqliteStore:
             _roll_back(connection)
             raise
 
+    def _forget_what_others_wrote(self, connection: sqlite3.Connection) -> None:
+        # It changes with every commit of another connection, and never with one of this.
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._others_version:
+            self._others_version = version
+            self._memory.forget_wallets()
+
     def _check_lease(self, connection: sqlite3.Connection, batch: Batch) -> None:
         if batch.owner:
             row = connection.execute(_LEASE, (batch.owner,)).fetchone()
@@ -150,10 +162,10 @@ class SqliteStore:
             batch.settled_from = connection.execute(_FENCE).fetchone()[0]
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        _many(connection, _INSERT_LOT, batch.lot_inserts())
-        _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
-        _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
-        _many(connection, _TURN_LOT, batch.lot_turns(), counted=True)
+        _many(connection, _INSERT_LOT, batch.state.lot_inserts())
+        _many(connection, _UPDATE_ACCOUNT, batch.state.account_updates(), counted=True)
+        _many(connection, _UPDATE_LOT, batch.state.lot_updates(), counted=True)
+        _many(connection, _TURN_LOT, batch.state.lot_turns(), counted=True)
         _many(connection, _UPSERT_WINDOW, batch.window_upserts())
         _many(connection, _INSERT_HOLD, batch.hold_inserts)
         _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
