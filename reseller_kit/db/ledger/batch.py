@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from ...core.errors import KitError, LedgerFault
 from ...core.ledger import (
@@ -45,7 +46,7 @@ from .items import (
 )
 from .needs import Movement, Needs, body_of, needs_of
 from .rows import Row, hold_row
-from .state import Loaded, Memory, State
+from .state import Loaded, Memory, State, Version
 
 
 class Batch:
@@ -70,13 +71,24 @@ class Batch:
         self.owner, self.epoch, self._now = owner, epoch, now
         self.settled_from = 0
         self.state = State()
+        self._calls_only = all(isinstance(item, PlaceHold | Settle | Checkpoint) for item in items)
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
 
     def needs(self, memory: Memory) -> Needs:
-        """What to lock and read for these items beside what is remembered, which the batch takes over."""
+        """What to lock and read for these items, but for the holds that are remembered."""
         needs = needs_of(self.items, again=self.again)
-        return self.state.recall(memory, needs, (self.owner, self.epoch), wallets=self._remembers)
+        return replace(needs, holds=self.state.recall_holds(memory, needs.holds, (self.owner, self.epoch)))
+
+    def recall(self, memory: Memory, versions: Mapping[int, Version]) -> list[int]:
+        """Take over the wallets that are remembered at these versions; those that are not.
+
+        Only calls are decided from memory. What else moves money changes lots in ways that are not followed there.
+        """
+        if self._calls_only:
+            return self.state.recall_wallets(memory, versions)
+        memory.forget_wallets()
+        return list(versions)
 
     def load(self, rows: Loaded) -> None:
         """Take over the rows that were read under the locks."""
@@ -97,9 +109,11 @@ class Batch:
                 outcome = error
             self.outcomes.append(outcome)
 
-    def keep(self, memory: Memory) -> None:
-        """Let the process remember what is committed now."""
-        self.state.keep(memory, (self.owner, self.epoch), wallets=self._remembers)
+    def keep(self, memory: Memory, written: int | None = None) -> None:
+        """Let the process remember what is committed now. `written`: the version of what was written, if new."""
+        self.state.keep_holds(memory, (self.owner, self.epoch))
+        if self._calls_only:
+            self.state.keep_wallets(memory, written)
 
     def window_upserts(self) -> list[Row]:
         """(key_id, started_at, tenant_id, spent, reserved) of each key window that is new or changed."""
@@ -128,14 +142,17 @@ class Batch:
         return rows
 
     @property
-    def _remembers(self) -> bool:
-        """Whether wallets may be decided from memory: where it is calls alone that move money."""
-        return all(isinstance(item, PlaceHold | Settle | Checkpoint) for item in self.items)
-
-    @property
     def settles(self) -> bool:
         """Whether any item may write a usage record."""
         return any(isinstance(item, Settle) for item in self.items)
+
+    @property
+    def touches_a_hold_twice(self) -> bool:
+        """Whether it resolves a hold that it also makes or notes a checkpoint of."""
+        resolved = {row[2] for row in self.hold_updates}
+        return any(row[0] in resolved for row in self.hold_inserts) or any(
+            request_id in resolved for request_id, _ in self.checkpoints
+        )
 
     def sink_tenants(self) -> set[int]:
         """The tenants whose sink accounts `entry_rows` will ask for."""

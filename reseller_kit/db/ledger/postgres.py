@@ -1,7 +1,7 @@
 """The ledger's transactions on PostgreSQL, by asyncpg. One connection; decides nothing.
 
 Rows travel as one array a column, or as one array of records where there are many columns (asyncpg looks at each
-element of an array, but not into a record). What is written goes out in at most two statements, one common table
+element of an array, but not into a record). What is written goes out in one statement where it can, one common table
 expression a table: a round trip costs more than many rows do. Wallets, then key windows, are locked in id order; a
 wallet's lock also guards its lots and holds.
 """
@@ -9,7 +9,7 @@ wallet's lock also guards its lots and holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -81,6 +81,12 @@ def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: 
     return f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_names(names)}) WHERE {where}{extra}"  # noqa: S608  # names come from `columns`, values are bound
 
 
+def _update_records(table: str, changed: Sequence[str], found_by: Sequence[str]) -> str:
+    sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
+    where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
+    return f"UPDATE {table} SET {sets} FROM unnest($1::{table}[]) AS v WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
+
+
 def _names(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
@@ -90,7 +96,15 @@ def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -
     return f"SELECT {shown} FROM {table} WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
 
 
-_ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id = ANY($1::bigint[]) ORDER BY id FOR UPDATE")
+# The lease is asked for beside the wallets: it stays as it is until the batch is committed. `xmin` is the transaction
+# that wrote a row. `newest` is as of before the lock; who changed lots meanwhile has changed the wallet's row as well.
+_LEASE = "SELECT settled_from FROM lease WHERE owner = $1 AND epoch = $2 FOR SHARE"
+_NEWEST = "SELECT max(lot.xmin::text::bigint) FROM lot WHERE NOT lot.used_up AND lot.wallet_id = account.id"
+_ACCOUNTS = (
+    f"SELECT {_names(columns.ACCOUNT_READ)}, xmin, pg_current_xact_id()::xid AS own,"  # noqa: S608  # names come from `columns`, values are bound
+    f" ({_NEWEST}) AS newest, ({_LEASE}) AS settled_from"
+    " FROM account WHERE id = ANY($3::bigint[]) ORDER BY id FOR UPDATE"
+)
 _LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
 _LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
 _WINDOWS = _select(
@@ -107,20 +121,12 @@ _OPERATIONS = _select(
 )
 _TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
 _SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
-# The batch's tenants, for the policies, travel with the statement that is sent anyway.
-_BEGIN = (
-    "SELECT (SELECT ARRAY[epoch, settled_from] FROM lease WHERE owner = $1 FOR SHARE), set_config('"  # noqa: S608  # a name of our own, values are bound
-    + SETTING
-    + "', $2, true)"
-)
+# The batch's tenants, for the policies, travel with what is sent anyway. Numbers alone: there is nothing to quote.
+# Each statement must see what was committed while it waited for its locks.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL " + SETTING + " = '{tenants}'"
 _FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
-_UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
-_UPDATE_LOT = _update(
-    "lot",
-    ("remaining_nano", "reserved_nano", "consumed_nano", "expired_nano", "clawed_back_nano", "accrued_nano"),
-    ("id", "wallet_id"),
-)
-_TURN_LOT = _update("lot", ("used_up",), ("id", "wallet_id"))
+_UPDATE_ACCOUNT = _update_records("account", columns.ACCOUNT_CHANGED, ("id", "tenant_id"))
+_UPDATE_LOT = _update_records("lot", (*columns.LOT_CHANGED, "used_up"), ("id", "wallet_id"))
 _UPSERT_WINDOW = (
     _insert("key_window", ("key_id", "started_at", "tenant_id", "spent_nano", "reserved_nano"))
     + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
@@ -145,15 +151,23 @@ _COLUMN_ORDER = (
     " ORDER BY attnum"
 )
 _RECORDS: Final = {
+    "account": (*columns.ACCOUNT_CHANGED, "id", "tenant_id"),
+    "lot": (*columns.LOT_CHANGED, "used_up", "id", "wallet_id"),
     "hold": columns.HOLD_INSERT,
     "txn": columns.TXN_INSERT,
     "entry": columns.ENTRY_INSERT,
     "usage_record": columns.USAGE_INSERT,
 }
 
+_WHOLE: Final = frozenset({"hold", "txn", "entry", "usage_record"})
+"""Tables whose rows are written whole; of the others the records hold what changes and what it is found by."""
+
 _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
 """A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
+
+_BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Rows are found by their keys. A plan that was made when a table was small must not read a large one."""
 
 Connection: TypeAlias = Any
 """asyncpg ships no types; its connection is used by `fetch…` and `transaction` alone."""
@@ -166,8 +180,8 @@ class PostgresStore:
         self._dsn = dsn
         self._connection: Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
-        self._orders: dict[str, Callable[[Row], Row]] = {}
-        self._memory = Memory(wallets=False)
+        self._orders: dict[str, Callable[[Row], Row] | None] = {}
+        self._memory = Memory()
 
     async def open(self) -> None:
         """Connect."""
@@ -178,20 +192,23 @@ class PostgresStore:
         connection = await self._connected()
         written = False
         try:
-            # Each statement must see what was committed while it waited for its locks.
-            async with connection.transaction(isolation="read_committed"):
-                needs = batch.needs(self._memory)
-                await _begin(connection, batch, needs.tenants)
-                batch.load(await _read(connection, needs))
+            needs = batch.needs(self._memory)
+            await connection.execute(_BEGIN.format(tenants=as_array(needs.tenants)))
+            try:
+                own = await self._load(connection, batch, needs)
                 batch.decide()
                 await self._write(connection, batch)
                 written = True
+            except BaseException:
+                await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
         except Exception as error:
             if not written and not _is_lost(connection, error):
                 raise
             connection.terminate()
             raise OutcomeUnknown from error
-        batch.keep(self._memory)
+        batch.keep(self._memory, own)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -209,45 +226,61 @@ class PostgresStore:
                 server_settings={
                     "application_name": "reseller-kit ledger",
                     "idle_in_transaction_session_timeout": str(_ABANDONED_MS),
+                    **_BY_INDEX,
                 },
             )
             self._orders = {table: await _order(self._connection, table) for table in _RECORDS}
         return self._connection
 
+    async def _load(self, connection: Connection, batch: Batch, needs: Needs) -> int:
+        """Lock and read; the number of this transaction."""
+        accounts = (
+            await connection.fetch(_ACCOUNTS, batch.owner, batch.epoch, Flat(needs.wallets)) if needs.wallets else ()
+        )
+        await _check_lease(connection, batch, accounts)
+        versions = {row["id"]: (row["xmin"], row["newest"]) for row in accounts}
+        unknown = batch.recall(self._memory, versions)
+        if len(unknown) < len(accounts):
+            unread = set(unknown)
+            accounts_read = [row for row in accounts if row["id"] in unread]
+        else:
+            accounts_read = accounts
+        batch.load(await _read(connection, needs, accounts_read, unknown))
+        return accounts[0]["own"] if accounts else 0
+
     async def _write(self, connection: Connection, batch: Batch) -> None:
         sinks = await self._sink_accounts(connection, batch.sink_tenants()) if batch.txns else {}
-        turned = batch.state.lot_turns()
-        # What makes a row goes before what changes one: parts of one statement do not see each other's rows.
-        await _write_parts(
-            connection,
-            (
-                _Part("lots_made", _INSERT_LOT, _transposed(batch.state.lot_inserts())),
-                _Part("lots_turned", _TURN_LOT, _transposed(turned), len(turned)),
-                _Part("holds_made", _INSERT_HOLD, self._records("hold", batch.hold_inserts)),
-                _Part("checkpoints", _CHECKPOINT, _transposed(batch.checkpoint_rows())),
-            ),
-        )
         accounts, lots, resolved = batch.state.account_updates(), batch.state.lot_updates(), batch.hold_updates
-        await _write_parts(
-            connection,
-            (
-                _Part("accounts", _UPDATE_ACCOUNT, _transposed(accounts), len(accounts)),
-                _Part("lots", _UPDATE_LOT, _transposed(lots), len(lots)),
-                _Part("windows", _UPSERT_WINDOW, _transposed(batch.window_upserts())),
-                _Part("holds", _RESOLVE_HOLD, _transposed(resolved), len(resolved)),
-                _Part("txns", _INSERT_TXN, self._records("txn", batch.txn_rows())),
-                _Part("entries", _INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
-                _Part("records", _INSERT_USAGE, self._records("usage_record", batch.usage)),
-                _Part("operations", _INSERT_OPERATION, _transposed(batch.operations)),
-                _Part("payouts", _APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
-            ),
+        made = (
+            _Part("lots_made", _INSERT_LOT, _transposed(batch.state.lot_inserts())),
+            _Part("holds_made", _INSERT_HOLD, self._records("hold", batch.hold_inserts)),
+            _Part("checkpoints", _CHECKPOINT, _transposed(batch.checkpoint_rows())),
         )
+        changed = (
+            _Part("accounts", _UPDATE_ACCOUNT, self._records("account", accounts), len(accounts)),
+            _Part("lots", _UPDATE_LOT, self._records("lot", [_with_used_up(lot) for lot in lots]), len(lots)),
+            _Part("windows", _UPSERT_WINDOW, _transposed(batch.window_upserts())),
+            _Part("holds", _RESOLVE_HOLD, _transposed(resolved), len(resolved)),
+            _Part("txns", _INSERT_TXN, self._records("txn", batch.txn_rows())),
+            _Part("entries", _INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
+            _Part("records", _INSERT_USAGE, self._records("usage_record", batch.usage)),
+            _Part("operations", _INSERT_OPERATION, _transposed(batch.operations)),
+            _Part("payouts", _APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
+        )
+        # Parts of one statement do not see each other's rows, and none may change what another one changes.
+        if batch.touches_a_hold_twice:
+            await _write_parts(connection, made)
+            await _write_parts(connection, changed)
+        else:
+            await _write_parts(connection, (*made, *changed))
         await cold_postgres.write(connection, batch.cold)
 
     def _records(self, table: str, rows: Sequence[Row]) -> list[Any]:
         """The one parameter that holds rows as records in the database's own order of columns."""
         in_order = self._orders[table]
-        return [[in_order(row) for row in rows]] if rows else []
+        if not rows or in_order is None:
+            return [Flat(rows)] if rows else []
+        return [Flat([in_order((*row, None)) for row in rows])]
 
     async def _sink_accounts(self, connection: Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
@@ -268,37 +301,60 @@ def _is_lost(connection: Connection, error: Exception) -> bool:
     return connection.is_closed() or isinstance(error, broken)
 
 
-async def _order(connection: Connection, table: str) -> Callable[[Row], Row]:
-    """What puts a row of `table` as we make it into the order in which the database has the columns."""
+async def _order(connection: Connection, table: str) -> Callable[[Row], Row] | None:
+    """What puts a row of `table`, and None behind it, into the order of the database's columns; None if it is that."""
     names = _RECORDS[table]
     found = [row["attname"] for row in await connection.fetch(_COLUMN_ORDER, table)]
-    if sorted(found) != sorted(names):
+    if (table in _WHOLE and sorted(found) != sorted(names)) or not set(names) <= set(found):
         raise SchemaOutdated(f"The table {table} is not as this version knows it.", fix="Run: reseller-kit db upgrade")
-    return itemgetter(*(names.index(name) for name in found))
+    if found == list(names):
+        return None
+    return itemgetter(*(names.index(name) if name in names else len(names) for name in found))
 
 
-async def _begin(connection: Connection, batch: Batch, tenants: list[int]) -> None:
-    """Check the process's lease, and let the transaction see the rows of the batch's tenants alone."""
-    lease = await connection.fetchval(_BEGIN, batch.owner, as_array(tenants))
+async def _check_lease(connection: Connection, batch: Batch, accounts: Sequence[Row]) -> None:
+    """Raises LostLease unless the process's lease is what it was; it came with the accounts, if there are any."""
     if batch.owner:
-        if lease is None or lease[0] != batch.epoch:
+        found = accounts[0]["settled_from"] if accounts else await connection.fetchval(_LEASE, batch.owner, batch.epoch)
+        if found is None:
             raise LostLease("The service is restarting. Please try again in a moment.")
-        batch.settled_from = lease[1]
+        batch.settled_from = found
     elif batch.settles:
         batch.settled_from = await connection.fetchval(_FENCE)
 
 
-async def _read(connection: Connection, needs: Needs) -> Loaded:
+async def _read(connection: Connection, needs: Needs, accounts: Sequence[Row], unknown: Sequence[int]) -> Loaded:
     return Loaded(
-        accounts=await connection.fetch(_ACCOUNTS, needs.wallets) if needs.wallets else (),
+        accounts=accounts,
         windows=await connection.fetch(_WINDOWS, *_transposed(needs.windows)) if needs.windows else (),
-        lots=await connection.fetch(_LOTS, needs.wallets) if needs.wallets else (),
-        holds=await connection.fetch(_HOLDS, needs.holds) if needs.holds else (),
+        lots=await connection.fetch(_LOTS, Flat(unknown)) if unknown else (),
+        holds=await connection.fetch(_HOLDS, Flat(needs.holds)) if needs.holds else (),
         operations=await connection.fetch(_OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
         txns=await connection.fetch(_TXNS, needs.txns) if needs.txns else (),
         cold=await cold_postgres.read(connection, needs.cold) if needs.cold else None,
         named_lots=await connection.fetch(_LOTS_BY_ID, needs.lots) if needs.lots else (),
     )
+
+
+class Flat:
+    """The elements of an array parameter, none of which is an array itself.
+
+    asyncpg walks an array twice, at first only to look for arrays in it. That costs more than all the rest: three
+    checks against abstract classes for each element. So the first walk finds nothing.
+    """
+
+    __slots__ = ("_elements", "_walked")
+
+    def __init__(self, elements: Sequence[Any]) -> None:
+        self._elements = elements
+        self._walked = False
+
+    def __len__(self) -> int:
+        return len(self._elements)
+
+    def __iter__(self) -> Iterator[Any]:
+        walked, self._walked = self._walked, True
+        return iter(self._elements if walked else ())
 
 
 class _Part(NamedTuple):
@@ -337,6 +393,11 @@ def _renumbered(statement: str, by: int) -> str:
     return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", statement)
 
 
-def _transposed(rows: Sequence[Row]) -> list[list[Any]]:
-    """One list a column; none at all without rows."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def _with_used_up(row: Row) -> Row:
+    """A lot's update that also says whether anything remains; indexes are touched only where that is new."""
+    return (*row[:6], row[0] == 0, *row[6:])
+
+
+def _transposed(rows: Sequence[Row]) -> list[Flat]:
+    """One array a column; none at all without rows."""
+    return [Flat(column) for column in zip(*rows, strict=True)]

@@ -21,7 +21,7 @@ from . import cold_sqlite, columns
 from .batch import Batch
 from .needs import Needs
 from .rows import Row
-from .state import Loaded, Memory
+from .state import Loaded, Memory, Version
 from .store import LostLease, OutcomeUnknown
 
 _CHECKPOINT_PAGES: Final = 8_000
@@ -86,8 +86,7 @@ class SqliteStore:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
-        self._memory = Memory(wallets=True)
-        self._others_version = 0
+        self._memory = Memory()
         self._thread = _Thread()
 
     async def open(self) -> None:
@@ -106,8 +105,9 @@ class SqliteStore:
         await self._begin(connection)
         try:
             self._check_lease(connection, batch)
-            self._forget_what_others_wrote(connection)
-            batch.load(_read(connection, batch.needs(self._memory)))
+            needs = batch.needs(self._memory)
+            unknown = batch.recall(self._memory, dict.fromkeys(needs.wallets, _version(connection)))
+            batch.load(_read(connection, needs, unknown))
             batch.decide()
             self._write(connection, batch)
         except BaseException:
@@ -144,13 +144,6 @@ class SqliteStore:
                 raise OutcomeUnknown from error
             _roll_back(connection)
             raise
-
-    def _forget_what_others_wrote(self, connection: sqlite3.Connection) -> None:
-        # It changes with every commit of another connection, and never with one of this.
-        (version,) = connection.execute("PRAGMA data_version").fetchone()
-        if version != self._others_version:
-            self._others_version = version
-            self._memory.forget_wallets()
 
     def _check_lease(self, connection: sqlite3.Connection, batch: Batch) -> None:
         if batch.owner:
@@ -243,11 +236,16 @@ def _begin_waiting(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA busy_timeout = 0")
 
 
-def _read(connection: sqlite3.Connection, needs: Needs) -> Loaded:
-    wallets = _encode(needs.wallets).decode()
+def _version(connection: sqlite3.Connection) -> Version:
+    """What changes with every commit of another connection, and never with one of this."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0]), None
+
+
+def _read(connection: sqlite3.Connection, needs: Needs, unknown: list[int]) -> Loaded:
+    wallets = _encode(unknown).decode()
     return Loaded(
-        accounts=connection.execute(_ACCOUNTS, (wallets,)).fetchall() if needs.wallets else (),
-        lots=connection.execute(_LOTS, (wallets,)).fetchall() if needs.wallets else (),
+        accounts=connection.execute(_ACCOUNTS, (wallets,)).fetchall() if unknown else (),
+        lots=connection.execute(_LOTS, (wallets,)).fetchall() if unknown else (),
         windows=[row for key in needs.windows for row in connection.execute(_WINDOWS, key)],
         holds=connection.execute(_HOLDS, (_encode(needs.holds).decode(),)).fetchall() if needs.holds else (),
         operations=[row for key in needs.operations for row in connection.execute(_OPERATIONS, key)],

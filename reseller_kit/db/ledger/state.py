@@ -1,29 +1,31 @@
 """The rows that a batch works on, as values: what was read or remembered, and what is to be written of it.
 
-Decides nothing. `Memory` is what one process keeps between its batches: the holds that it placed itself, and, where
-the backend can tell that nobody else has written meanwhile, wallets with their lots. A batch takes out what it works
-on, and what it leaves is put back behind its commit; so whatever fails is forgotten, and read again.
+Decides nothing. `Memory` is what one process keeps between its batches: the holds that it placed itself, and wallets
+with their lots at a version by which the backend tells whether anybody else has written them. A batch takes out what
+it works on, and what it leaves is put back behind its commit; so whatever fails is forgotten, and read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ...core.errors import LedgerFault, NotFound
 from ...core.ledger import Hold, KeyWindow, Lot, Wallet
 from .cold import ColdRows
-from .needs import Needs, WindowKey
+from .needs import WindowKey
 from .rows import Row, hold_of, lot_of, lot_row
 
 _REMEMBERED_WALLETS: Final = 20_000
+_UNKNOWN: Final = (None, [], (0, None))
 
 Owner: TypeAlias = tuple[str, int]
 """A process's lease and its epoch."""
+Version: TypeAlias = tuple[int, int | None]
+"""Of a wallet's row, and of the newest of its lots that something remains of; a backend says what they are."""
 
 
 class Loaded(Struct, frozen=True):
@@ -40,21 +42,20 @@ class Loaded(Struct, frozen=True):
 
 
 class Memory:
-    """What one process remembers of rows as it wrote them itself; `wallets`: not only holds."""
+    """What one process remembers of rows as it wrote them itself."""
 
-    def __init__(self, *, wallets: bool) -> None:
-        self.of_wallets = wallets
+    def __init__(self) -> None:
         self._owner: Owner = ("", 0)
         self._holds: dict[str, Hold] = {}
-        self._wallets: dict[int, tuple[Wallet, list[Lot]]] = {}
-
-    def forget_wallets(self) -> None:
-        """Somebody else may have written wallets or lots."""
-        self._wallets.clear()
+        self._wallets: dict[int, tuple[Wallet, list[Lot], Version]] = {}
 
     def forget(self) -> None:
         """The rows may be others than those that were written."""
         self._holds.clear()
+        self._wallets.clear()
+
+    def forget_wallets(self) -> None:
+        """Lots may be changed in ways that are not followed here."""
         self._wallets.clear()
 
     def begin(self, owner: Owner) -> None:
@@ -67,20 +68,21 @@ class Memory:
         """Take out a hold that was placed under this lease and is open as far as this process knows."""
         return self._holds.pop(request_id, None)
 
-    def wallet(self, wallet_id: int) -> tuple[Wallet, list[Lot]] | None:
-        """Take out a wallet with all lots of which something remains."""
-        return self._wallets.pop(wallet_id, None)
+    def wallet(self, wallet_id: int, version: Version) -> tuple[Wallet, list[Lot]] | None:
+        """Take out a wallet with all lots of which something remains, if nobody has written them since."""
+        wallet, lots, known = self._wallets.pop(wallet_id, _UNKNOWN)
+        return None if wallet is None or known != version else (wallet, lots)
 
     def keep_hold(self, hold: Hold) -> None:
         """A hold that is open in the database under this lease."""
         self._holds[hold.request_id] = hold
 
-    def keep_wallet(self, wallet: Wallet, lots: Sequence[Lot]) -> None:
-        """A wallet and its lots as the database has them; the one that was longest out of use may be forgotten."""
+    def keep_wallet(self, wallet: Wallet, lots: Sequence[Lot], version: Version) -> None:
+        """A wallet and its lots as the database has them; those that were longest out of use may be forgotten."""
         if len(self._wallets) >= _REMEMBERED_WALLETS:
             for oldest in list(islice(self._wallets, _REMEMBERED_WALLETS // 8)):
                 del self._wallets[oldest]
-        self._wallets[wallet.id] = wallet, [lot for lot in lots if lot.remaining]
+        self._wallets[wallet.id] = wallet, [lot for lot in lots if lot.remaining], version
 
 
 class State:
@@ -92,13 +94,14 @@ class State:
         self.windows: dict[WindowKey, KeyWindow] = {}
         self.holds: dict[str, tuple[Hold, str, int]] = {}
         self._new_lots: list[Lot] = []
+        self._versions: Mapping[int, Version] = {}
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
         self._before_lots: dict[str, tuple[int, int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
 
     def load(self, rows: Loaded) -> None:
         """Take over the rows that were read under the locks."""
-        for wallet_id, tenant_id, kind, balance, reserved, debt in rows.accounts:
+        for wallet_id, tenant_id, kind, balance, reserved, debt, *_ in rows.accounts:
             self._take_wallet(
                 Wallet(
                     id=wallet_id,
@@ -127,37 +130,49 @@ class State:
             if row[0] not in self._before_lots:
                 self._take_lot(lot_of(row))
 
-    def recall(self, memory: Memory, needs: Needs, owner: Owner, *, wallets: bool) -> Needs:
-        """Take over what is remembered of these needs; what is left to read."""
+    def recall_holds(self, memory: Memory, request_ids: Iterable[str], owner: Owner) -> list[str]:
+        """Take over the holds that are remembered; the others."""
         memory.begin(owner)
         unknown = []
-        for request_id in needs.holds:
+        for request_id in request_ids:
             hold = memory.hold(request_id)
             if hold is None:
                 unknown.append(request_id)
             else:
                 self.holds[request_id] = (hold, *owner)
-        if not (wallets and memory.of_wallets):
-            memory.forget_wallets()
-            return replace(needs, holds=unknown)
-        strange = []
-        for wallet_id in needs.wallets:
-            remembered = memory.wallet(wallet_id)
+        return unknown
+
+    def recall_wallets(self, memory: Memory, versions: Mapping[int, Version]) -> list[int]:
+        """Take over the wallets that are remembered as of these versions, with their lots; the others."""
+        self._versions = versions
+        unknown = []
+        for wallet_id, version in versions.items():
+            remembered = memory.wallet(wallet_id, version)
             if remembered is None:
-                strange.append(wallet_id)
+                unknown.append(wallet_id)
             else:
                 self._take_wallet(remembered[0])
                 for lot in remembered[1]:
                     self._take_lot(lot)
-        return replace(needs, holds=unknown, wallets=strange)
+        return unknown
 
-    def keep(self, memory: Memory, owner: Owner, *, wallets: bool) -> None:
-        """Put back what is committed now."""
+    def keep_holds(self, memory: Memory, owner: Owner) -> None:
+        """Let what is open be remembered, once it is committed."""
         for hold, name, epoch in self.holds.values():
             if name and (name, epoch) == owner and hold.state == "open":
                 memory.keep_hold(hold)
-        for wallet in self.wallets.values() if wallets and memory.of_wallets else ():
-            memory.keep_wallet(wallet, self.lots.get(wallet.id, ()))
+
+    def keep_wallets(self, memory: Memory, written: int | None) -> None:
+        """Let wallets be remembered, once they are committed. `written`: the version of what was written, if new."""
+        accounts, moved = {row[-2] for row in self.account_updates()}, self._moved()
+        for wallet_id, (account, newest) in self._versions.items():
+            if wallet_id not in self.wallets:
+                continue
+            version = (
+                account if written is None or wallet_id not in accounts else written,
+                newest if written is None or wallet_id not in moved else written,
+            )
+            memory.keep_wallet(self.wallets[wallet_id], self.lots.get(wallet_id, ()), version)
 
     def add_lots(self, lots: Iterable[Lot]) -> None:
         """Lots that a decision made."""
@@ -187,12 +202,15 @@ class State:
         return window
 
     def account_updates(self) -> list[Row]:
-        """(balance, reserved, debt, id, tenant_id) of each wallet that changed."""
-        before = self._before_wallets
+        """(balance, reserved, debt, id, tenant_id) of each wallet that changed, be it only in its lots.
+
+        Who waits for the wallet's lock learns from its row that the lots are others now.
+        """
+        before, moved = self._before_wallets, self._moved()
         return [
             (w.balance, w.reserved, w.debt, w.id, w.tenant_id)
             for w in self.wallets.values()
-            if before[w.id] != (w.balance, w.reserved, w.debt)
+            if before[w.id] != (w.balance, w.reserved, w.debt) or w.id in moved
         ]
 
     def lot_inserts(self) -> list[Row]:
@@ -223,6 +241,10 @@ class State:
         """Each key window that is new or changed."""
         before = self._before_windows
         return [w for key, w in self.windows.items() if before.get(key, (0, 0)) != (w.spent, w.reserved)]
+
+    def _moved(self) -> set[int]:
+        """The wallets of which a lot changed."""
+        return {row[-1] for row in self.lot_updates()}
 
     def _take_wallet(self, wallet: Wallet) -> None:
         self.wallets[wallet.id] = wallet
