@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -23,8 +23,9 @@ from .settings import Settings
 from .telemetry.logs import AccessLog
 from .theming import load as load_themes
 from .tokens import warm
+from .upstream.anthropic import AnthropicUpstream
 from .upstream.base import Upstream
-from .upstream.endpoint import endpoint
+from .upstream.endpoint import Endpoint, endpoint
 from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
 from .web.hosts import Peers
@@ -153,7 +154,13 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         max_concurrency=config.settings.get("max_concurrency") or 1000,
         headers=config.headers,
     )
-    return OpenAIUpstream(target, list(config.api_keys))
+    return _CLIENTS[config.dialect](target, list(config.api_keys))
+
+
+_CLIENTS: Final[Mapping[str, Callable[[Endpoint, Sequence[str]], Upstream]]] = {
+    "openai": OpenAIUpstream,
+    "anthropic": AnthropicUpstream,
+}
 
 
 def settle_memory() -> None:

@@ -26,9 +26,6 @@ USAGE_CLASSES: Final = TOKEN_CLASSES + UNIT_CLASSES
 INPUT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "input_image")
 OUTPUT_CLASSES: Final = ("output", "output_audio", "output_image")
 
-SERVED_DIALECTS: Final = frozenset({"openai"})
-"""Dialects of upstreams that this version can call; routes to others are not offered."""
-
 DEFAULT_CONTEXT: Final = 128_000
 DEFAULT_MAX_OUTPUT: Final = 8_192
 

@@ -14,6 +14,7 @@ KitError                        code, HTTP status, safe message, fix
 ├── Archived                    410 gone
 ├── RequestTooLarge             413 request_too_large
 ├── UnknownHost                 421 unknown_host
+├── UpgradeRequired             426 upgrade_required
 ├── RateLimited                 429 rate_limit_exceeded
 ├── ConfirmationNeeded          409 confirmation_needed   (CLI only)
 ├── InvalidManifest             400 invalid_configuration (CLI only; carries findings)
@@ -151,6 +152,13 @@ class UnknownHost(KitError):
 
     code = "unknown_host"
     status = 421
+
+
+class UpgradeRequired(KitError):
+    """A WebSocket was asked for where there is none; clients that know the status send plain requests instead."""
+
+    code = "upgrade_required"
+    status = 426
 
 
 class RateLimited(KitError):

@@ -182,6 +182,19 @@ def bound_for(known: tuple[Bound, ...], input_bound: int) -> Bound:
     return chosen
 
 
+def units_bound(price_list: PriceList, units: Mapping[str, int]) -> int:
+    """The most that these quantities of other units than tokens can come to, in pico-USD, whatever tier is met.
+
+    A class without a price raises KeyError, but `request`, which is optional.
+    """
+    tables = (price_list.prices, *(tier.prices for tier in price_list.tiers))
+    return sum(
+        quantity * max(_required_price(prices, name) for prices in tables)
+        for name, quantity in units.items()
+        if quantity
+    )
+
+
 def _bound(above_input: int, prices: Mapping[str, int]) -> Bound:
     return Bound(
         above_input,

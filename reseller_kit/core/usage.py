@@ -7,6 +7,8 @@ kept for information.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct, structs
@@ -23,6 +25,16 @@ _INPUT_CUT: Final = (
     "cache_write_1h_tokens",
 )
 _OUTPUT_CUT: Final = ("output_tokens", "output_image_tokens", "output_audio_tokens")
+_UNITS: Final = {
+    "seconds": "seconds",
+    "characters": "characters",
+    "images": "images",
+    "request": "requests",
+    "tool_call": "tool_calls",
+}
+"""Classes of other units than tokens, and their fields."""
+ONE_REQUEST: Final[Mapping[str, int]] = MappingProxyType({"request": 1})
+"""The units that any call may come to: itself."""
 
 
 PRICE_CLASSES: Final = (
@@ -94,12 +106,16 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.output_tokens + self.output_audio_tokens + self.output_image_tokens
 
 
-def clamp(usage: Usage, *, context: int, output_limit: int, max_output: int) -> tuple[Usage, bool]:
+def clamp(
+    usage: Usage, *, context: int, output_limit: int, max_output: int, units: Mapping[str, int] = ONE_REQUEST
+) -> tuple[Usage, bool]:
     """`usage` as far as it is believed, and whether anything was cut or irregular (recorded as `usage_capped`).
 
     Input of all classes together is believed up to `context`; output up to `output_limit` (what was sent upstream,
     times the number of choices) plus the reported reasoning, of which up to `max_output` (times the number of
-    choices) is believed. Plain tokens are cut before those of other classes. See docs/money.md, "Hold and settle".
+    choices) is believed. Plain tokens are cut before those of other classes. Other units are believed up to `units`
+    (class → what the request could come to), and not at all where it names none: a tool that nobody asked for has no
+    price. See docs/money.md, "Hold and settle".
     """
     if _is_plausible(usage, context, output_limit):
         return usage, usage.irregular
@@ -107,21 +123,24 @@ def clamp(usage: Usage, *, context: int, output_limit: int, max_output: int) -> 
     reasoning = min(figures["reasoning_tokens"], figures["output_tokens"])
     _cut(figures, _INPUT_CUT, context)
     _cut(figures, _OUTPUT_CUT, output_limit + min(reasoning, max_output))
+    for name, field in _UNITS.items():
+        figures[field] = min(figures[field], units.get(name, 0))
     figures["reasoning_tokens"] = min(reasoning, figures["output_tokens"])
     clamped = Usage(**figures, irregular=usage.irregular)
     return clamped, usage.irregular or clamped != usage
 
 
 def _is_plausible(usage: Usage, context: int, output_limit: int) -> bool:
-    """The common case: whole, non-negative figures, all within their bounds."""
+    """The common case: whole, non-negative figures of tokens, all within their bounds, and no other units."""
     figures: tuple[int, ...] = structs.astuple(usage)[:-1]
     if {*map(type, figures)} != _INTEGERS or min(figures) < 0 or max(figures) >= ABSURD:
         return False
-    plain, cached, written, written_1h, output, audio_in, audio_out, image_in, image_out, *_ = figures
+    plain, cached, written, written_1h, output, audio_in, audio_out, image_in, image_out, *units, reasoning = figures
     return (
         plain + cached + written + written_1h + audio_in + image_in <= context
         and output + audio_out + image_out <= output_limit
-        and usage.reasoning_tokens <= output
+        and reasoning <= output
+        and not any(units)
     )
 
 

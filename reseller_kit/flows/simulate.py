@@ -160,8 +160,8 @@ async def _calls(connection: Connection, tenant_id: int, calls: Iterable[UsedCal
 
 
 def _charged(lists: _Prices | None, quantities: Mapping[str, int]) -> Earnings | None:
-    """One call's charges; None where it can't be priced. Every call is one request, should requests have a price."""
-    used = {**quantities, "request": 1}
+    """One call's charges; None where it can't be priced. A call is at least one request, should these have a price."""
+    used = {"request": 1, **quantities}
     if lists is None:
         return None
     try:

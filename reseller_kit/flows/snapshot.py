@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..core.catalog import SERVED_DIALECTS, LaterPrice, OfferedModel, PriceList, PriceVersion, Route
+from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
 from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
 from ..core.tenant import DomainRole, is_loopback_host
@@ -172,7 +172,7 @@ def _matches(name: str, globs: Iterable[str]) -> bool:
 
 
 def _routes(rows: SnapshotRows) -> dict[int, tuple[Route, ...]]:
-    names = {row["id"]: row["name"] for row in rows.upstreams if row["dialect"] in SERVED_DIALECTS}
+    names = {row["id"]: row["name"] for row in rows.upstreams}
     found: dict[int, tuple[Route, ...]] = {}
     for row in rows.routes:
         if row["upstream_id"] not in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -27,11 +28,14 @@ class Upstream(Protocol):
     def endpoint(self) -> Endpoint:
         """Address, deadlines and bounds."""
 
-    async def open(self, path: str, body: bytes, *, stream: bool, request_id: str) -> Response:
+    async def open(
+        self, path: str, body: bytes, *, stream: bool, request_id: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> Response:
         """Post a body of this dialect to a path below the base URL; returns when the answer's head has come.
 
-        `path` is one of the dialect's fixed paths, never the caller's. Any HTTP status is an answer; raises
-        TransportFailed (an UpstreamFailed) when none came. Read the answer to its end or `abort()` it.
+        `path` is one of the dialect's own paths, never the caller's. `headers`: what the caller's codec lets through,
+        in place of the upstream's own of those names. Any HTTP status is an answer; raises TransportFailed (an
+        UpstreamFailed) when none came. Read the answer to its end or `abort()` it.
         """
 
     async def check(self) -> Check:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from .response import Response
+
+Headers = tuple[tuple[str, str], ...]
+
+MAX_HEADS: Final = 256
+"""Kept request heads of one credential; callers' headers are part of them, so their number has to have an end."""
 
 
 class Credential:
@@ -12,17 +18,19 @@ class Credential:
 
     __slots__ = ("_heads", "_make_head", "in_flight")
 
-    def __init__(self, make_head: Callable[[str, str], bytes]) -> None:
+    def __init__(self, make_head: Callable[[str, str, Headers], bytes]) -> None:
         self._make_head = make_head
-        self._heads: dict[tuple[str, str], bytes] = {}
+        self._heads: dict[tuple[str, str, Headers], bytes] = {}
         self.in_flight = 0
 
-    def head(self, path: str, accept: str) -> bytes:
-        """The request head for one of the dialect's fixed paths and the media type asked for, made once."""
-        key = (path, accept)
+    def head(self, path: str, accept: str, headers: Headers = ()) -> bytes:
+        """The request head for a path, the media type asked for and the caller's headers; made once and kept."""
+        key = (path, accept, headers)
         head = self._heads.get(key)
         if head is None:
-            head = self._heads[key] = self._make_head(path, accept)
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            head = self._heads[key] = self._make_head(path, accept, headers)
         return head
 
     def run_until_end(self, response: Response) -> None:

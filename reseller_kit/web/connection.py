@@ -56,6 +56,9 @@ class Connection(HttpToolsProtocol):
             self._claim_host()
         super().on_headers_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """A client that asks for a WebSocket is answered like any other; that is nothing to be warned of."""
+
     def close_if_stalled(self, now: float) -> None:
         """Close the connection when a request stopped to arrive in the middle, or drips; `now` by the loop's clock."""
         if self._receiving and self._is_too_late(now) and not self._is_answering():

@@ -1,7 +1,7 @@
 """Errors of the tree in `core.errors` as bodies, statuses and headers of each dialect. Decides no condition itself.
 
-Sources: OpenAI API reference, "Error codes"; Anthropic API reference, "Errors". `x-should-retry: false` stops the
-vendors' clients from repeating what can't succeed.
+Sources: OpenAI API reference, "Error codes"; Anthropic API reference, "Errors"; Google AIP-193, "Errors".
+`x-should-retry: false` stops the vendors' clients from repeating what can't succeed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,24 @@ from ..core.errors import (
     UpstreamRejected,
 )
 
-Dialect = Literal["openai", "anthropic"]
+Dialect = Literal["openai", "anthropic", "gemini"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_RETRY: Final = (b"x-should-retry", b"false")
 _CLOSE: Final = (b"connection", b"close")
 _FINAL_STATUSES: Final = frozenset({401, 402, 403, 404})
+
+_GOOGLE_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
+_GOOGLE_STATUS: Final = {
+    401: "UNAUTHENTICATED",
+    402: "RESOURCE_EXHAUSTED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+}
 
 
 class ErrorResponse(Struct, frozen=True):
@@ -43,7 +55,7 @@ class ErrorResponse(Struct, frozen=True):
 
 
 class _Kind(Struct, frozen=True):
-    """How both dialects name a condition."""
+    """How OpenAI and Anthropic name a condition."""
 
     openai: str
     anthropic: str
@@ -101,6 +113,11 @@ def _document(error: KitError, dialect: Dialect, request_id: str) -> dict[str, A
         document: dict[str, Any] = {"type": "error", "error": {"type": kind.anthropic, "message": message}}
         return {**document, "request_id": request_id} if request_id else document
     code, param = _code_and_param(error)
+    if dialect == "gemini":
+        status = _status(error, "")
+        reason = {"@type": _GOOGLE_INFO, "reason": code.upper(), "domain": "api"}
+        name = _GOOGLE_STATUS.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
+        return {"error": {"code": status, "message": message, "status": name, "details": [reason]}}
     return {
         "error": {"message": message, "type": kind.openai, "param": param and _encodable(param), "code": code},
     }

@@ -6,16 +6,17 @@ completion".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ..core.errors import InvalidRequest
+from .codec import Call, Headers, Sending
 from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from .openai_fields import refuse_unknown
-from .openai_media import MEDIA_TYPES, NO_MEDIA, measure
+from .openai_media import MEDIA_TYPES, NO_MEDIA, estimate, measure
 from .openai_text import strings_in
 
 MAX_CHOICES: Final = 128
@@ -63,36 +64,16 @@ class _Head(Struct):
     tools: list[_Tool] | None = None
 
 
-class ChatCall(Struct, frozen=True, kw_only=True):
-    """One chat request as the meter sees it.
-
-    `output_limit`: tokens for each of the `n` choices, None if the caller named none. `include_usage`: whether the
-    caller wants usage in its stream. `fields`: the top level of the body, raw. `input_bound`: tokens; no byte-pair
-    tokenizer counts more for the text, and media are in it with their bounds (`openai_media`). `media_tokens`: the
-    part of it that is media. `needs`: price classes beyond text that the request asks for.
-    """
-
-    model: str
-    stream: bool
-    n: int
-    output_limit: int | None
-    include_usage: bool
-    fields: dict[str, Raw]
-    input_bound: int
-    media_tokens: int
-    needs: tuple[str, ...]
-
-
 _HEAD: Final = msgspec.json.Decoder(_Head)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _ANY: Final = msgspec.json.Decoder()
 
 
-def decode(body: bytes) -> ChatCall:
+def decode(body: bytes, _headers: Headers = ()) -> Call:
     """Read and check a request body.
 
     Raises InvalidRequest (with `param` where one member is to blame) for what is malformed, ambiguous, out of range,
-    or would change routing or billing behind the meter's back.
+    or would change routing or billing behind the meter's back. No header means anything here.
     """
     fields = parse_object(body)
     refuse_unknown(fields)
@@ -102,7 +83,8 @@ def decode(body: bytes) -> ChatCall:
     media = measure(fields["messages"]) if _has_media(head.messages) else NO_MEDIA
     limits = [limit for limit in (head.max_tokens, head.max_completion_tokens) if limit is not None]
     needs = _needs(head.modalities)
-    return ChatCall(
+    return Call(
+        api="chat",
         model=head.model,
         stream=bool(head.stream),
         n=head.n or 1,
@@ -116,29 +98,17 @@ def decode(body: bytes) -> ChatCall:
     )
 
 
-def check_priced(call: ChatCall, priced: Container[str]) -> None:
-    """Raises InvalidRequest if the request asks for a kind of input or output that `priced` has no price for."""
-    for name in call.needs:
-        if name not in priced:
-            direction, kind = name.split("_")
-            raise InvalidRequest(
-                f"The model {call.model!r} has no {kind} {direction} here.",
-                param="modalities" if direction == "output" else "messages",
-            )
-
-
-def encode_upstream(
-    call: ChatCall, *, model: str, output_limit: int | None, limit_field: str = "max_completion_tokens"
-) -> bytes:
+def encode(call: Call, sending: Sending) -> bytes:
     """The body to send upstream: the caller's, with the upstream's model name and the limits of the hold.
 
-    `output_limit` (tokens for each choice) replaces a higher one in the fields that the caller used, or is added as
-    `limit_field` where it named none; None leaves the caller's limits. A stream always asks for its usage.
+    `sending.output_limit` replaces a higher one in the fields that the caller used, or is added where it named none,
+    under the name that the provider takes. A stream always asks for its usage.
     """
     fields = call.fields.copy()
-    fields["model"] = Raw(quote(model))
-    if output_limit is not None and (call.output_limit is None or output_limit < call.output_limit):
-        _lower_limit(fields, output_limit, limit_field)
+    fields["model"] = Raw(quote(sending.model))
+    limit = sending.output_limit
+    if limit is not None and (call.output_limit is None or limit < call.output_limit):
+        _lower_limit(fields, limit, limit_field(sending.provider))
     if call.stream:
         fields["stream_options"] = _with_usage(fields.get("stream_options"))
     else:
@@ -146,8 +116,13 @@ def encode_upstream(
     return encode_object(fields)
 
 
-def estimate_input(call: ChatCall, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media count with their bounds.
+def limit_field(provider: str) -> str:
+    """What a provider calls the output limit: OpenAI's own newer models refuse the name that all others know."""
+    return "max_completion_tokens" if provider == "openai" else "max_tokens"
+
+
+def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
+    """Input tokens by our own count, for a call whose upstream reported none; media count with their estimates.
 
     Raises InvalidRequest only where `decode` would have.
     """
@@ -157,7 +132,8 @@ def estimate_input(call: ChatCall, count_text: Callable[[str], int]) -> int:
         value = call.fields.get(name)
         if is_given(value):
             texts.append(bytes(value or NULL).decode())
-    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + call.media_tokens
+    media = estimate(messages) if call.media_tokens else 0
+    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + media
 
 
 def _has_media(messages: list[_Message]) -> bool:

@@ -1,6 +1,7 @@
-"""How many input tokens the images, recordings and files of a chat can come to. Opens none of them.
+"""Finds the images, recordings and files of a chat and what they can come to. Opens none of them.
 
-The figures are bounds for the hold, not charges: what is charged is what the upstream reports.
+The figures are bounds for the hold, and estimates for a call without a report; what is charged is what the upstream
+reports. See `wire.media`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,7 @@ from msgspec import Raw, Struct
 
 from ..core.errors import InvalidRequest
 from .json_body import decode_as
-
-IMAGE_TOKENS: Final = 10_000
-"""For one image of any size: above the tile and patch formulas that providers publish, but for models that weight
-image tokens by a factor to charge them at a low token price; what those report beyond it is overage."""
-REMOTE_TOKENS: Final = 100_000
-"""For a file or video that is only named by its address."""
-_AUDIO_CHARACTERS_PER_TOKEN: Final = 16
-"""Base64 characters. Speech at 8 kbit/s has 1333 a second, and no model counts more than 50 tokens for one."""
-_AUDIO_BASE_TOKENS: Final = 64
+from .media import Medium, payload, token_bound, token_estimate
 
 _DECODER: Final = msgspec.json.Decoder()
 
@@ -45,16 +38,22 @@ def measure(messages: Raw) -> Media:
     Raises InvalidRequest for a file that is only named by an id: ids belong to the provider's account, not to the
     customer.
     """
-    characters = tokens = 0
-    has_audio = False
-    for part in _parts(decode_as(_DECODER, messages, within="messages")):
-        kind = part.get("type")
-        if kind == "input_audio":
-            has_audio = True
-        data, bound = _measure_part(kind, part)
-        characters += data
-        tokens += bound
-    return Media(characters, tokens, has_audio)
+    media = _media_in(decode_as(_DECODER, messages, within="messages"))
+    return Media(
+        characters=sum(medium.characters for medium in media),
+        tokens=sum(map(token_bound, media)),
+        has_audio=any(medium.kind == "audio" for medium in media),
+    )
+
+
+def estimate(messages: Any) -> int:
+    """About how many tokens the media in decoded messages come to."""
+    return sum(map(token_estimate, _media_in(messages)))
+
+
+def _media_in(messages: Any) -> list[Medium]:
+    found = map(_medium_of, _parts(messages))
+    return [medium for medium in found if medium is not None]
 
 
 def _parts(messages: Any) -> Iterator[dict[str, Any]]:
@@ -64,21 +63,19 @@ def _parts(messages: Any) -> Iterator[dict[str, Any]]:
             yield from (part for part in content if isinstance(part, dict))
 
 
-def _measure_part(kind: Any, part: dict[str, Any]) -> tuple[int, int]:
-    """Characters of inline data to leave out of the count, and the tokens to put in their place."""
+def _medium_of(part: dict[str, Any]) -> Medium | None:
+    kind = part.get("type")
     if kind == "image_url":
-        return _inline(_address(part, "image_url")), IMAGE_TOKENS
+        return Medium("image", payload(_address(part, "image_url")))
     if kind == "input_audio":
-        data = len(_member(part, "input_audio", "data"))
-        return data, data // _AUDIO_CHARACTERS_PER_TOKEN + _AUDIO_BASE_TOKENS
+        return Medium("audio", _member(part, "input_audio", "data"))
     if kind == "video_url":
-        # Inline video stays counted by its characters, which is more than any frame rate comes to.
-        return 0, 0 if _inline(_address(part, "video_url")) else REMOTE_TOKENS
+        return Medium("video", payload(_address(part, "video_url")))
     if kind == "file":
         if _member(part, "file", "file_id"):
             raise InvalidRequest("Files have to be sent inline, as file_data.", param="messages")
-        return 0, 0 if _inline(_member(part, "file", "file_data")) else REMOTE_TOKENS
-    return 0, 0
+        return Medium("document", payload(_member(part, "file", "file_data")))
+    return None
 
 
 def _member(part: dict[str, Any], name: str, member: str) -> str:
@@ -90,7 +87,3 @@ def _member(part: dict[str, Any], name: str, member: str) -> str:
 def _address(part: dict[str, Any], name: str) -> str:
     value = part.get(name)
     return value if isinstance(value, str) else _member(part, name, "url")
-
-
-def _inline(address: str) -> int:
-    return len(address) if address[:5].lower() == "data:" else 0

@@ -72,7 +72,13 @@ class StreamTap:
     """
 
     def __init__(
-        self, *, model: str, response_id: str, include_usage: bool, max_event_bytes: int = MAX_EVENT_BYTES
+        self,
+        *,
+        model: str,
+        response_id: str,
+        include_usage: bool,
+        choices: int = 1,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
         self.usage: Usage | None = None
         self.started = False
@@ -83,6 +89,7 @@ class StreamTap:
         self._model = quote(model)
         self._response_id = quote(response_id)
         self._include_usage = include_usage
+        self._choices = choices
         self._null_usage = b',"usage":null' if include_usage else b""
         self._opening = b""
         self._events = EventSplitter(max_event_bytes)
@@ -137,6 +144,11 @@ class StreamTap:
         return b"".join([self._pass_on(block) for block in self._events.close() if not self._closed])
 
     @property
+    def whole(self) -> bool:
+        """Whether the answer is complete: its terminal event came, or the end of every choice."""
+        return self.error is None and (self.done or self.finished >= self._choices)
+
+    @property
     def delivered_chars(self) -> int:
         """Characters of text that came so far."""
         return self._log.characters
@@ -144,6 +156,10 @@ class StreamTap:
     def estimate_text(self) -> str:
         """The text that came so far: content, reasoning, tool names and arguments."""
         return self._log.text()
+
+    def ping(self) -> bytes:
+        """A comment, which every client of this dialect passes over."""
+        return b": ping\n\n"
 
     def finish(self, usage: Usage) -> bytes:
         """The end of a good stream, to be sent after settlement: the charged usage if the caller wants it, `[DONE]`."""

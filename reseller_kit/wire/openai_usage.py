@@ -1,4 +1,4 @@
-"""Usage reports in OpenAI's shape and its relatives', read into `core.usage.Usage` and written back. Prices nothing.
+"""Usage reports in the shape of OpenAI's chat and its relatives', read into `Usage` and written back. Prices nothing.
 
 Sources: OpenAI API reference, "The chat completion object" (usage); DeepSeek "Context Caching" (prompt_cache_hit);
 OpenRouter "Usage Accounting" (cache_write_tokens); xAI "Reasoning" (completion_tokens without reasoning); Google
@@ -8,17 +8,16 @@ OpenRouter "Usage Accounting" (cache_write_tokens); xAI "Reasoning" (completion_
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ..core.usage import ABSURD, Usage
+from .usage_report import UsageReport, members_of
 
 _Count = Annotated[int, Meta(ge=0, lt=ABSURD)]
 _Zero = Annotated[int, Meta(ge=0, le=0)]
-_DECODER: Final = msgspec.json.Decoder()
 
 
 class _PromptDetails(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,55 +44,13 @@ class _Common(Struct, forbid_unknown_fields=True):
 _COMMON: Final = msgspec.json.Decoder(_Common)
 
 
-class _Report:
-    """One report under interpretation; notes whether any figure in it is unsound."""
+class _Report(UsageReport):
+    __slots__ = ("completion_details", "prompt_details")
 
-    __slots__ = ("_report", "completion_details", "irregular", "prompt_details")
-
-    def __init__(self, report: dict[str, Any]) -> None:
-        self._report = report
-        self.irregular = False
+    def __init__(self, members: dict[str, Any]) -> None:
+        super().__init__(members)
         self.prompt_details = self.part("prompt_tokens_details", "input_tokens_details")
         self.completion_details = self.part("completion_tokens_details", "output_tokens_details")
-
-    def part(self, *names: str) -> dict[str, Any]:
-        """The first of these members that is an object, else nothing."""
-        for name in names:
-            value = self._report.get(name)
-            if isinstance(value, dict):
-                return value
-        return {}
-
-    def has(self, *names: str) -> bool:
-        return any(self._report.get(name) is not None for name in names)
-
-    def figure(self, *names: str) -> int:
-        """The first of these members that is not nothing, at the top level."""
-        return self.figure_in(self._report, *names)
-
-    def figure_in(self, part: dict[str, Any], *names: str) -> int:
-        for name in names:
-            value = part.get(name)
-            if value:
-                return self._whole(value)
-        return 0
-
-    def at_most(self, value: int, bound: int) -> int:
-        """A part is not larger than its whole."""
-        if value > bound:
-            self.irregular = True
-            return bound
-        return value
-
-    def _whole(self, value: Any) -> int:
-        if type(value) is int and 0 <= value < ABSURD:
-            return value
-        self.irregular = True
-        if type(value) is int:
-            return ABSURD if value > 0 else 0
-        if isinstance(value, float) and 0 < value < ABSURD:
-            return math.ceil(value)
-        return 0
 
 
 def read_usage(report: bytes | Raw) -> Usage | None:
@@ -110,11 +67,8 @@ def read_usage(report: bytes | Raw) -> Usage | None:
 
 def read_any_usage(report: bytes | Raw) -> Usage | None:
     """`read_usage` without its short cut for the most common shape; the result is the same."""
-    try:
-        found = _DECODER.decode(report)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return None
-    return _interpret(_Report(found)) if isinstance(found, dict) else None
+    members = members_of(report)
+    return None if members is None else _interpret(_Report(members))
 
 
 def _common(report: _Common) -> Usage | None:
@@ -150,14 +104,16 @@ def _interpret(report: _Report) -> Usage | None:
 
 
 def _cache_figures(report: _Report) -> tuple[int, int, int]:
-    """Tokens read from a cache, written to one, and the part of the latter that is kept for an hour."""
+    """Tokens read from a cache, written to one, and the part of the latter that is kept for an hour or longer."""
     details = report.prompt_details
     cached = report.figure_in(details, "cached_tokens") or report.figure(
         "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"
     )
     by_duration = report.part("cache_creation")
-    written_1h = report.figure_in(details, "cache_write_1h_tokens") or report.figure_in(
-        by_duration, "ephemeral_1h_input_tokens"
+    written_1h = (
+        report.figure_in(details, "cache_write_1h_tokens")
+        or report.figure_in(by_duration, "ephemeral_1h_input_tokens")
+        or _kept_long(report, details.get("cache_write_tokens_details"))
     )
     written = (
         report.figure_in(details, "cache_write_tokens", "cache_creation_tokens")
@@ -165,6 +121,10 @@ def _cache_figures(report: _Report) -> tuple[int, int, int]:
         or report.figure_in(by_duration, "ephemeral_5m_input_tokens") + written_1h
     )
     return cached, written, written_1h
+
+
+def _kept_long(report: _Report, by_retention: Any) -> int:
+    return report.figure_in(by_retention, "ttl_12h_tokens") if isinstance(by_retention, dict) else 0
 
 
 def _excludes_cache(report: _Report, prompt: int, completion: int, total: int, cache: int) -> bool:

@@ -60,6 +60,15 @@ _TOO_LONG: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_VERBATIM: Final = re.compile(
+    r"""
+      prompt\ is\ too\ long:\ [0-9]{1,12}\ tokens\ >\ [0-9]{1,12}\ maximum
+    | input\ length\ and\ `max_tokens`\ exceed\ context\ limit:\ [0-9]{1,12}\ \+\ [0-9]{1,12}\ >\ [0-9]{1,12}
+      (?:,\ decrease\ input\ length\ or\ `max_tokens`\ and\ try\ again)?
+    """,
+    re.VERBOSE,
+)
+"""Sentences that clients take apart to shorten the conversation; they say nothing about who answered."""
 _LIMIT: Final = re.compile(
     r"(?:context (?:length|window|size|limit)|limit|maximum)(?: is| of|:)? (?:only )?([0-9][0-9,_]{2,11})",
     re.IGNORECASE,
@@ -111,7 +120,10 @@ def rejection(
         refusal.message, upstream_model=upstream_model, public_model=public_model, hide=hide
     )
     code = refusal.code if refusal.code in _KNOWN_CODES else ""
-    if code == CONTEXT_LENGTH_CODE or is_too_long(refusal.message):
+    verbatim = _VERBATIM.search(refusal.message[:_MAX_READ_CHARACTERS])
+    if verbatim is not None:
+        code, message = CONTEXT_LENGTH_CODE, verbatim.group()
+    elif code == CONTEXT_LENGTH_CODE or is_too_long(refusal.message):
         code = CONTEXT_LENGTH_CODE
         if not is_too_long(message):
             message = _too_long(refusal.message)
@@ -158,7 +170,7 @@ def _says_something(message: str) -> bool:
 
 
 def _read(body: bytes) -> _Refusal:
-    """Message, code and parameter from the error objects that upstreams of OpenAI's dialect send."""
+    """Message, code and parameter from the error objects that upstreams of OpenAI's and Anthropic's dialects send."""
     try:
         found: Any = _ANY.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):

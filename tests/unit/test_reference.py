@@ -15,6 +15,6 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_every_setting_command_error_and_finding_has_its_line() -> None:
     text = "".join(make() for make in reference.PAGES.values())
-    for name in ("RESELLER_KIT_TRUSTED_PROXIES", "## key rotate", "`insufficient_quota`", "`RK317`", "`color.accent`"):
+    for name in ("RESELLER_KIT_TRUSTED_PROXIES", "## key rotate", "`insufficient_quota`", "`RK315`", "`color.accent`"):
         assert name in text
     assert "NODEFAULT" not in text

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import urlsplit
 
-from ..catalog import SERVED_DIALECTS
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..tenant import is_loopback_host
 from ..toml_lines import Path
@@ -114,10 +113,6 @@ def _check_upstream(upstream: Upstream, path: Path, report: Report) -> None:
             "Use https:// unless the network between is yours alone.",
             level="warning",
         )
-    if upstream.dialect not in SERVED_DIALECTS:
-        message = f"This version can't call upstreams of the dialect {upstream.dialect!r}; its routes are not offered."
-        fix = f"Give the provider's OpenAI-compatible endpoint: dialect = {' or '.join(map(repr, SERVED_DIALECTS))}."
-        report.add("RK317", (*path, "dialect"), message, fix, level="warning")
     if upstream.dialect == "anthropic" and url.path.rstrip("/").endswith("/v1"):
         report.add(
             "RK209",

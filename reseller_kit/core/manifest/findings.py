@@ -53,7 +53,6 @@ CODES: Final[Mapping[str, str]] = {
     "RK314": "Provider settings that are incomplete.",
     "RK315": "An unencrypted connection to a private address.",
     "RK316": "A logo, where the brand's initial is shown.",
-    "RK317": "An upstream of a dialect that this version can't call.",
     "RK320": "A price of the catalogue that may not hold in full.",
     "RK321": "Thresholds of a balance that do not fall.",
     "RK401": "A retail price below wholesale.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -14,8 +15,9 @@ from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Bucket
 from ...core.money import format_amount
 from ...core.periods import period_of
-from ...core.pricing import Bound, bound_for, bounds
+from ...core.pricing import Bound, bound_for, bounds, units_bound
 from ...core.storefront import CallLimits, Storefront
+from ...core.usage import ONE_REQUEST
 from ...db.authentication import KeyAccount
 from ...db.ledger import PlaceHold
 from ..runtime import Runtime
@@ -36,13 +38,19 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none."""
+    """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none.
+
+    `inputs`: how many inputs share the input's bound, each of which may fill the model's context. `units`: the most of
+    each class that is not counted in tokens.
+    """
 
     model: str
     stream: bool
     choices: int
     input_bound: int
     output_limit: int | None
+    inputs: int = 1
+    units: Mapping[str, int] = {}
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
@@ -102,6 +110,8 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         dialect=caller.dialect,
         stream=wanted.stream,
         choices=wanted.choices,
+        inputs=wanted.inputs,
+        units=wanted.units or ONE_REQUEST,
         output_limit=outcome.output_limit,
         window=window,
         hold=outcome,
@@ -150,11 +160,11 @@ def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window:
 
 def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTerms:
     """The call's greatest possible charge: every token at the dearest class that it could land in."""
-    input_bound = min(wanted.input_bound, offered.context)
+    input_bound = min(wanted.input_bound, offered.context * wanted.inputs)
     named = wanted.output_limit
     output_limit = offered.max_output if named is None else min(named, offered.max_output)
-    retail_fixed, retail_per_output = _line(offered.retail, input_bound)
-    wholesale_fixed, wholesale_per_output = _line(offered.wholesale, input_bound)
+    retail_fixed, retail_per_output = _line(offered.retail, input_bound, wanted.units)
+    wholesale_fixed, wholesale_per_output = _line(offered.wholesale, input_bound, wanted.units)
     return HoldTerms(
         retail_fixed=retail_fixed,
         retail_per_output=retail_per_output,
@@ -166,10 +176,11 @@ def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTer
     )
 
 
-def _line(version: PriceVersion, input_bound: int) -> tuple[int, int]:
-    """(pico-USD for the input and the request, pico-USD per output token) at the dearest class and reachable tier."""
+def _line(version: PriceVersion, input_bound: int, units: Mapping[str, int]) -> tuple[int, int]:
+    """(pico-USD for all but the output, pico-USD per output token) at the dearest class and reachable tier."""
     bound = bound_for(_bounds(version), input_bound)
-    return input_bound * bound.per_input + bound.per_request, bound.per_output
+    fixed = input_bound * bound.per_input + (units_bound(version.price_list, units) if units else bound.per_request)
+    return fixed, bound.per_output
 
 
 _BOUNDS: dict[str, tuple[Bound, ...]] = {}

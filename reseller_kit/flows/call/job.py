@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec import Struct
 from ...core.catalog import OfferedModel, Route
 from ...core.ledger import Hold
 from ...core.storefront import Storefront
-from ...core.usage import Usage
+from ...core.usage import ONE_REQUEST, Usage
 from ...db.authentication import KeyAccount
 
 
@@ -53,7 +54,12 @@ class Job(Struct, kw_only=True, eq=False):
     """That of this process when the hold was placed."""
     created_at: int
     started_ns: int
+    inputs: int = 1
+    units: Mapping[str, int] = ONE_REQUEST
+    """The most of each class that is not counted in tokens."""
     lowered: bool = False
+    left_out: tuple[str, ...] = ()
+    """What of the request its upstream's API can't carry, as paths in the caller's."""
     route: Route | None = None
     attempts: int = 0
     first_byte_ns: int | None = None

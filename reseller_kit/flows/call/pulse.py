@@ -8,8 +8,9 @@ from typing import Final
 from ...core.usage import Usage
 from ...db.ledger import Checkpoint
 from ...tokens import GrowingCount, count_text, tokenizer_of
-from ...wire.openai_chat import ChatCall, estimate_input
-from ...wire.openai_stream import StreamTap
+from ...wire.codec import Call
+from ...wire.codecs import CODECS
+from ...wire.completion import Tap
 from ..runtime import Runtime
 from .job import CheckpointFacts, Job, encode_json
 from .settle import believed
@@ -21,7 +22,7 @@ _NOTE_SECONDS: Final = 0.8
 class Pulse:
     """Notes what a stream delivered, each time at most `_NOTE_SECONDS` after the first token not noted yet."""
 
-    def __init__(self, runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap) -> None:
+    def __init__(self, runtime: Runtime, job: Job, call: Call, tap: Tap) -> None:
         self._runtime, self._job, self._call, self._tap = runtime, job, call, tap
         self._timer: asyncio.TimerHandle | None = None
         self._input_tokens: int | None = None
@@ -62,5 +63,5 @@ class Pulse:
         """Tokens so far by our own count."""
         model = self._job.offered.model
         if self._input_tokens is None:
-            self._input_tokens = estimate_input(self._call, lambda text: count_text(model, text))
+            self._input_tokens = CODECS[self._call.api].estimate_input(self._call, lambda text: count_text(model, text))
         return Usage(input_tokens=self._input_tokens, output_tokens=self._output.of(self._tap.estimate_text()))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, NoReturn
 
 from msgspec import Struct
 
 from ...core import pricing
 from ...core.catalog import OfferedModel, Route
-from ...core.errors import ServiceUnavailable
+from ...core.errors import InvalidRequest, KitError, NotFound, ServiceUnavailable, UpstreamRejected
 from ...core.ledger import Capture
 from ...core.limits import Bucket
 from ...core.usage import Usage, clamp
@@ -52,14 +53,20 @@ _NO_CHARGE: Final = Charges(0, 0, 0)
 def believed(job: Job, usage: Usage) -> tuple[Usage, bool]:
     """The usage as far as it is believed, and whether it was cut."""
     offered, n = job.offered, job.choices
-    return clamp(usage, context=offered.context, output_limit=job.output_limit * n, max_output=offered.max_output * n)
+    return clamp(
+        usage,
+        context=offered.context * job.inputs,
+        output_limit=job.output_limit * n,
+        max_output=offered.max_output * n,
+        units=job.units,
+    )
 
 
 def quantities_of(usage: Usage) -> dict[str, int]:
-    """Quantities by class with the one request that they came by; nothing for a call that used nothing."""
+    """Quantities by class with the request that they came by; nothing for a call that used nothing."""
     quantities = usage.quantities()
     if quantities:
-        quantities["request"] = 1
+        quantities.setdefault("request", 1)
     return quantities
 
 
@@ -97,6 +104,20 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
     return usage
+
+
+async def settle_failed(runtime: Runtime, job: Job, error: BaseException) -> None:
+    """Release the hold of a call that brought nothing; does nothing for one that is settled."""
+    if job.settled:
+        return
+    if isinstance(error, UpstreamRejected):
+        ending = Ending(status="refused", http_status=error.http_status)
+    elif isinstance(error, InvalidRequest | NotFound):
+        ending = Ending(status="refused", http_status=error.status)
+    else:
+        ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
+    with suppress(LostLease):
+        await asyncio.shield(settle(runtime, job, ending))
 
 
 def _lose(runtime: Runtime, job: Job) -> NoReturn:

@@ -1,57 +1,31 @@
-"""Dispatches API requests: authenticate, decode, hand to a flow, send. Every answer speaks the caller's dialect."""
+"""Dispatches API requests: authenticate, find the handler, and answer every fault in the caller's dialect."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
 
-from msgspec import Struct
-
-from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable
+from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
 from ...core.storefront import Storefront
 from ...db.authentication import KeyAccount
 from ...db.engine import now_us
-from ...flows import call as calls
 from ...flows.authenticate import authenticate
-from ...flows.call.job import Job
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
-from ...wire import openai_chat
-from ...wire.errors import Dialect, error_response
+from ...wire import anthropic_messages, openai_chat
+from ...wire.errors import error_response
+from ...wire.task import PATHS
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
-from ..responses import JSON, Header, Receive, Send, respond
+from ..responses import JSON, Receive, Send, respond
 from . import reads
-from .body import ClientGone, read_body
+from .body import ClientGone
+from .calling import Calling
 from .paths import canonical, dialect_of
-from .plain import PlainCall
-from .stream import StreamSink
+from .request import Handler, Request, request_id, send_json
 
 _log = logging.getLogger(__name__)
-_JSON_HEADER: Final = JSON
-
-
-class Request(Struct, frozen=True, eq=False):
-    """One API request on its way."""
-
-    id: str
-    scope: Scope
-    receive: Receive
-    send: Send
-    storefront: Storefront
-    path: str
-    method: str
-    headers: Headers
-    dialect: Dialect
-    started_ns: int
-    now: int
-
-
-Handler = Callable[[Request, KeyAccount], Awaitable[int]]
 
 
 class Gateway:
@@ -59,8 +33,12 @@ class Gateway:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        calling = Calling(runtime)
         self._exact: dict[str, dict[str, Handler]] = {
-            "/v1/chat/completions": {"POST": self._chat},
+            "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
+            "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
+            **{"/v1" + PATHS[api]: {"POST": handler} for api, handler in calling.tasks().items()},
+            "/v1" + PATHS["transcriptions"]: {"POST": calling.transcribe},
             "/v1/models": {"GET": self._models},
             "/v1/credits": {"GET": self._credits},
             "/v1/usage": {"GET": self._usage_list},
@@ -110,6 +88,8 @@ class Gateway:
         """The route's handler; None for a probe. Raises NotFound or MethodNotAllowed."""
         if request.method == "HEAD" or (request.path == "/api/hello" and request.method == "GET"):
             return None
+        if request.path == "/v1/responses" and request.method == "GET" and _wants_socket(request.headers):
+            raise UpgradeRequired("Responses are not served over a WebSocket here. Send them with POST.")
         methods = self._exact.get(request.path)
         if methods is None:
             methods = next((found for prefix, found in self._below.items() if request.path.startswith(prefix)), None)
@@ -125,68 +105,25 @@ class Gateway:
     async def _probe(self, request: Request) -> int:
         """Clients probe a base URL before they use it; a bare yes says that the address is right."""
         head = request.method == "HEAD"
-        await respond(request.send, 200, (_JSON_HEADER, _request_id(request)), b"{}", head=head)
-        return 200
-
-    async def _chat(self, request: Request, account: KeyAccount) -> int:
-        call = openai_chat.decode(await read_body(request.receive, request.headers))
-        caller = calls.Caller(
-            request_id=request.id,
-            storefront=request.storefront,
-            account=account,
-            dialect=request.dialect,
-            started_ns=request.started_ns,
-            now=request.now,
-        )
-        if call.stream:
-            return await self._chat_stream(request, caller, call)
-        result = await self._plain_answer(request, caller, call)
-        await respond(request.send, 200, [_JSON_HEADER, *_call_headers(result.job)], result.body)
-        return 200
-
-    async def _plain_answer(
-        self, request: Request, caller: calls.Caller, call: openai_chat.ChatCall
-    ) -> calls.PlainResult:
-        answering = PlainCall(request.receive)
-        self._runtime.answering.add(answering)
-        try:
-            return await calls.answer_chat(self._runtime, caller, call, on_answer=answering.answered)
-        except asyncio.CancelledError as error:
-            answering.explain(error)
-        finally:
-            self._runtime.answering.discard(answering)
-            answering.close()
-
-    async def _chat_stream(self, request: Request, caller: calls.Caller, call: openai_chat.ChatCall) -> int:
-        sink = StreamSink(request.receive, request.send, _call_headers)
-        self._runtime.answering.add(sink)
-        try:
-            await calls.stream_chat(self._runtime, caller, call, sink)
-        except KitError:
-            if not sink.started:
-                raise
-            _log.exception("%s: failed after the stream had begun", request.id)
-        finally:
-            self._runtime.answering.discard(sink)
-            sink.close()
+        await respond(request.send, 200, (JSON, request_id(request)), b"{}", head=head)
         return 200
 
     async def _models(self, request: Request, account: KeyAccount) -> int:
-        return await _send_json(request, reads.model_list(request.storefront, account, request.dialect))
+        return await send_json(request, reads.model_list(request.storefront, account, request.dialect))
 
     async def _model(self, request: Request, account: KeyAccount) -> int:
         name = request.path[len("/v1/models/") :]
-        return await _send_json(request, reads.model(request.storefront, account, name, request.dialect))
+        return await send_json(request, reads.model(request.storefront, account, name, request.dialect))
 
     async def _credits(self, request: Request, account: KeyAccount) -> int:
-        return await _send_json(request, await reads.balance(self._runtime, account, request.now))
+        return await send_json(request, await reads.balance(self._runtime, account, request.now))
 
     async def _usage_list(self, request: Request, account: KeyAccount) -> int:
-        return await _send_json(request, await reads.usage_list(self._runtime, account, request.scope["query_string"]))
+        return await send_json(request, await reads.usage_list(self._runtime, account, request.scope["query_string"]))
 
     async def _usage_record(self, request: Request, account: KeyAccount) -> int:
         record_id = request.path[len("/v1/usage/") :]
-        return await _send_json(request, await reads.usage_record(self._runtime, account, record_id))
+        return await send_json(request, await reads.usage_record(self._runtime, account, record_id))
 
     async def _refuse(self, request: Request, error: KitError) -> int:
         if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
@@ -211,18 +148,5 @@ class Gateway:
         )
 
 
-def _request_id(request: Request) -> Header:
-    return b"x-request-id", request.id.encode()
-
-
-def _call_headers(job: Job) -> list[Header]:
-    headers: list[Header] = [(b"x-request-id", job.request_id.encode())]
-    if job.lowered:
-        headers.append((b"x-output-limit", b"%d" % job.output_limit))
-    return headers
-
-
-async def _send_json(request: Request, body: Any) -> int:
-    headers = (_JSON_HEADER, (b"cache-control", b"no-store"), _request_id(request))
-    await respond(request.send, 200, headers, body, head=request.method == "HEAD")
-    return 200
+def _wants_socket(headers: Headers) -> bool:
+    return any(name == b"upgrade" and value.strip().lower() == b"websocket" for name, value in headers)

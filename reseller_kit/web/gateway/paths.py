@@ -35,6 +35,8 @@ def canonical(path: str) -> str:
 
 def dialect_of(path: str, headers: Headers) -> Dialect:
     """The dialect that errors on this path speak."""
+    if path.startswith("/v1beta") or (path.startswith("/v1/models/") and ":" in path):
+        return "gemini"
     if path.startswith("/v1/messages"):
         return "anthropic"
     if path.startswith("/v1/models") and any(name == b"anthropic-version" for name, _ in headers):

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from reseller_kit.core.errors import UpstreamFailed
 from reseller_kit.upstream import connection as connection_module
 from reseller_kit.upstream import decoding
+from reseller_kit.upstream.anthropic import AnthropicUpstream
 from reseller_kit.upstream.connection import HIGH_WATER_BYTES
 from reseller_kit.upstream.endpoint import Endpoint, endpoint, request_head
 from reseller_kit.upstream.faults import TransportFailed
@@ -769,5 +770,48 @@ async def test_a_wrong_request_id_never_reaches_the_wire() -> None:
         with pytest.raises(Exception, match="request id"):
             await upstream.open("/chat/completions", b"{}", stream=False, request_id="a\r\nx: y")
         await (await upstream.open("/chat/completions", b"{}", stream=False, request_id="ok")).read(LIMIT)
+        assert len(server.requests) == 1
+        upstream.close()
+
+
+@pytest.mark.parametrize("base_path", ["", "/v1", "/proxy/v1"])
+async def test_anthropic_upstream_sends_its_own_credentials_and_the_callers_headers(base_path: str) -> None:
+    def header(request: bytes, name: bytes) -> list[bytes]:
+        lines = request.split(b"\r\n\r\n")[0].split(b"\r\n")
+        return [line.partition(b": ")[2] for line in lines if line.partition(b":")[0] == name]
+
+    async with serving(answering(sized(b"{}"))) as server:
+        configured = (("Anthropic-Beta", "context-1m, tools-x"), ("x-team", "blue"))
+        target = endpoint("test", f"http://127.0.0.1:{server.port}{base_path}", headers=configured)
+        upstream = AnthropicUpstream(target, ["sk-one"])
+        asked = (("anthropic-version", "2024-01-01"), ("anthropic-beta", "tools-x,fine"))
+        for headers in ((), asked):
+            response = await upstream.open("/v1/messages", b"{}", stream=True, request_id="req_7", headers=headers)
+            assert await response.read(LIMIT) == b"{}"
+        assert (await upstream.check()).ok
+        upstream.close()
+        plain, own, check = server.requests
+        prefix = base_path.removesuffix("/v1").encode()
+        for request, method, path in (
+            (plain, b"POST", b"/v1/messages"),
+            (own, b"POST", b"/v1/messages"),
+            (check, b"GET", b"/v1/models"),
+        ):
+            assert request.startswith(b"%b %b%b HTTP/1.1\r\n" % (method, prefix, path))
+            assert header(request, b"x-api-key") == [b"sk-one"]
+            assert header(request, b"x-team") == [b"blue"]
+            assert header(request, b"authorization") == []
+        assert header(plain, b"anthropic-version") == [b"2023-06-01"]
+        assert header(plain, b"anthropic-beta") == [b"context-1m, tools-x"]
+        assert header(own, b"anthropic-version") == [b"2024-01-01"]
+        assert header(own, b"anthropic-beta") == [b"context-1m,tools-x,fine"]
+
+
+async def test_a_callers_header_that_could_split_the_request_never_reaches_the_wire() -> None:
+    async with serving(answering(sized(b"{}"))) as server:
+        upstream = OpenAIUpstream(local(server.port), ["sk-one"])
+        with pytest.raises(Exception, match="x-y"):
+            await upstream.open("/a", b"{}", stream=False, request_id="r", headers=(("x-y", "1\r\nx: y"),))
+        await (await upstream.open("/a", b"{}", stream=False, request_id="ok")).read(LIMIT)
         assert len(server.requests) == 1
         upstream.close()

@@ -22,6 +22,7 @@ from reseller_kit.core.pricing import (
     losses,
     matching_rule,
     price_of,
+    units_bound,
 )
 
 prices = st.integers(0, 10**9)
@@ -218,3 +219,13 @@ def test_a_bound_covers_every_charge_within_it(price_list: PriceList, used: dict
     most = read * bound.per_input + written * bound.per_output + bound.per_request * used.get("request", 0)
     tokens = {name: n for name, n in used.items() if name in {*INPUT_CLASSES, *OUTPUT_CLASSES, "request"}}
     assert charge(completed, tokens) <= -(-most // 1000)
+
+
+def test_other_units_are_bounded_by_their_dearest_tier() -> None:
+    tiers = (Tier(above_input=10, prices={"tool_call": 7}), Tier(above_input=20, prices={"tool_call": 5}))
+    price_list = PriceList(prices={"tool_call": 3, "seconds": 2}, tiers=())
+    assert units_bound(price_list, {"tool_call": 4, "seconds": 5, "request": 1}) == 4 * 3 + 5 * 2
+    assert units_bound(PriceList(prices={"tool_call": 3}, tiers=tiers), {"tool_call": 4}) == 4 * 7
+    with pytest.raises(KeyError):
+        units_bound(price_list, {"images": 1})
+    assert units_bound(price_list, {"images": 0}) == 0

@@ -91,3 +91,14 @@ def test_what_is_believed_is_sound_bounded_and_stable(
 def test_nothing_grows_by_being_doubted(usage: Usage) -> None:
     clamped, _ = clamp(usage, context=1000, output_limit=1000, max_output=1000)
     assert all(getattr(clamped, name) <= max(0, getattr(usage, name)) for name in _FIELDS)
+
+
+def test_other_units_are_believed_up_to_what_the_request_could_come_to() -> None:
+    usage = Usage(input_tokens=5, tool_calls=7, seconds=3, requests=2)
+    bounds: dict[str, Any] = {"context": 100, "output_limit": 10, "max_output": 10}
+    clamped, capped = clamp(usage, **bounds)
+    assert (clamped, capped) == (Usage(input_tokens=5, requests=1), True)
+    asked: dict[str, int] = {"tool_call": 5, "seconds": 3, "request": 2}
+    assert clamp(usage, **bounds, units=asked) == (Usage(input_tokens=5, tool_calls=5, seconds=3, requests=2), True)
+    enough = {**asked, "tool_call": 7}
+    assert clamp(usage, **bounds, units=enough) == (usage, False)

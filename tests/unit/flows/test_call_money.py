@@ -20,6 +20,7 @@ from reseller_kit.db import leases, price_versions
 from reseller_kit.db.authentication import KeyAccount
 from reseller_kit.db.leases import OrphanHold
 from reseller_kit.db.ledger import Settle
+from reseller_kit.db.operator_audit import UsageFacts
 from reseller_kit.flows import sweep
 from reseller_kit.flows.call.admit import (
     Caller,
@@ -32,6 +33,7 @@ from reseller_kit.flows.call.admit import (
 )
 from reseller_kit.flows.call.job import CheckpointFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
+from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
 
 RETAIL = PriceList(
     prices={"input": 40, "output": 400, "request": 9_000},
@@ -214,6 +216,43 @@ def test_a_call_is_charged_each_level_with_its_one_request() -> None:
     assert quantities == {"input": 10, "output": 5, "request": 1}
     spent = charges(OFFERED, ROUTE, quantities)
     assert (spent.retail, spent.wholesale, spent.cost) == (12, 7, 2)
+
+
+def test_a_ranking_is_charged_for_all_the_requests_it_came_to() -> None:
+    assert quantities_of(Usage(requests=3)) == {"request": 3}
+
+
+def test_other_units_than_tokens_are_charged_and_recomputed_at_each_level() -> None:
+    units = {"seconds": 7, "characters": 11, "images": 13, "tool_call": 17}
+    lists = [PriceList(prices=dict.fromkeys(units, price) | {"request": 1}) for price in (5_000, 3_000, 1_000)]
+    levels = [
+        PriceVersion(id=f"prc_{level}", level=level, price_list=found)
+        for level, found in zip(LEVELS, lists, strict=True)
+    ]
+    offered = replace(OFFERED, retail=levels[0], wholesale=levels[1])
+    job = make_job(offered=offered, route=replace(ROUTE, cost=levels[2]))
+    usage = Usage(seconds=7, characters=11, images=13, tool_calls=17)
+    item = _item(job, Ending(status="ok", http_status=200, usage=usage), usage, capped=False)
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (48 * 5 + 1, 48 * 3 + 1, 48 + 1)
+    row = item.usage
+    assert row.quantities == '{"seconds":7,"characters":11,"images":13,"tool_call":17,"request":1}'
+    facts = UsageFacts(
+        **{name: getattr(row, name) for name in UsageFacts.__struct_fields__ if name != "settled_at"}, settled_at=0
+    )
+    pinned = {
+        version.id: PinnedPrices(
+            id=version.id,
+            tenant_id=None,
+            level=version.level,
+            model="gpt-test",
+            price_list=version.price_list,
+            effective_from=0,
+        )
+        for version in levels
+    }
+    shown = recompute(facts, pinned)
+    assert [level.matches for level in shown] == [True, True, True]
+    assert {line.usage_class: line.quantity for line in shown[0].lines} == {**units, "request": 1}
 
 
 def test_a_call_that_used_nothing_pays_nothing_not_even_the_request() -> None:

@@ -7,27 +7,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
-from reseller_kit.upstream.credentials import Credential, KeyRing
+from reseller_kit.upstream.credentials import MAX_HEADS, Credential, Headers, KeyRing
 from reseller_kit.upstream.endpoint import endpoint
 from reseller_kit.upstream.faults import TransportFailed
 from reseller_kit.upstream.openai import OpenAIUpstream
 
 
 def make_credential(name: str) -> Credential:
-    return Credential(lambda path, accept: f"{name} {path} {accept}".encode())
+    return Credential(lambda path, accept, headers: f"{name} {path} {accept} {headers}".encode())
 
 
 def test_heads_are_made_once_for_each_path_and_kind() -> None:
     made: list[str] = []
 
-    def make_head(path: str, accept: str) -> bytes:
-        made.append(f"{path} {accept}")
+    def make_head(path: str, accept: str, headers: Headers) -> bytes:
+        made.append(f"{path} {accept}" + "".join(f" {name}={value}" for name, value in headers))
         return made[-1].encode()
 
     credential = Credential(make_head)
     for _ in range(3):
         assert (credential.head("/a", "json"), credential.head("/a", "sse")) == (b"/a json", b"/a sse")
     assert made == ["/a json", "/a sse"]
+    assert (
+        credential.head("/a", "json", (("b", "1"),)) == credential.head("/a", "json", (("b", "1"),)) == b"/a json b=1"
+    )
+    assert len(made) == 3
+
+
+def test_callers_headers_do_not_fill_the_memory() -> None:
+    made = 0
+
+    def make_head(path: str, accept: str, headers: Headers) -> bytes:
+        nonlocal made
+        made += 1
+        return f"{path} {accept} {headers}".encode()
+
+    credential = Credential(make_head)
+    for n in range(MAX_HEADS + 1):
+        credential.head("/a", "json", (("b", str(n)),))
+    assert credential.head("/a", "json", (("b", "0"),)) == b"/a json (('b', '0'),)"
+    assert made == MAX_HEADS + 2
 
 
 @given(st.integers(1, 5), st.lists(st.booleans(), max_size=60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.wire.openai_chat import ChatCall, check_priced, decode, encode_upstream, estimate_input
+from reseller_kit.wire.codec import Call, Sending, check_priced
+from reseller_kit.wire.media import IMAGE_TOKENS, PAGE_TOKENS, REMOTE_TOKENS, Medium, token_estimate
+from reseller_kit.wire.openai_chat import decode, encode, estimate_input
 from reseller_kit.wire.openai_fields import METERED, REFUSED
-from reseller_kit.wire.openai_media import IMAGE_TOKENS, REMOTE_TOKENS
 
 _MESSAGES: list[Any] = [{"role": "user", "content": "Hello"}]
 
@@ -22,8 +24,9 @@ def make_body(**members: Any) -> bytes:
     return json.dumps({name: value for name, value in document.items() if value is not ...}).encode()
 
 
-def sent(call: ChatCall, **arguments: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(encode_upstream(call, **{"model": "up", "output_limit": None, **arguments}))
+def sent(call: Call, model: str = "up", *, output_limit: int | None = None, provider: str = "openai") -> dict[str, Any]:
+    sending = Sending(model=model, provider=provider, maker=provider, output_limit=output_limit, room=100)
+    found: dict[str, Any] = json.loads(encode(call, sending))
     return found
 
 
@@ -136,7 +139,7 @@ def test_unknown_members_travel_untouched() -> None:
 
 def test_the_model_is_replaced_and_nothing_else() -> None:
     body = make_body(temperature=0.7, seed=1)
-    assert sent(decode(body), model='up/"x"') == {**json.loads(body), "model": 'up/"x"'}
+    assert sent(decode(body), 'up/"x"') == {**json.loads(body), "model": 'up/"x"'}
 
 
 @pytest.mark.parametrize(
@@ -181,12 +184,12 @@ def test_the_limit_is_lowered_where_the_caller_set_it(
 
 
 def test_an_older_upstream_gets_the_older_field() -> None:
-    assert sent(decode(make_body()), output_limit=300, limit_field="max_tokens")["max_tokens"] == 300
+    assert sent(decode(make_body()), output_limit=300, provider="other")["max_tokens"] == 300
 
 
 def test_images_count_with_their_bound_not_their_bytes() -> None:
-    data = "data:image/png;base64," + "A" * 100_000
-    body = make_body(messages=parts({"type": "image_url", "image_url": {"url": data}}))
+    data = "A" * 100_000
+    body = make_body(messages=parts({"type": "image_url", "image_url": {"url": "data:image/png;base64," + data}}))
     call = decode(body)
     assert call.input_bound == len(body) - len(data) + IMAGE_TOKENS
     assert call.media_tokens == IMAGE_TOKENS
@@ -198,7 +201,7 @@ def test_recordings_need_a_price_of_their_own() -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "A" * 16_000, "format": "mp3"}}
     call = decode(make_body(messages=parts(audio)))
     assert call.needs == ("input_audio",)
-    assert call.media_tokens == 1064
+    assert call.media_tokens == 16 * 50 + 64
     check_priced(call, {"input", "output", "input_audio"})
     with pytest.raises(InvalidRequest) as refusal:
         check_priced(call, {"input", "output"})
@@ -216,10 +219,13 @@ def test_other_output_than_text_needs_a_price_of_its_own(modality: str, needed: 
 
 
 def test_files_are_taken_inline_or_by_address_never_by_the_providers_id() -> None:
+    body = make_body(messages=parts({"type": "file", "file": {"file_data": "data:text/plain;base64,AAAA"}}))
+    assert (decode(body).media_tokens, decode(body).input_bound) == (4, len(body))
+    pdf = base64.b64encode(b"%PDF-1.7 1 0 obj << /Type /Page >> endobj").decode()
     inline = decode(
-        make_body(messages=parts({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}}))
+        make_body(messages=parts({"type": "file", "file": {"file_data": f"data:application/pdf;base64,{pdf}"}}))
     )
-    assert inline.media_tokens == 0
+    assert inline.media_tokens == PAGE_TOKENS
     remote = decode(make_body(messages=parts({"type": "file", "file": {"file_data": "https://papers.example/1.pdf"}})))
     assert remote.media_tokens == REMOTE_TOKENS
     with pytest.raises(InvalidRequest):
@@ -251,7 +257,7 @@ def test_our_own_count_sees_text_tools_and_media() -> None:
         return 100
 
     total = estimate_input(call, count)
-    assert total == 100 + 4 + IMAGE_TOKENS
+    assert total == 100 + 4 + token_estimate(Medium("image"))
     assert counted[0].startswith("Look\n")
     assert '"description": "Looks"' in counted[0]
     assert "base64" not in counted[0]
@@ -279,7 +285,7 @@ def test_any_json_is_read_or_refused(document: dict[str, Any], plausible: bool) 
         document = {"model": "m", "messages": _MESSAGES, **document}
     try:
         call = decode(json.dumps(document).encode())
-        body = json.loads(encode_upstream(call, model="up", output_limit=7))
+        body = sent(call, output_limit=7)
     except InvalidRequest:
         return
     assert body["model"] == "up"
@@ -297,4 +303,4 @@ def test_any_bytes_are_refused_with_a_reason(noise: bytes, place: int) -> None:
             call = decode(attempt)
         except InvalidRequest:
             continue
-        assert json.loads(encode_upstream(call, model="up", output_limit=None))["model"] == "up"
+        assert sent(call)["model"] == "up"

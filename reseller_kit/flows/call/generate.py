@@ -1,28 +1,30 @@
-"""A chat completion from hold to settle, plain and streamed. Sends through a sink, knows no ASGI."""
+"""A generated answer from hold to settle, plain and streamed, in any API. Sends through a sink, knows no ASGI."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from msgspec import Struct
 
-from ...core.errors import KitError, UpstreamFailed, UpstreamRejected
+from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
-from ...wire.openai_answer import Answer, read_answer
-from ...wire.openai_chat import ChatCall, check_priced, estimate_input
-from ...wire.openai_stream import StreamTap
+from ...wire.codec import Call, check_priced
+from ...wire.codecs import CODECS
+from ...wire.completion import Answer, Tap
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
-from .attempt import Attempts, first_byte, note_failure
+from .attempt import Attempts, Reached, first_byte, note_failure
 from .job import Job
+from .keepalive import Keepalive
 from .pulse import Pulse
-from .settle import Ending, settle
+from .settle import Ending, settle, settle_failed
+from .sink import Sink
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
@@ -34,72 +36,67 @@ class PlainResult(Struct, frozen=True):
     job: Job
 
 
-class Sink(Protocol):
-    """Where a stream goes: the client's connection."""
+class _Stream(Struct, frozen=True, eq=False):
+    """A held streaming call with where it goes."""
 
-    async def start(self, job: Job) -> None:
-        """Send status and headers."""
-
-    async def send(self, data: bytes, *, last: bool = False) -> None:
-        """Send bytes; returns when the connection takes more."""
-
-    def on_gone(self, call: Callable[[], object]) -> None:
-        """Call this when the client leaves or the call is told to end, at once if so; the latest one counts."""
-
-    def gone(self) -> bool:
-        """Whether the client has left."""
-
-    def unwanted(self) -> bool:
-        """Whether no answer is to be begun: the client has left, or the call was told to end."""
+    job: Job
+    call: Call
+    sink: Sink
+    keepalive: Keepalive
 
 
-async def answer_chat(
-    runtime: Runtime, caller: Caller, call: ChatCall, *, on_answer: Callable[[], None]
-) -> PlainResult:
-    """A plain completion, settled. Raises a KitError when there is none; what was held is then released.
+async def answer(runtime: Runtime, caller: Caller, call: Call, *, on_answer: Callable[[], None]) -> PlainResult:
+    """A plain answer, settled. Raises a KitError when there is none; what was held is then released.
 
     Until `on_answer` is called the task may be cancelled, which releases the hold; behind it the answer is paid for.
     """
     job = await _admit(runtime, caller, call)
     try:
-        answer = await _ask_plain(runtime, job, call)
+        found = await _ask_plain(runtime, job, call)
         on_answer()
-        usage = await settle(runtime, job, _plain_ending(job, call, answer))
+        usage = await settle(runtime, job, _plain_ending(job, call, found))
     except BaseException as error:
-        await _settle_failed(runtime, job, error)
+        await settle_failed(runtime, job, error)
         raise
-    return PlainResult(answer.body(usage), job)
+    return PlainResult(found.body(usage), job)
 
 
-async def stream_chat(runtime: Runtime, caller: Caller, call: ChatCall, sink: Sink) -> Job:
-    """A streamed completion, settled before its last byte is sent.
+async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Job:
+    """A streamed answer, settled before its last byte is sent.
 
     Raises a KitError only before the sink was started; later faults end the stream in-band.
     """
     job = await _admit(runtime, caller, call)
-    tap: StreamTap | None = None
+    keepalive = Keepalive(sink, job, call)
+    stream = _Stream(job, call, sink, keepalive)
+    tap: Tap | None = None
     try:
         attempts = Attempts(runtime, job, call)
-        while (response := await _next_while_wanted(attempts, sink)) is not None:
-            tap = StreamTap(model=job.offered.name, response_id=_response_id(job), include_usage=call.include_usage)
+        while (reached := await _next_while_wanted(attempts, sink)) is not None:
+            response, tap = reached.response, reached.open_tap()
             sink.on_gone(response.abort)
             try:
                 held = await _until_started(job, response, tap, sink)
                 if held is not None:
-                    await _begin(job, sink, held)
-                    await _relay(runtime, job, call, response, tap, sink)
+                    await _begin(stream, held)
+                    await _relay(runtime, stream, response, tap)
                     return job
             finally:
                 # After the terminal event the connection may be kept, even if its last bytes are still on the way.
                 response.leave() if tap.done and not sink.gone() else response.abort()
         raise UpstreamFailed("the client left" if sink.gone() else "every route failed")
     except BaseException as error:
+        keepalive.stop()
         if not job.settled:
             await _settle_cut(runtime, job, call, tap, error)
+        if isinstance(error, KitError):
+            await keepalive.fail(error, tap)
         raise
+    finally:
+        keepalive.stop()
 
 
-async def _admit(runtime: Runtime, caller: Caller, call: ChatCall) -> Job:
+async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
     check_priced(call, offered.retail.price_list.prices)
     wanted = Wanted(
@@ -112,23 +109,22 @@ async def _admit(runtime: Runtime, caller: Caller, call: ChatCall) -> Job:
     return await admit(runtime, caller, wanted)
 
 
-async def _ask_plain(runtime: Runtime, job: Job, call: ChatCall) -> Answer:
+async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:
     attempts = Attempts(runtime, job, call)
-    while (response := await attempts.next()) is not None:
+    while (reached := await attempts.next()) is not None:
         try:
-            body = await response.read(_MAX_ANSWER_BYTES)
-            answer = read_answer(body, model=job.offered.name, response_id=_response_id(job))
+            found = reached.read_answer(await reached.response.read(_MAX_ANSWER_BYTES))
         except UpstreamFailed as error:
             note_failure(job, error)
         else:
             first_byte(job)
-            return answer
+            return found
         finally:
-            response.abort()
+            reached.response.abort()
     raise UpstreamFailed("every route failed")
 
 
-async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Response | None:
+async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Reached | None:
     """The next route's answer; None when there is none, or when the client leaves, which ends the request upstream."""
     if sink.unwanted():
         return None
@@ -144,7 +140,7 @@ async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Response | None:
         sink.on_gone(_do_nothing)
 
 
-async def _until_started(job: Job, response: Response, tap: StreamTap, sink: Sink) -> bytes | None:
+async def _until_started(job: Job, response: Response, tap: Tap, sink: Sink) -> bytes | None:
     """What may be sent once content has begun or the stream has ended well; None when it failed before that."""
     held = []
     try:
@@ -156,7 +152,7 @@ async def _until_started(job: Job, response: Response, tap: StreamTap, sink: Sin
             if tap.error is not None:
                 raise tap.error
             if not data:
-                if tap.finished:
+                if tap.whole:
                     break
                 raise UpstreamFailed("the stream ended before content")
     except UpstreamFailed as error:
@@ -166,14 +162,17 @@ async def _until_started(job: Job, response: Response, tap: StreamTap, sink: Sin
     return b"".join(held)
 
 
-async def _begin(job: Job, sink: Sink, held: bytes) -> None:
-    first_byte(job)
-    await sink.start(job)
+async def _begin(stream: _Stream, held: bytes) -> None:
+    first_byte(stream.job)
+    if not stream.sink.started:
+        await stream.sink.start(stream.job)
     if held:
-        await sink.send(held)
+        stream.keepalive.sent()
+        await stream.sink.send(held)
 
 
-async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response, tap: StreamTap, sink: Sink) -> None:
+async def _relay(runtime: Runtime, stream: _Stream, response: Response, tap: Tap) -> None:
+    job, call, sink, keepalive = stream.job, stream.call, stream.sink, stream.keepalive
     pulse = Pulse(runtime, job, call, tap)
     try:
         while not (tap.done or tap.error or sink.gone()):
@@ -186,6 +185,7 @@ async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response,
                 break
             out = tap.feed(data) if data else tap.end()
             if out:
+                keepalive.sent()
                 await sink.send(out)
             if not data:
                 break
@@ -196,7 +196,8 @@ async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response,
         pulse.stop()
     if tap.error is not None:
         note_failure(job, tap.error)
-    whole = _ended_well(call, tap)
+    keepalive.stop()
+    whole = tap.whole
     try:
         usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok" if whole else "cut"))
         end = tap.finish(usage) if whole else tap.fail(UpstreamFailed("cut"))
@@ -205,20 +206,15 @@ async def _relay(runtime: Runtime, job: Job, call: ChatCall, response: Response,
     await sink.send(end, last=True)
 
 
-def _ended_well(call: ChatCall, tap: StreamTap) -> bool:
-    """Whether the answer is whole: its terminal event came, or the end of every choice."""
-    return tap.error is None and (tap.done or tap.finished >= call.n)
-
-
-def _plain_ending(job: Job, call: ChatCall, answer: Answer) -> Ending:
-    if answer.usage is not None:
-        return Ending(status="ok", http_status=200, usage=answer.usage)
-    if not answer.delivered:
+def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:
+    if found.usage is not None:
+        return Ending(status="ok", http_status=200, usage=found.usage)
+    if not found.delivered:
         return Ending(status="ok", http_status=200, estimated=True)
-    return _estimated(job, call, answer.estimate_text(), "ok")
+    return _estimated(job, call, found.estimate_text(), "ok")
 
 
-def _stream_ending(job: Job, call: ChatCall, tap: StreamTap, status: str) -> Ending:
+def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
     if tap.usage is not None:
         return Ending(status=status, http_status=200, usage=tap.usage)
     if not tap.started:
@@ -226,11 +222,12 @@ def _stream_ending(job: Job, call: ChatCall, tap: StreamTap, status: str) -> End
     return _estimated(job, call, tap.estimate_text(), status)
 
 
-def _estimated(job: Job, call: ChatCall, text: str, status: str) -> Ending:
+def _estimated(job: Job, call: Call, text: str, status: str) -> Ending:
     """Without a report: our count of the input plus the tokens of what was delivered."""
     model = job.offered.model
     usage = Usage(
-        input_tokens=estimate_input(call, lambda part: count_text(model, part)), output_tokens=count_text(model, text)
+        input_tokens=CODECS[call.api].estimate_input(call, lambda part: count_text(model, part)),
+        output_tokens=count_text(model, text),
     )
     return Ending(
         status=status,
@@ -242,30 +239,14 @@ def _estimated(job: Job, call: ChatCall, text: str, status: str) -> Ending:
     )
 
 
-async def _settle_failed(runtime: Runtime, job: Job, error: BaseException) -> None:
-    """Release a hold whose call brought nothing."""
-    if job.settled:
-        return
-    if isinstance(error, UpstreamRejected):
-        ending = Ending(status="refused", http_status=error.http_status)
-    else:
-        ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
-    with suppress(LostLease):
-        await asyncio.shield(settle(runtime, job, ending))
-
-
-async def _settle_cut(runtime: Runtime, job: Job, call: ChatCall, tap: StreamTap | None, error: BaseException) -> None:
+async def _settle_cut(runtime: Runtime, job: Job, call: Call, tap: Tap | None, error: BaseException) -> None:
     """End a stream that was left or broke off: what had come is charged, nothing if there was none."""
     if tap is not None and tap.started:
         with suppress(LostLease):
             await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))
     else:
-        await _settle_failed(runtime, job, error)
+        await settle_failed(runtime, job, error)
 
 
 def _do_nothing() -> None:
     pass
-
-
-def _response_id(job: Job) -> str:
-    return "chatcmpl-" + job.request_id.partition("_")[2]

@@ -1,0 +1,104 @@
+"""The handlers of what is charged: decodes a request, hands it to a flow, sends the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ...core.errors import KitError
+from ...db.authentication import KeyAccount
+from ...flows import call as calls
+from ...flows.runtime import Runtime
+from ...wire.codec import Call
+from ...wire.codec import Headers as CallHeaders
+from ...wire.task import Task, TaskApi
+from ...wire.tasks import DECODERS, decode_transcription
+from ..responses import JSON, respond
+from .body import read_body
+from .form import read_form
+from .plain import PlainCall
+from .request import Handler, Request, call_headers
+from .stream import StreamSink
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Calling:
+    """Handlers that serve calls of one runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def generating(self, decode: Callable[[bytes, CallHeaders], Call]) -> Handler:
+        """The handler of a path that generates; `decode` reads its body."""
+
+        async def handle(request: Request, account: KeyAccount) -> int:
+            call = decode(await read_body(request.receive, request.headers), request.headers)
+            return await self.generate(request, account, call)
+
+        return handle
+
+    def tasks(self) -> dict[TaskApi, Handler]:
+        """The handlers of the tasks with a body of JSON, by their `TaskApi`."""
+        return {api: self._performing(decode) for api, decode in DECODERS.items()}
+
+    async def transcribe(self, request: Request, account: KeyAccount) -> int:
+        """The one task whose body is a form."""
+        task = decode_transcription(read_form(await read_body(request.receive, request.headers), request.headers))
+        return await self._perform(request, account, task)
+
+    async def generate(self, request: Request, account: KeyAccount, call: Call) -> int:
+        """Answer a decoded call, plain or streamed."""
+        caller = request.caller(account)
+        if call.stream:
+            return await self._stream(request, caller, call)
+        result = await self._while_wanted(
+            request, lambda on_answer: calls.answer(self._runtime, caller, call, on_answer=on_answer)
+        )
+        await respond(request.send, 200, [JSON, *call_headers(result.job)], result.body)
+        return 200
+
+    def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
+        async def handle(request: Request, account: KeyAccount) -> int:
+            task = decode(await read_body(request.receive, request.headers))
+            return await self._perform(request, account, task)
+
+        return handle
+
+    async def _perform(self, request: Request, account: KeyAccount, task: Task) -> int:
+        caller = request.caller(account)
+        result = await self._while_wanted(
+            request, lambda on_answer: calls.perform(self._runtime, caller, task, on_answer=on_answer)
+        )
+        content_type = (b"content-type", result.content_type.encode())
+        await respond(request.send, 200, [content_type, *call_headers(result.job)], result.body)
+        return 200
+
+    async def _while_wanted(self, request: Request, begin: Callable[[Callable[[], None]], Awaitable[_T]]) -> _T:
+        """A plain answer, ended early when its client left or the process must end."""
+        answering = PlainCall(request.receive)
+        self._runtime.answering.add(answering)
+        try:
+            return await begin(answering.answered)
+        except asyncio.CancelledError as error:
+            answering.explain(error)
+        finally:
+            self._runtime.answering.discard(answering)
+            answering.close()
+
+    async def _stream(self, request: Request, caller: calls.Caller, call: Call) -> int:
+        sink = StreamSink(request.receive, request.send, call_headers)
+        self._runtime.answering.add(sink)
+        try:
+            await calls.stream(self._runtime, caller, call, sink)
+        except KitError:
+            if not sink.started:
+                raise
+            _log.exception("%s: failed after the stream had begun", request.id)
+        finally:
+            self._runtime.answering.discard(sink)
+            sink.close()
+        return 200

@@ -1,0 +1,70 @@
+"""One API request on its way, and the plain ways to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from msgspec import Struct
+
+from ...core.storefront import Storefront
+from ...db.authentication import KeyAccount
+from ...flows import call as calls
+from ...flows.call.job import Job
+from ...wire.errors import Dialect
+from ..hosts import Headers, Scope
+from ..responses import JSON, Header, Receive, Send, respond
+
+_MAX_HEADER_BYTES: Final = 1000
+
+
+class Request(Struct, frozen=True, eq=False):
+    """One API request on its way."""
+
+    id: str
+    scope: Scope
+    receive: Receive
+    send: Send
+    storefront: Storefront
+    path: str
+    method: str
+    headers: Headers
+    dialect: Dialect
+    started_ns: int
+    now: int
+
+    def caller(self, account: KeyAccount) -> calls.Caller:
+        """Who calls, for a flow."""
+        return calls.Caller(
+            request_id=self.id,
+            storefront=self.storefront,
+            account=account,
+            dialect=self.dialect,
+            started_ns=self.started_ns,
+            now=self.now,
+        )
+
+
+Handler = Callable[[Request, KeyAccount], Awaitable[int]]
+
+
+def request_id(request: Request) -> Header:
+    """The header that every answer bears."""
+    return b"x-request-id", request.id.encode()
+
+
+def call_headers(job: Job) -> list[Header]:
+    """What an answer says of its call beside its body."""
+    headers: list[Header] = [(b"x-request-id", job.request_id.encode())]
+    if job.lowered:
+        headers.append((b"x-output-limit", b"%d" % job.output_limit))
+    if job.left_out:
+        headers.append((b"x-left-out", ", ".join(job.left_out).encode("ascii", "replace")[:_MAX_HEADER_BYTES]))
+    return headers
+
+
+async def send_json(request: Request, body: bytes) -> int:
+    """A 200 that is not kept by anyone."""
+    headers = (JSON, (b"cache-control", b"no-store"), request_id(request))
+    await respond(request.send, 200, headers, body, head=request.method == "HEAD")
+    return 200

@@ -1,0 +1,49 @@
+"""Anthropic's messages API, for its callers and for upstreams that speak it."""
+
+from __future__ import annotations
+
+from ..codec import Codec
+from .answer import read_answer
+from .completion import read_completion, write_completion
+from .conversation import to_conversation
+from .events import MessageReader, MessageWriter
+from .outgoing import from_conversation, not_carried
+from .request import (
+    COUNT_PATH,
+    count_body,
+    decode,
+    decode_count,
+    encode,
+    encode_count,
+    estimate_input,
+    path,
+    read_count,
+)
+from .stream import MessageTap
+
+CODEC = Codec(
+    api="messages",
+    dialect="anthropic",
+    path=path,
+    encode=encode,
+    open_tap=MessageTap,
+    read_answer=read_answer,
+    estimate_input=estimate_input,
+    to_conversation=to_conversation,
+    from_conversation=from_conversation,
+    not_carried=not_carried,
+    read_completion=read_completion,
+    write_completion=write_completion,
+    event_reader=MessageReader,
+    event_writer=MessageWriter,
+)
+
+__all__ = [
+    "CODEC",
+    "COUNT_PATH",
+    "count_body",
+    "decode",
+    "decode_count",
+    "encode_count",
+    "read_count",
+]

@@ -1,0 +1,306 @@
+"""Streams between this API's events and the intermediate form's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ...core.errors import KitError, UpstreamFailed
+from ...core.usage import Usage
+from ..anthropic_usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_of
+from ..codec import Call, Reply
+from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
+from ..conversation import ToolNames, fit_id
+from ..errors import stream_error
+from ..json_body import NULL, is_given, quote
+from ..openai_envelope import describe_error
+from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from .completion import AnswerBlock, call_signature, read_finish, stop_reason, thought
+from .conversation import shows_thoughts, tool_names
+from .stream import BAD, PING, STOP, StreamEvent, block_stop, decode_event, message_start
+
+_DELTAS: Final[dict[PartKind, tuple[bytes, bytes]]] = {
+    "text": (b"text_delta", b"text"),
+    "refusal": (b"text_delta", b"text"),
+    "reasoning": (b"thinking_delta", b"thinking"),
+    "tool_call": (b"input_json_delta", b"partial_json"),
+}
+_KINDS: Final = {"text": "text", "thinking": "reasoning", "redacted_thinking": "reasoning", "tool_use": "tool_call"}
+
+
+class _Start(Struct):
+    usage: Raw = NULL
+
+
+class _Delta(Struct):
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    signature: str = ""
+    partial_json: str = ""
+    stop_reason: Raw = NULL
+    stop_sequence: str | None = None
+
+
+_START: Final = msgspec.json.Decoder(_Start)
+_BLOCK: Final = msgspec.json.Decoder(AnswerBlock)
+_DELTA: Final = msgspec.json.Decoder(_Delta)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class MessageReader:
+    """Reads an upstream's stream; see `completion.EventReader`."""
+
+    def __init__(self, reply: Reply, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self.usage: Usage | None = None
+        self.done = False
+        self.error: UpstreamFailed | None = None
+        self._maker = reply.maker
+        self._events = EventSplitter(max_event_bytes)
+        self._reported = NOTHING_REPORTED
+        self._open: AnswerBlock | None = None
+        self._grew = False
+        self._skipping = False
+        self._finished: Finished | None = None
+        self._at_end = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete."""
+        if self._is_over():
+            return []
+        found = self._read(self._events.feed(data))
+        if self._events.overflow and not self._is_over():
+            self._give_up("an event over the size limit")
+        return found
+
+    def end(self) -> list[Event]:
+        """The upstream closed the stream: what was held is handed out."""
+        if self._is_over():
+            return []
+        self._at_end = True
+        found = self._read(self._events.close())
+        if self._finished is not None and not self._is_over():
+            found += self._finish()
+        return found
+
+    def _is_over(self) -> bool:
+        return self.done or self.error is not None
+
+    def _read(self, blocks: list[bytes]) -> list[Event]:
+        found: list[Event] = []
+        for block in blocks:
+            if self._is_over():
+                break
+            name, data = parse_event(block)
+            if not data.strip():
+                continue
+            try:
+                event = decode_event(data)
+                if event.type == "error" or name == b"error" or is_given(event.error):
+                    self._give_up(describe_error(event.error) or "an error event")
+                else:
+                    found += self._take(event)
+            except BAD:
+                if not self._at_end:
+                    self._give_up("a malformed event")
+        return found
+
+    def _take(self, event: StreamEvent) -> list[Event]:
+        match event.type:
+            case "content_block_delta":
+                return self._grow(_DELTA.decode(event.delta))
+            case "content_block_start":
+                return self._start(_BLOCK.decode(event.content_block))
+            case "content_block_stop":
+                return self._close()
+            case "message_start":
+                if event.message != NULL:
+                    self._report(_START.decode(event.message).usage)
+            case "message_delta":
+                self._report(event.usage)
+                delta = _DELTA.decode(event.delta) if is_given(event.delta) else _Delta()
+                if is_given(delta.stop_reason):
+                    self._finished = Finished(finish=read_finish(delta.stop_reason), stop_sequence=delta.stop_sequence)
+            case "message_stop":
+                return self._finish()
+            case _:
+                pass
+        return []
+
+    def _start(self, block: AnswerBlock) -> list[Event]:
+        found = self._close()
+        kind = _KINDS.get(block.type)
+        self._skipping = kind is None
+        if kind is None:
+            return found
+        self._open, self._grew = block, False
+        if kind == "tool_call":
+            found.append(PartStarted(kind="tool_call", call_id=block.id, name=block.name))
+            return found
+        found.append(PartStarted(kind="text" if kind == "text" else "reasoning"))
+        if block.text or block.thinking:
+            found.append(PartGrew(block.text or block.thinking))
+        return found
+
+    def _grow(self, delta: _Delta) -> list[Event]:
+        if self._skipping:
+            return []
+        if delta.signature and self._open is not None:
+            self._open.signature += delta.signature
+        text = delta.text or delta.thinking or delta.partial_json
+        if not text:
+            return []
+        found: list[Event] = []
+        if self._open is None:
+            # An upstream that leaves the start of a block out.
+            if delta.partial_json:
+                return []
+            found = self._start(AnswerBlock(type="thinking" if delta.thinking else "text"))
+        self._grew = True
+        found.append(PartGrew(text))
+        return found
+
+    def _close(self) -> list[Event]:
+        block, self._open, self._skipping = self._open, None, False
+        if block is None:
+            return []
+        if block.type == "tool_use" and not self._grew:
+            given = bytes(block.input).decode() if is_given(block.input) else "{}"
+            return [PartGrew(given), PartEnded()]
+        if block.type == "redacted_thinking":
+            return [PartEnded(signature=block.data, maker=self._maker, redacted=True)]
+        if block.type == "thinking":
+            return [PartEnded(signature=block.signature or None, maker=self._maker)]
+        return [PartEnded()]
+
+    def _finish(self) -> list[Event]:
+        self.done = True
+        return [*self._close(), self._finished or Finished(finish="stop")]
+
+    def _report(self, report: Raw) -> None:
+        self._reported = add_report(self._reported, report)
+        self.usage = usage_of(self._reported) or self.usage
+
+    def _give_up(self, reason: str) -> None:
+        self.error = UpstreamFailed(reason, upstream_status=200)
+
+
+class MessageWriter:
+    """Writes the caller's stream; see `completion.EventWriter`."""
+
+    def __init__(self, call: Call, reply: Reply) -> None:
+        self._reply = reply
+        self._names = ToolNames(tool_names(call))
+        self._shown = shows_thoughts(call)
+        self._opened = False
+        self._index = 0
+        self._part: PartStarted | None = None
+        self._begun = False
+        self._called = False
+        self._finished: Finished | None = None
+
+    def write(self, event: Event) -> bytes:
+        """The bytes for one event; those of `Finished` are held back for `finish`."""
+        if isinstance(event, PartGrew):
+            return self._grow(event.text)
+        if isinstance(event, PartStarted):
+            self._part, self._begun = event, False
+            # A thought may turn out to be withheld: what kind of block it is, its first words tell.
+            return b"" if event.kind == "reasoning" else self._begin()
+        if isinstance(event, PartEnded):
+            return self._end(event)
+        self._finished = event
+        return b""
+
+    def ping(self) -> bytes:
+        """Keeps the connection alive; clients pass over it."""
+        return PING
+
+    def finish(self, usage: Usage) -> bytes:
+        """The end of a good stream, showing the usage that is charged."""
+        finished = self._finished or Finished(finish="stop")
+        reason = stop_reason(finished.finish, finished.stop_sequence, called=self._called)
+        return b"%b%b%b" % (
+            self._start(),
+            b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"%b","stop_sequence":%b},'
+            b'"usage":%b}\n\n'
+            % (reason.encode(), _ENCODER.encode(finished.stop_sequence), _ENCODER.encode(delta_usage_object(usage))),
+            STOP,
+        )
+
+    def fail(self, error: KitError) -> bytes:
+        """The end of a stream that went wrong: the error in-band, and nothing that looks like success."""
+        return stream_error(error, "anthropic", request_id=self._reply.request_id)
+
+    def _start(self) -> bytes:
+        if self._opened:
+            return b""
+        self._opened = True
+        return message_start(self._reply, Usage())
+
+    def _is_hidden(self) -> bool:
+        return self._part is None or (self._part.kind == "reasoning" and not self._shown)
+
+    def _begin(self) -> bytes:
+        part = self._part
+        if part is None:
+            return b""
+        self._begun = True
+        match part.kind:
+            case "tool_call":
+                self._called = True
+                name = self._names.original(part.name)
+                block = b'{"type":"tool_use","id":%b,"name":%b,"input":{}}' % (quote(fit_id(part.call_id)), quote(name))
+            case "reasoning":
+                block = b'{"type":"thinking","thinking":"","signature":""}'
+            case _:
+                block = b'{"type":"text","text":""}'
+        return self._start() + self._block(block)
+
+    def _block(self, block: bytes) -> bytes:
+        return b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n' % (
+            self._index,
+            block,
+        )
+
+    def _delta(self, kind: bytes, member: bytes, text: str) -> bytes:
+        return (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b",'
+            b'"%b":%b}}\n\n'
+        ) % (self._index, kind, member, quote(text))
+
+    def _grow(self, text: str) -> bytes:
+        if self._is_hidden() or self._part is None:
+            return b""
+        begun = b"" if self._begun else self._begin()
+        kind, member = _DELTAS[self._part.kind]
+        return begun + self._delta(kind, member, text)
+
+    def _end(self, event: PartEnded) -> bytes:
+        part, hidden = self._part, self._is_hidden()
+        if part is None or hidden:
+            self._part = None
+            return b""
+        maker = event.maker or self._reply.maker
+        out = b""
+        if part.kind == "reasoning":
+            if event.redacted and not self._begun:
+                self._part = None
+                withheld = thought("", event.signature, maker, redacted=True)
+                return self._start() + self._block(_ENCODER.encode(withheld)) + self._stop()
+            out = b"" if self._begun else self._begin()
+            signed = thought("", event.signature, maker, redacted=False)["signature"]
+            out += self._delta(b"signature_delta", b"signature", signed)
+        out += self._stop()
+        self._part = None
+        if part.kind == "tool_call":
+            for block in call_signature(event.signature, maker):
+                out += self._block(_ENCODER.encode(block)) + self._stop()
+        return out
+
+    def _stop(self) -> bytes:
+        out = block_stop(self._index)
+        self._index += 1
+        return out

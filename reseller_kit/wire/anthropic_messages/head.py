@@ -1,0 +1,209 @@
+"""The members of a messages request that decide its charge, and the tools and contents that cost beyond tokens.
+
+Source: Anthropic API reference, "Create a Message", "Count tokens in a Message", and the pages of the tools.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from ...core.errors import InvalidRequest
+from ..json_body import NULL, decode_as, is_given
+from ..media import IMAGE_TOKENS, REMOTE_TOKENS
+from ..members import members
+from ..openai_fields import REFUSED
+
+MAX_OUTPUT_LIMIT: Final = 1 << 31
+SEARCH_TOKENS: Final = 25_000
+"""Input that the results of one web search may come to."""
+SEARCHES: Final = 10
+"""Searches of a request that names no `max_uses`."""
+
+NAMES: Final = members(
+    metered=(
+        "context_management",
+        "inference_geo",
+        "max_tokens",
+        "messages",
+        "model",
+        "service_tier",
+        "speed",
+        "stream",
+        "system",
+        "thinking",
+        "tools",
+    ),
+    documented=(
+        "cache_control",
+        "compaction",
+        "diagnostics",
+        "metadata",
+        "output_config",
+        "output_format",
+        "stop_sequences",
+        "temperature",
+        "tool_choice",
+        "top_k",
+        "top_p",
+    ),
+    refused=REFUSED
+    | {
+        # the account's: its files, containers, sub-accounts and credits
+        "billing_policy",
+        "container",
+        "fallback_credit_token",
+        "thread",
+        "user_profile_id",
+        "workspace_id",
+        # work on another's machine that the meter doesn't see
+        "mcp_servers",
+    },
+)
+
+OF_ITS_OWN: Final = ("bash_", "browser_", "computer_", "memory_", "text_editor_")
+"""Tools that the caller runs, and whose form the provider's models know by heart."""
+TOOL_SEARCH: Final = "tool_search_tool_"
+WEB_SEARCH: Final = "web_search_"
+PLAIN_TOOLS: Final = frozenset({"", "custom"})
+_STANDARD_SPEEDS: Final = frozenset({"standard"})
+_STANDARD_TIERS: Final = frozenset({"auto", "standard_only"})
+_STANDARD_PLACES: Final = frozenset({"global", "not_available"})
+
+
+class Tool(Struct):
+    """A tool's kind; `max_uses`: of one that the provider runs."""
+
+    type: str | None = None
+    max_uses: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+
+
+class Block(Struct):
+    """A content block as far as it may cost beyond its text."""
+
+    type: str
+    source: Raw = NULL
+    content: Raw = NULL
+
+
+class Message(Struct):
+    """One turn."""
+
+    role: str
+    content: str | list[Block]
+
+
+class Head(Struct):
+    """The members that steer what is charged, with their types and ranges."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=200)]
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    max_tokens: Annotated[int, Meta(ge=0, le=MAX_OUTPUT_LIMIT)] | None = None
+    stream: bool | None = None
+    system: str | list[Block] | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    tools: list[Tool] | None = None
+    context_management: Raw = NULL
+    compaction: Raw = NULL
+
+
+class Extra(Struct, frozen=True):
+    """What a request holds beyond text: characters of inline data, tokens they may come to, tokens of searches."""
+
+    characters: int = 0
+    media_tokens: int = 0
+    searches: int = 0
+
+
+class _Source(Struct):
+    type: str = ""
+    data: str = ""
+    content: Raw = NULL
+
+
+_SOURCE: Final = msgspec.json.Decoder(_Source)
+_BLOCKS: Final = msgspec.json.Decoder(list[Block])
+_MAX_NESTING: Final = 4
+
+
+def check_standard(head: Head) -> None:
+    """Raises InvalidRequest for a tier, speed or place of inference that has a price of its own."""
+    if head.service_tier is not None and head.service_tier not in _STANDARD_TIERS:
+        raise InvalidRequest(
+            'Only the service tiers "auto" and "standard_only" are offered here.', param="service_tier"
+        )
+    if head.speed is not None and head.speed not in _STANDARD_SPEEDS:
+        raise InvalidRequest('Only the speed "standard" is offered here.', param="speed")
+    if head.inference_geo is not None and head.inference_geo not in _STANDARD_PLACES:
+        raise InvalidRequest('Only the inference_geo "global" is offered here.', param="inference_geo")
+
+
+def searches_of(tools: list[Tool] | None) -> int:
+    """Web searches that the request may lead to.
+
+    Raises InvalidRequest for a tool that the provider runs at a price that isn't known here.
+    """
+    searches = 0
+    for index, tool in enumerate(tools or ()):
+        if tool.type is None or tool.type in PLAIN_TOOLS or tool.type.startswith((*OF_ITS_OWN, TOOL_SEARCH)):
+            continue
+        if not tool.type.startswith(WEB_SEARCH):
+            raise InvalidRequest(
+                f"Tools of the type {tool.type[:80]!r} are not offered here.", param=f"tools[{index}].type"
+            )
+        searches += tool.max_uses or SEARCHES
+    return searches
+
+
+def measure(messages: list[Message]) -> tuple[int, int]:
+    """Characters of inline data, and the tokens that images and documents come to at most.
+
+    Raises InvalidRequest for a file that is only named by an id: ids belong to the provider's account, not to the
+    customer.
+    """
+    characters = tokens = 0
+    for index, message in enumerate(messages):
+        if type(message.content) is list:
+            for block in message.content:
+                if block.source != NULL or bytes(block.content)[:1] == b"[" or block.type == "container_upload":
+                    data, bound = _measure_block(block, f"messages[{index}].content", 0)
+                    characters += data
+                    tokens += bound
+    return characters, tokens
+
+
+def _measure_block(block: Block, path: str, depth: int) -> tuple[int, int]:
+    if block.type == "container_upload":
+        raise InvalidRequest("Files have to be sent inline, as base64.", param=path)
+    if is_given(block.source):
+        return _measure_source(block.type, block.source, path, depth)
+    return _measure_nested(block.content, path, depth)
+
+
+def _measure_source(kind: str, raw: Raw, path: str, depth: int) -> tuple[int, int]:
+    if bytes(raw)[:1] != b"{":
+        return 0, 0
+    source = decode_as(_SOURCE, raw, within=f"{path}.source")
+    if source.type == "file":
+        raise InvalidRequest("Files have to be sent inline, as base64.", param=f"{path}.source")
+    if source.type == "content":
+        return _measure_nested(source.content, path, depth)
+    if source.type == "url":
+        return 0, IMAGE_TOKENS if kind == "image" else REMOTE_TOKENS
+    if kind == "image" and source.type == "base64":
+        return len(source.data), IMAGE_TOKENS
+    # A document stays counted by its characters, which is more than its pages come to.
+    return 0, 0
+
+
+def _measure_nested(content: Raw, path: str, depth: int) -> tuple[int, int]:
+    if bytes(content)[:1] != b"[":
+        return 0, 0
+    if depth >= _MAX_NESTING:
+        raise InvalidRequest("Content is nested too deeply.", param=path)
+    found = [_measure_block(block, path, depth + 1) for block in decode_as(_BLOCKS, content, within=path)]
+    return sum(data for data, _ in found), sum(tokens for _, tokens in found)

@@ -1,0 +1,117 @@
+"""What a codec offers: one API's requests, answers and streams, for its callers and for upstreams that speak it.
+
+Between a caller and an upstream of the same API bytes pass through (`encode`, `open_tap`, `read_answer`). Between two
+APIs a call goes through the intermediate form (`to_conversation` of the caller's, then `from_conversation`,
+`read_completion` and `event_reader` of the upstream's, then `write_completion` and `event_writer` of the caller's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+from ..core.errors import InvalidRequest
+from ..core.usage import Usage
+from .completion import Answer, Completion, EventReader, EventWriter, Tap
+from .conversation import Conversation
+from .errors import Dialect
+
+Api = Literal["chat", "responses", "messages", "generate_content"]
+"""The APIs that generate: OpenAI's chat completions and Responses, Anthropic's messages, Gemini's generateContent."""
+
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""A request's headers as they came, names in lower case."""
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One request to generate as the meter sees it.
+
+    `output_limit`: tokens for each of the `n` choices, None if the caller named none. `include_usage`: whether a chat
+    caller wants usage in its stream. `fields`: the top level of the body, raw. `input_bound`: tokens; no tokenizer
+    counts more for the text, and media are in it with their bounds. `media_tokens`: the part of it that is media.
+    `needs`: price classes beyond text that the request asks for. `headers`: those of the caller's that an upstream of
+    the same API gets to see.
+    """
+
+    api: Api
+    model: str
+    stream: bool
+    n: int = 1
+    output_limit: int | None = None
+    include_usage: bool = False
+    fields: dict[str, Raw]
+    input_bound: int
+    media_tokens: int = 0
+    needs: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Sending(Struct, frozen=True, kw_only=True):
+    """Where a request goes: the model's name there, the catalogue's `provider` id ("" if unknown), and the most output.
+
+    `output_limit`: tokens for each choice that replace a higher limit and stand in for a missing one where they are
+    not None. `room`: tokens for each choice that the hold covers, for a dialect that demands a limit. `maker`: whose
+    signatures this upstream can read.
+    """
+
+    model: str
+    provider: str
+    maker: str
+    output_limit: int | None
+    room: int
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What an answer shows of itself: the public model's name, the request's id, and whose signatures it bears."""
+
+    model: str
+    request_id: str
+    maker: str
+
+
+def carries_all(_conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
+    """Of a codec that leaves out nothing but what it names in `Conversation.left_out`."""
+    return ()
+
+
+class Codec(Struct, frozen=True, kw_only=True):
+    """One API. What reads a caller's request raises InvalidRequest, what reads an answer UpstreamFailed."""
+
+    api: Api
+    dialect: Dialect
+    path: Callable[[Call, Sending], str]
+    """The upstream's path."""
+    encode: Callable[[Call, Sending], bytes]
+    open_tap: Callable[[Call, Reply], Tap]
+    read_answer: Callable[[Call, bytes, Reply], Answer]
+    estimate_input: Callable[[Call, Callable[[str], int]], int]
+    """Input tokens by our own count, given one for texts."""
+
+    to_conversation: Callable[[Call], Conversation]
+    from_conversation: Callable[[Conversation, Sending], bytes]
+    not_carried: Callable[[Conversation, Sending], tuple[str, ...]] = carries_all
+    """What `from_conversation` leaves out, in the form's words."""
+    read_completion: Callable[[bytes, Reply], Completion]
+    write_completion: Callable[[Completion, Call, Reply, Usage], bytes]
+    event_reader: Callable[[Reply], EventReader]
+    event_writer: Callable[[Call, Reply], EventWriter]
+
+
+def check_priced(call: Call, priced: Container[str]) -> None:
+    """Raises InvalidRequest if the request asks for a kind of input or output that `priced` has no price for."""
+    for name in call.needs:
+        if name not in priced:
+            direction, kind = name.split("_")
+            raise InvalidRequest(
+                f"The model {call.model!r} has no {kind} {direction} here.", param=_member(call.api, name)
+            )
+
+
+def _member(api: Api, name: str) -> str:
+    """The member of the request that asked for it."""
+    if name.startswith("output"):
+        return "generationConfig" if api == "generate_content" else "modalities"
+    return {"chat": "messages", "messages": "messages", "responses": "input", "generate_content": "contents"}[api]

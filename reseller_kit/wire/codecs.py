@@ -1,0 +1,49 @@
+"""Every API that generates, by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import anthropic_messages, chat_translation, openai_answer, openai_chat, openai_stream
+from .codec import Api, Call, Codec, Reply, Sending
+
+
+def _chat_path(_call: Call, _sending: Sending) -> str:
+    return "/chat/completions"
+
+
+def _chat_tap(call: Call, reply: Reply) -> openai_stream.StreamTap:
+    return openai_stream.StreamTap(
+        model=reply.model,
+        response_id=_chat_id(reply),
+        include_usage=call.include_usage,
+        choices=call.n,
+    )
+
+
+def _chat_answer(_call: Call, body: bytes, reply: Reply) -> openai_answer.Answer:
+    return openai_answer.read_answer(body, model=reply.model, response_id=_chat_id(reply))
+
+
+def _chat_id(reply: Reply) -> str:
+    return "chatcmpl-" + reply.request_id.partition("_")[2]
+
+
+CODECS: Final[dict[Api, Codec]] = {
+    "chat": Codec(
+        api="chat",
+        dialect="openai",
+        path=_chat_path,
+        encode=openai_chat.encode,
+        open_tap=_chat_tap,
+        read_answer=_chat_answer,
+        estimate_input=openai_chat.estimate_input,
+        to_conversation=chat_translation.to_conversation,
+        from_conversation=chat_translation.from_conversation,
+        read_completion=chat_translation.read_completion,
+        write_completion=chat_translation.write_completion,
+        event_reader=chat_translation.EventReader,
+        event_writer=chat_translation.EventWriter,
+    ),
+    "messages": anthropic_messages.CODEC,
+}
