@@ -19,148 +19,14 @@ import asyncpg
 
 from ...core.errors import SchemaOutdated
 from .. import application_role
-from ..scope import SETTING, as_array
-from . import cold_postgres, columns
+from ..scope import as_array
+from . import cold_postgres
+from . import postgres_sql as sql
 from .batch import Batch
 from .needs import Needs
 from .rows import Row
 from .state import Loaded, Memory
 from .store import LostLease, OutcomeUnknown
-
-_BIGINTS: Final = frozenset(
-    {
-        "id",
-        "tenant_id",
-        "wallet_id",
-        "reseller_wallet_id",
-        "account_id",
-        "window_started_at",
-        "started_at",
-        "created_at",
-        "expires_at",
-        "approved_at",
-        "resolved_at",
-        "settled_at",
-        "output_limit",
-        "epoch",
-        "delivered_characters",
-        "reasoning_tokens",
-    }
-)
-_INTEGERS: Final = frozenset({"line", "priority", "http_status", "attempts", "latency_ms", "first_byte_ms"})
-_BOOLEANS: Final = frozenset({"stream", "usage_capped", "used_up"})
-_TEXT_IDS: Final = frozenset({"lot", "payout", "txn", "usage_record"})
-
-
-def _type(table: str, name: str) -> str:
-    if name in _BOOLEANS:
-        return "boolean"
-    if name in _INTEGERS:
-        return "integer"
-    if name.endswith("_nano") or (name in _BIGINTS and not (name == "id" and table in _TEXT_IDS)):
-        return "bigint"
-    return "text"
-
-
-def _insert(table: str, names: Sequence[str], jsonb: Sequence[str] = ()) -> str:
-    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
-    values = ", ".join(f'v."{name}"::jsonb' if name in jsonb else f'v."{name}"' for name in names)
-    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest({arrays}) AS v({_names(names)})"  # noqa: S608  # names come from `columns`, values are bound
-
-
-def _insert_records(table: str, names: Sequence[str]) -> str:
-    values = ", ".join(f'v."{name}"' for name in names)
-    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest($1::{table}[]) AS v"  # noqa: S608  # names come from `columns`, values are bound
-
-
-def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: str = "") -> str:
-    names = (*changed, *found_by)
-    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
-    sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
-    where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
-    return f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_names(names)}) WHERE {where}{extra}"  # noqa: S608  # names come from `columns`, values are bound
-
-
-def _update_records(table: str, changed: Sequence[str], found_by: Sequence[str]) -> str:
-    sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
-    where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
-    return f"UPDATE {table} SET {sets} FROM unnest($1::{table}[]) AS v WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -> str:
-    shown = ", ".join(f'"{name}"::text' if name == json_text else f'"{name}"' for name in names)
-    return f"SELECT {shown} FROM {table} WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
-
-
-# The lease is asked for beside the wallets: it stays as it is until the batch is committed. `xmin` is the transaction
-# that wrote a row. `newest` is as of before the lock; who changed lots meanwhile has changed the wallet's row as well.
-_LEASE = "SELECT settled_from FROM lease WHERE owner = $1 AND epoch = $2 FOR SHARE"
-_NEWEST = "SELECT max(lot.xmin::text::bigint) FROM lot WHERE NOT lot.used_up AND lot.wallet_id = account.id"
-_ACCOUNTS = (
-    f"SELECT {_names(columns.ACCOUNT_READ)}, xmin, pg_current_xact_id()::xid AS own,"  # noqa: S608  # names come from `columns`, values are bound
-    f" ({_NEWEST}) AS newest, ({_LEASE}) AS settled_from"
-    " FROM account WHERE id = ANY($3::bigint[]) ORDER BY id FOR UPDATE"
-)
-_LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
-_LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
-_WINDOWS = _select(
-    "key_window",
-    columns.WINDOW_READ,
-    "(key_id, started_at) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) ORDER BY key_id, started_at FOR UPDATE",
-)
-_HOLDS = _select("hold", columns.HOLD_READ, "request_id = ANY($1::text[])")
-_OPERATIONS = _select(
-    "operation",
-    columns.OPERATION_READ,
-    "(tenant_id, operation, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]))",
-    "outcome",
-)
-_TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
-_SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
-# The batch's tenants, for the policies, travel with what is sent anyway. Numbers alone: there is nothing to quote.
-# Each statement must see what was committed while it waited for its locks.
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL " + SETTING + " = '{tenants}'"
-_FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
-_UPDATE_ACCOUNT = _update_records("account", columns.ACCOUNT_CHANGED, ("id", "tenant_id"))
-_UPDATE_LOT = _update_records("lot", (*columns.LOT_CHANGED, "used_up"), ("id", "wallet_id"))
-_UPSERT_WINDOW = (
-    _insert("key_window", ("key_id", "started_at", "tenant_id", "spent_nano", "reserved_nano"))
-    + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
-    " reserved_nano = excluded.reserved_nano"
-)
-_APPROVE_PAYOUT = _update(
-    "payout",
-    ("state", "approved_at", "txn_id"),
-    ("id", "tenant_id", "amount_nano"),
-    extra=" AND payout.state = 'requested'",
-)
-_RESOLVE_HOLD = _update("hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
-_CHECKPOINT = _update("hold", ("checkpoint",), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
-_INSERT_HOLD = _insert_records("hold", columns.HOLD_INSERT)
-_INSERT_LOT = _insert("lot", columns.LOT_INSERT, jsonb=("models",))
-_INSERT_TXN = _insert_records("txn", columns.TXN_INSERT)
-_INSERT_ENTRY = _insert_records("entry", columns.ENTRY_INSERT)
-_INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT, jsonb=("outcome",))
-_INSERT_USAGE = _insert_records("usage_record", columns.USAGE_INSERT)
-_COLUMN_ORDER = (
-    "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
-    " ORDER BY attnum"
-)
-_RECORDS: Final = {
-    "account": (*columns.ACCOUNT_CHANGED, "id", "tenant_id"),
-    "lot": (*columns.LOT_CHANGED, "used_up", "id", "wallet_id"),
-    "hold": columns.HOLD_INSERT,
-    "txn": columns.TXN_INSERT,
-    "entry": columns.ENTRY_INSERT,
-    "usage_record": columns.USAGE_INSERT,
-}
-
-_WHOLE: Final = frozenset({"hold", "txn", "entry", "usage_record"})
-"""Tables whose rows are written whole; of the others the records hold what changes and what it is found by."""
 
 _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
@@ -193,7 +59,7 @@ class PostgresStore:
         written = False
         try:
             needs = batch.needs(self._memory)
-            await connection.execute(_BEGIN.format(tenants=as_array(needs.tenants)))
+            await connection.execute(sql.BEGIN.format(tenants=as_array(needs.tenants)))
             try:
                 own = await self._load(connection, batch, needs)
                 batch.decide()
@@ -229,43 +95,38 @@ class PostgresStore:
                     **_BY_INDEX,
                 },
             )
-            self._orders = {table: await _order(self._connection, table) for table in _RECORDS}
+            self._orders = {table: await _order(self._connection, table) for table in sql.RECORDS}
         return self._connection
 
     async def _load(self, connection: Connection, batch: Batch, needs: Needs) -> int:
         """Lock and read; the number of this transaction."""
-        accounts = (
-            await connection.fetch(_ACCOUNTS, batch.owner, batch.epoch, Flat(needs.wallets)) if needs.wallets else ()
-        )
+        accounts: list[Any] = []
+        if needs.wallets:
+            accounts = await connection.fetch(sql.ACCOUNTS, batch.owner, batch.epoch, Flat(needs.wallets))
         await _check_lease(connection, batch, accounts)
         versions = {row["id"]: (row["xmin"], row["newest"]) for row in accounts}
-        unknown = batch.recall(self._memory, versions)
-        if len(unknown) < len(accounts):
-            unread = set(unknown)
-            accounts_read = [row for row in accounts if row["id"] in unread]
-        else:
-            accounts_read = accounts
-        batch.load(await _read(connection, needs, accounts_read, unknown))
+        unknown = set(batch.recall(self._memory, versions))
+        batch.load(await _read(connection, needs, [row for row in accounts if row["id"] in unknown]))
         return accounts[0]["own"] if accounts else 0
 
     async def _write(self, connection: Connection, batch: Batch) -> None:
         sinks = await self._sink_accounts(connection, batch.sink_tenants()) if batch.txns else {}
         accounts, lots, resolved = batch.state.account_updates(), batch.state.lot_updates(), batch.hold_updates
         made = (
-            _Part("lots_made", _INSERT_LOT, _transposed(batch.state.lot_inserts())),
-            _Part("holds_made", _INSERT_HOLD, self._records("hold", batch.hold_inserts)),
-            _Part("checkpoints", _CHECKPOINT, _transposed(batch.checkpoint_rows())),
+            _Part("lots_made", sql.INSERT_LOT, _transposed(batch.state.lot_inserts())),
+            _Part("holds_made", sql.INSERT_HOLD, self._records("hold", batch.hold_inserts)),
+            _Part("checkpoints", sql.CHECKPOINT, _transposed(batch.checkpoint_rows())),
         )
         changed = (
-            _Part("accounts", _UPDATE_ACCOUNT, self._records("account", accounts), len(accounts)),
-            _Part("lots", _UPDATE_LOT, self._records("lot", [_with_used_up(lot) for lot in lots]), len(lots)),
-            _Part("windows", _UPSERT_WINDOW, _transposed(batch.window_upserts())),
-            _Part("holds", _RESOLVE_HOLD, _transposed(resolved), len(resolved)),
-            _Part("txns", _INSERT_TXN, self._records("txn", batch.txn_rows())),
-            _Part("entries", _INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
-            _Part("records", _INSERT_USAGE, self._records("usage_record", batch.usage)),
-            _Part("operations", _INSERT_OPERATION, _transposed(batch.operations)),
-            _Part("payouts", _APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
+            _Part("accounts", sql.UPDATE_ACCOUNT, self._records("account", accounts), len(accounts)),
+            _Part("lots", sql.UPDATE_LOT, self._records("lot", [_with_used_up(lot) for lot in lots]), len(lots)),
+            _Part("windows", sql.UPSERT_WINDOW, _transposed(batch.window_upserts())),
+            _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
+            _Part("txns", sql.INSERT_TXN, self._records("txn", batch.txn_rows())),
+            _Part("entries", sql.INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
+            _Part("records", sql.INSERT_USAGE, self._records("usage_record", batch.usage)),
+            _Part("operations", sql.INSERT_OPERATION, _transposed(batch.operations)),
+            _Part("payouts", sql.APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
         )
         # Parts of one statement do not see each other's rows, and none may change what another one changes.
         if batch.touches_a_hold_twice:
@@ -285,7 +146,7 @@ class PostgresStore:
     async def _sink_accounts(self, connection: Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
         if missing:
-            rows = await connection.fetch(_SINKS, missing)
+            rows = await connection.fetch(sql.SINKS, missing)
             self._sinks |= {(row["tenant_id"], row["kind"]): row["id"] for row in rows}
         return self._sinks
 
@@ -303,36 +164,40 @@ def _is_lost(connection: Connection, error: Exception) -> bool:
 
 async def _order(connection: Connection, table: str) -> Callable[[Row], Row] | None:
     """What puts a row of `table`, and None behind it, into the order of the database's columns; None if it is that."""
-    names = _RECORDS[table]
-    found = [row["attname"] for row in await connection.fetch(_COLUMN_ORDER, table)]
-    if (table in _WHOLE and sorted(found) != sorted(names)) or not set(names) <= set(found):
+    names = sql.RECORDS[table]
+    found = [row["attname"] for row in await connection.fetch(sql.COLUMN_ORDER, table)]
+    if (table in sql.WHOLE and sorted(found) != sorted(names)) or not set(names) <= set(found):
         raise SchemaOutdated(f"The table {table} is not as this version knows it.", fix="Run: reseller-kit db upgrade")
     if found == list(names):
         return None
     return itemgetter(*(names.index(name) if name in names else len(names) for name in found))
 
 
-async def _check_lease(connection: Connection, batch: Batch, accounts: Sequence[Row]) -> None:
+async def _check_lease(connection: Connection, batch: Batch, accounts: Sequence[Any]) -> None:
     """Raises LostLease unless the process's lease is what it was; it came with the accounts, if there are any."""
     if batch.owner:
-        found = accounts[0]["settled_from"] if accounts else await connection.fetchval(_LEASE, batch.owner, batch.epoch)
+        found = (
+            accounts[0]["settled_from"] if accounts else await connection.fetchval(sql.LEASE, batch.owner, batch.epoch)
+        )
         if found is None:
             raise LostLease("The service is restarting. Please try again in a moment.")
         batch.settled_from = found
     elif batch.settles:
-        batch.settled_from = await connection.fetchval(_FENCE)
+        batch.settled_from = await connection.fetchval(sql.FENCE)
 
 
-async def _read(connection: Connection, needs: Needs, accounts: Sequence[Row], unknown: Sequence[int]) -> Loaded:
+async def _read(connection: Connection, needs: Needs, accounts: Sequence[Any]) -> Loaded:
+    """What is needed beside the accounts, of which these are not remembered."""
+    unknown = Flat([row["id"] for row in accounts])
     return Loaded(
         accounts=accounts,
-        windows=await connection.fetch(_WINDOWS, *_transposed(needs.windows)) if needs.windows else (),
-        lots=await connection.fetch(_LOTS, Flat(unknown)) if unknown else (),
-        holds=await connection.fetch(_HOLDS, Flat(needs.holds)) if needs.holds else (),
-        operations=await connection.fetch(_OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
-        txns=await connection.fetch(_TXNS, needs.txns) if needs.txns else (),
+        windows=await connection.fetch(sql.WINDOWS, *_transposed(needs.windows)) if needs.windows else (),
+        lots=await connection.fetch(sql.LOTS, unknown) if accounts else (),
+        holds=await connection.fetch(sql.HOLDS, Flat(needs.holds)) if needs.holds else (),
+        operations=await connection.fetch(sql.OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
+        txns=await connection.fetch(sql.TXNS, needs.txns) if needs.txns else (),
         cold=await cold_postgres.read(connection, needs.cold) if needs.cold else None,
-        named_lots=await connection.fetch(_LOTS_BY_ID, needs.lots) if needs.lots else (),
+        named_lots=await connection.fetch(sql.LOTS_BY_ID, needs.lots) if needs.lots else (),
     )
 
 

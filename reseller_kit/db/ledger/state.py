@@ -20,7 +20,6 @@ from .needs import WindowKey
 from .rows import Row, hold_of, lot_of, lot_row
 
 _REMEMBERED_WALLETS: Final = 20_000
-_UNKNOWN: Final = (None, [], (0, None))
 
 Owner: TypeAlias = tuple[str, int]
 """A process's lease and its epoch."""
@@ -70,7 +69,7 @@ class Memory:
 
     def wallet(self, wallet_id: int, version: Version) -> tuple[Wallet, list[Lot]] | None:
         """Take out a wallet with all lots of which something remains, if nobody has written them since."""
-        wallet, lots, known = self._wallets.pop(wallet_id, _UNKNOWN)
+        wallet, lots, known = self._wallets.pop(wallet_id, (None, [], version))
         return None if wallet is None or known != version else (wallet, lots)
 
     def keep_hold(self, hold: Hold) -> None:
