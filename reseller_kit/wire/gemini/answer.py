@@ -27,7 +27,7 @@ class Candidate(Struct, rename="camel"):
 
     content: Raw = NULL
     index: int = 0
-    finish_reason: Raw = NULL
+    finish_reason: str | None = None
     citation_metadata: Raw = NULL
     safety_ratings: Raw = NULL
     grounding_metadata: Raw = NULL
@@ -35,9 +35,9 @@ class Candidate(Struct, rename="camel"):
     avg_logprobs: Raw = NULL
     logprobs_result: Raw = NULL
 
-    def ending(self) -> dict[str, Raw]:
+    def ending(self) -> dict[str, Raw | str]:
         """The members beside its content and place that leave as they came."""
-        if self.finish_reason is NULL and self.safety_ratings is NULL and self.citation_metadata is NULL:
+        if self.finish_reason is None and self.safety_ratings is NULL and self.citation_metadata is NULL:
             return {}
         return {name: value for name, attribute in _ENDING if is_given(value := getattr(self, attribute))}
 

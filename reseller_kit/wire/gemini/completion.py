@@ -40,7 +40,6 @@ _REASONS: Final[dict[Finish, str]] = {
     "pause": "STOP",
     "context_length": "MAX_TOKENS",
 }
-_REASON: Final = msgspec.json.Decoder(str | None)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -70,11 +69,13 @@ def read_completion(body: bytes, reply: Reply) -> Completion:
     if not chunk.candidates:
         return Completion(parts=(), finish="content_filter", usage=usage)
     try:
-        parts, reason = _read_parts(chunk, reply), _REASON.decode(chunk.candidates[0].finish_reason)
+        parts = _read_parts(chunk, reply)
     except BAD as error:
         raise UpstreamFailed(f"not an answer: {error}", upstream_status=200) from None
     called = any(isinstance(part, ToolCall) for part in parts)
-    return Completion(parts=tuple(parts), finish=finish_of(reason, called=called), usage=usage)
+    return Completion(
+        parts=tuple(parts), finish=finish_of(chunk.candidates[0].finish_reason, called=called), usage=usage
+    )
 
 
 def _read_parts(chunk: Chunk, reply: Reply) -> list[Text | Reasoning | ToolCall | Media]:

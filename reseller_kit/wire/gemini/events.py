@@ -21,7 +21,6 @@ from .answer import BAD, Candidate, Chunk, decode_chunk, encode_usage, named, pi
 from .completion import PartWriter, finish_of, finish_reason, parts_of
 from .stream import MAX_EVENT_BYTES
 
-_REASON: Final = msgspec.json.Decoder(str | None)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -91,12 +90,11 @@ class ChunkReader:
             self._finish(Finished(finish="content_filter"), events)
 
     def _take_candidate(self, candidate: Candidate, events: list[Event]) -> None:
-        reason = _REASON.decode(candidate.finish_reason)
         for piece in pieces_of(candidate.content):
             for part in parts_of(piece, self._reply, self._calls):
                 self._hand_out(part, events)
-        if reason is not None:
-            self._finish(Finished(finish=finish_of(reason, called=self._calls > 0)), events)
+        if candidate.finish_reason is not None:
+            self._finish(Finished(finish=finish_of(candidate.finish_reason, called=self._calls > 0)), events)
 
     def _hand_out(self, part: Text | Reasoning | ToolCall | Media, events: list[Event]) -> None:
         if isinstance(part, ToolCall):

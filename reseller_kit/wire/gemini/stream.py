@@ -55,7 +55,7 @@ class GeneratedTap:
         self._splitter = EventSplitter(max_event_bytes)
         self._log = TextLog()
         self._seen: set[int] = set()
-        self._endings: dict[int, dict[str, Raw]] = {}
+        self._endings: dict[int, dict[str, Raw | str]] = {}
         self._feedback: Feedback | None = None
         self._usage: Usage | None = None
         self._reports: deque[Raw] = deque(maxlen=_KEPT_REPORTS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -46,22 +46,27 @@ def marked(signature: str) -> str:
 
 
 def without_foreign(contents: Raw, maker: str) -> Raw:
-    """The raw turns with marked signatures of `maker` as it gave them, and without those of others.
+    """The raw turns with marked signatures of `maker` as it gave them, and without those of others and their thoughts.
 
-    Raises InvalidRequest only where decoding the request would have.
+    A turn that had nothing else is left out. Raises InvalidRequest only where decoding the request would have.
     """
     if _MARKED_BYTES not in bytes(contents):
         return contents
     turns = decode_as(_CONTENTS, contents, within="contents")
+    kept = []
     for turn in turns if isinstance(turns, list) else [turns]:
         if _MARKED_BYTES in bytes(turn.get("parts", b"")):
-            parts = decode_as(_PARTS, turn["parts"], within="contents[].parts")
-            kept: list[Any] = [_own(part, maker) for part in (parts if isinstance(parts, list) else [parts])]
-            turn["parts"] = Raw(_ENCODER.encode(kept))
-    return Raw(_ENCODER.encode(turns))
+            given = decode_as(_PARTS, turn["parts"], within="contents[].parts")
+            parts = [own for part in (given if isinstance(given, list) else [given]) if (own := _own(part, maker))]
+            if not parts:
+                continue
+            turn["parts"] = Raw(_ENCODER.encode(parts))
+        kept.append(turn)
+    return Raw(_ENCODER.encode(kept))
 
 
 def _own(part: dict[str, Raw], maker: str) -> dict[str, Raw]:
+    """The part as `maker` gets it; empty for a thought of another's."""
     for name in _SIGNATURES:
         given = part.get(name)
         if given is None or bytes(given)[:1] != b'"':
@@ -73,7 +78,7 @@ def _own(part: dict[str, Raw], maker: str) -> dict[str, Raw]:
         original = signatures.unmark(unpacked, maker)
         if original:
             return {**part, name: Raw(quote(original))}
-        kept = {other: value for other, value in part.items() if other != name}
-        called = "functionCall" in part or "function_call" in part
-        return {**kept, name: Raw(quote(SKIP))} if called else kept
+        if "functionCall" in part or "function_call" in part:
+            return {**part, name: Raw(quote(SKIP))}
+        return {} if "thought" in part else {other: value for other, value in part.items() if other != name}
     return part
