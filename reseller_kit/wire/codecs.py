@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import anthropic_messages, chat_translation, openai_answer, openai_chat, openai_responses, openai_stream
+from . import anthropic_messages, chat_translation, gemini, openai_answer, openai_chat, openai_responses, openai_stream
 from .codec import Api, Call, Codec, Reply, Sending
 
 
@@ -48,4 +48,5 @@ CODECS: Final[dict[Api, Codec]] = {
     ),
     "messages": anthropic_messages.CODEC,
     "responses": openai_responses.CODEC,
+    "generate_content": gemini.CODEC,
 }

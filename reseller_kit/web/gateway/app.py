@@ -22,10 +22,10 @@ from ...wire.task import PATHS
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Receive, Send, respond
-from . import reads
+from . import gemini, reads
 from .body import ClientGone
 from .calling import Calling
-from .paths import canonical, dialect_of
+from .paths import canonical, dialect_of, model_named
 from .request import Handler, Request, id_headers, send_json
 
 _log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Gateway:
         self._runtime = runtime
         self._port = port
         calling = Calling(runtime)
+        by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
             "/v1/responses": {"POST": calling.generating(openai_responses.decode)},
@@ -66,11 +67,13 @@ class Gateway:
             **{"/v1" + PATHS[api]: {"POST": handler} for api, handler in calling.tasks().items()},
             "/v1" + PATHS["transcriptions"]: {"POST": calling.transcribe},
             "/v1/models": {"GET": self._models},
+            "/v1beta/models": {"GET": self._models},
             "/v1/credits": {"GET": self._credits},
             "/v1/usage": {"GET": self._usage_list},
         }
         self._below: dict[str, dict[str, Handler]] = {
-            "/v1/models/": {"GET": self._model},
+            "/v1/models/": by_model,
+            "/v1beta/models/": by_model,
             "/v1/usage/": {"GET": self._usage_record},
         }
 
@@ -138,7 +141,9 @@ class Gateway:
         return await send_json(request, reads.model_list(request.storefront, account, request.dialect))
 
     async def _model(self, request: Request, account: KeyAccount) -> int:
-        name = request.path[len("/v1/models/") :]
+        name = request.path.partition("/models/")[2]
+        if request.dialect == "gemini":
+            name = model_named(name)
         return await send_json(request, reads.model(request.storefront, account, name, request.dialect))
 
     async def _credits(self, request: Request, account: KeyAccount) -> int:

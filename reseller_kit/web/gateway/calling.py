@@ -63,11 +63,13 @@ class Calling:
         task = decode_transcription(read_form(await read_body(request.receive, request.headers), request.headers))
         return await self._perform(request, account, task)
 
-    async def generate(self, request: Request, account: KeyAccount, call: Call) -> int:
-        """Answer a decoded call, plain or streamed."""
+    async def generate(
+        self, request: Request, account: KeyAccount, call: Call, *, sink: type[StreamSink] = StreamSink
+    ) -> int:
+        """Answer a decoded call, plain or streamed; `sink`: how its events are framed."""
         caller = request.caller(account)
         if call.stream:
-            return await self._stream(request, caller, call)
+            return await self._stream(request, caller, call, sink)
         result = await self._while_wanted(
             request, lambda on_answer: calls.answer(self._runtime, caller, call, on_answer=on_answer)
         )
@@ -102,8 +104,8 @@ class Calling:
             self._runtime.answering.discard(answering)
             answering.close()
 
-    async def _stream(self, request: Request, caller: calls.Caller, call: Call) -> int:
-        sink = StreamSink(request.receive, request.send, call_headers)
+    async def _stream(self, request: Request, caller: calls.Caller, call: Call, make_sink: type[StreamSink]) -> int:
+        sink = make_sink(request.receive, request.send, call_headers)
         self._runtime.answering.add(sink)
         try:
             await calls.stream(self._runtime, caller, call, sink)
