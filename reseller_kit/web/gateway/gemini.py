@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs
 
-from ...core.errors import NotFound
 from ...db.authentication import KeyAccount
 from ...flows.call import Counter
 from ...wire import gemini
@@ -32,7 +31,9 @@ def handler(calling: Calling) -> Handler:
             return await _generate(calling, request, account, model, stream=_GENERATING[verb])
         if verb == "countTokens":
             return await calling.counting(_count_of(model), _COUNTER, gemini.count_body)(request, account)
-        raise NotFound(f"There is nothing at {request.method} {request.path[:200]}.")
+        decode = gemini.decode_batch if verb == "batchEmbedContents" else gemini.decode_one
+        task = decode(await read_body(request.receive, request.headers), model=model)
+        return await calling.perform(request, account, task)
 
     return handle
 

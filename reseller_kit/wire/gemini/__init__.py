@@ -8,6 +8,7 @@ from ..codec import Codec
 from .answer import read_answer
 from .completion import read_completion, write_completion
 from .conversation import to_conversation
+from .embeddings import decode_batch, decode_one
 from .events import ChunkReader, ChunkWriter
 from .outgoing import from_conversation, not_carried
 from .request import (
@@ -42,4 +43,14 @@ CODEC: Final = Codec(
     event_writer=ChunkWriter,
 )
 
-__all__ = ["CODEC", "count_body", "count_path", "decode", "decode_count", "encode_count", "read_count"]
+__all__ = [
+    "CODEC",
+    "count_body",
+    "count_path",
+    "decode",
+    "decode_batch",
+    "decode_count",
+    "decode_one",
+    "encode_count",
+    "read_count",
+]
