@@ -14,11 +14,11 @@ from .outgoing import from_conversation, not_carried
 from .request import (
     count_body,
     count_path,
+    counted,
     decode,
     decode_count,
     encode,
     encode_count,
-    counted,
     left_out_of,
     path,
     read_count,

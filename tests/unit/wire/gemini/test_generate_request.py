@@ -13,7 +13,7 @@ from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.wire.codec import Call, Sending
 from reseller_kit.wire.gemini import CODEC, count_body, count_path, decode, decode_count, encode_count, read_count
 from reseller_kit.wire.gemini.thoughts import SKIP, shown
-from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS, Medium, token_estimate
+from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS, Medium
 
 _USER = {"role": "user", "parts": [{"text": "Hello"}]}
 _DATA = "A" * 4_000
