@@ -30,7 +30,7 @@ from ...core.ledger import (
     take_back,
     void,
 )
-from .cold import Cold, ColdItem, ColdRows
+from .cold import ClawBack, Cold, ColdItem, ColdRows
 from .demands import require_present, require_same_call
 from .idempotency import remember, replay
 from .items import (
@@ -93,7 +93,7 @@ class Batch:
         self._posted: dict[str, int] = {}
         self._new_lots: list[Lot] = []
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
-        self._before_lots: dict[str, tuple[int, int, int, int]] = {}
+        self._before_lots: dict[str, tuple[int, int, int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
 
     def needs(self) -> Needs:
@@ -159,7 +159,7 @@ class Batch:
             (x.remaining, x.reserved, x.consumed, x.expired, x.clawed_back, x.accrued, x.id, x.wallet_id)
             for lots in self._lots.values()
             for x in lots
-            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.clawed_back, x.accrued)
+            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.consumed, x.clawed_back, x.accrued)
         ]
 
     def lot_turns(self) -> list[Row]:
@@ -218,7 +218,7 @@ class Batch:
     def _load_lot(self, row: Row) -> None:
         lot = lot_of(row)
         self._lots.setdefault(lot.wallet_id, []).append(lot)
-        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back, lot.accrued)
+        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.consumed, lot.clawed_back, lot.accrued)
 
     def _decide(self, item: Item) -> Outcome:
         if isinstance(item, PlaceHold):
@@ -300,6 +300,8 @@ class Batch:
         request = item.request
         require_present(request.txn_id, request.at, self._now)
         wallet = self._wallet(request.wallet_id, request.tenant_id)
+        if isinstance(item, ClawBack) and request.lot_id in self._clawed_before():
+            return Posted(request.txn_id, 0, wallet.balance)
         holds = {request_id: hold for request_id, (hold, _, _) in self._holds.items()}
         decided = self.cold.decide(item, wallet, self._lots.get(wallet.id, []), self._wallets, holds)
         self._post(decided.posting)
@@ -311,6 +313,11 @@ class Batch:
             hold = decided.resolved
             self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
         return Posted(decided.id, decided.amount, wallet.balance)
+
+    def _clawed_before(self) -> set[str]:
+        """The lots whose refunds the batch, which is run again, had committed the first time, all of them or none."""
+        refunds = [item.request for item in self.items if isinstance(item, ClawBack)] if self._posted else ()
+        return {request.lot_id for request in refunds if request.txn_id in self._posted}
 
     def _accrue(self, item: AccrueCash) -> Posted:
         share = self._share(item.share_id, item.tenant_id)
