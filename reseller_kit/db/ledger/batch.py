@@ -27,7 +27,7 @@ from ...core.ledger import (
     take_back,
     void,
 )
-from .cold import Cold, ColdItem
+from .cold import ClawBack, Cold, ColdItem
 from .demands import require_present, require_same_call
 from .idempotency import remember, replay
 from .items import (
@@ -238,6 +238,8 @@ class Batch:
         request = item.request
         require_present(request.txn_id, request.at, self._now)
         wallet = self.state.wallet(request.wallet_id, request.tenant_id)
+        if isinstance(item, ClawBack) and item.request.lot_id in self._clawed_before():
+            return Posted(request.txn_id, 0, wallet.balance)
         holds = {request_id: hold for request_id, (hold, _, _) in self.state.holds.items()}
         decided = self.cold.decide(item, wallet, self.state.lots.get(wallet.id, []), self.state.wallets, holds)
         self._post(decided.posting)
@@ -249,6 +251,11 @@ class Batch:
             hold = decided.resolved
             self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
         return Posted(decided.id, decided.amount, wallet.balance)
+
+    def _clawed_before(self) -> set[str]:
+        """The lots whose refunds the batch, which is run again, had committed the first time, all of them or none."""
+        refunds = [item.request for item in self.items if isinstance(item, ClawBack)] if self._posted else ()
+        return {request.lot_id for request in refunds if request.txn_id in self._posted}
 
     def _accrue(self, item: AccrueCash) -> Posted:
         share = self.state.share(item.share_id, item.tenant_id)

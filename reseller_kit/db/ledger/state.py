@@ -95,7 +95,7 @@ class State:
         self._new_lots: list[Lot] = []
         self._versions: Mapping[int, Version] = {}
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
-        self._before_lots: dict[str, tuple[int, int, int, int]] = {}
+        self._before_lots: dict[str, tuple[int, int, int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
 
     def load(self, rows: Loaded) -> None:
@@ -223,7 +223,7 @@ class State:
             (x.remaining, x.reserved, x.consumed, x.expired, x.clawed_back, x.accrued, x.id, x.wallet_id)
             for lots in self.lots.values()
             for x in lots
-            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.clawed_back, x.accrued)
+            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.consumed, x.clawed_back, x.accrued)
         ]
 
     def lot_turns(self) -> list[Row]:
@@ -251,4 +251,4 @@ class State:
 
     def _take_lot(self, lot: Lot) -> None:
         self.lots.setdefault(lot.wallet_id, []).append(lot)
-        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back, lot.accrued)
+        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.consumed, lot.clawed_back, lot.accrued)
