@@ -7,6 +7,7 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -48,6 +49,8 @@ from .needs import Movement, Needs, body_of, needs_of
 from .rows import Row, hold_row
 from .state import Loaded, Memory, State, Version
 
+_CALLS: Final = (PlaceHold, Settle, Checkpoint)
+
 
 class Batch:
     """Items that share one transaction. After `decide`, `outcomes` has one answer or exception an item.
@@ -71,7 +74,7 @@ class Batch:
         self.owner, self.epoch, self._now = owner, epoch, now
         self.settled_from = 0
         self.state = State()
-        self._calls_only = all(isinstance(item, PlaceHold | Settle | Checkpoint) for item in items)
+        self._calls_only = all(isinstance(item, _CALLS) for item in items)
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
 
