@@ -321,7 +321,7 @@ async def test_a_batch_that_is_written_while_it_is_decided_is_written_whole_or_n
             assert not any(isinstance(outcome, Settled) for outcome in found)
         assert asked[0] == "holds txns entries records"
         assert await everything(db) == before
-        items = [*ends, hold(shop, 1_000)]
+        items: list[Item] = [*ends, hold(shop, 1_000)]
         found = await outcomes([ledger.submit(item) for item in items])
         assert [type(outcome) for outcome in found] == [Settled] * 10 + [HoldRefused]
         assert (await audit(db)).findings == []
