@@ -6,7 +6,8 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -48,6 +49,8 @@ from .needs import Movement, Needs, body_of, needs_of
 from .rows import Row, hold_row
 from .state import Loaded, Memory, State, Version
 
+_CALLS: Final = (PlaceHold, Settle, Checkpoint)
+
 
 class Batch:
     """Items that share one transaction. After `decide`, `outcomes` has one answer or exception an item.
@@ -71,7 +74,7 @@ class Batch:
         self.owner, self.epoch, self._now = owner, epoch, now
         self.settled_from = 0
         self.state = State()
-        self._calls_only = all(isinstance(item, PlaceHold | Settle | Checkpoint) for item in items)
+        self._calls_only = all(isinstance(item, _CALLS) for item in items)
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
 
@@ -102,12 +105,21 @@ class Batch:
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
-        for item in self.items:
-            try:
-                outcome: Outcome | Exception = self._decide(item)
-            except KitError as error:
-                outcome = error
-            self.outcomes.append(outcome)
+        self._decide_until(len(self.items))
+
+    def decide_in_parts(self, size: int) -> Iterator[bool]:
+        """`decide`, so many calls at a time; whether more are to come.
+
+        Between two parts the rows of the calls so far may be written and forgotten. Other items are one part.
+        """
+        while len(self.outcomes) < len(self.items):
+            self._decide_until(len(self.outcomes) + size if self._calls_only else len(self.items))
+            yield len(self.outcomes) < len(self.items)
+
+    def forget_call_rows(self) -> None:
+        """The rows that a call alone makes or resolves are written; wallets, lots and windows are not."""
+        for rows in (self.hold_inserts, self.hold_updates, self.txns, self.usage):
+            rows.clear()
 
     def keep(self, memory: Memory, written: int | None = None) -> None:
         """Let the process remember what is committed now. `written`: the version of what was written, if new."""
@@ -154,9 +166,13 @@ class Batch:
             request_id in resolved for request_id, _ in self.checkpoints
         )
 
-    def sink_tenants(self) -> set[int]:
-        """The tenants whose sink accounts `entry_rows` will ask for."""
-        return {txn.tenant_id for txn in self.txns}
+    def _decide_until(self, end: int) -> None:
+        for item in self.items[len(self.outcomes) : end]:
+            try:
+                outcome: Outcome | Exception = self._decide(item)
+            except KitError as error:
+                outcome = error
+            self.outcomes.append(outcome)
 
     def _decide(self, item: Item) -> Outcome:
         if isinstance(item, PlaceHold):
