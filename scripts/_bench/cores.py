@@ -47,7 +47,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _descendants(pid: int) -> list[int]:
-    found = []
+    found: list[int] = []
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:  # the process ended meanwhile
