@@ -34,8 +34,9 @@ def handle(http: Request, path: str, line: Line, world: World) -> Plan:
     if http.method != "POST":
         raise Refused(405, "Method Not Allowed")
     request = fields.decode(http.body)
-    turn = anthropic_request.read(request, world.options.name, counting=path.endswith("/count_tokens"))
-    if path.endswith("/count_tokens"):
+    beta, counting = bool(http.headers.get("anthropic-beta")), path.endswith("/count_tokens")
+    turn = anthropic_request.read(request, world.options.name, beta=beta, counting=counting)
+    if counting:
         line.model = turn.model
         exchange.check_model(world, turn.model)
         return exchange.json_document(line, {"input_tokens": turn.input_tokens})

@@ -22,6 +22,9 @@ _FIELDS: Final = names(
     " thread tool_choice tools top_k top_p user_profile_id workspace_id billing_policy compaction"
     " fallback_credit_token"
 )
+_BETA_FIELDS: Final = names(
+    "context_management mcp_servers fallbacks compaction thread billing_policy fallback_credit_token output_format"
+)
 _BLOCKS: Final = names(
     "text image document search_result thinking redacted_thinking tool_use tool_result server_tool_use"
     " web_search_tool_result web_fetch_tool_result code_execution_tool_result bash_code_execution_tool_result"
@@ -30,10 +33,13 @@ _BLOCKS: Final = names(
 )
 
 
-def read(request: dict[str, Any], secret: str, *, counting: bool = False) -> Turn:
-    """The request in no dialect's words; `counting`: for count_tokens, which needs no limit. Raises BadRequest."""
+def read(request: dict[str, Any], secret: str, *, beta: bool, counting: bool = False) -> Turn:
+    """The request in no dialect's words. Raises BadRequest.
+
+    `beta`: a header asks for a preview, whose fields are unknown without it. `counting`: for count_tokens, no limit.
+    """
     for name in request:
-        if name not in _FIELDS:
+        if name not in _FIELDS or (name in _BETA_FIELDS and not beta):
             raise BadRequest(f"{name}: Extra inputs are not permitted", name)
     if "model" not in request:
         raise BadRequest("model: Field required", "model")

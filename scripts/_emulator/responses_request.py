@@ -23,6 +23,7 @@ _FIELDS: Final = names(
     " model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key prompt_cache_options"
     " prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options temperature text"
     " tool_choice tools top_logprobs top_p truncation user access_programs image"
+    " client_metadata"  # in no reference, but Codex sends it and is served
 )
 _ANSWERED: Final = ("output_text", "refusal")
 _GIVEN: Final = ("input_text", "input_image", "input_file", "input_audio")

@@ -188,6 +188,7 @@ RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "42"}
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": ""}]}]}, "must be non-empty"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"extra_body": {"max_completion_tokens": 5}}, "Extra inputs are not permitted"),
+        ({"extra_body": {"context_management": {}}}, "context_management: Extra inputs"),
         ({"thinking": {"type": "enabled", "budget_tokens": 3000}}, "must be greater than"),
         ({"tools": [TOOL], "tool_choice": {"type": "any"}, "thinking": THINKING}, "forces tool use"),
     ],

@@ -6,9 +6,10 @@ import logging
 import time
 from typing import Final
 
-from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
+from ...core.errors import InsufficientCredit, KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
 from ...core.storefront import Storefront
+from ...core.urls import public_url
 from ...db.authentication import KeyAccount
 from ...db.engine import now_us
 from ...flows.authenticate import authenticate
@@ -25,7 +26,7 @@ from . import gemini, reads
 from .body import ClientGone
 from .calling import Calling
 from .paths import canonical, dialect_of, model_named
-from .request import Handler, Request, request_id, send_json
+from .request import Handler, Request, id_headers, send_json
 
 _log = logging.getLogger(__name__)
 
@@ -36,17 +37,27 @@ _MESSAGES_COUNTER: Final = Counter(
     read=anthropic_messages.read_count,
 )
 
+_RESPONSES_COUNTER: Final = Counter(
+    path=lambda _call, _sending: openai_responses.COUNT_PATH,
+    encode=openai_responses.encode_count,
+    read=openai_responses.read_count,
+)
+
 
 class Gateway:
     """The API of every storefront."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, port: int) -> None:
         self._runtime = runtime
+        self._port = port
         calling = Calling(runtime)
         by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
             "/v1/responses": {"POST": calling.generating(openai_responses.decode)},
+            "/v1/responses/input_tokens": {
+                "POST": calling.counting(openai_responses.decode_count, _RESPONSES_COUNTER, openai_responses.count_body)
+            },
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             "/v1/messages/count_tokens": {
                 "POST": calling.counting(
@@ -123,7 +134,7 @@ class Gateway:
     async def _probe(self, request: Request) -> int:
         """Clients probe a base URL before they use it; a bare yes says that the address is right."""
         head = request.method == "HEAD"
-        await respond(request.send, 200, (JSON, request_id(request)), b"{}", head=head)
+        await respond(request.send, 200, (JSON, *id_headers(request.id, request.dialect)), b"{}", head=head)
         return 200
 
     async def _models(self, request: Request, account: KeyAccount) -> int:
@@ -148,6 +159,10 @@ class Gateway:
     async def _refuse(self, request: Request, error: KitError) -> int:
         if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
             _log.error("%s: %s (%r)", request.id, error.message, error.__cause__)
+        if isinstance(error, InsufficientCredit):
+            origin = public_url(request.storefront.primary_host, self._runtime.snapshot.public_url, self._port)
+            what = "Raise its limit" if error.page == "/account/keys" else "Add credit"
+            error.fix = f"{what} at {origin}{error.page}."
         user_agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
         answer = error_response(error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id)
         self._runtime.metrics.refusals.labels(request.storefront.slug, error.code).inc()

@@ -33,6 +33,7 @@ from .options import read_options
 _ENCODER: Final = msgspec.json.Encoder()
 _OPENAI: Final = "openai"
 _MAX_STOPS: Final = 4
+_SAMPLING: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _AUDIO_FORMATS: Final = {media_type: name for name, media_type in AUDIO_TYPES.items()} | {"audio/x-wav": "wav"}
 _WANTS_THOUGHTS: Final = frozenset({"deepseek", "moonshot", "moonshotai", "zai", "z-ai", "minimax"})
 """Providers whose models go on with a tool's result only when shown what they thought before they called it."""
@@ -75,6 +76,19 @@ def from_conversation(conversation: Conversation, sending: Sending) -> bytes:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return _ENCODER.encode(body)
+
+
+def not_carried(conversation: Conversation, sending: Sending) -> tuple[str, ...]:
+    """What `from_conversation` leaves out of a request, in the form's words."""
+    is_openai, name = sending.provider == _OPENAI, sending.model.rpartition("/")[2]
+    lost = ["top_k"]
+    if not is_openai:
+        lost.append("verbosity")
+    elif FIXED_SAMPLING.match(name):
+        lost += _SAMPLING
+    if not THINKERS.match(name):
+        lost.append("thinking")
+    return tuple(member for member in lost if getattr(conversation, member) is not None)
 
 
 def _limit(named: int | None, most: int | None) -> int | None:
@@ -257,7 +271,7 @@ def _sampling(conversation: Conversation, sending: Sending) -> dict[str, Any]:
         "verbosity": conversation.verbosity if is_openai else None,
     }
     if not (is_openai and FIXED_SAMPLING.match(name)):
-        for member in ("temperature", "top_p", "frequency_penalty", "presence_penalty"):
+        for member in _SAMPLING:
             members[member] = getattr(conversation, member)
     if conversation.thinking is not None and THINKERS.match(name):
         members["reasoning_effort"] = effort_for(conversation.thinking, name)

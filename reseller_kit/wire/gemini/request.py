@@ -6,7 +6,6 @@ raw bytes. Does no I/O. Source: Gemini API reference, "Generating content" and "
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote as quote_path
 
@@ -14,16 +13,15 @@ import msgspec
 from msgspec import Raw
 
 from ...core.errors import InvalidRequest, UpstreamFailed
-from ..codec import Call, Headers, Sending
+from ..codec import Call, Counted, Headers, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
-from ..media import token_bound, token_estimate
+from ..media import token_bound
 from .contents import Content, contents_of, media_of, system_of
 from .head import NOT_SENT, Config, check_tier, config_of, fields_of, needs_of
 from .thoughts import without_foreign
 from .tools import hosted_of, own_tools
 
 MAX_MODEL_CHARACTERS: Final = 200
-_TOKENS_PER_TURN: Final = 4
 _RESOURCES: Final = ("models/", "tunedModels/")
 _COUNTED: Final = ("contents", "systemInstruction", "tools", "toolConfig")
 _SCHEMAS: Final = ("responseSchema", "responseJsonSchema")
@@ -136,21 +134,22 @@ def count_body(tokens: int) -> bytes:
     return b'{"totalTokens":%d}' % tokens
 
 
-def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media by their estimates.
-
-    Raises InvalidRequest only where `decode` would have.
-    """
+def counted(call: Call) -> Counted:
+    """All that a model reads of a request. Raises InvalidRequest only where `decode` would have."""
     contents = contents_of(call.fields["contents"])
     config = config_of(call.fields)
-    schemas = [call.fields.get("tools", NULL), *(config.get(name, NULL) for name in _SCHEMAS)]
+    tools = call.fields.get("tools", NULL)
+    schemas = [tools, *(config.get(name, NULL) for name in _SCHEMAS)]
     spoken = [system_of(call.fields.get("systemInstruction")), *contents]
-    texts = [
-        *(text for content in spoken for text in _texts(content)),
-        *(bytes(schema).decode() for schema in schemas if is_given(schema)),
-    ]
-    media = sum(map(token_estimate, media_of(contents))) if call.media_tokens else 0
-    return count_text("\n".join(texts)) + _TOKENS_PER_TURN * (len(contents) + 1) + media
+    return Counted(
+        texts=[
+            *(text for content in spoken for text in _texts(content)),
+            *(bytes(schema).decode() for schema in schemas if is_given(schema)),
+        ],
+        media=list(media_of(contents)) if call.media_tokens else [],
+        messages=len(contents) + 1,
+        tools=len(own_tools(call.fields)),
+    )
 
 
 def _texts(content: Content) -> list[str]:

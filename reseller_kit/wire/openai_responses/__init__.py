@@ -5,12 +5,13 @@ from typing import Final
 from ..codec import Codec
 from .answer import read_answer
 from .completion import read_completion, write_completion
+from .count import COUNT_PATH, count_body, decode_count, encode_count, read_count
 from .reader import EventReader
 from .reading import to_conversation
-from .request import decode, encode, estimate_input, left_out_of, path
+from .request import counted, decode, encode, left_out_of, path
 from .stream import Tap
 from .writer import EventWriter
-from .writing import from_conversation
+from .writing import from_conversation, not_carried
 
 CODEC: Final = Codec(
     api="responses",
@@ -20,13 +21,23 @@ CODEC: Final = Codec(
     left_out=left_out_of,
     open_tap=Tap,
     read_answer=read_answer,
-    estimate_input=estimate_input,
+    counted=counted,
     to_conversation=to_conversation,
     from_conversation=from_conversation,
+    not_carried=not_carried,
     read_completion=read_completion,
     write_completion=write_completion,
     event_reader=EventReader,
     event_writer=EventWriter,
 )
 
-__all__ = ["CODEC", "decode", "left_out_of"]
+__all__ = [
+    "CODEC",
+    "COUNT_PATH",
+    "count_body",
+    "decode",
+    "decode_count",
+    "encode_count",
+    "left_out_of",
+    "read_count",
+]

@@ -16,7 +16,6 @@ from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
 from ..openai_text import text_of
 from ..responses_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
@@ -24,7 +23,8 @@ from ..text_log import TextLog
 from .answer import join_items, own_item, own_items, response_of, string_of
 from .envelope import Envelope, ItemIds
 from .events import BAD_ENDS, CALLS, GOOD_ENDS, ITEM_EVENTS, OPENING, PASSED, Event, Piece
-from .failure import error_event, failure_code, failure_message
+from .failure import error_event, failed, failure_code, failure_message
+from .form import NO_FORM, form_of, match
 from .items import text_of_items
 
 _MAX_ITEMS: Final = 1024
@@ -43,7 +43,8 @@ _NO_JSON: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 class Tap:
     """One streamed response on its way to the caller. See `completion.Tap`.
 
-    `output_items`: the finished items as the caller sees them, to be kept for a later request.
+    `output_items`: the finished items as the caller sees them, and `response`: the whole object once `finish` has
+    written it; both to be kept for a later request.
     """
 
     def __init__(self, call: Call, reply: Reply, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -53,12 +54,15 @@ class Tap:
         self.done = False
         self.error: UpstreamFailed | None = None
         self.output_items: list[Raw] = []
+        self.response = b""
         self._envelope = Envelope(call, reply)
+        self._model = reply.model
         self._ids = ItemIds(reply)
         self._replaced: dict[str, tuple[bytes, bytes]] = {}
         self._events = EventSplitter(max_event_bytes)
         self._log = TextLog()
         self._last_number = -1
+        self._form = NO_FORM
         self._status = ""
         self._told: dict[str, Raw] = {}
         self._at_end = False
@@ -110,8 +114,8 @@ class Tap:
     def finish(self, usage: Usage) -> bytes:
         """The end of a good stream, to be sent after settlement, showing the usage that is charged."""
         status = self._status or "completed"
-        response = self._envelope.write(status, self._output(), upstream=self._told, usage=usage)
-        return self._with_response(f"response.{status}", response)
+        self.response = self._envelope.write(status, self._output(), upstream=self._told, usage=usage)
+        return self._with_response(f"response.{status}", self.response)
 
     def fail(self, error: KitError) -> bytes:
         """The end of a stream that went wrong: the error in-band, and nothing that looks like success."""
@@ -136,6 +140,11 @@ class Tap:
         )
 
     def _pass_on(self, block: bytes) -> bytes:
+        found = match(self._form, block)
+        if found is not None and self._last_number < found.number:
+            self._last_number = found.number
+            self._log.add(found.text)
+            return found.sent
         name, data = parse_event(block)
         try:
             if not data.isascii():
@@ -143,7 +152,12 @@ class Tap:
             piece = _PIECE.decode(data)
         except _NO_JSON:
             return self._read(name, data.strip())
-        return self._piece(piece, data) if piece.type in PASSED else self._read(name, data.strip())
+        if piece.type not in PASSED:
+            return self._read(name, data.strip())
+        out = self._piece(piece, data)
+        if piece.delta is not NULL and piece.item_id is not None:
+            self._form = form_of(block, piece, *self._own_id(piece.item_id))
+        return out
 
     def _piece(self, piece: Piece, data: bytes) -> bytes:
         """A piece of an item, with the id of its item and its number, which both are ours."""
@@ -264,11 +278,12 @@ class Tap:
         return b""
 
     def _failed(self, event: Event, data: bytes) -> bytes:
-        reason = describe_error(event.error)
+        error = event.error
         if is_given(event.response):
-            told = self._take_response(event)
-            reason = describe_error((told or {}).get("error", NULL)) or reason
-        return self._give_up(reason or describe_error(Raw(data)) or "a failed response")
+            error = (self._take_response(event) or {}).get("error", NULL)
+        found = failed(error if is_given(error) else Raw(data), "a failed response", self._model)
+        self.error = self.error or found
+        return b""
 
     def _give_up(self, reason: str) -> bytes:
         self.error = self.error or UpstreamFailed(reason, upstream_status=200)

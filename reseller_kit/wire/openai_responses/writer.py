@@ -23,11 +23,13 @@ _ENCODER: Final = msgspec.json.Encoder()
 class EventWriter:
     """One stream of Responses for the caller. See `completion.EventWriter`.
 
-    `output_items`: the finished items as the caller sees them, to be kept for a later request.
+    `output_items`: the finished items as the caller sees them, and `response`: the whole object once `finish` has
+    written it; both to be kept for a later request.
     """
 
     def __init__(self, call: Call, reply: Reply) -> None:
         self.output_items: list[msgspec.Raw] = []
+        self.response = b""
         self._envelope = Envelope(call, reply)
         self._items = ItemWriter(call, reply)
         self._number = 0
@@ -57,8 +59,9 @@ class EventWriter:
         """The end of a good stream, showing the usage that is charged."""
         finish = self._finish.finish if self._finish else "stop"
         status, incomplete = status_of(finish, refused=self._refused)
-        response = self._envelope.write(status, self._output(), usage=usage, incomplete=incomplete)
-        return self._opening() + self._with_response(f"response.{status}", response)
+        opening = self._opening()
+        self.response = self._envelope.write(status, self._output(), usage=usage, incomplete=incomplete)
+        return opening + self._with_response(f"response.{status}", self.response)
 
     def fail(self, error: KitError) -> bytes:
         """The end of a stream that went wrong: the error in-band, and nothing that looks like success."""

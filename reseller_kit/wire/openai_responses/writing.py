@@ -39,6 +39,17 @@ def from_conversation(conversation: form.Conversation, sending: Sending) -> byte
     return _ENCODER.encode(body)
 
 
+def not_carried(conversation: form.Conversation, sending: Sending) -> tuple[str, ...]:
+    """What `from_conversation` leaves out of a request, in the form's words."""
+    name = sending.model.rpartition("/")[2]
+    lost = ["frequency_penalty", "presence_penalty", "seed", "top_k"]
+    if sending.provider == _OPENAI and FIXED_SAMPLING.match(name):
+        lost += ["temperature", "top_p"]
+    if not THINKERS.match(name):
+        lost.append("thinking")
+    return tuple(member for member in lost if getattr(conversation, member) is not None)
+
+
 class _Writer:
     """Writes items and tools; knows which calls were of custom tools, so that their results are named alike."""
 

@@ -42,6 +42,7 @@ MESSAGES: Any = {
 RESPONSES: Any = {
     "model": "m",
     "instructions": "Be brief.",
+    "client_metadata": {"session": "x"},
     "max_output_tokens": 90,
     "include": ["reasoning.encrypted_content"],
     "reasoning": {"effort": "low", "summary": "auto"},

@@ -135,6 +135,18 @@ def test_a_stream_passes_under_the_storefronts_names_and_its_end_waits() -> None
     }
 
 
+def test_the_usage_that_is_shown_is_the_charged_one() -> None:
+    tap = make_tap()
+    run(tap, _STREAM)
+    end = events_of(tap.finish(Usage(input_tokens=7, output_tokens=2)))
+    assert end[0][1]["usage"] == {
+        "input_tokens": 7,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": 2,
+    }
+
+
 def test_nothing_of_the_upstream_shows() -> None:
     tap = make_tap()
     assert b"upstream" not in run(tap, _STREAM) + tap.finish(_USED)

@@ -13,7 +13,7 @@ from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.wire.codec import Call, Sending
 from reseller_kit.wire.gemini import CODEC, count_body, count_path, decode, decode_count, encode_count, read_count
 from reseller_kit.wire.gemini.thoughts import SKIP, shown
-from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS, Medium, token_estimate
+from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS, Medium
 
 _USER = {"role": "user", "parts": [{"text": "Hello"}]}
 _DATA = "A" * 4_000
@@ -212,16 +212,11 @@ def test_input_is_estimated_from_what_the_model_reads() -> None:
         tools=[{"functionDeclarations": [{"name": "six"}]}],
         generationConfig={"responseSchema": {"title": "seven"}},
     )
-    counted: list[str] = []
-
-    def count(text: str) -> int:
-        counted.append(text)
-        return 100
-
-    found = CODEC.estimate_input(call, count)
-    assert all(word in counted[0] for word in ("one", "two", "three", "four", "five", "six", "seven"))
-    assert _DATA not in counted[0]
-    assert found == 100 + 4 * 4 + token_estimate(Medium("image", _DATA))
+    found = CODEC.counted(call)
+    text = "\n".join(found.texts)
+    assert all(word in text for word in ("one", "two", "three", "four", "five", "six", "seven"))
+    assert _DATA not in text
+    assert (found.media, found.messages, found.tools) == ([Medium("image", _DATA)], 4, 1)
 
 
 def test_a_count_is_asked_for_what_is_counted() -> None:
@@ -264,7 +259,7 @@ def test_any_object_is_read_or_refused(document: dict[str, Any]) -> None:
     except InvalidRequest:
         return
     json.loads(CODEC.encode(call, sending(output_limit=5)))
-    CODEC.estimate_input(call, len)
+    CODEC.counted(call)
     assert call.input_bound >= 0
 
 

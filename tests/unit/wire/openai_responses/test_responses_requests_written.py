@@ -64,6 +64,11 @@ def refused(*turns: Turn, **members: Any) -> InvalidRequest:
     return caught.value
 
 
+def lost(model: str, **members: Any) -> set[str]:
+    sending = Sending(model=model, provider="openai", maker="openai", output_limit=None, room=1000)
+    return set(CODEC.not_carried(Conversation(turns=(_HELLO,), **members), sending))
+
+
 def system_turns() -> None:
     system = Turn(role="system", parts=(Text(text="A"), Text(text="B")))
     body = written(system, system, _HELLO, system)
@@ -211,6 +216,8 @@ def thinking() -> None:
     assert wanted("gpt-5-mini", budget=5000) == {"effort": "medium"}
     assert wanted("gpt-5-mini", budget=-1) is None
     assert wanted("gpt-4o", effort="low") is None
+    assert lost("gpt-4o", thinking=Thinking(effort="low")) == {"thinking"}
+    assert lost("gpt-5", thinking=Thinking(effort="low")) == set()
 
 
 def sampling() -> None:
@@ -222,6 +229,8 @@ def sampling() -> None:
     assert not others.keys() & body.keys()
     assert not given.keys() & written(model="gpt-5-mini", **given).keys()
     assert written(to="groq", **given).keys() >= given.keys()
+    assert lost("gpt-4o", **given, **others) == set(others)
+    assert lost("gpt-5-mini", **given) == set(given)
 
 
 def stop() -> None:

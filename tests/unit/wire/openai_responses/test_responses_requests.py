@@ -10,11 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from reseller_kit.core.errors import InvalidRequest
+from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.wire.cache_key import namespaced
 from reseller_kit.wire.codec import Call, Sending
 from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS
-from reseller_kit.wire.openai_responses import CODEC, decode, left_out_of
+from reseller_kit.wire.openai_responses import (
+    CODEC,
+    count_body,
+    decode,
+    decode_count,
+    encode_count,
+    left_out_of,
+    read_count,
+)
 from reseller_kit.wire.openai_responses.fields import METERED, REFUSED
 from reseller_kit.wire.openai_responses.state import (
     input_items,
@@ -250,6 +258,16 @@ def test_history_brings_its_media_along() -> None:
     assert whole.input_bound < IMAGE_TOKENS + 1000
 
 
+def test_a_count_needs_no_input_and_sends_what_is_counted() -> None:
+    sending = Sending(model="gpt-5", provider="openai", maker="openai", output_limit=9, room=9)
+    call = decode_count(make_body(input=..., tools=[_LOOK, _SEARCH], stream=True, store=True, frobnicate=1))
+    assert json.loads(encode_count(call, sending)) == {"model": "gpt-5", "input": "", "tools": [_LOOK]}
+    assert read_count(count_body(7)) == 7
+    for body in (b"", b"[]", b"{}", b'{"input_tokens":-1}', b'{"input_tokens":true}'):
+        with pytest.raises(UpstreamFailed):
+            read_count(body)
+
+
 def test_responses_are_stored_unless_the_caller_says_no() -> None:
     assert wants_store(call_of())
     assert wants_store(call_of(store=True))
@@ -270,15 +288,10 @@ def test_cache_keys_are_kept_apart_by_customer() -> None:
 def test_input_is_estimated_from_its_texts() -> None:
     items = [{"role": "user", "content": [{"type": "input_text", "text": "abc"}]}]
     call = call_of(input=items, instructions="de", tools=[_LOOK])
-    texts: list[str] = []
-
-    def count(text: str) -> int:
-        texts.append(text)
-        return 100
-
-    assert CODEC.estimate_input(call, count) == 108
-    assert texts[0].startswith("abc\nde\n[")
-    assert "look" in texts[0]
+    found = CODEC.counted(call)
+    assert found.texts[:2] == ["abc", "de"]
+    assert "look" in found.texts[2]
+    assert (found.messages, found.tools, found.media) == (2, 1, [])
 
 
 _VALUES = st.recursive(
@@ -325,7 +338,7 @@ def test_any_request_is_read_or_refused(given_input: Any, members: dict[str, Any
     try:
         call = decode(json.dumps({**members, "model": "m", "input": given_input}).encode())
         json.loads(CODEC.encode(call, sending))
-        CODEC.estimate_input(call, len)
+        CODEC.counted(call)
         left_out_of(call)
         conversation = CODEC.to_conversation(call)
     except InvalidRequest:
