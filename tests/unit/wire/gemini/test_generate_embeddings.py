@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.core.usage import Usage
 from reseller_kit.wire.gemini import decode_batch, decode_one
 from reseller_kit.wire.task import Task
+from reseller_kit.wire.tasks import embeddings as openai_embeddings
 
 _PRICES = {"input": 1}
 
@@ -49,6 +52,41 @@ def test_a_text_is_asked_for_and_shown() -> None:
         "embedding": {"values": [0.5, 1.0]},
         "usageMetadata": {"promptTokenCount": 7},
     }
+
+
+def test_an_upstream_of_the_same_api_gets_the_hints_as_well() -> None:
+    form = one(wanted("A", outputDimensionality=8, task_type="RETRIEVAL_QUERY", title="T")).gemini
+    assert form is not None
+    assert form.path("models/odd name") == "/models/odd%20name:batchEmbedContents"
+    assert json.loads(form.encode("up")) == {
+        "requests": [
+            {
+                "model": "models/up",
+                "content": {"parts": [{"text": "A"}]},
+                "outputDimensionality": 8,
+                "taskType": "RETRIEVAL_QUERY",
+                "title": "T",
+            }
+        ]
+    }
+    answered = b'{"embeddings":[{"values":[0.5,1]}],"usageMetadata":{"promptTokenCount":3}}'
+    assert json.loads(form.restore(answered)) == {
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 1.0]}],
+        "usage": {"prompt_tokens": 3, "total_tokens": 3},
+    }
+    assert "usage" not in json.loads(form.restore(b'{"embeddings":[{"values":[]}]}'))
+
+
+def test_an_openai_caller_gets_numbers_as_it_wants_them() -> None:
+    body = b'{"model":"m","input":["A"],"encoding_format":"base64"}'
+    form = openai_embeddings.decode(body).gemini
+    assert form is not None
+    (vector,) = json.loads(form.restore(b'{"embeddings":[{"values":[0.5,1]}]}'))["data"]
+    assert struct.unpack("<2f", base64.b64decode(vector["embedding"])) == (0.5, 1.0)
+    for answered in (b"", b'{"embeddings":[]}', b'{"embeddings":[{"values":[1e300]}]}', b'{"error":{"code":500}}'):
+        with pytest.raises(UpstreamFailed):
+            form.restore(answered)
+    assert openai_embeddings.decode(b'{"model":"m","input":[1,2]}').gemini is None
 
 
 def test_texts_come_back_in_their_order() -> None:
