@@ -260,7 +260,7 @@ async def test_refunds_of_one_lot_whose_answer_was_lost_end_as_the_last_one_said
         bought = grant(shop, 1_000)
         await ledger.submit(bought)
         lot_id = bought.grant.lot_id
-        lost = []
+        lost: list[bool] = []
 
         async def lose_first(run: Any) -> None:
             await run()

@@ -300,7 +300,7 @@ class Batch:
         request = item.request
         require_present(request.txn_id, request.at, self._now)
         wallet = self._wallet(request.wallet_id, request.tenant_id)
-        if isinstance(item, ClawBack) and request.lot_id in self._clawed_before():
+        if isinstance(item, ClawBack) and item.request.lot_id in self._clawed_before():
             return Posted(request.txn_id, 0, wallet.balance)
         holds = {request_id: hold for request_id, (hold, _, _) in self._holds.items()}
         decided = self.cold.decide(item, wallet, self._lots.get(wallet.id, []), self._wallets, holds)

@@ -237,7 +237,7 @@ class Payouts(Stage):
         self.asked: list[tuple[Shop, str, int]] = []
 
     @rule(seat=st.integers(2, 3), amount=st.integers(1, 900))
-    def ask(self, seat: int, amount: int) -> None:
+    def ask_payout(self, seat: int, amount: int) -> None:
         """The reseller asks."""
         shop, name = self.shops[seat], fresh("payout")
         self.world.ask_payout(shop, name, amount, at=self.now)
