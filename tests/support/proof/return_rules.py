@@ -38,7 +38,7 @@ class Vouchers(Stage):
         days=st.none() | st.just(1),
         life=st.none() | st.integers(1, 60),
         scopes=st.sampled_from([(), (), ("gpt-*",)]),
-        takers=st.lists(SEATS, max_size=5),
+        takers=st.lists(SEATS, max_size=3),
     )
     def issue(self, seat: int, life: int | None, takers: list[int], **terms: Any) -> None:
         """A new code, and a run on it."""
@@ -47,7 +47,8 @@ class Vouchers(Stage):
         self.world.issue(shop, name, voucher, at=self.now)
         self.books[shop.tenant_id].vouchers[name] = voucher
         self.vouchers.append(name)
-        self._redeem(name, takers)
+        # The storefront's other customer is the next seat, or the one before.
+        self._redeem(name, [seat, seat ^ 1, *takers])
 
     @precondition(lambda self: self.vouchers)
     @rule(number=NUMBERS, seats=st.lists(SEATS, min_size=1, max_size=4))
