@@ -15,7 +15,7 @@ from ...flows.authenticate import authenticate
 from ...flows.call import Counter
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
-from ...wire import anthropic_messages, openai_chat, openai_responses
+from ...wire import anthropic_messages, openai_chat
 from ...wire.errors import error_response
 from ...wire.task import PATHS
 from ..hosts import Headers, Scope
@@ -24,6 +24,7 @@ from ..responses import JSON, Receive, Send, respond
 from . import reads
 from .body import ClientGone
 from .calling import Calling
+from .kept import Kept
 from .paths import canonical, dialect_of
 from .request import Handler, Request, request_id, send_json
 
@@ -42,10 +43,11 @@ class Gateway:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        calling = Calling(runtime)
+        calling, kept = Calling(runtime), Kept(runtime)
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
-            "/v1/responses": {"POST": calling.generating(openai_responses.decode)},
+            "/v1/responses": {"POST": calling.respond},
+            "/v1/responses/input_tokens": {"POST": calling.count_response},
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             "/v1/messages/count_tokens": {
                 "POST": calling.counting(
@@ -60,6 +62,7 @@ class Gateway:
         }
         self._below: dict[str, dict[str, Handler]] = {
             "/v1/models/": {"GET": self._model},
+            "/v1/responses/": {"GET": kept.read, "DELETE": kept.remove},
             "/v1/usage/": {"GET": self._usage_record},
         }
 

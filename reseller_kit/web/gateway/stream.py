@@ -16,11 +16,18 @@ _EVENT_STREAM: Sequence[Header] = (
 
 
 class StreamSink:
-    """One client's event stream. `close` ends the watch for its leaving."""
+    """One client's event stream. `close` ends the watch for its leaving; `on_end` gets the last bytes before it."""
 
-    def __init__(self, receive: Receive, send: Send, headers: Callable[[Job], list[Header]]) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        headers: Callable[[Job], list[Header]],
+        on_end: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._send = send
         self._headers = headers
+        self._on_end = on_end
         self._gone = False
         self._ending = False
         self._on_gone: Callable[[], object] | None = None
@@ -62,6 +69,8 @@ class StreamSink:
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """Send bytes; waits while the client's connection is full."""
         if last:
+            if self._on_end is not None:
+                self._on_end(data)
             self.finished = True
         if not self._gone:
             await self._send({"type": "http.response.body", "body": data, "more_body": not last})
