@@ -52,7 +52,9 @@ def copy_programs() -> Path:
     target = FOLDER / "programs"
     target.mkdir(exist_ok=True)
     for program in SOURCE.glob("*.mjs"):
-        shutil.copy2(program, target / program.name)
+        copy = target / program.name
+        if not copy.is_file() or copy.read_bytes() != program.read_bytes():
+            shutil.copy2(program, copy)
     return target
 
 
@@ -64,10 +66,12 @@ def _stamp() -> str:
 
 
 def _run(command: list[str]) -> None:
+    """In `.clients`, where npm looks for what to install, with its Node on the path."""
+    FOLDER.mkdir(exist_ok=True)
     environment = {**os.environ, "PATH": f"{FOLDER / 'bin'}:{os.environ.get('PATH', os.defpath)}", "PIP_USER": "0"}
     done = subprocess.run(
         command,
-        cwd=FOLDER.parent if not FOLDER.is_dir() else FOLDER,
+        cwd=FOLDER,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -76,3 +80,10 @@ def _run(command: list[str]) -> None:
     )
     if done.returncode:
         raise SetupFailed(f"{Path(command[0]).name} {command[1]} failed:\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    try:
+        ensure()
+    except SetupFailed as error:
+        sys.exit(f"clients: {error}")

@@ -38,7 +38,7 @@ owners = ["founder@forgetful.example"]
   [tenants.retention]
   responses_days = 0
 """
-_UPSTREAMS: Final = ("via-chat", "via-responses", "via-messages")
+_UPSTREAMS: Final = ("via-chat", "via-responses", "via-messages", "via-gemini")
 
 
 @pytest.fixture(scope="module")

@@ -260,7 +260,11 @@ def open_shop(
 
 @contextmanager
 def prepared_shop(
-    folder: Path, database_url: str | None = None, *, emulator_options: Sequence[str] = (), template: Path = TEMPLATE
+    folder: Path,
+    database_url: str | None = None,
+    *,
+    emulator_options: Sequence[str] = (),
+    template: Path = TEMPLATE,
 ) -> Iterator[Callable[[int], contextlib.AbstractContextManager[Shop]]]:
     """Storefronts that are applied and not served yet: calling the result starts a server with that many processes."""
     with ExitStack() as stack:
@@ -271,7 +275,7 @@ def prepared_shop(
         installation = make_installation(folder, database_url, **SECRETS)
         text = string.Template(template.read_text()).substitute(
             mainspring=first.base_url,
-            mainspring_root=first.base_url.removesuffix("/v1"),
+            mainspring_origin=first.origin,
             sparewheel=second.base_url,
             rawfeed=raw.base_url,
         )

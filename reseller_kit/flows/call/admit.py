@@ -226,18 +226,20 @@ def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit
     if refusal.reason == "wholesale":
         return ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     needed, free = format_amount(refusal.required), format_amount(max(0, refusal.available))
+    page = "/account/billing"
     if refusal.reason == "key_limit":
+        page = "/account/keys"
         message = (
             f"The spending limit of this key does not cover the request: it may cost up to ${needed}, ${free} is left."
         )
     else:
         message = (
             f"Your {storefront.name} credit does not cover the request: it may cost up to ${needed},"
-            f" ${free} is available. Please add credit to your account."
+            f" ${free} is available."
         )
     if refusal.affordable_output > 0:
         message += f" An output limit of {refusal.affordable_output} tokens would be covered."
-    return InsufficientCredit(message)
+    return InsufficientCredit(message, page=page)
 
 
 def monotonic_ns() -> int:

@@ -67,7 +67,7 @@ class Calling:
         """A request of Responses, which may go on from an earlier one and be gone on from."""
         call = openai_responses.decode(await read_body(request.receive, request.headers), request.headers)
         turn = await responses.begin(self._runtime, request.caller(account), call)
-        return await self.generate(request, account, turn.call, turn)
+        return await self.generate(request, account, turn.call, turn=turn)
 
     async def count_response(self, request: Request, account: KeyAccount) -> int:
         """The tokens that such a request would read."""
@@ -84,13 +84,24 @@ class Calling:
     async def transcribe(self, request: Request, account: KeyAccount) -> int:
         """The one task whose body is a form."""
         task = decode_transcription(read_form(await read_body(request.receive, request.headers), request.headers))
-        return await self._perform(request, account, task)
+        return await self.perform(request, account, task)
 
-    async def generate(self, request: Request, account: KeyAccount, call: Call, turn: Turn | None = None) -> int:
-        """Answer a decoded call, plain or streamed; `turn`: that of a call whose answer may be kept."""
+    async def generate(
+        self,
+        request: Request,
+        account: KeyAccount,
+        call: Call,
+        *,
+        sink: type[StreamSink] = StreamSink,
+        turn: Turn | None = None,
+    ) -> int:
+        """Answer a decoded call, plain or streamed; `sink` frames its events, `turn` keeps the answer."""
         caller = request.caller(account)
         if call.stream:
-            return await self._stream(request, caller, call, turn)
+            made = sink(request.receive, request.send, call_headers)
+            if turn is not None:
+                made.on_end = lambda end: turn.end(self._runtime, response_in(end))
+            return await self._stream(request, caller, call, made)
         result = await self._while_wanted(
             request, lambda on_answer: calls.answer(self._runtime, caller, call, on_answer=on_answer)
         )
@@ -99,14 +110,8 @@ class Calling:
         await respond(request.send, 200, [JSON, *call_headers(result.job)], result.body)
         return 200
 
-    def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
-        async def handle(request: Request, account: KeyAccount) -> int:
-            task = decode(await read_body(request.receive, request.headers))
-            return await self._perform(request, account, task)
-
-        return handle
-
-    async def _perform(self, request: Request, account: KeyAccount, task: Task) -> int:
+    async def perform(self, request: Request, account: KeyAccount, task: Task) -> int:
+        """Answer a decoded task."""
         caller = request.caller(account)
         result = await self._while_wanted(
             request, lambda on_answer: calls.perform(self._runtime, caller, task, on_answer=on_answer)
@@ -114,6 +119,13 @@ class Calling:
         content_type = (b"content-type", result.content_type.encode())
         await respond(request.send, 200, [content_type, *call_headers(result.job)], result.body)
         return 200
+
+    def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
+        async def handle(request: Request, account: KeyAccount) -> int:
+            task = decode(await read_body(request.receive, request.headers))
+            return await self.perform(request, account, task)
+
+        return handle
 
     async def _while_wanted(self, request: Request, begin: Callable[[Callable[[], None]], Awaitable[_T]]) -> _T:
         """A plain answer, ended early when its client left or the process must end."""
@@ -127,12 +139,7 @@ class Calling:
             self._runtime.answering.discard(answering)
             answering.close()
 
-    async def _stream(self, request: Request, caller: calls.Caller, call: Call, turn: Turn | None) -> int:
-        def keep(end: bytes) -> None:
-            if turn is not None:
-                turn.end(self._runtime, response_in(end))
-
-        sink = StreamSink(request.receive, request.send, call_headers, keep)
+    async def _stream(self, request: Request, caller: calls.Caller, call: Call, sink: StreamSink) -> int:
         self._runtime.answering.add(sink)
         try:
             await calls.stream(self._runtime, caller, call, sink)

@@ -118,7 +118,7 @@ def gemini_cli(task: Task, *options: str, **environment: str) -> Outcome:
 
 
 def _client(name: str, dialect: str, run: Any, tool: str, **arguments: str) -> Client:
-    return Client(name, dialect, run, tool=tool, arguments=json.dumps(arguments), counts="sum", node=True)
+    return Client(name, dialect, run, tool=tool, arguments=json.dumps(arguments), counts="sum", node=True, agent=True)
 
 
 def _run(command: Sequence[str | Path], task: Task, own: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

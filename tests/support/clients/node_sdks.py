@@ -45,4 +45,6 @@ def run_program(program: str, dialect: str, task: Task) -> Outcome:
 
 def _client(name: str, dialect: str, program: str) -> Client:
     run = partial(run_program, program, dialect)
-    return Client(name, dialect, run, counts="sum" if program == "vercel" else "last", node=True)
+    if program == "vercel":
+        return Client(name, dialect, run, counts="sum", node=True, sums_classes=True)
+    return Client(name, dialect, run, node=True)

@@ -53,7 +53,9 @@ class Outcome:
 class Client:
     """A real client. `tool` and `arguments`: a tool that it runs itself when the model calls it.
 
-    `answers`: whether `Outcome.input` and `output` are of the last answer alone, or of all answers of an action.
+    `counts`: whether `Outcome.input` and `output` are of the last answer alone, or of all answers of an action.
+    `node`: it comes from the npm registry. `agent`: a program for people, which streams and has tools of its own.
+    `sums_classes`: the input that it shows holds cached tokens in every dialect.
     """
 
     name: str
@@ -63,3 +65,5 @@ class Client:
     arguments: str = '{"word": "life"}'
     counts: Literal["last", "sum"] = "last"
     node: bool = False
+    agent: bool = False
+    sums_classes: bool = False

@@ -45,7 +45,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Refusal:
-    """How the model's endpoints refuse. `in_stream`: a stream begins well and then breaks with this."""
+    """How the model's endpoints refuse.
+
+    `in_stream`: a stream begins well and then breaks with this, or is cut where there is no `code`.
+    """
 
     status: int
     code: str
@@ -157,10 +160,16 @@ class _Handler(BaseHTTPRequestHandler):
         streams = bool((request.json or {}).get("stream")) or "streamGenerateContent" in request.path
         if refusal is None:
             self._send_reply(dialect, self.owner.reply(), streams=streams)
-        elif refusal.in_stream and streams:
+        elif refusal.in_stream and not streams:
+            # What Claude Code tries next: the same refusal as a status.
+            body = canned.refusal(dialect, 529, refusal.code, refusal.message)
+            self._send_json(529, body, {"x-should-retry": "false"})
+        elif refusal.in_stream:
             events: list[Event] = canned.events(dialect, Reply())
             kept = {"gemini": 0, "anthropic": 3, "responses": 2, "chat": 1}[dialect]
-            broken = [*events[:kept], canned.error_event(dialect, refusal.code, refusal.message)]
+            broken = events[:kept]
+            if refusal.code:
+                broken.append(canned.error_event(dialect, refusal.code, refusal.message))
             self._send(200, canned.encode(broken, done=False), {"content-type": "text/event-stream"})
         else:
             body = canned.refusal(dialect, refusal.status, refusal.code, refusal.message)

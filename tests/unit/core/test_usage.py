@@ -104,7 +104,8 @@ def test_other_units_are_believed_up_to_what_the_request_could_come_to() -> None
     assert clamp(usage, **bounds, units=enough) == (usage, False)
 
 
-def test_more_output_is_added_to_the_plain_class_and_less_changes_nothing() -> None:
+def test_output_far_beyond_a_report_is_added_to_the_plain_class() -> None:
     usage = Usage(input_tokens=5, output_tokens=2, output_audio_tokens=3, reasoning_tokens=1)
     assert with_output(usage, 5) is usage
-    assert with_output(usage, 9) == Usage(input_tokens=5, output_tokens=6, output_audio_tokens=3, reasoning_tokens=1)
+    assert with_output(usage, 10) is usage
+    assert with_output(usage, 11) == Usage(input_tokens=5, output_tokens=8, output_audio_tokens=3, reasoning_tokens=1)

@@ -82,6 +82,20 @@ def test_details_that_a_client_needs_are_there() -> None:
     assert invalid["error"]["message"] == "Too many. Ask for fewer."
 
 
+@pytest.mark.parametrize("error", [tree.ServiceUnavailable("m"), tree.UpstreamFailed("m")])
+def test_an_overload_is_told_to_codex_in_the_one_word_that_stops_it(error: tree.KitError) -> None:
+    answer = respond(error, user_agent="codex_exec/0.169.0 (Debian)")
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (503, "server_is_overloaded")
+    assert json.loads(respond(error, user_agent="openai-python").body)["error"]["code"] == "service_unavailable"
+
+
+@pytest.mark.parametrize(("user_agent", "status"), [("claude-cli/2.1.332 (external, cli)", 529), ("Bun/1.4", 503)])
+def test_an_overload_is_told_to_claude_code_in_the_status_that_stops_it(user_agent: str, status: int) -> None:
+    answer = respond(tree.ServiceUnavailable("m"), "anthropic", user_agent=user_agent)
+    assert (answer.status, json.loads(answer.body)["error"]["type"]) == (status, "overloaded_error")
+    assert (b"x-should-retry", b"false") in answer.headers
+
+
 @pytest.mark.parametrize(
     ("user_agent", "status"), [("codex_cli_rs/0.50", 429), ("Codex/1", 429), ("", 402), ("my-codex", 402)]
 )

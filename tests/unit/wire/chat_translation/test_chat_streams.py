@@ -16,7 +16,7 @@ from reseller_kit.wire.codec import Reply
 from reseller_kit.wire.completion import Event, Finished, PartEnded, PartGrew, PartStarted
 from reseller_kit.wire.openai_chat import decode
 from reseller_kit.wire.signatures import unmark
-from tests.unit.wire.chat_translation import test_answers
+from tests.unit.wire.chat_translation import test_chat_answers as test_answers
 from tests.unit.wire.translation_table import rows_of
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")
