@@ -30,6 +30,8 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 _MOST_WAITING_BYTES: Final = 256 * 1024 * 1024
 _MOST_AT_ONCE: Final = 64
 _MOST_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
+_GATHER_SECONDS: Final = 0.05
+"""What is answered meanwhile shares a commit: calls wait for the same lock."""
 _RETRY_SECONDS: Final = 0.5
 _GIVE_UP_US: Final = 60_000_000
 _OTHERS_COMMIT_SECONDS: Final = 0.25
@@ -159,6 +161,7 @@ class KeptResponses:
     async def _write(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(_GATHER_SECONDS)
                 batch = self._next_batch()
                 try:
                     await self._write_batch(batch)

@@ -18,7 +18,7 @@ from ..wire.codec import Call
 from ..wire.openai_responses import kept as wire
 from ..wire.openai_responses import state
 from .call import Caller
-from .kept_responses import KeptResponses, Owner
+from .kept_responses import MOST_BYTES, KeptResponses, Owner
 from .runtime import Runtime
 
 MOST_KEPT_BYTES: Final = 4 * 1024 * 1024
@@ -60,10 +60,10 @@ async def begin(runtime: Runtime, caller: Caller, call: Call) -> Turn:
     if not days:
         _refuse_state(call, caller.storefront)
     owner, previous_id = owner_of(caller.account), state.previous_of(call)
-    keeps = bool(days) and state.wants_store(call) and state.size_of(call) <= MOST_KEPT_BYTES
     own = call
     if state.names_earlier_items(call):
         own, call = await _with_earlier(runtime.responses, owner, call, previous_id)
+    keeps = bool(days) and state.wants_store(call) and state.size_of(own) <= MOST_KEPT_BYTES
     if not keeps:
         call = state.not_stored(call)
     return Turn(call=call, own=own, owner=owner, previous_id=previous_id, keeps=keeps, days=days)
@@ -134,8 +134,12 @@ async def _named(
     if len(wanted) > _MOST_REFERENCES:
         raise InvalidRequest(f"At most {_MOST_REFERENCES} items can be named at once.", param="input")
     items = {name: item for kept in chain for name, item in wire.named_items(kept).items()}
+    size = 0
     for response_id in {wire.response_of_item(name) for name in wanted - items.keys()} - {None}:
         kept = await responses.find(owner, str(response_id))
         if kept is not None:
             items |= wire.named_items(kept)
-    return items
+            size += wire.size_of(kept)
+        if size > MOST_BYTES:
+            raise InvalidRequest("The named items are of too large responses. Send them whole.", param="input")
+    return {name: item for name, item in items.items() if name in wanted}

@@ -15,7 +15,9 @@ from msgspec import Raw, structs
 from .codec import Api, Call
 from .json_body import decode_as, encode_object, is_given
 
-_OPENAI: Final = frozenset({"prompt_cache_key", "safety_identifier", "user"})
+_USER: Final = "user"
+_QUOTED_USER: Final = b'"user"'
+_OPENAI: Final = frozenset({"prompt_cache_key", "safety_identifier", _USER})
 _METADATA: Final = "metadata"
 _USER_ID: Final = "user_id"
 _MEMBERS: Final[dict[Api, frozenset[str]]] = {
@@ -52,6 +54,16 @@ def apart(call: Call, customer_id: str) -> Call:
         else:
             fields[name] = _digest(given, customer_id, name)
     return structs.replace(call, fields=fields)
+
+
+def body_apart(body: bytes, customer_id: str) -> bytes:
+    """The same for the JSON body of a request that is no conversation: its `user`."""
+    if _QUOTED_USER not in body:
+        return body
+    fields = decode_as(_OBJECT, body)
+    if is_given(fields.get(_USER)):
+        fields[_USER] = _digest(fields[_USER], customer_id, _USER)
+    return encode_object(fields)
 
 
 def _digest(given: Raw, customer_id: str, name: str) -> Raw:

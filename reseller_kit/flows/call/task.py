@@ -7,10 +7,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from ...core.catalog import Route
 from ...core.errors import NotFound, UpstreamFailed
 from ...core.storefront import UpstreamConfig
 from ...tokens import count_text
 from ...upstream.response import Response
+from ...wire.pseudonyms import body_apart
 from ...wire.task import PATHS, Prices, Task, TaskAnswer, check_offered, units_of
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
@@ -18,6 +20,7 @@ from .attempt import Routes, first_byte, note_failure
 from .job import Job
 from .settle import Ending, settle, settle_failed
 
+_JSON: Final = "application/json"
 _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 
 
@@ -66,7 +69,7 @@ async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAn
     headers = (("content-type", task.content_type), ("accept", task.accept))
     while (route := routes.take()) is not None:
         try:
-            response = await routes.open(route, PATHS[task.api], task.encode(route.upstream_model), headers)
+            response = await routes.open(route, PATHS[task.api], _body(job, task, route), headers)
         except UpstreamFailed as error:
             note_failure(job, error)
             continue
@@ -78,6 +81,11 @@ async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAn
             first_byte(job)
             return answer
     raise UpstreamFailed("every route failed")
+
+
+def _body(job: Job, task: Task, route: Route) -> bytes:
+    body = task.encode(route.upstream_model)
+    return body_apart(body, job.account.customer_id) if task.content_type == _JSON else body
 
 
 async def _read(job: Job, task: Task, response: Response, prices: Prices) -> TaskAnswer | None:

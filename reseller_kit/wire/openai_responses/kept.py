@@ -78,6 +78,11 @@ def response_in(end: bytes) -> Raw | None:
     return event.response if event.type in _END else None
 
 
+def size_of(kept: KeptResponse) -> int:
+    """About how many bytes it takes."""
+    return sum(memoryview(part).nbytes for part in (*kept.input, kept.response))
+
+
 def id_of(kept: KeptResponse) -> str:
     """The response's id."""
     return _OUTPUT.decode(kept.response).id

@@ -10,7 +10,7 @@ import pytest
 from reseller_kit.core.errors import InvalidRequest
 from reseller_kit.wire import anthropic_messages, openai_chat, openai_responses
 from reseller_kit.wire.codec import Call
-from reseller_kit.wire.pseudonyms import apart
+from reseller_kit.wire.pseudonyms import apart, body_apart
 
 
 def chat(**members: Any) -> Call:
@@ -66,3 +66,14 @@ def test_what_is_no_string_is_refused_by_name(call: Call, param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         apart(call, "one")
     assert refused.value.param == param
+
+
+def test_whom_a_task_is_for_stays_here() -> None:
+    body = b'{"model":"m","input":"x","user":"ada"}'
+    sent = [json.loads(body_apart(body, customer))["user"] for customer in ("one", "two", "one")]
+    assert sent[0] == sent[2] != sent[1]
+    assert "ada" not in sent
+    for same in (b'{"input":"\\"user\\""}', b'{"input":["user"]}', b'{"user":null}', b'{"user":""}'):
+        assert body_apart(same, "one") == same
+    with pytest.raises(InvalidRequest):
+        body_apart(b'{"user":5}', "one")
