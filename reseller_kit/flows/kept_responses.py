@@ -19,7 +19,7 @@ from ..db import responses as rows
 from ..db.engine import EVERY_TENANT, Connection, Database, now_us
 from ..db.responses import StoredResponse
 from ..vault import Vault
-from ..wire.openai_responses.kept import KeptResponse, dump, load
+from ..wire.openai_responses.kept import KeptResponse, dump, load, size_of
 from .patience import limited_wait
 
 _log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ _GATHER_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 0.5
 _GIVE_UP_US: Final = 60_000_000
 _OTHERS_COMMIT_SECONDS: Final = 0.25
+"""What is not there is looked for again: another process may be about to commit what it has just answered."""
 _EXPIRED_AT_ONCE: Final = 500
 _ROUNDS: Final = 20
 _DAY_US: Final = 86_400_000_000
@@ -96,13 +97,27 @@ class KeptResponses:
         """
         found = await self._conversation(owner, response_id)
         if found is None:
-            # Another process may be about to commit what it has just answered.
             await asyncio.sleep(_OTHERS_COMMIT_SECONDS)
             found = await self._conversation(owner, response_id)
         return found
 
-    async def find(self, owner: Owner, response_id: str) -> KeptResponse | None:
-        """One response."""
+    async def find(self, owner: Owner, *response_ids: str) -> dict[str, KeptResponse]:
+        """Those of these responses that are kept. Raises as `conversation`."""
+        found: dict[str, KeptResponse] = {}
+        for look in range(2):
+            missing = [each for each in response_ids if each not in found]
+            if not missing:
+                break
+            if look:
+                await asyncio.sleep(_OTHERS_COMMIT_SECONDS)
+            for response_id in missing:
+                kept = await self._find(owner, response_id)
+                if kept is not None:
+                    found[response_id] = kept
+                    _check(len(found), sum(map(size_of, found.values())))
+        return found
+
+    async def _find(self, owner: Owner, response_id: str) -> KeptResponse | None:
         waiting = self._own(owner, response_id)
         if waiting is not None:
             return load(waiting.content)
@@ -240,6 +255,6 @@ def _name(owner: Owner, response_id: str) -> str:
 def _check(turns: int, size: int) -> None:
     if turns > MOST_TURNS or size > MOST_BYTES:
         raise InvalidRequest(
-            "This conversation has become too long to be gone on from. Begin another one.",
+            "The named responses are too many or too large to be put in. Begin another conversation.",
             param="previous_response_id",
         )

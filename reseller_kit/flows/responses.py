@@ -18,7 +18,7 @@ from ..wire.codec import Call
 from ..wire.openai_responses import kept as wire
 from ..wire.openai_responses import state
 from .call import Caller
-from .kept_responses import MOST_BYTES, KeptResponses, Owner
+from .kept_responses import KeptResponses, Owner
 from .runtime import Runtime
 
 MOST_KEPT_BYTES: Final = 4 * 1024 * 1024
@@ -73,7 +73,7 @@ async def find(runtime: Runtime, account: KeyAccount, response_id: str) -> wire.
     """A kept response of the customer. Raises NotFound."""
     found = None
     if is_public_id(response_id, "resp"):
-        found = await runtime.responses.find(owner_of(account), response_id)
+        found = (await runtime.responses.find(owner_of(account), response_id)).get(response_id)
     return found or _not_found(response_id)
 
 
@@ -134,12 +134,7 @@ async def _named(
     if len(wanted) > _MOST_REFERENCES:
         raise InvalidRequest(f"At most {_MOST_REFERENCES} items can be named at once.", param="input")
     items = {name: item for kept in chain for name, item in wire.named_items(kept).items()}
-    size = 0
-    for response_id in {wire.response_of_item(name) for name in wanted - items.keys()} - {None}:
-        kept = await responses.find(owner, str(response_id))
-        if kept is not None:
-            items |= wire.named_items(kept)
-            size += wire.size_of(kept)
-        if size > MOST_BYTES:
-            raise InvalidRequest("The named items are of too large responses. Send them whole.", param="input")
+    elsewhere = {found for name in wanted - items.keys() if (found := wire.response_of_item(name)) is not None}
+    for kept in (await responses.find(owner, *elsewhere)).values():
+        items |= wire.named_items(kept)
     return {name: item for name, item in items.items() if name in wanted}

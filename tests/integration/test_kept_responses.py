@@ -86,7 +86,7 @@ async def test_a_response_is_there_at_once_and_later_everywhere(stand: Stand) ->
         assert [text.index(word) for word in ("one?", "one!", "two?", "two!")] == sorted(
             text.index(word) for word in ("one?", "one!", "two?", "two!")
         )
-        assert await store.find(owner, first) == kept(first, "one")
+        assert await store.find(owner, first, second) == {first: kept(first, "one"), second: kept(second, "two")}
 
 
 async def test_what_waits_may_go_on_from_what_is_durable(stand: Stand) -> None:
@@ -101,10 +101,12 @@ async def test_a_process_waits_for_another_one_s_commit(stand: Stand) -> None:
     owner, reader = stand.owners[0], stand.another()
     response_id = new_id("resp")
     asking = asyncio.create_task(reader.conversation(owner, response_id))
+    finding = asyncio.create_task(reader.find(owner, response_id))
     await asyncio.sleep(0.05)
     stand.store.put(owner, response_id, None, kept(response_id, "late"), 1)
     await stand.written()
     assert "late!" in words(await asking)
+    assert list(await finding) == [response_id]
 
 
 async def test_nobody_else_finds_it(stand: Stand) -> None:
@@ -112,11 +114,11 @@ async def test_nobody_else_finds_it(stand: Stand) -> None:
     response_id = stand.put(owner, "mine")
     for _ in ("waiting", "durable"):
         for other in (*others, Owner(others[1].tenant_id, owner.customer_id), Owner(owner.tenant_id, "cus_x")):
-            assert await stand.store.find(other, response_id) is None
+            assert await stand.store.find(other, response_id) == {}
             assert await stand.store.conversation(other, response_id) is None
             assert not await stand.store.remove(other, response_id)
         await stand.written()
-    assert await stand.store.find(owner, response_id) is not None
+    assert await stand.store.find(owner, response_id)
 
 
 async def test_a_conversation_does_not_pass_through_another_s_response(stand: Stand) -> None:
@@ -132,7 +134,7 @@ async def test_a_deleted_response_is_gone_even_if_it_was_being_written(stand: St
     owner = stand.owners[0]
     response_id = stand.put(owner, "one")
     assert await stand.store.remove(owner, response_id)
-    assert await stand.store.find(owner, response_id) is None
+    assert await stand.store.find(owner, response_id) == {}
     assert not await stand.store.remove(owner, response_id)
     assert await count(stand.db) == 0
 
@@ -145,14 +147,14 @@ async def test_what_has_expired_is_neither_found_nor_kept(stand: Stand, monkeypa
     c = t.stored_response.c
     async with stand.db.write(EVERY_TENANT) as connection:
         await connection.execute(update(t.stored_response).where(c.id.in_(old)).values(expires_at=now_us() - 1))
-    assert await stand.store.find(owner, old[0]) is None
+    assert await stand.store.find(owner, old[0]) == {}
     assert await stand.store.conversation(owner, old[0]) is None
     assert await stand.store.conversation(owner, fresh) is None
     assert not await stand.store.remove(owner, old[0])
     monkeypatch.setattr(kept_responses, "_EXPIRED_AT_ONCE", 2)
     assert await drop_expired(stand.db) == 3
     assert await drop_expired(stand.db) == 0
-    assert await stand.store.find(owner, fresh) is not None
+    assert await stand.store.find(owner, fresh)
     assert await count(stand.db) == 1
 
 
@@ -170,8 +172,9 @@ async def test_a_conversation_has_its_bounds(stand: Stand, monkeypatch: pytest.M
             await stand.store.conversation(owner, turns[3])
         await stand.written()
     monkeypatch.setattr(kept_responses, "MOST_BYTES", 100)
-    with pytest.raises(InvalidRequest):
-        await stand.store.conversation(owner, turns[0])
+    for look in (stand.store.conversation, stand.store.find):
+        with pytest.raises(InvalidRequest):
+            await look(owner, turns[0])
 
 
 async def test_a_row_opens_for_its_own_customer_alone(stand: Stand) -> None:
@@ -203,11 +206,11 @@ async def test_what_the_database_does_not_take_waits(stand: Stand, monkeypatch: 
     monkeypatch.setattr(responses, "add", failing)
     response_id = stand.put(owner, "one")
     other = stand.put(stand.owners[2], "two")
-    assert await stand.store.find(owner, response_id) is not None
+    assert await stand.store.find(owner, response_id)
     await stand.written()
     assert len(tries) == 4
-    assert await stand.another().find(owner, response_id) is not None
-    assert await stand.another().find(stand.owners[2], other) is not None
+    assert await stand.another().find(owner, response_id)
+    assert await stand.another().find(stand.owners[2], other)
 
 
 async def test_what_the_database_never_takes_is_given_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,10 +223,10 @@ async def test_what_the_database_never_takes_is_given_up(stand: Stand, monkeypat
     monkeypatch.setattr(responses, "add", failing)
     response_id = stand.put(stand.owners[0], "one")
     await stand.written()
-    assert await stand.store.find(stand.owners[0], response_id) is None
+    assert await stand.store.find(stand.owners[0], response_id) == {}
     monkeypatch.setattr(kept_responses, "_MOST_WAITING_BYTES", 10)
     response_id = stand.put(stand.owners[0], "one")
-    assert await stand.store.find(stand.owners[0], response_id) is None
+    assert await stand.store.find(stand.owners[0], response_id) == {}
 
 
 async def test_one_transaction_never_holds_two_tenants(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,12 +41,12 @@ class Shelf:
         ids = [f"resp_{_PART}{number}" for number in (1, 2)]
         return self.chain[: ids.index(response_id) + 1] if owner == _OWNER and response_id in ids else None
 
-    async def find(self, owner: Owner, response_id: str) -> KeptResponse | None:
-        found = await self.conversation(owner, response_id)
-        return found[-1] if found else None
+    async def find(self, owner: Owner, *response_ids: str) -> dict[str, KeptResponse]:
+        chains = {each: await self.conversation(owner, each) for each in response_ids}
+        return {each: chain[-1] for each, chain in chains.items() if chain}
 
     async def remove(self, owner: Owner, response_id: str) -> bool:
-        return await self.find(owner, response_id) is not None
+        return bool(await self.find(owner, response_id))
 
     def put(self, *arguments: Any) -> None:
         self.put_here.append(arguments)
