@@ -36,8 +36,8 @@ _RETRY_SECONDS: Final = 0.5
 _GIVE_UP_US: Final = 60_000_000
 _OTHERS_COMMIT_SECONDS: Final = 0.25
 """What is not there is looked for again: another process may be about to commit what it has just answered."""
-_EXPIRED_AT_ONCE: Final = 500
-_ROUNDS: Final = 20
+_EXPIRED_AT_ONCE: Final = 100
+_ROUNDS: Final = 100
 _DAY_US: Final = 86_400_000_000
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], object]
