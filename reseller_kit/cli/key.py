@@ -106,7 +106,7 @@ def show(key_id: str, tenant: str | None) -> None:
 @click.argument("key_id", metavar="ID")
 @any_tenant_option
 def rotate(key_id: str, tenant: str | None) -> None:
-    """A new key with the same terms; the old one stops to work."""
+    """A new key with the same terms, in the same limit period; the old one stops to work."""
     _emit_new(with_vault(lambda db, vault: flow.rotate_key(db, vault, key_id, tenant, actor())))
 
 

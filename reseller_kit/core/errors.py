@@ -2,7 +2,8 @@
 
 KitError                        code, HTTP status, safe message, fix
 ├── InvalidRequest              400 invalid_request
-│   └── InvalidAmount           400 invalid_amount
+│   ├── InvalidAmount           400 invalid_amount
+│   └── PreviousNotFound        400 previous_response_not_found
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
 ├── AccountSuspended            403 account_suspended
@@ -67,6 +68,12 @@ class InvalidAmount(InvalidRequest):
     code = "invalid_amount"
 
 
+class PreviousNotFound(InvalidRequest):
+    """The response to go on from is not kept for this customer: expired, deleted, another's, or never made."""
+
+    code = "previous_response_not_found"
+
+
 class Unauthenticated(KitError):
     """No key, or one that is unknown, revoked, expired or another storefront's: all look the same."""
 
@@ -75,10 +82,17 @@ class Unauthenticated(KitError):
 
 
 class InsufficientCredit(KitError):
-    """The customer's credit, or the key's limit, does not cover the request."""
+    """The customer's credit, or the key's limit, does not cover the request.
+
+    `page` is the path of the storefront's page that mends it.
+    """
 
     code = "insufficient_quota"
     status = 402
+
+    def __init__(self, message: str, *, page: str = "/account/billing", fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.page = page
 
 
 class AccountSuspended(KitError):
@@ -197,12 +211,16 @@ class UpstreamFailed(ServiceUnavailable):
     """An upstream failed before content; another route may be tried.
 
     `reason` is for logs and usage records, never for the caller. `upstream_status` is None without an answer.
+    `rejection`: the answer began well but then refused the request itself, so that no other route need be tried.
     """
 
-    def __init__(self, reason: str, *, upstream_status: int | None = None) -> None:
+    def __init__(
+        self, reason: str, *, upstream_status: int | None = None, rejection: UpstreamRejected | None = None
+    ) -> None:
         super().__init__("The model is not available right now. Please try again in a moment.")
         self.reason = reason
         self.upstream_status = upstream_status
+        self.rejection = rejection
 
 
 class SchemaOutdated(ServiceUnavailable):

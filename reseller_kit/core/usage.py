@@ -106,6 +106,18 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.output_tokens + self.output_audio_tokens + self.output_image_tokens
 
 
+def with_output(usage: Usage, output_tokens: int) -> Usage:
+    """`usage` with that output, by our count, where what was reported can't be of it.
+
+    Some upstreams report as they go, others before they wrote; a report of half our count and more is of the former
+    kind, and more exact than we are.
+    """
+    missing = output_tokens - usage.total_output_tokens
+    if missing <= usage.total_output_tokens:
+        return usage
+    return structs.replace(usage, output_tokens=usage.output_tokens + missing)
+
+
 def clamp(
     usage: Usage, *, context: int, output_limit: int, max_output: int, units: Mapping[str, int] = ONE_REQUEST
 ) -> tuple[Usage, bool]:

@@ -66,6 +66,22 @@ async def uses(connection: AsyncConnection, tenant_id: int, periods: Mapping[str
     return {row.key_id: (row.spent_nano, row.reserved_nano) for row in rows if periods[row.key_id] == row.started_at}
 
 
+async def carry_use(connection: AsyncConnection, tenant_id: int, old_id: str, new_id: str, period: int) -> int:
+    """Let a key begin its period with what the one it replaces has spent and reserved in it; how much (nano-USD)."""
+    w = t.key_window.c
+    statement = select(w.spent_nano, w.reserved_nano).where(
+        w.tenant_id == tenant_id, w.key_id == old_id, w.started_at == period
+    )
+    row = (await connection.execute(statement.with_for_update())).one_or_none()
+    total = 0 if row is None else row.spent_nano + row.reserved_nano
+    if total:
+        used = {"spent_nano": total, "carried_nano": total}
+        await connection.execute(
+            insert(t.key_window).values(key_id=new_id, started_at=period, tenant_id=tenant_id, **used)
+        )
+    return total
+
+
 async def add(connection: AsyncConnection, tenant_id: int, key: ApiKey, digest: bytes) -> None:
     """Store a new key under the digest that it is found by."""
     row = {name: getattr(key, name) for name in ApiKey.__struct_fields__}

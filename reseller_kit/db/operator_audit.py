@@ -198,11 +198,10 @@ async def open_allocations(connection: Connection, tenant_id: int | None) -> Asy
 
 
 async def key_windows(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[str, int, int]]]:
-    """(key id, start, spent) of every period of a key, in order, a thousand at a time."""
+    """(key id, start, spent by its own calls) of every period of a key, in order, a thousand at a time."""
     w = t.key_window.c
-    async for chunk in _windows(
-        connection, of_tenant(select(w.key_id, w.started_at, w.spent_nano), t.key_window, tenant_id)
-    ):
+    spent = select(w.key_id, w.started_at, (w.spent_nano - w.carried_nano).label("spent_nano"))
+    async for chunk in _windows(connection, of_tenant(spent, t.key_window, tenant_id)):
         yield chunk
 
 

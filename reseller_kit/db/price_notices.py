@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import msgspec
 from msgspec import Struct
 from sqlalchemy import func, select
@@ -10,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..core.catalog import PriceList
 from . import tables as t
+
+ANNOUNCED: Final = "price_change"
+WITHDRAWN: Final = "price_withdrawn"
+KINDS: Final = (ANNOUNCED, WITHDRAWN)
 
 
 class RetailChange(Struct, frozen=True, kw_only=True):
@@ -27,6 +33,16 @@ class ModelUser(Struct, frozen=True, kw_only=True):
     email: str
     name: str
     model: str
+
+
+class Told(Struct, frozen=True):
+    """What a customer was told last of a moment: the mail, its kind, and the lines that it named."""
+
+    customer_id: str
+    mail_id: str
+    kind: str
+    recipient: str
+    lines: tuple[dict[str, Any], ...]
 
 
 async def changes_at(connection: AsyncConnection, tenant_id: int, moment: int) -> list[RetailChange]:
@@ -63,6 +79,23 @@ async def users(connection: AsyncConnection, tenant_id: int, models: list[str], 
         ModelUser(customer_id=row.customer_id, email=row.email, name=row.model, model=row.public_model)
         for row in await connection.execute(statement)
     ]
+
+
+async def told(connection: AsyncConnection, tenant_id: int, moment: int) -> list[Told]:
+    """The latest mail about the moment to each customer, by customer."""
+    c = t.outbox.c
+    # A mail's dedupe is KIND:CUSTOMER:MOMENT:…
+    statement = (
+        select(c.id, c.kind, c.recipient, c.payload, c.dedupe)
+        .where(c.tenant_id == tenant_id, c.kind.in_(KINDS), c.dedupe.like(f"%:{moment}:%"))
+        .order_by(c.id)
+    )
+    latest = {
+        customer: Told(customer, row.id, row.kind, row.recipient, tuple(row.payload["lines"]))
+        for row in await connection.execute(statement)
+        for customer in row.dedupe.split(":")[1:2]
+    }
+    return [latest[customer] for customer in sorted(latest)]
 
 
 async def mark_told(connection: AsyncConnection, tenant_id: int, moment: int, newest_version: str, now: int) -> None:

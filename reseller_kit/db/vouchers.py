@@ -38,6 +38,13 @@ class RedemptionRow(Struct, frozen=True, kw_only=True):
     created_at: int
 
 
+async def lock_batches(connection: AsyncConnection, tenant_id: int) -> None:
+    """Let one in at a time that makes a batch for the tenant. On SQLite the transaction itself does."""
+    # KEY SHARE, which foreign keys to the tenant take, goes on beside it.
+    statement = select(t.tenant.c.id).where(t.tenant.c.id == tenant_id).with_for_update(key_share=True)
+    await connection.execute(statement)
+
+
 async def add(
     connection: AsyncConnection, tenant_id: int, rows: Sequence[VoucherRow], digests: Sequence[bytes]
 ) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from typing import Final
 
 from ..core import apikey
-from ..core.errors import AccountSuspended, ServiceUnavailable, Unauthenticated
+from ..core.errors import AccountSuspended, Unauthenticated
 from ..core.storefront import Storefront
 from ..db.authentication import KeyAccount, find_key
 from ..db.engine import Database
 from ..vault import key_hasher
+from .patience import limited_wait
 
 _MAX_KEYS: Final = 200_000
-_LOAD_SECONDS: Final = 5
 _UNKNOWN_KEY: Final = "The API key is not valid here. Check the key, or create a new one in your account."
 
 
@@ -78,8 +77,5 @@ async def authenticate(keys: KeyCache, storefront: Storefront, key: str | None, 
 
 
 async def _load(keys: KeyCache, tenant_id: int, digest: bytes) -> KeyAccount | None:
-    try:
-        async with asyncio.timeout(_LOAD_SECONDS):
-            return await keys.load(tenant_id, digest)
-    except TimeoutError as error:
-        raise ServiceUnavailable("The service is not available right now. Please try again in a moment.") from error
+    async with limited_wait():
+        return await keys.load(tenant_id, digest)

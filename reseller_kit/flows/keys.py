@@ -96,19 +96,27 @@ async def show_key(db: Database, key_id: str, tenant_slug: str | None) -> KeyVie
 
 
 async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str | None, actor: str) -> NewKey:
-    """A new key with the same terms; the old one is revoked in the same transaction. Raises Conflict when it was."""
+    """A new key with the same terms, in the same limit period; the old one is revoked in the same transaction.
+
+    What calls under way have reserved counts as spent. Raises Conflict when the old one was revoked before.
+    """
+    now = now_us()
     async with db.write(scope_of(tenant_slug)) as connection:
         tenant, old = await _require_key(connection, key_id, tenant_slug)
         if old.key.revoked_at is not None:
             raise Conflict(f"The key {key_id} is revoked.", fix="Create a new one: reseller-kit key create")
         secret, key = _make(tenant, old.key.customer_id, _terms(old.key))
         await keys.add(connection, tenant.id, key, key_digest(vault.pepper, secret))
-        await keys.revoke(connection, tenant.id, key_id, now_us())
+        await keys.revoke(connection, tenant.id, key_id, now)
+        spent = 0
+        if key.limit_nano is not None:
+            period = period_of(key.limit_reset, tenant.timezone, now)
+            spent = await keys.carry_use(connection, tenant.id, key_id, key.id, period)
         await audit_log.record(
             connection, tenant.id, actor, "key.rotate", "key", key_id, before=_facts(old.key), after=_facts(key)
         )
         await revisions.bump(connection, "key", key_id)
-    return NewKey(OwnedKey(key, old.email), secret, _use(tenant, key, now_us(), {}))
+    return NewKey(OwnedKey(key, old.email), secret, _use(tenant, key, now, {key.id: (spent, 0)}))
 
 
 async def revoke_key(db: Database, key_id: str, tenant_slug: str | None, actor: str) -> OwnedKey:

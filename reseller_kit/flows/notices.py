@@ -1,13 +1,14 @@
 """Tells customers of prices that change: ahead of scheduled ones, at once of the others. Each change once a customer.
 
 Customers who called one of the models in the last 90 days get one mail a moment, with the lines that concern them.
+Whoever was told of a price that is taken back before its moment gets another one.
 Decides on no price; the mails go through the outbox.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from ..core.times import DAY_US
 from ..db import operator, operator_prices, outbox, price_notices
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_prices import Untold
-from ..db.price_notices import ModelUser
+from ..db.price_notices import ANNOUNCED, WITHDRAWN, ModelUser, Told
 from ..db.tenants import Tenant
 from .brand import changed_prices, notice_us, shown_moment
 
@@ -27,6 +28,7 @@ _LATE_US: Final = DAY_US
 _LONGEST_NOTICE_US: Final = 366 * DAY_US
 _AT_ONCE: Final = 100
 
+_Line = Mapping[str, Any]
 _Lines = Mapping[str, list[dict[str, Any]]]
 
 
@@ -49,6 +51,9 @@ async def _tell(db: Database, tenant: Tenant, change: Untold, now: int) -> int:
     async with db.read(tenant.id) as connection:
         changes = await price_notices.changes_at(connection, tenant.id, change.effective_from)
         users = await price_notices.users(connection, tenant.id, [one.model for one in changes], now - _USED_WITHIN_US)
+        before = {
+            one.customer_id: one for one in await price_notices.told(connection, tenant.id, change.effective_from)
+        }
     lines = {
         one.model: [
             {
@@ -62,27 +67,48 @@ async def _tell(db: Database, tenant: Tenant, change: Untold, now: int) -> int:
         for one in changes
     }
     speaks = tenant.status == "active" and tenant.suspended_at is None
-    customers = [list(own) for _, own in groupby(users, key=lambda user: user.customer_id)] if speaks else []
+    named = {key: list(own) for key, own in groupby(users, key=lambda user: user.customer_id)}
+    customers = sorted({*named, *before}) if speaks else []
     told = 0
     for start in range(0, len(customers), _AT_ONCE):
         async with db.write(tenant.id) as connection:
-            for own in customers[start : start + _AT_ONCE]:
-                mail = _mail(tenant, own, lines, change.effective_from)
-                told += mail is not None and await outbox.add(connection, tenant.id, **mail, now=now)
+            for customer in customers[start : start + _AT_ONCE]:
+                own, last = named.get(customer, []), before.get(customer)
+                for mail in _mails(tenant, own, last, lines, change.effective_from):
+                    told += await outbox.add(connection, tenant.id, **mail, now=now)
     async with db.write(tenant.id) as connection:
         await price_notices.mark_told(connection, tenant.id, change.effective_from, change.newest_version, now)
     return told
 
 
-def _mail(tenant: Tenant, own: list[ModelUser], lines: _Lines, moment: int) -> dict[str, Any] | None:
-    """A customer's mail; its key is of what it says, so that other prices for the same moment are told as well."""
+def _mails(
+    tenant: Tenant, own: list[ModelUser], last: Told | None, lines: _Lines, moment: int
+) -> Iterator[dict[str, Any]]:
+    """What a customer is to be told now: of what was announced and does not come, and of what does."""
     concerned = [{"model": user.name, **line} for user in own for line in lines[user.model]]
-    if not concerned:
-        return None
-    said = hashlib.sha256(msgspec.json.encode(concerned)).hexdigest()[:16]
+    if last is not None and last.kind == ANNOUNCED:
+        coming = {_what(line) for line in concerned}
+        withdrawn = [line for line in last.lines if _what(line) not in coming]
+        if withdrawn:
+            yield _mail(tenant, WITHDRAWN, last.customer_id, last.recipient, withdrawn, moment, behind=last.mail_id)
+    if concerned:
+        # What was announced, taken back and is announced anew is told anew.
+        behind = last.mail_id if last is not None and last.kind == WITHDRAWN else ""
+        yield _mail(tenant, ANNOUNCED, own[0].customer_id, own[0].email, concerned, moment, behind=behind)
+
+
+def _what(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    return line["model"], line["class"], line["above_input"]
+
+
+def _mail(
+    tenant: Tenant, kind: str, customer_id: str, email: str, lines: Sequence[_Line], moment: int, *, behind: str
+) -> dict[str, Any]:
+    """One mail; its key is of what it says, so that other prices for the same moment are told as well."""
+    said = hashlib.sha256(msgspec.json.encode(lines) + behind.encode()).hexdigest()[:16]
     return {
-        "kind": "price_change",
-        "recipient": own[0].email,
-        "payload": {"from_date": shown_moment(moment, tenant.timezone), "lines": concerned},
-        "dedupe": f"price_change:{own[0].customer_id}:{moment}:{said}",
+        "kind": kind,
+        "recipient": email,
+        "payload": {"from_date": shown_moment(moment, tenant.timezone), "lines": list(lines)},
+        "dedupe": f"{kind}:{customer_id}:{moment}:{said}",
     }

@@ -68,6 +68,7 @@ async def create_vouchers(
     now = now_us()
     async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
+        await vouchers.lock_batches(connection, tenant.id)
         if await vouchers.page(connection, tenant.id, name, 1, None):
             raise Conflict(f"There is a batch {name!r} already.", fix="Choose another name.")
         made = [NewVoucher(_row(tenant, terms, name, code, now), code) for code in _new_codes(count)]

@@ -41,6 +41,13 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
             {"model": "claude-sonnet-4-5", "class": "output", "above_input": 200000, "old": None, "new": "24.75"},
         ],
     },
+    "price_withdrawn": {
+        "from_date": "1 March 2026",
+        "lines": [
+            {"model": "gpt-5-mini", "class": "input", "above_input": 0, "old": "0.385", "new": "0.44"},
+            {"model": "claude-sonnet-4-5", "class": "output", "above_input": 200000, "old": None, "new": "24.75"},
+        ],
+    },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
 }
 """Kind → content of every mail that a theme has."""

@@ -7,7 +7,7 @@ APIs a call goes through the intermediate form (`to_conversation` of the caller'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -17,6 +17,7 @@ from ..core.usage import Usage
 from .completion import Answer, Completion, EventReader, EventWriter, Tap
 from .conversation import Conversation
 from .errors import Dialect
+from .media import Medium
 
 Api = Literal["chat", "responses", "messages", "generate_content"]
 """The APIs that generate: OpenAI's chat completions and Responses, Anthropic's messages, Gemini's generateContent."""
@@ -29,11 +30,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Call(Struct, frozen=True, kw_only=True):
     """One request to generate as the meter sees it.
 
-    `output_limit`: tokens for each of the `n` choices, None if the caller named none. `include_usage`: whether a chat
-    caller wants usage in its stream. `fields`: the top level of the body, raw. `input_bound`: tokens; no tokenizer
-    counts more for the text, and media are in it with their bounds. `media_tokens`: the part of it that is media.
-    `needs`: price classes beyond text that the request asks for. `headers`: those of the caller's that an upstream of
-    the same API gets to see.
+    `output_limit`: tokens for each of the `n` choices, None if the caller named none. `include_usage`: whether a
+    chat caller wants usage in its stream. `fields`: the top level of the body, raw. `input_bound`: tokens; no
+    tokenizer counts more for the text, and media are in it with their bounds. `media_tokens`: the part of it that
+    is media. `inputs`: how often the model may read as much as its context, by turns of tools that the provider
+    runs and by compaction. `summaries`: outputs beside those of the choices, such as compaction's. `tool_calls`:
+    how often tools may be used that the provider charges by the call. `needs`: price classes beyond text that the
+    request asks for. `headers`: those of the caller's that an upstream of the same API gets to see. `shown`: members
+    of the answer that stand for what `fields` says of them, or no longer says.
     """
 
     api: Api
@@ -45,8 +49,24 @@ class Call(Struct, frozen=True, kw_only=True):
     fields: dict[str, Raw]
     input_bound: int
     media_tokens: int = 0
+    inputs: int = 1
+    summaries: int = 0
+    tool_calls: int = 0
     needs: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    shown: Mapping[str, Raw] = {}
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """What a model reads of a request, as `tokens.estimate_input` and `tokens.bound_input` take it.
+
+    `texts`: in order, with the JSON of tools and schemas. `messages`, `tools`: how many there are.
+    """
+
+    texts: list[str]
+    media: list[Medium]
+    messages: int
+    tools: int = 0
 
 
 class Sending(Struct, frozen=True, kw_only=True):
@@ -72,6 +92,11 @@ class Reply(Struct, frozen=True, kw_only=True):
     maker: str
 
 
+def sends_all(_call: Call) -> tuple[str, ...]:
+    """Of a codec whose requests pass through whole."""
+    return ()
+
+
 def carries_all(_conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
     """Of a codec that leaves out nothing but what it names in `Conversation.left_out`."""
     return ()
@@ -85,10 +110,12 @@ class Codec(Struct, frozen=True, kw_only=True):
     path: Callable[[Call, Sending], str]
     """The upstream's path."""
     encode: Callable[[Call, Sending], bytes]
+    left_out: Callable[[Call], tuple[str, ...]] = sends_all
+    """What `encode` leaves out, as paths in the request."""
     open_tap: Callable[[Call, Reply], Tap]
     read_answer: Callable[[Call, bytes, Reply], Answer]
-    estimate_input: Callable[[Call, Callable[[str], int]], int]
-    """Input tokens by our own count, given one for texts."""
+    counted: Callable[[Call], Counted]
+    """What of a request counts as input."""
 
     to_conversation: Callable[[Call], Conversation]
     from_conversation: Callable[[Conversation, Sending], bytes]
@@ -103,6 +130,8 @@ class Codec(Struct, frozen=True, kw_only=True):
 def check_priced(call: Call, priced: Container[str]) -> None:
     """Raises InvalidRequest if the request asks for a kind of input or output that `priced` has no price for."""
     for name in call.needs:
+        if name == "tool_call" and name not in priced:
+            raise InvalidRequest(f"The model {call.model!r} has no search of its own here.", param="tools")
         if name not in priced:
             direction, kind = name.split("_")
             raise InvalidRequest(

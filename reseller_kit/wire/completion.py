@@ -63,11 +63,12 @@ Event = PartStarted | PartGrew | PartEnded | Finished
 class EventReader(Protocol):
     """Reads one upstream's stream. Raises nothing: what goes wrong is in `error`.
 
-    `usage`: what was reported last. `done`: the dialect's terminal event came; after it, and after `error`, nothing
-    more is read.
+    `usage`: what was reported of the whole answer. `opening`: what was said before it, whose input alone can be
+    believed. `done`: the dialect's terminal event came; after it, and after `error`, nothing more is read.
     """
 
     usage: Usage | None
+    opening: Usage | None
     done: bool
     error: UpstreamFailed | None
 
@@ -99,7 +100,11 @@ class Tap(Protocol):
 
     @property
     def usage(self) -> Usage | None:
-        """What the upstream reported last."""
+        """What the upstream reported of all that it wrote so far; None where it has not."""
+
+    @property
+    def opening(self) -> Usage | None:
+        """What it said before it wrote, whose input alone can be believed."""
 
     @property
     def started(self) -> bool:

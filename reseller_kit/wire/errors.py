@@ -6,6 +6,7 @@ Sources: OpenAI API reference, "Error codes"; Anthropic API reference, "Errors";
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 import msgspec
@@ -25,12 +26,19 @@ from ..core.errors import (
     Unauthenticated,
     UpstreamRejected,
 )
+from .upstream_message import CONTEXT_LENGTH_CODE
 
 Dialect = Literal["openai", "anthropic", "gemini"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_RETRY: Final = (b"x-should-retry", b"false")
 _CLOSE: Final = (b"connection", b"close")
+_KNOWN_WORDS: Final = ("prompt is too long", "input length and")
+_FIGURE: Final = re.compile(r"[0-9]{4,9}")
+_SENT_AND_MOST: Final = 2
+_CODEX: Final = "codex"
+_CODEX_OVERLOADED: Final = "server_is_overloaded"
+_CLAUDE_CODE: Final = "claude-cli"
 _FINAL_STATUSES: Final = frozenset({401, 402, 403, 404})
 
 _GOOGLE_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -82,12 +90,16 @@ _REJECTED_KINDS: Final = {
 def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", request_id: str = "") -> ErrorResponse:
     """The answer to a call that failed before its first byte.
 
-    `user_agent` matters for missing credit alone: Codex treats 402 as a fault of the server, so it is told 429.
+    `user_agent` matters to two clients that repeat a refusal for minutes unless they are told in words of their own
+    (docs/clients.md has the counts): Codex gets 429 for missing credit and its own code for an overload, Claude Code
+    gets 529 with `overloaded_error`.
     """
-    status = _status(error, user_agent)
+    agent = user_agent.lower()
+    status = _status(error, agent)
     headers = [(b"content-type", b"application/json")]
     if request_id:
-        headers.append((b"x-request-id", request_id.encode("latin-1", "replace")))
+        names = (b"x-request-id", b"request-id") if dialect == "anthropic" else (b"x-request-id",)
+        headers += [(name, request_id.encode("latin-1", "replace")) for name in names]
     if status in _FINAL_STATUSES or status >= 500 or isinstance(error, InsufficientCredit):
         headers.append(_NO_RETRY)
     if isinstance(error, RateLimited):
@@ -97,7 +109,7 @@ def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", r
         headers.append(_CLOSE)
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allow.encode("latin-1", "replace")))
-    return ErrorResponse(status, headers, _ENCODER.encode(_document(error, dialect, request_id)))
+    return ErrorResponse(status, headers, _ENCODER.encode(_document(error, dialect, request_id, agent)))
 
 
 def stream_error(error: KitError, dialect: Dialect, *, request_id: str = "") -> bytes:
@@ -106,13 +118,16 @@ def stream_error(error: KitError, dialect: Dialect, *, request_id: str = "") -> 
     return b"%bdata: %b\n\n" % (name, _ENCODER.encode(_document(error, dialect, request_id)))
 
 
-def _document(error: KitError, dialect: Dialect, request_id: str) -> dict[str, Any]:
+def _document(error: KitError, dialect: Dialect, request_id: str, agent: str = "") -> dict[str, Any]:
     kind = _kind(error)
     message = _encodable(f"{error.message} {error.fix}".strip())
     if dialect == "anthropic":
+        message = _as_prompt_too_long(error, message)
         document: dict[str, Any] = {"type": "error", "error": {"type": kind.anthropic, "message": message}}
         return {**document, "request_id": request_id} if request_id else document
     code, param = _code_and_param(error)
+    if isinstance(error, ServiceUnavailable) and agent.startswith(_CODEX):
+        code = _CODEX_OVERLOADED
     if dialect == "gemini":
         status = _status(error, "")
         reason = {"@type": _GOOGLE_INFO, "reason": code.upper(), "domain": "api"}
@@ -123,16 +138,30 @@ def _document(error: KitError, dialect: Dialect, request_id: str) -> dict[str, A
     }
 
 
+def _as_prompt_too_long(error: KitError, message: str) -> str:
+    """In this dialect's own words, which its clients look for to shorten a conversation by themselves."""
+    if not isinstance(error, UpstreamRejected) or _code_and_param(error)[0] != CONTEXT_LENGTH_CODE:
+        return message
+    if message.startswith(_KNOWN_WORDS):
+        return message
+    figures = sorted({int(figure) for figure in _FIGURE.findall(message)})
+    if len(figures) == _SENT_AND_MOST:
+        return f"prompt is too long: {figures[1]} tokens > {figures[0]} maximum"
+    return f"prompt is too long: {message}"
+
+
 def _encodable(text: str) -> str:
     """Half a surrogate pair, which a message may quote from a path or header, has no UTF-8."""
     return text.encode(errors="replace").decode()
 
 
-def _status(error: KitError, user_agent: str) -> int:
+def _status(error: KitError, agent: str) -> int:
     if isinstance(error, UpstreamRejected):
         return error.http_status
-    if isinstance(error, InsufficientCredit) and user_agent.lower().startswith("codex"):
+    if isinstance(error, InsufficientCredit) and agent.startswith(_CODEX):
         return 429
+    if isinstance(error, ServiceUnavailable) and agent.startswith(_CLAUDE_CODE):
+        return 529
     return error.status
 
 

@@ -40,6 +40,8 @@ _COMMON_AUDIO: Final = 16_000
 _MOST_DOCUMENT_BYTES: Final = 8 << 20
 """Pages of larger documents are not counted: they are bounded by their bytes."""
 _MOST_PAGES: Final = 10_000
+_PLAIN_SAMPLES: Final = frozenset({1, 3, 6, 7, 0xFFFE})
+"""Forms of a WAV file in which each sample has its full size: PCM, floating point, A-law and µ-law, extensible."""
 _MOST_SEGMENTS: Final = 1_000
 _TAIL_BYTES: Final = 1 << 16
 
@@ -81,7 +83,7 @@ def token_estimate(medium: Medium) -> int:
     if data is None:
         return _PAGE_ESTIMATE
     if medium.kind == "audio":
-        unstated = _stated_seconds(data) is None
+        unstated = stated_seconds(data) is None
         seconds = -(-_size(data) // _COMMON_AUDIO) if unstated else audio_seconds(data)
         return seconds * _AUDIO_ESTIMATE_PER_SECOND
     pages = document_pages(data) if medium.kind == "document" else None
@@ -123,9 +125,22 @@ def document_pages(data: str | bytes) -> int | None:
 
 def audio_seconds(data: str | bytes) -> int:
     """Seconds that a recording lasts at most, rounded up: stated by WAV, FLAC and Ogg, else by the slowest bit rate."""
-    stated = _stated_seconds(data)
+    stated = stated_seconds(data)
     slowest = -(-_size(data) // _SLOWEST_AUDIO)
     return slowest if stated is None else min(stated, slowest)
+
+
+def stated_seconds(data: str | bytes) -> int | None:
+    """Seconds that a WAV, FLAC or Ogg recording says it lasts, rounded up; None for others, which do not say so."""
+    head = _at(data, 0, 128)
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return _wav_seconds(data, head)
+    if head[:4] == b"fLaC" and len(head) >= 26:
+        rate_and_samples = int.from_bytes(head[18:26], "big")
+        return _seconds(rate_and_samples & 0xFFFFFFFFF, rate_and_samples >> 44)
+    if head[:4] == b"OggS":
+        return _ogg_seconds(data, head)
+    return None
 
 
 _PAGE: Final = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
@@ -174,27 +189,14 @@ def _jpeg_size(data: str | bytes) -> tuple[int, ...] | None:
     return None
 
 
-def _stated_seconds(data: str | bytes) -> int | None:
-    head = _at(data, 0, 128)
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return _wav_seconds(data, head)
-    if head[:4] == b"fLaC" and len(head) >= 26:
-        rate_and_samples = int.from_bytes(head[18:26], "big")
-        return _seconds(rate_and_samples & 0xFFFFFFFFF, rate_and_samples >> 44)
-    if head[:4] == b"OggS":
-        return _ogg_seconds(data, head)
-    return None
-
-
 def _wav_seconds(data: str | bytes, head: bytes) -> int | None:
     place = head.find(b"fmt ")
     found = _unpack("<HHIIHH", head[place + 8 : place + 24]) if place > 0 else None
     if found is None:
         return None
-    form, channels, rate, bytes_per_second, _, bits = found
-    if form in {1, 3}:
-        bytes_per_second = rate * channels * bits // 8
-    return _seconds(_size(data), bytes_per_second)
+    form, channels, rate, _, _, bits = found
+    # Decoders go by these; nothing depends on the bytes a second that the header promises.
+    return _seconds(_size(data), rate * channels * bits // 8) if form in _PLAIN_SAMPLES else None
 
 
 def _ogg_seconds(data: str | bytes, head: bytes) -> int | None:

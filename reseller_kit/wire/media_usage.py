@@ -25,12 +25,12 @@ _LONGEST_SECONDS: Final = 1 << 31
 _CLASSES: Final = {
     "images": ("images", ("input", "input_image", "output_image")),
     "transcriptions": ("seconds", ("input", "input_audio", "output")),
-    "speech": ("characters", ("input", "output_audio")),
+    "speech": ("characters", ()),
     "embeddings": ("request", ("input",)),
     "rerank": ("request", ("input",)),
     "moderations": ("request", ("input",)),
 }
-"""By kind of call: the class of its unit, and those of its tokens."""
+"""By kind of call: the class of its unit, and those of its tokens. No answer tells the tokens of speech."""
 
 
 class Counted(Struct, frozen=True):
@@ -48,7 +48,8 @@ class Counted(Struct, frozen=True):
 def counted_by(kind: str, prices: Mapping[str, int]) -> Counted:
     """What calls of a kind are charged by: images, transcriptions, speech, embeddings, rerank or moderations."""
     unit, tokens = _CLASSES[kind]
-    return Counted(unit=unit in prices, tokens=all(price_of(prices, name) is not None for name in tokens))
+    priced = [price_of(prices, name) is not None for name in tokens]
+    return Counted(unit=unit in prices, tokens=bool(priced) and all(priced))
 
 
 def images_usage(report: bytes | Raw | None, *, images: int, prices: Mapping[str, int]) -> Usage | None:
@@ -147,28 +148,9 @@ def transcription_usage_object(usage: Usage) -> dict[str, Any]:
     }
 
 
-def speech_usage(report: bytes | Raw | None, *, text: str, prices: Mapping[str, int]) -> Usage | None:
-    """The usage of spoken `text`; None if tokens have to be known and are not.
-
-    Characters are Unicode code points. `report`: the usage of a streamed answer's last event. Its output is audio.
-    """
-    by = counted_by("speech", prices)
-    units = len(text) if by.unit else 0
-    if not by.tokens:
-        return Usage(characters=units) if units else None
-    found = _report(report)
-    if found is None:
-        return None
-    given, made = found.figure("input_tokens"), found.figure("output_tokens")
-    return _or_none(Usage(input_tokens=given, output_audio_tokens=made, characters=units, irregular=found.irregular))
-
-
-def speech_usage_object(usage: Usage) -> dict[str, Any] | None:
-    """The `usage` member of the last event of streamed speech; None where characters are charged."""
-    if not usage.total_input_tokens + usage.total_output_tokens:
-        return None
-    given, made = usage.total_input_tokens, usage.total_output_tokens
-    return {"input_tokens": given, "output_tokens": made, "total_tokens": given + made}
+def speech_usage(text: str, *, prices: Mapping[str, int]) -> Usage | None:
+    """The usage of spoken `text`: its characters, Unicode code points; None if the model has no price for them."""
+    return Usage(characters=len(text)) if counted_by("speech", prices).unit else None
 
 
 def embeddings_usage(report: bytes | Raw | None, *, prices: Mapping[str, int]) -> Usage | None:

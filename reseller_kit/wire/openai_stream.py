@@ -81,6 +81,7 @@ class StreamTap:
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
         self.usage: Usage | None = None
+        self.opening: Usage | None = None
         self.started = False
         self.done = False
         self.finish_reasons: set[str] = set()

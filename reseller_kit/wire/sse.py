@@ -104,6 +104,11 @@ def parse_event(block: bytes) -> tuple[bytes, bytes]:
     """
     if block.startswith(b"data: ") and b"\n" not in block:
         return b"", block[6:]
+    if block.startswith(b"event: "):
+        # The two lines of most events that have a name.
+        head, _, rest = block.partition(b"\ndata: ")
+        if rest and b"\n" not in rest and b"\n" not in head:
+            return head[7:], rest
     name = b""
     data = []
     for line in block.split(b"\n"):

@@ -54,6 +54,11 @@ class TranslatedTap:
         return self._reader.usage
 
     @property
+    def opening(self) -> Usage | None:
+        """What the upstream said before it wrote."""
+        return self._reader.opening
+
+    @property
     def done(self) -> bool:
         """Whether the terminal event came."""
         return self._reader.done

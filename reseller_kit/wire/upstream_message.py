@@ -97,6 +97,17 @@ _TRACE: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_ACCOUNT: Final = re.compile(
+    r"""
+      credit\ balance\ is\ too\ low | usage\ limits? | plans?\ &\ billing | exceeded\ your\ current\ quota
+    | (?:organi[sz]ation|account|workspace)\ has\ been\ (?:disabled|suspended)
+    | insufficient[ _](?:balance|credits?|quota|funds)
+    | api\ key\ (?:not\ valid|not\ found|expired) | user\ location\ is\ not\ supported
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What a provider tells the operator; some say it with the status of a faulty request."""
+_ACCOUNT_TYPES: Final = frozenset({"authentication_error", "billing_error", "insufficient_quota", "permission_error"})
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -104,6 +115,20 @@ class _Refusal(Struct, frozen=True):
     message: str = ""
     code: str = ""
     param: str | None = None
+    type: str = ""
+
+
+def blames_the_account(body: bytes) -> bool:
+    """Whether a refusal is about the operator's account and not about the request, whatever its status says.
+
+    Then another route may be asked. Raises nothing.
+    """
+    refusal = _read(body)
+    return (
+        refusal.type in _ACCOUNT_TYPES
+        or refusal.code in _ACCOUNT_TYPES
+        or _ACCOUNT.search(refusal.message[:_MAX_READ_CHARACTERS]) is not None
+    )
 
 
 def rejection(
@@ -182,11 +207,12 @@ def _read(body: bytes) -> _Refusal:
         return _Refusal(message=error)
     if not isinstance(error, dict):
         return _Refusal()
-    message, code, param = error.get("message"), error.get("code"), error.get("param")
+    message, code, param, kind = (error.get(name) for name in ("message", "code", "param", "type"))
     if message is None:
         message = error.get("detail")
     return _Refusal(
         message=message if isinstance(message, str) else "",
         code=code if isinstance(code, str) else "",
         param=param if isinstance(param, str) and _PARAM.fullmatch(param) and not _TRACE.search(param) else None,
+        type=kind if isinstance(kind, str) else "",
     )

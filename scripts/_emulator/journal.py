@@ -1,4 +1,4 @@
-"""What the emulator answered, one JSON line a request, in memory and in a file. Never holds a key or a body."""
+"""What the emulator answered, one JSON line a request, in memory and in a file. Holds no key."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ import msgspec
 
 FLUSH_SECONDS: Final = 0.2
 KEPT_LINES: Final = 200_000
+KEPT_BODIES: Final = 2_000
 _JSON: Final = msgspec.json.Encoder()
 
 
 class Line(msgspec.Struct, kw_only=True):
-    """One answered request. `usage` is what was reported, `true_usage` what the rule counts.
+    """One answered request. `usage` is what was reported, `true_usage` what the rule counts, in the dialect's form.
 
+    `classes`: what was used by price class, each unit in exactly one; `reasoning_tokens` are in its `output`.
+    `first_usage`: what a stream told at its beginning, if it does. `finished`: false where the connection was cut.
+    `body`: the request, if it is small; its digest is always there. `headers`: all but those that hold a secret.
     `timeline`: seconds since 1970 at which each delta of a stream was sent, kept only where the emulator was asked to.
     """
 
@@ -31,6 +35,11 @@ class Line(msgspec.Struct, kw_only=True):
     path: str
     headers: dict[str, str]
     key: str
+    dialect: str = "openai"
+    query: str = ""
+    body_bytes: int = 0
+    body_sha256: str = ""
+    body: str | None = None
     model: str = ""
     served_model: str = ""
     stream: bool = False
@@ -39,6 +48,9 @@ class Line(msgspec.Struct, kw_only=True):
     status: int = 0
     usage: dict[str, Any] | None = None
     true_usage: dict[str, Any] | None = None
+    first_usage: dict[str, Any] | None = None
+    classes: dict[str, int | float] = {}
+    reasoning_tokens: int = 0
     events: int = 0
     delivered_tokens: int = 0
     finished: bool = False
@@ -62,6 +74,8 @@ class Journal:
         self._count += 1
         line.n = self._count
         self._lines.append(line)
+        if len(self._lines) > KEPT_BODIES:
+            self._lines[-KEPT_BODIES - 1].body = None
         if self._file is None:
             return
         self._unwritten.append(line)

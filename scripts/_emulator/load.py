@@ -8,8 +8,9 @@ from typing import Final, cast
 
 import httptools
 
-from scripts._emulator import answers
-from scripts._emulator.directives import ChatRequest, Directives, Message, StreamOptions, count
+from scripts._emulator import answers, heads
+from scripts._emulator.chat_request import ChatRequest, Message, StreamOptions, count
+from scripts._emulator.directives import Directives
 
 PLAIN_BYTES: Final = 714
 EVENTS: Final = 44
@@ -55,8 +56,8 @@ class LoadAnswers:
 
     def __init__(self, burst: int) -> None:
         body = plain_body()
-        self.plain = answers.head(200, "application/json", answers.new_id("req_", 32), length=len(body)) + body
-        head = answers.head(200, "text/event-stream", answers.new_id("req_", 32), length=None)
+        self.plain = heads.head(200, "application/json", answers.new_id("req_", 32), length=len(body)) + body
+        head = heads.head(200, "text/event-stream", answers.new_id("req_", 32), length=None)
         pieces = [answers.chunk(event) for event in stream_events()]
         self.bursts = [b"".join(pieces[start : start + burst]) for start in range(0, len(pieces), burst)]
         self.bursts[0] = head + self.bursts[0]

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import uvloop
 
-from scripts._emulator import answers, directives
+from scripts._emulator import directives
+from scripts._emulator.exchange import Options, World
 from scripts._emulator.journal import Journal
 from scripts._emulator.load import LoadAnswers, LoadConnection
-from scripts._emulator.server import Emulator, Options
+from scripts._emulator.server import Emulator
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,9 +49,10 @@ def _factory(arguments: argparse.Namespace, journal: Journal) -> Callable[[], as
         return functools.partial(LoadConnection, LoadAnswers(arguments.burst))
     options = Options(
         name=arguments.name,
-        models=tuple(arguments.model) or answers.DEFAULT_MODELS,
+        models=tuple(arguments.model),
         api_keys=frozenset(arguments.api_key),
         always=directives.parse(arguments.always, directives.Directives()),
         timeline=arguments.timeline,
+        keep_bytes=arguments.keep_bodies,
     )
-    return functools.partial(Emulator, options, journal)
+    return functools.partial(Emulator, World(options, journal))

@@ -1,6 +1,7 @@
 """Seeded bugs: applies each of `tests/mutations/*.toml` to a copy of the code and runs the tests that must notice it.
 
-Never touches the repository itself. A list's `tests` are stages, tried in order until one of them fails.
+Never touches the repository itself. A list's `tests` are stages, tried in order until one of them fails. The files that
+a list names under `sweep` have each of their operators changed as well, but for what it says `changes_nothing`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from pathlib import Path
 from typing import Final
 
 from scripts._lib.bootstrap import ROOT
+from scripts._lib.sweep import slips
 
 FOLDER: Final = ROOT / "tests" / "mutations"
 COPIED: Final = ("reseller_kit", "tests", "scripts", "themes", "docs", "pyproject.toml", "tenants.example.toml")
 STAGE_SECONDS: Final = 600
 """A bug that makes a test hang is noticed too."""
 _PYTEST: Final = ("-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", "--hypothesis-profile=mutants")
-_MARKS: Final = "not postgres and not slow and not browser and not node"
+ANYWHERE: Final = "not postgres and not slow and not browser and not node"
 
 Stages = tuple[tuple[str, ...], ...]
 
@@ -46,6 +48,8 @@ class Mutation:
     old: str
     new: str
     tests: Stages
+    marks: str = ANYWHERE
+    """Which of the tests' marks count."""
 
     def apply(self, text: str) -> str:
         """The file with the bug. Raises StaleMutation unless `old` occurs exactly once."""
@@ -70,8 +74,29 @@ def load(folder: Path = FOLDER) -> list[Mutation]:
     for path in sorted(folder.glob("*.toml")):
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         stages = tuple(tuple(stage) for stage in document["tests"])
-        found += [Mutation(area=path.stem, tests=stages, **row) for row in document["mutation"]]
+        marks = document.get("marks", ANYWHERE)
+        found += [Mutation(area=path.stem, tests=stages, marks=marks, **row) for row in document["mutation"]]
+        idle = {(row["file"], row["before"], row["after"]) for row in document.get("changes_nothing", ())}
+        for file in document.get("sweep", ()):
+            found += _swept(path.stem, file, stages, idle)
     return found
+
+
+def _swept(area: str, file: str, stages: Stages, idle: set[tuple[str, str, str]]) -> list[Mutation]:
+    """Each operator of a file, changed by itself."""
+    source = (ROOT / file).read_text(encoding="utf-8")
+    return [
+        Mutation(
+            area=area,
+            bug=f"line {slip.line}: {slip.before}  →  {slip.after}",
+            file=file,
+            old=source,
+            new=slip.text,
+            tests=stages,
+        )
+        for slip in slips(source)
+        if (file, slip.before, slip.after) not in idle
+    ]
 
 
 def run(mutations: Sequence[Mutation], *, jobs: int, stages: Stages | None = None) -> list[Verdict]:
@@ -81,8 +106,8 @@ def run(mutations: Sequence[Mutation], *, jobs: int, stages: Stages | None = Non
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(jobs):
             copies.put(_copy(Path(folder) / str(number)))
-        for stage in sorted({stage for _, wanted in chosen for stage in wanted}):
-            if _fails(Path(folder) / "0", stage):
+        for marks, stage in sorted({(mutation.marks, stage) for mutation, wanted in chosen for stage in wanted}):
+            if _fails(Path(folder) / "0", stage, marks):
                 raise SystemExit(f"{' '.join(stage)} fails without any mutation; repair that first")
         return list(pool.map(lambda pair: _judge(pair[0], pair[1], copies), chosen))
 
@@ -117,7 +142,7 @@ def _judge(mutation: Mutation, stages: Stages, copies: queue.SimpleQueue[Path]) 
     original = path.read_text(encoding="utf-8")
     try:
         _write(path, mutation.apply(original))
-        by = _first(stages, lambda stage: _fails(copy, stage))
+        by = _first(stages, lambda stage: _fails(copy, stage, mutation.marks))
     finally:
         _write(path, original)
         copies.put(copy)
@@ -138,11 +163,11 @@ def _write(path: Path, text: str) -> None:
         compiled.unlink()
 
 
-def _fails(copy: Path, stage: tuple[str, ...]) -> bool:
+def _fails(copy: Path, stage: tuple[str, ...], marks: str) -> bool:
     """Whether these tests notice something. Exit code 1 is a failed test, 2 a module that does not even load."""
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     process = subprocess.Popen(
-        [sys.executable, *_PYTEST, "-m", _MARKS, f"--basetemp={copy / 'tmp'}", *stage],
+        [sys.executable, *_PYTEST, "-m", marks, f"--basetemp={copy / 'tmp'}", *stage],
         cwd=copy,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -93,12 +93,12 @@ def running_server(*, durable: bool = False, keep: Path | None = None) -> Iterat
 
 
 @contextmanager
-def running_cluster(*, durable: bool = False, keep: Path | None = None) -> Iterator[Cluster]:
-    """As `running_server`, for a test that ends the server and starts it again."""
+def running_cluster(*, durable: bool = False, keep: Path | None = None, on: Path | None = None) -> Iterator[Cluster]:
+    """As `running_server`, for a test that ends the server and starts it again. `on`: a folder for its data."""
     as_user = "nobody" if os.geteuid() == 0 else None
     with _directory(keep, as_user) as base:
         programs = _programs(base, as_user)
-        data = base / "data"
+        data = (on or base) / "data"
         if not (data / "PG_VERSION").exists():
             data.mkdir(mode=0o700)
             if as_user:

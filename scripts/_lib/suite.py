@@ -8,15 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from scripts._lib import bootstrap
+from scripts._lib import bootstrap, clients
 from scripts._lib.bootstrap import ROOT, VENV
 from scripts._lib.stages import Stage, Tally, run_stages
 
 TOOLS: Final = ("browser", "postgres", "node")
-# Tool → names of its program, Debian package. PostgreSQL is a locked dependency.
+# Tool → names of its program, Debian package. PostgreSQL is a locked dependency, Node comes with the clients.
 PROGRAMS: Final = {
     "browser": (("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "chromium"),
-    "node": (("node", "nodejs"), "nodejs"),
 }
 LONG_STAGE_SECONDS: Final = 90 * 60
 _BIN: Final = VENV / "bin"
@@ -100,7 +99,7 @@ def closing_line(total: Tally, left_out: frozenset[str]) -> str:
 
 
 def find_program(tool: str) -> Path | None:
-    """The machine's program for a tool ("browser" or "node"), or None."""
+    """The machine's program for a tool ("browser"), or None."""
     names, _package = PROGRAMS[tool]
     found = next(filter(None, map(shutil.which, names)), None)
     return Path(found) if found else None
@@ -109,6 +108,11 @@ def find_program(tool: str) -> Path | None:
 def _install_tools(left_out: frozenset[str]) -> dict[str, str]:
     """Install the programs that tests need; those that could not be installed, with the reason."""
     problems = {}
+    if "node" not in left_out:
+        try:
+            clients.ensure()
+        except bootstrap.SetupFailed as error:
+            problems["node"] = str(error)
     for tool, (_names, package) in PROGRAMS.items():
         if tool in left_out or find_program(tool):
             continue

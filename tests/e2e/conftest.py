@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache
 
 import pytest
 
-from tests.support.databases import Databases
+from tests.support.databases import Databases, url_for_processes
 from tests.support.product import Shop, open_shop
-
-
-@contextmanager
-def database_for(backend: str, databases: Databases) -> Iterator[str | None]:
-    """The URL of an empty database for real processes; None is the installation's own SQLite file."""
-    if backend == "sqlite":
-        yield None
-        return
-    with asyncio.Runner() as runner:
-        context = databases.empty(backend)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +19,7 @@ def shops(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
         @cache
         def open_on(backend: str) -> Shop:
-            url = stack.enter_context(database_for(backend, databases))
+            url = stack.enter_context(url_for_processes(backend, databases))
             return stack.enter_context(open_shop(tmp_path_factory.mktemp(f"shop-{backend}"), url))
 
         yield open_on

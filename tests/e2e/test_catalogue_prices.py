@@ -8,8 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import database_for
-from tests.support.databases import Databases
+from tests.support.databases import Databases, url_for_processes
 from tests.support.server import emulator, make_installation
 
 TEXT = """\
@@ -45,7 +44,7 @@ def owed(record: dict[str, int], factor: Fraction) -> Fraction:
 
 
 def test_a_call_is_charged_at_the_catalogues_price(tmp_path: Path, backend: str, databases: Databases) -> None:
-    with database_for(backend, databases) as url, emulator(tmp_path) as upstream:
+    with url_for_processes(backend, databases) as url, emulator(tmp_path) as upstream:
         product = make_installation(tmp_path, url, CATALOGUE_KEY="secret-of-the-upstream")
         if url is not None:
             product.ask("db", "upgrade")

@@ -61,7 +61,7 @@ def theirs(shops: Callable[[str], Shop]) -> Customer:
 def routes() -> Iterator[tuple[str, str]]:
     """Method and path of every route of the API; `ID` stands for a name or id."""
     gateway: Any = Gateway.__new__(Gateway)
-    Gateway.__init__(gateway, runtime=None)  # type: ignore[arg-type]
+    Gateway.__init__(gateway, runtime=None, port=0)  # type: ignore[arg-type]
     for path, methods in (gateway._exact | gateway._below).items():
         for method in methods:
             yield method, path + ("ID" if path.endswith("/") else "")
@@ -69,8 +69,10 @@ def routes() -> Iterator[tuple[str, str]]:
 
 def told(answer: httpx.Response, *ids: str) -> tuple[int, dict[str, str], str]:
     """An answer without what differs in every answer: date, request id and the ids that were asked for."""
-    headers = {name: value for name, value in answer.headers.items() if name not in {"date", "x-request-id"}}
-    body = answer.text
+    headers = {
+        name: value for name, value in answer.headers.items() if name not in {"date", "x-request-id", "request-id"}
+    }
+    body = answer.text.replace(answer.headers["x-request-id"], "REQUEST")
     for asked in ids:
         body = body.replace(asked, "ID")
     if ids:
@@ -105,7 +107,8 @@ def test_a_foreign_key_is_an_unknown_key(
     assert unknown[0] == 401
     for key in (theirs.key, forged_like(ours.key, 33), forged_like(ours.key, 20), forged_like(theirs.key, 30)):
         assert told(send(any_shop, method, path, ours, key)) == unknown
-    assert send(any_shop, method, path, ours).status_code in {200, 404}
+    # The body is one of chat: other APIs find it wanting, which they tell to no one but a customer of theirs.
+    assert send(any_shop, method, path, ours).status_code in {200, 400, 404}
 
 
 @pytest.mark.parametrize(("method", "path"), list(routes()))
@@ -118,7 +121,7 @@ def test_a_foreign_id_is_a_missing_id(any_shop: Shop, ours: Customer, theirs: Cu
         asked = send(any_shop, method, path.replace("ID", foreign), ours)
         fictive = send(any_shop, method, path.replace("ID", missing or "x"), ours)
         if "ID" not in path:
-            assert asked.status_code == 200
+            assert asked.status_code in {200, 400}
             continue
         assert asked.status_code == 404
         assert told(asked, foreign) == told(fictive, missing)

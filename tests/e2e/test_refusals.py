@@ -31,6 +31,11 @@ def covered(credit: str, request_bytes: int) -> int:
     return (int(Fraction(credit) * 10**12) - request_bytes * INPUT) // OUTPUT
 
 
+def shop_page(shop: Shop, path: str) -> str:
+    """A page of Solaria's, at its primary host."""
+    return f"http://solaria.localhost:{shop.server.port}{path}"
+
+
 def error_of(answer: httpx.Response) -> dict[str, Any]:
     error: dict[str, Any] = answer.json()["error"]
     return error
@@ -43,6 +48,7 @@ def test_without_credit_there_is_no_call(shop: Shop) -> None:
     assert (error_of(answer)["code"], error_of(answer)["type"]) == ("insufficient_quota", "insufficient_quota")
     assert answer.headers["x-should-retry"] == "false"
     assert "Solaria" in error_of(answer)["message"]
+    assert error_of(answer)["message"].endswith(f"Add credit at {shop_page(shop, '/account/billing')}.")
     assert_free(shop, customer, answer, "0.00")
 
 
@@ -147,6 +153,7 @@ def test_a_keys_own_limit_holds_whatever_the_credit(shop: Shop) -> None:
     answer = shop.call(customer, max_tokens=1000)
     assert answer.status_code == 402
     assert "this key" in error_of(answer)["message"]
+    assert error_of(answer)["message"].endswith(f"Raise its limit at {shop_page(shop, '/account/keys')}.")
     assert_free(shop, customer, answer, "5.00")
     assert shop.call(customer, "Hi [[output=500]]", max_tokens=500).status_code == 200
     # 500 tokens of output were 0.00154 USD: what is left of 0.002 covers no 256 more.

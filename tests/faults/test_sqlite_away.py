@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +14,7 @@ import pytest
 from tests.support.crowd import Crowd
 from tests.support.outage import live_through
 from tests.support.product import Shop, prepared_shop
+from tests.support.small_disk import filled, small_disk
 from tests.support.verdict import judge, sqlite_path
 
 Serve = Callable[[int], AbstractContextManager[Shop]]
@@ -44,23 +44,6 @@ def capped(shop: Shop) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
-@contextmanager
-def filled(shop: Shop) -> Iterator[None]:
-    """The disk is full to the last block: writes fail with ENOSPC."""
-    ballast = sqlite_path(shop).with_name("ballast")
-    with ballast.open("wb", buffering=0) as file:
-        size = 1 << 20
-        while size:
-            try:
-                file.write(b"x" * size)
-            except OSError:
-                size //= 2
-    try:
-        yield
-    finally:
-        ballast.unlink()
-
-
 def assert_file_is_whole(shop: Shop) -> None:
     connection = sqlite3.connect(sqlite_path(shop))
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -81,25 +64,11 @@ def test_the_files_cannot_grow(houses: Callable[[str], Serve], callers: Crowd) -
     assert_file_is_whole(shop)
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of a few megabytes; where none can be mounted, an ordinary folder."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    try:
-        yield folder
-    finally:
-        if mounted.returncode == 0:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 @pytest.mark.slow
 def test_the_disk_is_full(tmp_path: Path, callers: Crowd) -> None:
-    with small_disk(tmp_path / "disk") as disk:
+    with small_disk(tmp_path / "disk", 24) as disk:
         # Where nothing may be mounted the same server meets the limit of its process instead.
-        harm = filled if disk.is_mount() else capped
+        harm = (lambda _shop: filled(disk)) if disk.is_mount() else capped
         url = f"sqlite+aiosqlite:///{disk / 'shop.db'}"
         with prepared_shop(tmp_path, url, emulator_options=("--timeline",)) as serve, serve(1) as shop:
             live_through(shop, callers, harm, seconds=10)

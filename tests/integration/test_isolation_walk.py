@@ -39,6 +39,7 @@ from reseller_kit.db import (
     price_versions,
     prices,
     provisioning,
+    responses,
     rollups,
     scheduled_prices,
     tenants,
@@ -79,6 +80,7 @@ class Things(Struct, frozen=True):
     refund: str
     voucher: VoucherRow
     payout: str
+    response: responses.StoredResponse
 
 
 Read = Callable[[Connection, int, Things], Awaitable[Any]]
@@ -101,6 +103,7 @@ READS: dict[str, Read] = {
     "outbox.page": lambda c, tenant, _: outbox.page(c, tenant, 100, None),
     "outbox.parked": lambda c, tenant, _: outbox.parked(c, tenant, 0),
     "price_notices.changes_at": lambda c, tenant, x: price_notices.changes_at(c, tenant, x.change.effective_from),
+    "price_notices.told": lambda c, tenant, x: price_notices.told(c, tenant, x.change.effective_from),
     "price_notices.users": lambda c, tenant, _: price_notices.users(c, tenant, ["gpt-5-mini"], 0),
     "keys.uses": lambda c, tenant, x: keys.uses(c, tenant, {x.key_id: 0}),
     "lots.find_lot": lambda c, tenant, x: lots.find_lot(c, tenant, x.lot),
@@ -116,6 +119,8 @@ READS: dict[str, Read] = {
     "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
     "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
+    "responses.chain": lambda c, tenant, x: responses.chain(c, tenant, x.customer.id, x.response.id, now=5, most=10),
+    "responses.fetch": lambda c, tenant, x: responses.fetch(c, tenant, x.customer.id, [x.response.id], 5),
     "rollups.sums": lambda c, tenant, x: rollups.sums(c, tenant, SumFilter(x.customer.id, 0), "model"),
     "scheduled_prices.find": lambda c, tenant, x: scheduled_prices.find(c, tenant, x.change.id),
     "scheduled_prices.held": lambda c, tenant, _: scheduled_prices.held(c, tenant, 0),
@@ -139,6 +144,7 @@ WRITES: dict[str, Read] = {
     ),
     "customers.set_status": lambda c, tenant, x: customers.set_status(c, tenant, x.customer.id, "suspended", "test"),
     "keys.add": lambda c, tenant, x: keys.add(c, tenant, key_of(x), b"1" * 32),
+    "keys.carry_use": lambda c, tenant, x: keys.carry_use(c, tenant, x.key_id, "key_new", 0),
     "keys.revoke": lambda c, tenant, x: keys.revoke(c, tenant, x.key_id, 5),
     "outbox.add": lambda c, tenant, _: outbox.add(
         c, tenant, kind="price_change", recipient="ada@ours.example", payload={}, dedupe="mail", now=5
@@ -165,6 +171,8 @@ WRITES: dict[str, Read] = {
     "provisioning.put_owner": lambda c, tenant, x: provisioning.put_owner(c, tenant, x.member),
     "provisioning.update_tenant": lambda c, tenant, _: provisioning.update_tenant(c, tenant, {"name": "Renamed"}),
     "provisioning.withdraw_package": lambda c, tenant, x: provisioning.withdraw_package(c, tenant, x.package),
+    "responses.add": lambda c, tenant, x: responses.add(c, tenant, [structs.replace(x.response, sealed=b"other")]),
+    "responses.remove": lambda c, tenant, x: responses.remove(c, tenant, x.customer.id, x.response.id, 5),
     "scheduled_prices.add": lambda c, tenant, x: scheduled_prices.add(c, tenant, x.change, "test", 5),
     "scheduled_prices.end": lambda c, tenant, x: scheduled_prices.end(
         c, tenant, x.change.id, state="cancelled", reason=None, now=5
@@ -173,6 +181,7 @@ WRITES: dict[str, Read] = {
     "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
     "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
     "vouchers.add": lambda c, tenant, x: vouchers.add(c, tenant, [structs.replace(x.voucher, id="vch_new")], [b"2"]),
+    "vouchers.lock_batches": lambda c, tenant, _: vouchers.lock_batches(c, tenant),
     "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
 }
 MOVES_ON_PURPOSE = {
@@ -218,6 +227,7 @@ def missing(things: Things) -> Things:
         refund=new_id("rfd"),
         voucher=structs.replace(things.voucher, id=new_id("vch"), batch="never"),
         payout=new_id("payout"),
+        response=structs.replace(things.response, id=new_id("resp")),
     )
 
 
@@ -259,13 +269,17 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         payout_id = new_id("payout")
         await payouts.add(connection, ours.id, payout_id, 5, 6)
         await notices.open_notice(connection, ours.id, 5, 1, 6)
+        response = make.stored_response(customer.id)
+        await responses.add(connection, ours.id, [response])
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
+    dedupe = f"price_change:{customer.id}:{change.effective_from}:0"
+    await make.make_mail(db, ours, kind="price_change", payload={"lines": []}, dedupe=dedupe)
     lot, refund, voucher = await credit_things(db, customer)
     digest = key_digest(vault.pepper, key.secret)
     things = Things(
         customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
         "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()), change,
-        lot, refund, voucher, payout_id,
+        lot, refund, voucher, payout_id, response,
     )  # fmt: skip
     return ours.id, theirs.id, things
 

@@ -44,5 +44,6 @@ def test_the_ledger_is_what_the_second_one_says(world: World, backend: str) -> N
 
 
 @pytest.mark.slow
-def test_the_ledger_is_what_the_second_one_says_for_long(world: World) -> None:
-    prove(world, examples=150, steps=60)
+@pytest.mark.parametrize("part", range(4))
+def test_the_ledger_is_what_the_second_one_says_for_long(world: World, part: int) -> None:
+    prove(world, examples=40, steps=60)

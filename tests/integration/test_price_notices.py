@@ -36,10 +36,18 @@ async def make_user(db: Database, tenant: Tenant, email: str, *models: str, **re
 
 
 async def mails(db: Database) -> dict[str, list[tuple[str, str, str | None, str | None]]]:
-    """Recipient → lines of the mails that wait."""
+    """Recipient → lines of the announcements that wait."""
+    return await _mails_of(db, "price_change")
+
+
+async def withdrawn(db: Database) -> dict[str, list[tuple[str, str, str | None, str | None]]]:
+    """Recipient → lines of what was announced and does not come."""
+    return await _mails_of(db, "price_withdrawn")
+
+
+async def _mails_of(db: Database, kind: str) -> dict[str, list[tuple[str, str, str | None, str | None]]]:
     found: dict[str, list[Any]] = {}
-    for row in await rows(db, t.outbox.select().order_by(t.outbox.c.id)):
-        assert row.kind == "price_change"
+    for row in await rows(db, t.outbox.select().where(t.outbox.c.kind == kind).order_by(t.outbox.c.id)):
         lines = [(line["model"], line["class"], line["old"], line["new"]) for line in row.payload["lines"]]
         found.setdefault(row.recipient, []).extend(lines)
     return found
@@ -129,14 +137,46 @@ async def test_other_prices_for_the_same_moment_are_told_as_well(db: Database) -
     moment = now_us() + DAY_US
     made = await schedule_price(db, "aurora", change(moment, match="gpt-5", prices={"input": 2_000_000}), "test")
     assert await tell(db) == 1
-    await cancel_price(db, "aurora", made.change.id, "test")
-    assert await tell(db) == 0
     await schedule_price(db, "aurora", change(moment, match="gpt-5", prices={"input": 2_100_000}), "test")
+    await cancel_price(db, "aurora", made.change.id, "test")
     assert await tell(db) == 1
     assert (await mails(db))["user@example.com"] == [
         ("gpt-5", "input", "1.925", "2.00"),
         ("gpt-5", "input", "1.925", "2.10"),
     ]
+    assert await withdrawn(db) == {}
+
+
+async def test_who_was_told_of_a_change_that_is_cancelled_is_told_so_once(db: Database) -> None:
+    tenant = await opened(db)
+    await make_user(db, tenant, "user@example.com", "gpt-5")
+    await make_user(db, tenant, "other@example.com", "gpt-4.1")
+    moment = now_us() + DAY_US
+    terms = change(moment, match="gpt-5", prices={"input": 2_000_000})
+    made = await schedule_price(db, "aurora", terms, "test")
+    assert await tell(db) == 1
+    await cancel_price(db, "aurora", made.change.id, "test")
+    assert await tell(db) == 1
+    assert await tell(db) == 0
+    assert await withdrawn(db) == {"user@example.com": [("gpt-5", "input", "1.925", "2.00")]}
+    again = await schedule_price(db, "aurora", terms, "test")
+    assert await tell(db) == 1, "what is announced anew is told anew"
+    await cancel_price(db, "aurora", again.change.id, "test")
+    assert await tell(db) == 1
+    assert len((await mails(db))["user@example.com"]) == len((await withdrawn(db))["user@example.com"]) == 2
+
+
+async def test_of_two_models_the_one_whose_change_is_cancelled_is_named(db: Database) -> None:
+    tenant = await opened(db)
+    await make_user(db, tenant, "user@example.com", "gpt-5", "gpt-4.1")
+    moment = now_us() + DAY_US
+    await schedule_price(db, "aurora", change(moment, match="gpt-5", prices={"input": 2_000_000}), "test")
+    made = await schedule_price(db, "aurora", change(moment, match="gpt-4.1", prices={"input": 9_000_000}), "test")
+    assert await tell(db) == 1
+    await cancel_price(db, "aurora", made.change.id, "test")
+    await tell(db)
+    assert {line[0] for line in (await withdrawn(db))["user@example.com"]} == {"gpt-4.1"}
+    assert (await mails(db))["user@example.com"][-1][0] == "gpt-5"
 
 
 async def test_notice_days_are_the_tenants_own(db: Database) -> None:

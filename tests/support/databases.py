@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,18 @@ class Databases:
         folder = self.folder / f"test_{next(_NUMBERS)}"
         folder.mkdir()
         return folder / "reseller_kit.db"
+
+
+@contextmanager
+def url_for_processes(backend: str, databases: Databases) -> Iterator[str | None]:
+    """The URL of an empty database for real processes; None is the installation's own SQLite file."""
+    if backend == "sqlite":
+        yield None
+        return
+    with asyncio.Runner() as runner:
+        context = databases.empty(backend)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
 
 
 def _sqlite_url(path: Path) -> str:

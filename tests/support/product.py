@@ -250,15 +250,21 @@ def eventually(find: Callable[[], T | None], what: str = "it", seconds: float = 
 
 
 @contextmanager
-def open_shop(folder: Path, database_url: str | None = None, *, workers: int = 1) -> Iterator[Shop]:
+def open_shop(
+    folder: Path, database_url: str | None = None, *, workers: int = 1, template: Path = TEMPLATE
+) -> Iterator[Shop]:
     """Storefronts that serve, on SQLite in `folder` or on a given empty database."""
-    with prepared_shop(folder, database_url) as prepare, prepare(workers) as shop:
+    with prepared_shop(folder, database_url, template=template) as prepare, prepare(workers) as shop:
         yield shop
 
 
 @contextmanager
 def prepared_shop(
-    folder: Path, database_url: str | None = None, *, emulator_options: Sequence[str] = ()
+    folder: Path,
+    database_url: str | None = None,
+    *,
+    emulator_options: Sequence[str] = (),
+    template: Path = TEMPLATE,
 ) -> Iterator[Callable[[int], contextlib.AbstractContextManager[Shop]]]:
     """Storefronts that are applied and not served yet: calling the result starts a server with that many processes."""
     with ExitStack() as stack:
@@ -267,8 +273,11 @@ def prepared_shop(
         raw = stack.enter_context(raw_upstream())
         http = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
         installation = make_installation(folder, database_url, **SECRETS)
-        text = string.Template(TEMPLATE.read_text()).substitute(
-            mainspring=first.base_url, sparewheel=second.base_url, rawfeed=raw.base_url
+        text = string.Template(template.read_text()).substitute(
+            mainspring=first.base_url,
+            mainspring_origin=first.origin,
+            sparewheel=second.base_url,
+            rawfeed=raw.base_url,
         )
         _provision(installation, folder, text, on_postgres=database_url is not None)
 

@@ -93,9 +93,14 @@ class Emulator:
     child: Child
 
     @property
+    def origin(self) -> str:
+        """Its address without a path: what a tenants.toml calls it in dialects other than OpenAI's."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def base_url(self) -> str:
         """What a tenants.toml calls it."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.origin}/v1"
 
     def journal(self) -> list[dict[str, Any]]:
         """What it answered so far, oldest first."""

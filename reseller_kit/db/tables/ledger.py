@@ -137,11 +137,15 @@ key_window = Table(
     hot_tenant_column(),
     nano_column("spent_nano"),
     nano_column("reserved_nano"),
+    nano_column("carried_nano"),
     PrimaryKeyConstraint("key_id", "started_at"),
     CheckConstraint("reserved_nano >= 0", name="not_negative"),
     sqlite_with_rowid=False,
 )
-"""What a key with a limit has spent and reserved in one period of its limit."""
+"""What a key with a limit has spent and reserved in one period of its limit.
+
+`carried_nano`: what of that was spent with the key whose place it took.
+"""
 
 hold = Table(
     "hold",

@@ -6,24 +6,12 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
+from ...core.usage import PRICE_CLASSES
 from .base import BigInt, IdText, at_column, hot_tenant_column, metadata, text_column
 
 SUMMED: Final = (
     "calls",
-    "input",
-    "cached_input",
-    "cache_write",
-    "cache_write_1h",
-    "output",
-    "input_audio",
-    "output_audio",
-    "input_image",
-    "output_image",
-    "seconds",
-    "characters",
-    "images",
-    "request",
-    "tool_call",
+    *PRICE_CLASSES,
     "retail_nano",
     "wholesale_nano",
     "cost_nano",

@@ -1,8 +1,9 @@
 """One API call: admit and hold, ask a route, relay, settle. Decodes no request and sends no byte itself."""
 
 from .admit import Caller, admit
+from .count import Counter, count
 from .generate import PlainResult, answer, stream
 from .sink import Sink
 from .task import TaskResult, perform
 
-__all__ = ["Caller", "PlainResult", "Sink", "TaskResult", "admit", "answer", "perform", "stream"]
+__all__ = ["Caller", "Counter", "PlainResult", "Sink", "TaskResult", "admit", "answer", "count", "perform", "stream"]

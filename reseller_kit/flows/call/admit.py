@@ -65,9 +65,9 @@ def check_rates(runtime: Runtime, caller: Caller) -> None:
     """Raises RateLimited when the customer or the key is over a limit."""
     limits, account, now = caller.storefront.limits, caller.account, caller.now
     if account.requests_per_minute is not None:
-        _take(runtime.bucket("key", account.key_id), now, account.requests_per_minute, "this key")
+        take(runtime.bucket("key", account.key_id), now, account.requests_per_minute, "this key")
     if limits.requests_per_minute is not None:
-        _take(runtime.bucket("customer", account.customer_id), now, limits.requests_per_minute, "your account")
+        take(runtime.bucket("customer", account.customer_id), now, limits.requests_per_minute, "your account")
     if limits.tokens_per_minute is not None:
         bucket = runtime.token_buckets.get(account.customer_id)
         wait = 0 if bucket is None else bucket.wait(now=now)
@@ -87,6 +87,9 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     offered = find_model(caller.storefront, caller.account, wanted.model)
     if runtime.draining:
         raise ServiceUnavailable("The service is restarting. Please try again in a moment.")
+    if runtime.unsettled:
+        # A database may have room for holds and none for what they settle to.
+        raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     check_rates(runtime, caller)
     window = _window(caller)
     request = _hold_request(caller, offered, wanted, window)
@@ -208,7 +211,8 @@ def _allowed(offered: OfferedModel, globs: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(name, glob) for glob in globs for name in (offered.name, offered.model))
 
 
-def _take(bucket: Bucket, now: int, per_minute: int, whose: str) -> None:
+def take(bucket: Bucket, now: int, per_minute: int, whose: str) -> None:
+    """Take one request of a bucket. Raises RateLimited."""
     wait = bucket.take(now=now, per_minute=per_minute)
     if wait:
         raise _limited(f"The limit of {per_minute} requests per minute for {whose} is reached.", wait)
@@ -222,18 +226,20 @@ def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit
     if refusal.reason == "wholesale":
         return ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     needed, free = format_amount(refusal.required), format_amount(max(0, refusal.available))
+    page = "/account/billing"
     if refusal.reason == "key_limit":
+        page = "/account/keys"
         message = (
             f"The spending limit of this key does not cover the request: it may cost up to ${needed}, ${free} is left."
         )
     else:
         message = (
             f"Your {storefront.name} credit does not cover the request: it may cost up to ${needed},"
-            f" ${free} is available. Please add credit to your account."
+            f" ${free} is available."
         )
     if refusal.affordable_output > 0:
         message += f" An output limit of {refusal.affordable_output} tokens would be covered."
-    return InsufficientCredit(message)
+    return InsufficientCredit(message, page=page)
 
 
 def monotonic_ns() -> int:

@@ -8,18 +8,19 @@ from contextlib import suppress
 from typing import Final, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...core.errors import KitError, UpstreamFailed
-from ...core.usage import Usage
+from ...core.usage import ONE_REQUEST, Usage, with_output
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
 from ...wire.codec import Call, check_priced
-from ...wire.codecs import CODECS
 from ...wire.completion import Answer, Tap
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import Attempts, Reached, first_byte, note_failure
+from .estimate import input_used
 from .job import Job
 from .keepalive import Keepalive
 from .pulse import Pulse
@@ -99,14 +100,19 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
 async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
     check_priced(call, offered.retail.price_list.prices)
-    wanted = Wanted(
+    return await admit(runtime, caller, _wanted(call))
+
+
+def _wanted(call: Call) -> Wanted:
+    return Wanted(
         model=call.model,
         stream=call.stream,
-        choices=call.n,
+        choices=call.n + call.summaries,
         input_bound=call.input_bound,
         output_limit=call.output_limit,
+        inputs=call.inputs,
+        units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
     )
-    return await admit(runtime, caller, wanted)
 
 
 async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:
@@ -115,6 +121,8 @@ async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:
         try:
             found = reached.read_answer(await reached.response.read(_MAX_ANSWER_BYTES))
         except UpstreamFailed as error:
+            if error.rejection is not None:
+                raise error.rejection from None
             note_failure(job, error)
         else:
             first_byte(job)
@@ -150,7 +158,7 @@ async def _until_started(job: Job, response: Response, tap: Tap, sink: Sink) -> 
             if tap.started or tap.done:
                 break
             if tap.error is not None:
-                raise tap.error
+                raise tap.error.rejection or tap.error
             if not data:
                 if tap.whole:
                     break
@@ -215,20 +223,34 @@ def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:
 
 
 def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
-    if tap.usage is not None:
+    if tap.usage is not None and tap.whole:
         return Ending(status=status, http_status=200, usage=tap.usage)
+    if tap.usage is not None:
+        return _cut(job, tap.usage, tap.estimate_text(), status)
     if not tap.started:
         return Ending(status=status, http_status=200, estimated=True)
-    return _estimated(job, call, tap.estimate_text(), status)
+    return _estimated(job, call, tap.estimate_text(), status, tap.opening)
 
 
-def _estimated(job: Job, call: Call, text: str, status: str) -> Ending:
-    """Without a report: our count of the input plus the tokens of what was delivered."""
-    model = job.offered.model
-    usage = Usage(
-        input_tokens=CODECS[call.api].estimate_input(call, lambda part: count_text(model, part)),
-        output_tokens=count_text(model, text),
+def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:
+    """Some upstreams report as they go: the input at first, the output at last. What was delivered is charged."""
+    usage = with_output(reported, count_text(job.offered.model, text))
+    if usage == reported:
+        return Ending(status=status, http_status=200, usage=reported)
+    return Ending(
+        status=status,
+        http_status=200,
+        usage=usage,
+        estimated=True,
+        delivered_characters=len(text),
+        tokenizer=tokenizer_of(job.offered.model),
     )
+
+
+def _estimated(job: Job, call: Call, text: str, status: str, opening: Usage | None = None) -> Ending:
+    """Without a report of the whole: the input plus the tokens of what was delivered."""
+    model = job.offered.model
+    usage = replace(input_used(call, model, opening), output_tokens=count_text(model, text))
     return Ending(
         status=status,
         http_status=200,

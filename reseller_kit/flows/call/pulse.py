@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from ...core.usage import Usage
+from msgspec.structs import replace
+
+from ...core.usage import Usage, with_output
 from ...db.ledger import Checkpoint
-from ...tokens import GrowingCount, count_text, tokenizer_of
+from ...tokens import GrowingCount, tokenizer_of
 from ...wire.codec import Call
-from ...wire.codecs import CODECS
 from ...wire.completion import Tap
 from ..runtime import Runtime
+from .estimate import input_used
 from .job import CheckpointFacts, Job, encode_json
 from .settle import believed
 
@@ -25,7 +27,7 @@ class Pulse:
     def __init__(self, runtime: Runtime, job: Job, call: Call, tap: Tap) -> None:
         self._runtime, self._job, self._call, self._tap = runtime, job, call, tap
         self._timer: asyncio.TimerHandle | None = None
-        self._input_tokens: int | None = None
+        self._input: Usage | None = None
         self._output = GrowingCount(job.offered.model)
 
     def beat(self) -> None:
@@ -43,7 +45,7 @@ class Pulse:
         job, route = self._job, self._job.route
         if route is None or not self._tap.started:
             return
-        usage, _ = believed(job, self._tap.usage or self._estimate())
+        usage, _ = believed(job, self._so_far())
         facts = CheckpointFacts(
             upstream=route.upstream,
             upstream_model=route.upstream_model,
@@ -59,9 +61,11 @@ class Pulse:
         # A checkpoint that fails is made good by the next one, or by the settle.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _estimate(self) -> Usage:
-        """Tokens so far by our own count."""
-        model = self._job.offered.model
-        if self._input_tokens is None:
-            self._input_tokens = CODECS[self._call.api].estimate_input(self._call, lambda text: count_text(model, text))
-        return Usage(input_tokens=self._input_tokens, output_tokens=self._output.of(self._tap.estimate_text()))
+    def _so_far(self) -> Usage:
+        """What was reported so far, with at least the output that was delivered; else all by our own count."""
+        output_tokens = self._output.of(self._tap.estimate_text())
+        if self._tap.usage is not None:
+            return with_output(self._tap.usage, output_tokens)
+        if self._input is None:
+            self._input = input_used(self._call, self._job.offered.model, self._tap.opening)
+        return replace(self._input, output_tokens=output_tokens)

@@ -139,8 +139,10 @@ def _after(
     """A try ended: the settle is over, or goes on in the background while the money stays held."""
     error = done.exception() if not done.cancelled() else ServiceUnavailable("The settle was cancelled.")
     if isinstance(error, ServiceUnavailable) and not isinstance(error, LostLease):
+        runtime.unsettled.add(job.request_id)
         runtime.spawn(_again(runtime, job, item, durable), f"settle {job.request_id}")
         return
+    runtime.unsettled.discard(job.request_id)
     if error is None:
         runtime.metrics.count_call(job.storefront.slug, item.usage.status)
     elif isinstance(error, LostLease):

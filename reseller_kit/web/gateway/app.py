@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Final
 
-from ...core.errors import KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
+from ...core.errors import InsufficientCredit, KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
 from ...core.storefront import Storefront
+from ...core.urls import public_url
 from ...db.authentication import KeyAccount
 from ...db.engine import now_us
 from ...flows.authenticate import authenticate
+from ...flows.call import Counter
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
 from ...wire import anthropic_messages, openai_chat
@@ -19,32 +22,52 @@ from ...wire.task import PATHS
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Receive, Send, respond
-from . import reads
+from . import gemini, reads
 from .body import ClientGone
 from .calling import Calling
-from .paths import canonical, dialect_of
-from .request import Handler, Request, request_id, send_json
+from .kept import Kept
+from .paths import canonical, dialect_of, model_named
+from .request import Handler, Request, id_headers, send_json
 
 _log = logging.getLogger(__name__)
+
+
+_MESSAGES_COUNTER: Final = Counter(
+    path=lambda _call, _sending: anthropic_messages.COUNT_PATH,
+    encode=anthropic_messages.encode_count,
+    read=anthropic_messages.read_count,
+)
 
 
 class Gateway:
     """The API of every storefront."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, port: int) -> None:
         self._runtime = runtime
-        calling = Calling(runtime)
+        self._port = port
+        calling, kept = Calling(runtime), Kept(runtime)
+        by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
+            "/v1/responses": {"POST": calling.respond},
+            "/v1/responses/input_tokens": {"POST": calling.count_response},
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
+            "/v1/messages/count_tokens": {
+                "POST": calling.counting(
+                    anthropic_messages.decode_count, _MESSAGES_COUNTER, anthropic_messages.count_body
+                )
+            },
             **{"/v1" + PATHS[api]: {"POST": handler} for api, handler in calling.tasks().items()},
             "/v1" + PATHS["transcriptions"]: {"POST": calling.transcribe},
             "/v1/models": {"GET": self._models},
+            "/v1beta/models": {"GET": self._models},
             "/v1/credits": {"GET": self._credits},
             "/v1/usage": {"GET": self._usage_list},
         }
         self._below: dict[str, dict[str, Handler]] = {
-            "/v1/models/": {"GET": self._model},
+            "/v1/models/": by_model,
+            "/v1beta/models/": by_model,
+            "/v1/responses/": {"GET": kept.read, "DELETE": kept.remove},
             "/v1/usage/": {"GET": self._usage_record},
         }
 
@@ -105,14 +128,16 @@ class Gateway:
     async def _probe(self, request: Request) -> int:
         """Clients probe a base URL before they use it; a bare yes says that the address is right."""
         head = request.method == "HEAD"
-        await respond(request.send, 200, (JSON, request_id(request)), b"{}", head=head)
+        await respond(request.send, 200, (JSON, *id_headers(request.id, request.dialect)), b"{}", head=head)
         return 200
 
     async def _models(self, request: Request, account: KeyAccount) -> int:
         return await send_json(request, reads.model_list(request.storefront, account, request.dialect))
 
     async def _model(self, request: Request, account: KeyAccount) -> int:
-        name = request.path[len("/v1/models/") :]
+        name = request.path.partition("/models/")[2]
+        if request.dialect == "gemini":
+            name = model_named(name)
         return await send_json(request, reads.model(request.storefront, account, name, request.dialect))
 
     async def _credits(self, request: Request, account: KeyAccount) -> int:
@@ -128,6 +153,10 @@ class Gateway:
     async def _refuse(self, request: Request, error: KitError) -> int:
         if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
             _log.error("%s: %s (%r)", request.id, error.message, error.__cause__)
+        if isinstance(error, InsufficientCredit):
+            origin = public_url(request.storefront.primary_host, self._runtime.snapshot.public_url, self._port)
+            what = "Raise its limit" if error.page == "/account/keys" else "Add credit"
+            error.fix = f"{what} at {origin}{error.page}."
         user_agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
         answer = error_response(error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id)
         self._runtime.metrics.refusals.labels(request.storefront.slug, error.code).inc()

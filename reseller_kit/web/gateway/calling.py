@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ...core.errors import KitError
 from ...db.authentication import KeyAccount
 from ...flows import call as calls
+from ...flows import responses
+from ...flows.responses import Turn
 from ...flows.runtime import Runtime
+from ...wire import openai_responses
 from ...wire.codec import Call
 from ...wire.codec import Headers as CallHeaders
+from ...wire.openai_responses.kept import response_in
 from ...wire.task import Task, TaskApi
 from ...wire.tasks import DECODERS, decode_transcription
 from ..responses import JSON, respond
 from .body import read_body
 from .form import read_form
 from .plain import PlainCall
-from .request import Handler, Request, call_headers
+from .request import Handler, Request, call_headers, send_json
 from .stream import StreamSink
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_RESPONSES_COUNTER: Final = calls.Counter(
+    path=lambda _call, _sending: openai_responses.COUNT_PATH,
+    encode=openai_responses.encode_count,
+    read=openai_responses.read_count,
+)
 
 
 class Calling:
@@ -41,6 +50,33 @@ class Calling:
 
         return handle
 
+    def counting(
+        self, decode: Callable[[bytes, CallHeaders], Call], counter: calls.Counter, write: Callable[[int], bytes]
+    ) -> Handler:
+        """The handler of a path that counts the input of what `decode` reads; `write` makes the answer's body."""
+
+        async def handle(request: Request, account: KeyAccount) -> int:
+            call = decode(await read_body(request.receive, request.headers), request.headers)
+            return await send_json(
+                request, write(await calls.count(self._runtime, request.caller(account), call, counter))
+            )
+
+        return handle
+
+    async def respond(self, request: Request, account: KeyAccount) -> int:
+        """A request of Responses, which may go on from an earlier one and be gone on from."""
+        call = openai_responses.decode(await read_body(request.receive, request.headers), request.headers)
+        turn = await responses.begin(self._runtime, request.caller(account), call)
+        return await self.generate(request, account, turn.call, turn=turn)
+
+    async def count_response(self, request: Request, account: KeyAccount) -> int:
+        """The tokens that such a request would read."""
+        call = openai_responses.decode_count(await read_body(request.receive, request.headers), request.headers)
+        caller = request.caller(account)
+        turn = await responses.begin(self._runtime, caller, call)
+        tokens = await calls.count(self._runtime, caller, turn.call, _RESPONSES_COUNTER)
+        return await send_json(request, openai_responses.count_body(tokens))
+
     def tasks(self) -> dict[TaskApi, Handler]:
         """The handlers of the tasks with a body of JSON, by their `TaskApi`."""
         return {api: self._performing(decode) for api, decode in DECODERS.items()}
@@ -48,27 +84,34 @@ class Calling:
     async def transcribe(self, request: Request, account: KeyAccount) -> int:
         """The one task whose body is a form."""
         task = decode_transcription(read_form(await read_body(request.receive, request.headers), request.headers))
-        return await self._perform(request, account, task)
+        return await self.perform(request, account, task)
 
-    async def generate(self, request: Request, account: KeyAccount, call: Call) -> int:
-        """Answer a decoded call, plain or streamed."""
+    async def generate(
+        self,
+        request: Request,
+        account: KeyAccount,
+        call: Call,
+        *,
+        sink: type[StreamSink] = StreamSink,
+        turn: Turn | None = None,
+    ) -> int:
+        """Answer a decoded call, plain or streamed; `sink` frames its events, `turn` keeps the answer."""
         caller = request.caller(account)
         if call.stream:
-            return await self._stream(request, caller, call)
+            made = sink(request.receive, request.send, call_headers)
+            if turn is not None:
+                made.on_end = lambda end: turn.end(self._runtime, response_in(end))
+            return await self._stream(request, caller, call, made)
         result = await self._while_wanted(
             request, lambda on_answer: calls.answer(self._runtime, caller, call, on_answer=on_answer)
         )
+        if turn is not None:
+            turn.end(self._runtime, result.body)
         await respond(request.send, 200, [JSON, *call_headers(result.job)], result.body)
         return 200
 
-    def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
-        async def handle(request: Request, account: KeyAccount) -> int:
-            task = decode(await read_body(request.receive, request.headers))
-            return await self._perform(request, account, task)
-
-        return handle
-
-    async def _perform(self, request: Request, account: KeyAccount, task: Task) -> int:
+    async def perform(self, request: Request, account: KeyAccount, task: Task) -> int:
+        """Answer a decoded task."""
         caller = request.caller(account)
         result = await self._while_wanted(
             request, lambda on_answer: calls.perform(self._runtime, caller, task, on_answer=on_answer)
@@ -76,6 +119,13 @@ class Calling:
         content_type = (b"content-type", result.content_type.encode())
         await respond(request.send, 200, [content_type, *call_headers(result.job)], result.body)
         return 200
+
+    def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
+        async def handle(request: Request, account: KeyAccount) -> int:
+            task = decode(await read_body(request.receive, request.headers))
+            return await self.perform(request, account, task)
+
+        return handle
 
     async def _while_wanted(self, request: Request, begin: Callable[[Callable[[], None]], Awaitable[_T]]) -> _T:
         """A plain answer, ended early when its client left or the process must end."""
@@ -89,8 +139,7 @@ class Calling:
             self._runtime.answering.discard(answering)
             answering.close()
 
-    async def _stream(self, request: Request, caller: calls.Caller, call: Call) -> int:
-        sink = StreamSink(request.receive, request.send, call_headers)
+    async def _stream(self, request: Request, caller: calls.Caller, call: Call, sink: StreamSink) -> int:
         self._runtime.answering.add(sink)
         try:
             await calls.stream(self._runtime, caller, call, sink)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import msgspec
 
@@ -20,12 +18,14 @@ from ...db import credits as credit_rows
 from ...db import usage as usage_rows
 from ...db.authentication import KeyAccount
 from ...flows.call.admit import find_model
+from ...flows.patience import limited_wait
 from ...flows.runtime import Runtime
+from .query import last_of, number_of
 
 _encode = msgspec.json.Encoder().encode
 _DEFAULT_PAGE: Final = 100
 _MAX_PAGE: Final = 1000
-_DIGITS: Final = re.compile(r"[0-9]{1,4}")
+_GEMINI_METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
 _TOKEN_FIELDS: Final = {
     "input_tokens": "input",
     "cached_input_tokens": "cached_input",
@@ -46,18 +46,22 @@ def model_list(storefront: Storefront, account: KeyAccount, dialect: str) -> byt
         data = [_anthropic_model(offered) for offered in models]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return _encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
+    if dialect == "gemini":
+        return _encode({"models": list(map(_gemini_model, models))})
     return _encode({"object": "list", "data": [_openai_model(storefront, offered) for offered in models]})
 
 
 def model(storefront: Storefront, account: KeyAccount, name: str, dialect: str) -> bytes:
     """One model. Raises ModelNotFound."""
     offered = find_model(storefront, account, name)
-    return _encode(_anthropic_model(offered) if dialect == "anthropic" else _openai_model(storefront, offered))
+    if dialect == "anthropic":
+        return _encode(_anthropic_model(offered))
+    return _encode(_gemini_model(offered) if dialect == "gemini" else _openai_model(storefront, offered))
 
 
 async def balance(runtime: Runtime, account: KeyAccount, now: int) -> bytes:
     """The customer's balance; `now` in µs."""
-    async with runtime.db.read(account.tenant_id) as connection:
+    async with limited_wait(), runtime.db.read(account.tenant_id) as connection:
         wallet, lots = await credit_rows.wallet_with_lots(connection, account.tenant_id, account.wallet_id)
     return _encode(
         {
@@ -74,7 +78,7 @@ async def usage_list(runtime: Runtime, account: KeyAccount, query: bytes) -> byt
     """The customer's usage records, newest first, by `limit`, `cursor` and `since`. Raises InvalidRequest."""
     limit, cursor, since = _page_of(query)
     wanted = usage_rows.UsageFilter(customer_id=account.customer_id, since=since, before_id=cursor)
-    async with runtime.db.read(account.tenant_id) as connection:
+    async with limited_wait(), runtime.db.read(account.tenant_id) as connection:
         records = await usage_rows.page(connection, account.tenant_id, wanted, limit + 1)
     more = len(records) > limit
     records = records[:limit]
@@ -87,7 +91,7 @@ async def usage_record(runtime: Runtime, account: KeyAccount, record_id: str) ->
     """One of the customer's usage records. Raises NotFound."""
     record = None
     if is_public_id(record_id, "req"):
-        async with runtime.db.read(account.tenant_id) as connection:
+        async with limited_wait(), runtime.db.read(account.tenant_id) as connection:
             record = await usage_rows.find(connection, account.tenant_id, record_id)
     if record is None or record.customer_id != account.customer_id:
         raise NotFound("There is no usage record of that id.")
@@ -114,16 +118,12 @@ def _record(record: usage_rows.UsageRecord) -> dict[str, Any]:
 
 
 def _page_of(query: bytes) -> tuple[int, str | None, int | None]:
-    try:
-        given = parse_qs(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=20)
-    except ValueError:
-        raise InvalidRequest("The query string is malformed.") from None
-    limit, cursor, since = (given.get(name, [None])[-1] for name in ("limit", "cursor", "since"))
-    if limit is not None and not (_DIGITS.fullmatch(limit) and 1 <= int(limit) <= _MAX_PAGE):
-        raise InvalidRequest(f"limit must be a number from 1 to {_MAX_PAGE}.", param="limit")
+    given = last_of(query, "limit", "cursor", "since")
+    limit = number_of(given["limit"], "limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
+    cursor, since = given["cursor"], given["since"]
     if cursor is not None and not is_public_id(cursor, "req"):
         raise InvalidRequest("cursor is not one that this list gave out.", param="cursor")
-    return int(limit) if limit else _DEFAULT_PAGE, cursor, None if since is None else parse_time(since)
+    return limit, cursor, None if since is None else parse_time(since)
 
 
 def _openai_model(storefront: Storefront, offered: OfferedModel) -> dict[str, Any]:
@@ -133,3 +133,15 @@ def _openai_model(storefront: Storefront, offered: OfferedModel) -> dict[str, An
 def _anthropic_model(offered: OfferedModel) -> dict[str, Any]:
     created = format_time(offered.created_at * 1_000_000)
     return {"type": "model", "id": offered.name, "display_name": offered.name, "created_at": created}
+
+
+def _gemini_model(offered: OfferedModel) -> dict[str, Any]:
+    return {
+        "name": f"models/{offered.name}",
+        "version": "1",
+        "displayName": offered.name,
+        "description": offered.name,
+        "inputTokenLimit": offered.context,
+        "outputTokenLimit": offered.max_output,
+        "supportedGenerationMethods": list(_GEMINI_METHODS),
+    }

@@ -6,6 +6,7 @@ from ..codec import Codec
 from .answer import read_answer
 from .completion import read_completion, write_completion
 from .conversation import to_conversation
+from .counting import counted
 from .events import MessageReader, MessageWriter
 from .outgoing import from_conversation, not_carried
 from .request import (
@@ -15,7 +16,6 @@ from .request import (
     decode_count,
     encode,
     encode_count,
-    estimate_input,
     path,
     read_count,
 )
@@ -28,7 +28,7 @@ CODEC = Codec(
     encode=encode,
     open_tap=MessageTap,
     read_answer=read_answer,
-    estimate_input=estimate_input,
+    counted=counted,
     to_conversation=to_conversation,
     from_conversation=from_conversation,
     not_carried=not_carried,
@@ -42,8 +42,10 @@ __all__ = [
     "CODEC",
     "COUNT_PATH",
     "count_body",
+    "counted",
     "decode",
     "decode_count",
     "encode_count",
+    "not_carried",
     "read_count",
 ]

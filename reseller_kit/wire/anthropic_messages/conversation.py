@@ -160,6 +160,8 @@ def _turns(messages: list[_Message], left_out: LeftOut) -> list[Turn]:
             raise InvalidRequest("A system message holds text.", param=f"messages[{index}].content")
         if parts:
             turns.append(Turn(role=_ROLES[message.role], parts=parts))
+    if not turns:
+        raise InvalidRequest("The messages hold nothing to answer.", param="messages")
     return turns
 
 

@@ -19,7 +19,19 @@ from ..openai_envelope import describe_error
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from .completion import AnswerBlock, call_signature, read_finish, stop_reason, thought
 from .conversation import shows_thoughts, tool_names
-from .stream import BAD, PING, STOP, StreamEvent, block_stop, decode_event, message_start
+from .stream import (
+    BAD,
+    NO_HEAD,
+    PING,
+    STOP,
+    TEXT_MEMBERS,
+    StreamEvent,
+    block_stop,
+    decode_event,
+    head_of,
+    message_start,
+    text_behind,
+)
 
 _DELTAS: Final[dict[PartKind, tuple[bytes, bytes]]] = {
     "text": (b"text_delta", b"text"),
@@ -46,6 +58,7 @@ class _Delta(Struct):
 
 _START: Final = msgspec.json.Decoder(_Start)
 _BLOCK: Final = msgspec.json.Decoder(AnswerBlock)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
 _DELTA: Final = msgspec.json.Decoder(_Delta)
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -55,6 +68,7 @@ class MessageReader:
 
     def __init__(self, reply: Reply, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.usage: Usage | None = None
+        self.opening: Usage | None = None
         self.done = False
         self.error: UpstreamFailed | None = None
         self._maker = reply.maker
@@ -62,6 +76,7 @@ class MessageReader:
         self._reported = NOTHING_REPORTED
         self._open: AnswerBlock | None = None
         self._grew = False
+        self._head = NO_HEAD
         self._skipping = False
         self._finished: Finished | None = None
         self._at_end = False
@@ -93,31 +108,39 @@ class MessageReader:
         for block in blocks:
             if self._is_over():
                 break
-            name, data = parse_event(block)
-            if not data.strip():
-                continue
-            try:
-                event = decode_event(data)
-                if event.type == "error" or name == b"error" or is_given(event.error):
-                    self._give_up(describe_error(event.error) or "an error event")
-                else:
-                    found += self._take(event)
-            except BAD:
-                if not self._at_end:
-                    self._give_up("a malformed event")
+            more = text_behind(self._head, block) if self._open is not None else None
+            if more is not None:
+                self._grew = True
+                found.append(PartGrew(more.text))
+            else:
+                found += self._read_event(block)
         return found
 
-    def _take(self, event: StreamEvent) -> list[Event]:
+    def _read_event(self, block: bytes) -> list[Event]:
+        name, data = parse_event(block)
+        if not data.strip():
+            return []
+        try:
+            event = decode_event(data)
+            if event.type != "error" and name != b"error" and not is_given(event.error):
+                return self._take(event, block)
+            self._give_up(describe_error(event.error) or "an error event")
+        except BAD:
+            if not self._at_end:
+                self._give_up("a malformed event")
+        return []
+
+    def _take(self, event: StreamEvent, block: bytes) -> list[Event]:
         match event.type:
             case "content_block_delta":
-                return self._grow(_DELTA.decode(event.delta))
+                return self._grow(_DELTA.decode(event.delta), event.delta, block)
             case "content_block_start":
                 return self._start(_BLOCK.decode(event.content_block))
             case "content_block_stop":
                 return self._close()
             case "message_start":
                 if event.message != NULL:
-                    self._report(_START.decode(event.message).usage)
+                    self._report(_START.decode(event.message).usage, opening=True)
             case "message_delta":
                 self._report(event.usage)
                 delta = _DELTA.decode(event.delta) if is_given(event.delta) else _Delta()
@@ -135,7 +158,7 @@ class MessageReader:
         self._skipping = kind is None
         if kind is None:
             return found
-        self._open, self._grew = block, False
+        self._open, self._grew, self._head = block, False, NO_HEAD
         if kind == "tool_call":
             found.append(PartStarted(kind="tool_call", call_id=block.id, name=block.name))
             return found
@@ -144,21 +167,24 @@ class MessageReader:
             found.append(PartGrew(block.text or block.thinking))
         return found
 
-    def _grow(self, delta: _Delta) -> list[Event]:
+    def _grow(self, delta: _Delta, raw: Raw, block: bytes) -> list[Event]:
         if self._skipping:
             return []
         if delta.signature and self._open is not None:
             self._open.signature += delta.signature
-        text = delta.text or delta.thinking or delta.partial_json
-        if not text:
+        member = TEXT_MEMBERS.get(delta.type)
+        text: str = getattr(delta, member) if member is not None else ""
+        if member is None or not text:
             return []
         found: list[Event] = []
         if self._open is None:
             # An upstream that leaves the start of a block out.
-            if delta.partial_json:
+            if member == "partial_json":
                 return []
-            found = self._start(AnswerBlock(type="thinking" if delta.thinking else "text"))
+            found = self._start(AnswerBlock(type=member))
         self._grew = True
+        # Events of the same form need not be decoded.
+        self._head = head_of(block, bytes(_MEMBERS.decode(raw)[member]))
         found.append(PartGrew(text))
         return found
 
@@ -179,9 +205,13 @@ class MessageReader:
         self.done = True
         return [*self._close(), self._finished or Finished(finish="stop")]
 
-    def _report(self, report: Raw) -> None:
+    def _report(self, report: Raw, *, opening: bool = False) -> None:
         self._reported = add_report(self._reported, report)
-        self.usage = usage_of(self._reported) or self.usage
+        usage = usage_of(self._reported)
+        if opening:
+            self.opening = usage
+        else:
+            self.usage = usage or self.usage
 
     def _give_up(self, reason: str) -> None:
         self.error = UpstreamFailed(reason, upstream_status=200)
@@ -197,6 +227,7 @@ class MessageWriter:
         self._opened = False
         self._index = 0
         self._part: PartStarted | None = None
+        self._head = b""
         self._begun = False
         self._called = False
         self._finished: Finished | None = None
@@ -248,6 +279,7 @@ class MessageWriter:
         if part is None:
             return b""
         self._begun = True
+        self._head = self._delta_head(*_DELTAS[part.kind])
         match part.kind:
             case "tool_call":
                 self._called = True
@@ -265,18 +297,16 @@ class MessageWriter:
             block,
         )
 
-    def _delta(self, kind: bytes, member: bytes, text: str) -> bytes:
+    def _delta_head(self, kind: bytes, member: bytes) -> bytes:
         return (
-            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b",'
-            b'"%b":%b}}\n\n'
-        ) % (self._index, kind, member, quote(text))
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
+        ) % (self._index, kind, member)
 
     def _grow(self, text: str) -> bytes:
         if self._is_hidden() or self._part is None:
             return b""
         begun = b"" if self._begun else self._begin()
-        kind, member = _DELTAS[self._part.kind]
-        return begun + self._delta(kind, member, text)
+        return b"%b%b%b}}\n\n" % (begun, self._head, quote(text))
 
     def _end(self, event: PartEnded) -> bytes:
         part, hidden = self._part, self._is_hidden()
@@ -292,7 +322,7 @@ class MessageWriter:
                 return self._start() + self._block(_ENCODER.encode(withheld)) + self._stop()
             out = b"" if self._begun else self._begin()
             signed = thought("", event.signature, maker, redacted=False)["signature"]
-            out += self._delta(b"signature_delta", b"signature", signed)
+            out += b"%b%b}}\n\n" % (self._delta_head(b"signature_delta", b"signature"), quote(signed))
         out += self._stop()
         self._part = None
         if part.kind == "tool_call":

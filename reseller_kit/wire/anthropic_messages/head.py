@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest
-from ..json_body import NULL, decode_as, is_given
-from ..media import IMAGE_TOKENS, REMOTE_TOKENS
+from ..json_body import NULL
 from ..members import members
 from ..openai_fields import REFUSED
 
@@ -111,25 +109,6 @@ class Head(Struct):
     compaction: Raw = NULL
 
 
-class Extra(Struct, frozen=True):
-    """What a request holds beyond text: characters of inline data, tokens they may come to, tokens of searches."""
-
-    characters: int = 0
-    media_tokens: int = 0
-    searches: int = 0
-
-
-class _Source(Struct):
-    type: str = ""
-    data: str = ""
-    content: Raw = NULL
-
-
-_SOURCE: Final = msgspec.json.Decoder(_Source)
-_BLOCKS: Final = msgspec.json.Decoder(list[Block])
-_MAX_NESTING: Final = 4
-
-
 def check_standard(head: Head) -> None:
     """Raises InvalidRequest for a tier, speed or place of inference that has a price of its own."""
     if head.service_tier is not None and head.service_tier not in _STANDARD_TIERS:
@@ -157,53 +136,3 @@ def searches_of(tools: list[Tool] | None) -> int:
             )
         searches += tool.max_uses or SEARCHES
     return searches
-
-
-def measure(messages: list[Message]) -> tuple[int, int]:
-    """Characters of inline data, and the tokens that images and documents come to at most.
-
-    Raises InvalidRequest for a file that is only named by an id: ids belong to the provider's account, not to the
-    customer.
-    """
-    characters = tokens = 0
-    for index, message in enumerate(messages):
-        if type(message.content) is list:
-            for block in message.content:
-                if block.source != NULL or bytes(block.content)[:1] == b"[" or block.type == "container_upload":
-                    data, bound = _measure_block(block, f"messages[{index}].content", 0)
-                    characters += data
-                    tokens += bound
-    return characters, tokens
-
-
-def _measure_block(block: Block, path: str, depth: int) -> tuple[int, int]:
-    if block.type == "container_upload":
-        raise InvalidRequest("Files have to be sent inline, as base64.", param=path)
-    if is_given(block.source):
-        return _measure_source(block.type, block.source, path, depth)
-    return _measure_nested(block.content, path, depth)
-
-
-def _measure_source(kind: str, raw: Raw, path: str, depth: int) -> tuple[int, int]:
-    if bytes(raw)[:1] != b"{":
-        return 0, 0
-    source = decode_as(_SOURCE, raw, within=f"{path}.source")
-    if source.type == "file":
-        raise InvalidRequest("Files have to be sent inline, as base64.", param=f"{path}.source")
-    if source.type == "content":
-        return _measure_nested(source.content, path, depth)
-    if source.type == "url":
-        return 0, IMAGE_TOKENS if kind == "image" else REMOTE_TOKENS
-    if kind == "image" and source.type == "base64":
-        return len(source.data), IMAGE_TOKENS
-    # A document stays counted by its characters, which is more than its pages come to.
-    return 0, 0
-
-
-def _measure_nested(content: Raw, path: str, depth: int) -> tuple[int, int]:
-    if bytes(content)[:1] != b"[":
-        return 0, 0
-    if depth >= _MAX_NESTING:
-        raise InvalidRequest("Content is nested too deeply.", param=path)
-    found = [_measure_block(block, path, depth + 1) for block in decode_as(_BLOCKS, content, within=path)]
-    return sum(data for data, _ in found), sum(tokens for _, tokens in found)

@@ -14,11 +14,9 @@ from ..codec import Sending
 from ..conversation import (
     Conversation,
     OutputFormat,
-    Reasoning,
     Text,
     Thinking,
     Tool,
-    ToolCall,
     ToolChoice,
     ToolNames,
     Turn,
@@ -33,12 +31,44 @@ from .turns import text_blocks, with_cache, write_turns
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no words around it, no code fence."
+_UNKNOWN: Final = ("frequency_penalty", "presence_penalty", "seed", "verbosity")
+_CHOSEN: Final = ("temperature", "top_p", "top_k", "thinking", "tool_choice", "stop", "user")
+"""Members that depend on the model or on each other."""
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 _MOST_USER_CHARACTERS: Final = 256
 
 
 def from_conversation(conversation: Conversation, sending: Sending) -> bytes:
     """The body to send upstream. Raises InvalidRequest for contents that no model of this API reads."""
+    return _ENCODER.encode(_written(conversation, sending))
+
+
+def not_carried(conversation: Conversation, sending: Sending) -> tuple[str, ...]:
+    """What `from_conversation` leaves out of a request, in the form's own words."""
+    names = [name for name in _UNKNOWN if getattr(conversation, name) is not None]
+    chosen = [name for name in _CHOSEN if getattr(conversation, name) not in {None, ()}]
+    if not chosen:
+        return tuple(names)
+    written = _written(conversation, sending)
+    return (*names, *[name for name in chosen if not _is_in(written, name, conversation)])
+
+
+def _is_in(written: dict[str, Any], name: str, conversation: Conversation) -> bool:
+    match name:
+        case "user":
+            return "metadata" in written
+        case "stop":
+            return len(written.get("stop_sequences", ())) == len(conversation.stop)
+        case "tool_choice":
+            forced = conversation.tool_choice is not None and conversation.tool_choice.mode in {"required", "named"}
+            return not forced or _is_forced(written.get("tool_choice"))
+        case "thinking":
+            return "thinking" in written or "effort" in written.get("output_config", {})
+        case _:
+            return name in written
+
+
+def _written(conversation: Conversation, sending: Sending) -> dict[str, Any]:
     model = model_of(sending.model)
     names = ToolNames(tool.name for tool in conversation.tools)
     limit = _limit(conversation, sending)
@@ -66,25 +96,7 @@ def from_conversation(conversation: Conversation, sending: Sending) -> bytes:
         body["metadata"] = {"user_id": conversation.user}
     if conversation.stream:
         body["stream"] = True
-    return _ENCODER.encode(body)
-
-
-def not_carried(conversation: Conversation, sending: Sending) -> tuple[str, ...]:
-    """What `from_conversation` leaves out of a request, in the form's own words."""
-    model = model_of(sending.model)
-    left = [
-        name
-        for name in ("frequency_penalty", "presence_penalty", "seed", "verbosity")
-        if getattr(conversation, name) is not None
-    ]
-    if not model.sampling:
-        left += [name for name in ("temperature", "top_p", "top_k") if getattr(conversation, name) is not None]
-    choice = conversation.tool_choice
-    if not model.forced and choice is not None and choice.mode in {"required", "named"}:
-        left.append("tool_choice")
-    if any(not stop.strip() for stop in conversation.stop):
-        left.append("stop")
-    return tuple(left)
+    return body
 
 
 def _limit(conversation: Conversation, sending: Sending) -> int:
@@ -167,7 +179,7 @@ def _add_thinking(
         body["thinking"] = {"type": "adaptive", **({"display": "summarized"} if wanted.visible else {})}
         return True
     budget = _budget(wanted, limit)
-    if budget < LEAST_BUDGET or forced or _lacks_thought(conversation):
+    if budget < LEAST_BUDGET or forced or _lacks_thought(body["messages"]):
         return False
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
     return True
@@ -185,12 +197,12 @@ def _budget(wanted: Thinking, limit: int) -> int:
     return min(budget if budget is not None else limit, limit * 3 // 4)
 
 
-def _lacks_thought(conversation: Conversation) -> bool:
-    """Whether the last turn called tools without a thought of this API: then an older model refuses to think on."""
-    for turn in reversed(conversation.turns):
-        if turn.role == "assistant":
-            called = any(isinstance(part, ToolCall) for part in turn.parts)
-            return called and not any(isinstance(part, Reasoning) and part.signature for part in turn.parts)
+def _lacks_thought(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last answer called tools without a thought of this API: then an older model refuses to think on."""
+    for message in reversed(messages):
+        if message["role"] == "assistant":
+            kinds = [block["type"] for block in message["content"]]
+            return "tool_use" in kinds and kinds[0] not in {"thinking", "redacted_thinking"}
     return False
 
 

@@ -6,7 +6,7 @@ Message" and "Count tokens in a Message".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -15,15 +15,15 @@ from msgspec import Raw
 from ...core.errors import InvalidRequest, UpstreamFailed
 from ..codec import Call, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
+from ..media import token_bound
 from ..members import refuse_unknown
-from ..openai_text import strings_in
 from ..signatures import MARK
-from .head import NAMES, SEARCH_TOKENS, Head, check_standard, measure, searches_of
+from .counting import contents_of
+from .head import NAMES, SEARCH_TOKENS, Head, check_standard, searches_of
 from .thoughts import without_foreign
 
 LEAST_BUDGET: Final = 1_024
 """Tokens of thought; source: Anthropic, "Extended thinking"."""
-_TOKENS_PER_MESSAGE: Final = 4
 _MAX_HEADER_CHARACTERS: Final = 2_048
 _HEADERS: Final = (b"anthropic-version", b"anthropic-beta")
 _COUNTED: Final = frozenset(
@@ -45,7 +45,6 @@ _NOT_SENT: Final = ("diagnostics",)
 """`diagnostics` names an earlier answer by an id of ours, which says nothing to the upstream."""
 
 _HEAD: Final = msgspec.json.Decoder(Head)
-_ANY: Final = msgspec.json.Decoder()
 _TOKENS: Final = msgspec.json.Decoder(dict[str, Any])
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 
@@ -77,12 +76,16 @@ def decode_count(body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Ca
     head = decode_as(_HEAD, body)
     check_standard(head)
     searches = searches_of(head.tools)
-    characters, media_tokens = measure(head.messages)
+    media = contents_of(head.messages).media
+    media_tokens = sum(map(token_bound, media))
     # A token of text is at least one byte, and JSON's own syntax outweighs what a template adds.
-    bound = len(body) - characters + media_tokens + searches * SEARCH_TOKENS
-    if is_given(head.compaction) or b"compact_" in bytes(head.context_management):
+    bound = len(body) - sum(medium.characters for medium in media) + media_tokens + searches * SEARCH_TOKENS
+    inputs = 1 + searches
+    compacts = is_given(head.compaction) or b"compact_" in bytes(head.context_management)
+    if compacts:
         # The conversation is read once to be summarised and once more to be answered.
         bound *= 2
+        inputs *= 2
     return Call(
         api="messages",
         model=head.model,
@@ -92,6 +95,9 @@ def decode_count(body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Ca
         fields=fields,
         input_bound=bound,
         media_tokens=media_tokens,
+        inputs=inputs,
+        summaries=int(compacts),
+        tool_calls=searches,
         needs=("tool_call",) if searches else (),
         headers=_kept(headers),
     )
@@ -128,22 +134,6 @@ def read_count(body: bytes) -> int:
 def count_body(tokens: int) -> bytes:
     """The answer to a caller of count_tokens."""
     return b'{"input_tokens":%d}' % tokens
-
-
-def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media count with their bounds.
-
-    Raises InvalidRequest only where `decode` would have.
-    """
-    messages = decode_as(_ANY, call.fields["messages"], within="messages")
-    texts = list(strings_in(messages))
-    if is_given(call.fields.get("system")):
-        texts += strings_in(decode_as(_ANY, call.fields["system"], within="system"))
-    for name in ("tools", "output_config", "output_format"):
-        value = call.fields.get(name)
-        if is_given(value):
-            texts.append(bytes(value or NULL).decode())
-    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + call.media_tokens
 
 
 def _kept(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:

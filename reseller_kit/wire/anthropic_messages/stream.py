@@ -32,7 +32,7 @@ TEXT_MEMBERS: Final = {
     "input_json_delta": "partial_json",
 }
 """Deltas that carry what the model wrote, and the member that it is in."""
-_NO_HEAD: Final = b"\n\n"
+NO_HEAD: Final = b"\n\n"
 _PAD: Final = b" "
 _EMPTY_BLOCKS: Final = frozenset({"text", "thinking"})
 _OPTIONAL: Final = ("context_management",)
@@ -105,11 +105,38 @@ def block_stop(index: int) -> bytes:
     return b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % index
 
 
+class Found(Struct, frozen=True):
+    """The text of a delta: decoded, as it stands there, and what follows it."""
+
+    text: str
+    raw: bytes
+    rest: bytes
+
+
+def text_behind(head: bytes, block: bytes) -> Found | None:
+    """The text of an event that begins like one seen before and has nothing but its text to tell it from that."""
+    if not block.startswith(head):
+        return None
+    end = block.rfind(b'"') + 1
+    raw, rest = block[len(head) : end], block[end:]
+    # Some upstreams pad their events with blanks, so that their length tells nothing.
+    if rest != b"}}" and rest.replace(_PAD, b"") != b"}}":
+        return None
+    text = string_or_empty(raw)
+    return Found(text, raw, rest) if text else None
+
+
+def head_of(block: bytes, raw: bytes) -> bytes:
+    """What comes before the text in an event, for `text_behind`; what no event begins with where that can't be told."""
+    return block.partition(raw)[0] if block.count(raw) == 1 else NO_HEAD
+
+
 class MessageTap:
     """One streamed answer on its way to the caller; see `completion.Tap`."""
 
     def __init__(self, call: Call, reply: Reply, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:  # noqa: ARG002
         self.usage: Usage | None = None
+        self.opening: Usage | None = None
         self.started = False
         self.done = False
         self.error: UpstreamFailed | None = None
@@ -117,7 +144,7 @@ class MessageTap:
         self._reported = NOTHING_REPORTED
         self._events = EventSplitter(max_event_bytes)
         self._log = TextLog()
-        self._head = _NO_HEAD
+        self._head = NO_HEAD
         self._sent_head = b""
         self._opened = False
         self._closed = False
@@ -195,16 +222,11 @@ class MessageTap:
 
     def _pass_on(self, block: bytes) -> bytes:
         """An event like the one before but for its text, or any other, decoded."""
-        head = self._head
-        if block.startswith(head):
-            text_end = block.rfind(b'"') + 1
-            raw, rest = block[len(head) : text_end], block[text_end:]
-            if rest == b"}}" or rest.replace(_PAD, b"") == b"}}":
-                text = string_or_empty(raw)
-                if text:
-                    self._log.add(text)
-                    return b"%b%b%b\n\n" % (self._sent_head, raw, rest)
-        return self._read_event(block)
+        found = text_behind(self._head, block)
+        if found is None:
+            return self._read_event(block)
+        self._log.add(found.text)
+        return b"%b%b%b\n\n" % (self._sent_head, found.raw, found.rest)
 
     def _read_event(self, block: bytes) -> bytes:
         name, data = parse_event(block)
@@ -239,8 +261,8 @@ class MessageTap:
         return b""
 
     def _start(self, event: StreamEvent) -> bytes:
-        if event.message != NULL and not self._opened:
-            self._report(_START.decode(event.message).usage)
+        if event.message != NULL:
+            self._report(_START.decode(event.message).usage, opening=True)
         return self._open()
 
     def _open(self) -> bytes:
@@ -248,7 +270,7 @@ class MessageTap:
         if self._opened:
             return b""
         self._opened = True
-        return message_start(self._reply, self.usage or Usage())
+        return message_start(self._reply, self.opening or Usage())
 
     def _block(self, event: StreamEvent) -> bytes:
         if _BLOCK.decode(event.content_block).type not in _EMPTY_BLOCKS:
@@ -276,8 +298,8 @@ class MessageTap:
             sent_head = (
                 b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
             ) % (event.index, delta.type.encode(), member.encode())
-            if text and block.count(raw) == 1:
-                self._head, self._sent_head = block.partition(raw)[0], sent_head
+            if text:
+                self._head, self._sent_head = head_of(block, raw), sent_head
             return self._open() + b"%b%b}}\n\n" % (sent_head, raw)
         return self._open() + (
             b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":%b}\n\n'
@@ -296,9 +318,13 @@ class MessageTap:
             if is_given(value):
                 self._optional[name] = bytes(value)
 
-    def _report(self, report: Raw) -> None:
+    def _report(self, report: Raw, *, opening: bool = False) -> None:
         self._reported = add_report(self._reported, report)
-        self.usage = usage_of(self._reported) or self.usage
+        usage = usage_of(self._reported)
+        if opening:
+            self.opening = usage
+        else:
+            self.usage = usage or self.usage
 
     def _give_up(self, reason: str) -> bytes:
         self._closed = True

@@ -84,6 +84,7 @@ class EventReader:
 
     def __init__(self, reply: Reply, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.usage: Usage | None = None
+        self.opening: Usage | None = None
         self.done = False
         self.error: UpstreamFailed | None = None
         self._reply = reply

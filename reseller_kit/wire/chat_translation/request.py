@@ -33,14 +33,15 @@ from .options import read_options
 _ENCODER: Final = msgspec.json.Encoder()
 _OPENAI: Final = "openai"
 _MAX_STOPS: Final = 4
+_SAMPLING: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _AUDIO_FORMATS: Final = {media_type: name for name, media_type in AUDIO_TYPES.items()} | {"audio/x-wav": "wav"}
 _WANTS_THOUGHTS: Final = frozenset({"deepseek", "moonshot", "moonshotai", "zai", "z-ai", "minimax"})
 """Providers whose models go on with a tool's result only when shown what they thought before they called it."""
-_THINKERS: Final = re.compile(
+THINKERS: Final = re.compile(
     r"gpt-(?:[5-9]|oss)|o[1-9](?:-|$)|grok-|qwen-?3|glm-|kimi-|gemini-|claude-|deepseek-|magistral", re.IGNORECASE
 )
 """Models that know `reasoning_effort`; one that doesn't may refuse the whole request for it."""
-_FIXED_SAMPLING: Final = re.compile(r"gpt-[5-9](?!.*chat)|o[1-9](?:-|$)", re.IGNORECASE)
+FIXED_SAMPLING: Final = re.compile(r"gpt-[5-9](?!.*chat)|o[1-9](?:-|$)", re.IGNORECASE)
 """OpenAI's models that refuse any temperature but their own."""
 
 
@@ -75,6 +76,19 @@ def from_conversation(conversation: Conversation, sending: Sending) -> bytes:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return _ENCODER.encode(body)
+
+
+def not_carried(conversation: Conversation, sending: Sending) -> tuple[str, ...]:
+    """What `from_conversation` leaves out of a request, in the form's words."""
+    is_openai, name = sending.provider == _OPENAI, sending.model.rpartition("/")[2]
+    lost = ["top_k"]
+    if not is_openai:
+        lost.append("verbosity")
+    elif FIXED_SAMPLING.match(name):
+        lost += _SAMPLING
+    if not THINKERS.match(name):
+        lost.append("thinking")
+    return tuple(member for member in lost if getattr(conversation, member) is not None)
 
 
 def _limit(named: int | None, most: int | None) -> int | None:
@@ -256,10 +270,10 @@ def _sampling(conversation: Conversation, sending: Sending) -> dict[str, Any]:
         "user": conversation.user,
         "verbosity": conversation.verbosity if is_openai else None,
     }
-    if not (is_openai and _FIXED_SAMPLING.match(name)):
-        for member in ("temperature", "top_p", "frequency_penalty", "presence_penalty"):
+    if not (is_openai and FIXED_SAMPLING.match(name)):
+        for member in _SAMPLING:
             members[member] = getattr(conversation, member)
-    if conversation.thinking is not None and _THINKERS.match(name):
+    if conversation.thinking is not None and THINKERS.match(name):
         members["reasoning_effort"] = effort_for(conversation.thinking, name)
     return {member: value for member, value in members.items() if value is not None}
 
@@ -273,7 +287,7 @@ def effort_for(thinking: Thinking, model: str) -> str | None:
     version = _VERSION.match(model)
     if version is None:
         known: dict[str | None, str | None] = {"xhigh": "high", "minimal": "low"}
-        if effort == "none" and _FIXED_SAMPLING.match(model):
+        if effort == "none" and FIXED_SAMPLING.match(model):
             return None
         return known.get(effort, effort)
     major, minor = version.group(1), int(version.group(2) or 0)

@@ -14,7 +14,7 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest, UpstreamFailed
 from ...core.usage import Usage
-from ..json_body import decode_as, is_given
+from ..json_body import NULL, decode_as, is_given
 from ..media_usage import counted_by, images_usage, images_usage_object
 from ..openai_envelope import string_member
 from ..task import Prices, Task, TaskAnswer
@@ -61,7 +61,7 @@ class _Image(Struct, omit_defaults=True):
 class _Answer(Struct):
     data: list[_Image]
     created: int | None = None
-    usage: Raw | None = None
+    usage: Raw = NULL
     background: Raw = Raw(b"null")
     output_format: Raw = Raw(b"null")
     quality: Raw = Raw(b"null")

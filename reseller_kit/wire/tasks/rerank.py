@@ -10,7 +10,7 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
-from ..json_body import decode_as, quote
+from ..json_body import NULL, decode_as, quote
 from ..media_usage import counted_by, rerank_meta_object, rerank_usage
 from ..openai_text import strings_in
 from ..task import Prices, Task, TaskAnswer
@@ -45,13 +45,13 @@ class _Head(Struct):
 class _Result(Struct, omit_defaults=True):
     index: Annotated[int, Meta(ge=0)]
     relevance_score: float
-    document: Raw | None = None
+    document: Raw = NULL
 
 
 class _Answer(Struct):
     results: list[_Result]
-    usage: Raw | None = None
-    meta: Raw | None = None
+    usage: Raw = NULL
+    meta: Raw = NULL
 
 
 _HEAD: Final = msgspec.json.Decoder(_Head)
@@ -94,8 +94,8 @@ def _reader(model: str, count: int) -> Callable[[bytes, str, Prices, str], TaskA
                 usage.total_input_tokens,
             )
 
-        report = answer.meta if answer.usage is None else answer.usage
-        return TaskAnswer(usage=rerank_usage(report, prices=prices), body=write)
+        usage = rerank_usage(answer.meta, prices=prices) or rerank_usage(answer.usage, prices=prices)
+        return TaskAnswer(usage=usage, body=write)
 
     return read
 

@@ -55,9 +55,7 @@ def _reader(text: str) -> Callable[[bytes, str, Prices, str], TaskAnswer]:
         kind = content_type.partition(";")[0].strip().lower()
         if not body or not kind.startswith(_SOUND):
             raise UpstreamFailed(f"an answer without sound: {kind[:60]!r}", upstream_status=200)
-        return TaskAnswer(
-            usage=speech_usage(None, text=text, prices=prices), body=lambda _usage: body, content_type=kind
-        )
+        return TaskAnswer(usage=speech_usage(text, prices=prices), body=lambda _usage: body, content_type=kind)
 
     return read
 

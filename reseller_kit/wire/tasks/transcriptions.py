@@ -6,7 +6,6 @@ A plain text is asked for as JSON, which alone says what was used.
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,14 +14,14 @@ from msgspec import Raw, Struct
 
 from ...core.errors import InvalidRequest, UpstreamFailed
 from ...core.usage import Usage
+from ..json_body import is_given
+from ..media import audio_seconds, stated_seconds
 from ..media_usage import counted_by, transcription_usage, transcription_usage_object
 from ..task import Prices, Task, TaskAnswer
 from .common import read_json
 from .multipart import Field, boundary_of, write_form
 
 MAX_FIELDS: Final = 32
-_LEAST_BYTES_PER_SECOND: Final = 500
-"""4 kbit/s: no codec that is taken here writes intelligible speech with less."""
 _USUAL_BYTES_PER_SECOND: Final = 16_000
 """128 kbit/s. Where nobody says how long a recording is, the doubt is the customer's gain."""
 _TOKENS_PER_SECOND: Final = 10
@@ -56,8 +55,7 @@ def decode(fields: Sequence[Field]) -> Task:
     wanted = plain.get("response_format") or "json"
     if wanted not in _FORMATS:
         raise InvalidRequest(f"A response format is one of {', '.join(sorted(_FORMATS))}.", param="response_format")
-    seconds = _length(sound.content)
-    bound = seconds if seconds is not None else -(-len(sound.content) // _LEAST_BYTES_PER_SECOND)
+    seconds, bound = stated_seconds(sound.content), audio_seconds(sound.content)
     sent = _sent(fields, "json" if wanted == "text" else wanted)
     boundary = boundary_of(sent)
     return Task(
@@ -109,15 +107,6 @@ def _sent(fields: Sequence[Field], wanted: str) -> list[Field]:
     return [*kept, Field(name="response_format", content=wanted.encode())]
 
 
-def _length(sound: bytes) -> int | None:
-    """Seconds of a WAV file, rounded up; None where the format does not say it at once."""
-    if len(sound) < 44 or sound[:4] != b"RIFF" or sound[8:16] != b"WAVEfmt ":
-        return None
-    (rate,) = struct.unpack_from("<I", sound, 28)
-    # What comes counts, not what the header promises.
-    return -(-len(sound) // rate) if rate >= _LEAST_BYTES_PER_SECOND else None
-
-
 def _reader(wanted: str, seconds: int | None) -> Callable[[bytes, str, Prices, str], TaskAnswer]:
     def read(body: bytes, _content_type: str, prices: Prices, _request_id: str) -> TaskAnswer:
         if wanted in _JSON_FORMATS or wanted == "text":
@@ -125,7 +114,9 @@ def _reader(wanted: str, seconds: int | None) -> Callable[[bytes, str, Prices, s
         text = body.decode("utf-8", "replace")
         if not text.strip() or text.lstrip().startswith("{"):
             raise UpstreamFailed("an answer without a transcript", upstream_status=200)
-        usage = transcription_usage(None, prices=prices, seconds=seconds or _last_moment(text))
+        # A header may understate, and subtitles end with the last word: the later end counts.
+        measured = max(seconds or 0, _last_moment(text) or 0) or None
+        usage = transcription_usage(None, prices=prices, seconds=measured)
         return TaskAnswer(usage=usage, body=lambda _usage: body, content_type=_TYPES[wanted])
 
     return read
@@ -135,7 +126,8 @@ def _read_json(body: bytes, prices: Prices, wanted: str, seconds: int | None) ->
     members = read_json(_ANSWER, body)
     text = read_json(_TEXT, body).text
     # A verbose answer says its length outside of its usage.
-    report = members.get("usage") or Raw(body)
+    given = members.get("usage")
+    report = given if given is not None and is_given(given) else Raw(body)
     usage = transcription_usage(report, prices=prices, seconds=seconds)
 
     def write(charged: Usage) -> bytes:

@@ -6,11 +6,19 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from reseller_kit.core.ledger import Capture, Grant, HoldRequest, HoldTerms, TakeBack, WholesaleMove
+from reseller_kit.core.ledger import (
+    Capture,
+    Grant,
+    HoldRequest,
+    HoldTerms,
+    TakeBack,
+    WholesaleMove,
+)
 from reseller_kit.db.ledger import (
     ExpireLots,
     GrantCredit,
@@ -23,6 +31,7 @@ from reseller_kit.db.ledger import (
 )
 from tests.support.ledger import Shop, usage_row
 from tests.support.proof import operations as second
+from tests.support.proof import returns
 from tests.support.proof.model import LEVELS, Book, Lot, Outcome, Terms, charge
 
 Books = dict[int, Book]
@@ -156,14 +165,17 @@ class End:
         )
 
     def expect(self, books: Books, actor: Owner) -> Outcome:
-        return second.settle(
-            books[self.shop.tenant_id],
+        book = books[self.shop.tenant_id]
+        work = partial(
+            second.settle,
+            book,
             self.call.name,
             self.used,
             by=self.owner or actor,
             now=self.now,
             nothing="voided" if self.owner is None else "expired",
         )
+        return returns.accruing(book, self.shop.customer_id, work)
 
     def again(self, books: Books, actor: Owner, first: Outcome) -> Outcome:
         return self.expect(books, actor)
@@ -209,6 +221,8 @@ class Give(_Posting):
     priority: int = 0
     ends: int | None = None
     scopes: tuple[str, ...] = ()
+    cash: int = 0
+    """What was paid for it; only where the reseller's account is a revenue share."""
     lot: str = field(default_factory=lambda: fresh("lot"))
 
     operation = "grant"
@@ -225,6 +239,8 @@ class Give(_Posting):
             priority=self.priority,
             expires_at=self.ends,
             models=self.scopes,
+            cash=self.cash,
+            accrual_id=self.shop.reseller_wallet if self.cash else None,
         )
         return GrantCredit(grant, self.idempotency())
 
@@ -238,8 +254,9 @@ class Give(_Posting):
             ends=self.ends,
             scopes=self.scopes,
             born=self.now,
+            cash=self.cash,
         )
-        return second.give(book, lot, now=self.now)
+        return returns.accruing(book, lot.customer, lambda: second.give(book, lot, now=self.now))
 
 
 @dataclass(frozen=True)
@@ -286,13 +303,15 @@ class Expire:
 
     shop: Shop
     now: int
+    share: int
     name: str = field(default_factory=lambda: fresh("txn_x"))
 
     def item(self) -> ExpireLots:
-        return ExpireLots(self.name, self.shop.tenant_id, self.shop.wallet_id, self.now)
+        return ExpireLots(self.name, self.shop.tenant_id, self.shop.wallet_id, self.now, self.share)
 
     def expect(self, books: Books, actor: Owner) -> Outcome:
-        return second.expire(books[self.shop.tenant_id], self.name, self.shop.customer_id, now=self.now)
+        book, customer = books[self.shop.tenant_id], self.shop.customer_id
+        return returns.accruing(book, customer, lambda: second.expire(book, self.name, customer, now=self.now))
 
     def again(self, books: Books, actor: Owner, first: Outcome) -> Outcome:
         return self.expect(books, actor)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tests.support.proof import actions as act
-from tests.support.proof.rules import Calls, Credit, Deliveries, Wholesale
+from tests.support.proof.return_rules import Payouts, Refunds, Reversals, Vouchers
+from tests.support.proof.rules import Deliveries, Wholesale
 
 
-class LedgerMachine(Calls, Credit, Wholesale, Deliveries):
+class LedgerMachine(Wholesale, Vouchers, Reversals, Refunds, Payouts, Deliveries):
     """The real ledger beside the second one. Set `world` on a subclass."""
 
     def teardown(self) -> None:
@@ -17,7 +18,9 @@ class LedgerMachine(Calls, Credit, Wholesale, Deliveries):
         rest = [
             act.End(call.shop, call, {}, self.now, hold.owner) for call, hold in held.values() if hold.state == "open"
         ]
-        self.queue = [*rest, *(act.Expire(shop, self.now) for shop in self.shops)]
+        refused = [self.answer(shop, hold, None) for shop, hold in self.asked_refunds() if hold.state == "open"]
+        swept = [act.Expire(shop, self.now, self.share_of(shop)) for shop in self.shops]
+        self.queue = [*rest, *refused, *swept]
         self.deliver(0)
         report = self.world.audit()
         assert (report.findings, report.open_holds) == ([], 0)

@@ -75,14 +75,38 @@ class Lot:
     ends: int | None
     scopes: tuple[str, ...]
     born: int
+    cash: int = 0
     spent: int = 0
     lapsed: int = 0
-    taken: int = 0
+    by_hand: int = 0
+    refunded_free: int = 0
+    refunded_lapsed: int = 0
+    owed: int = 0
+    """What refunds made into debt: it was spent, or is held."""
+
+    @property
+    def taken(self) -> int:
+        """What corrections and refunds took out of it."""
+        return self.by_hand + self.refunded_free + self.refunded_lapsed
+
+    @property
+    def refunded(self) -> int:
+        """What refunds came to in all."""
+        return self.refunded_free + self.refunded_lapsed + self.owed
 
     @property
     def left(self) -> int:
         """What is not gone yet."""
         return self.given - self.spent - self.lapsed - self.taken
+
+    def cash_of(self, part: int) -> int:
+        """What was paid for a part of it, rounded down."""
+        return math.floor(Fraction(self.cash * part, self.given))
+
+    @property
+    def accrued(self) -> int:
+        """What the reseller has earned by it."""
+        return self.cash_of(self.spent + self.lapsed)
 
     def has_ended(self, now: int) -> bool:
         """Whether it has run out."""
@@ -99,8 +123,24 @@ class Lot:
 
 
 @dataclass
+class Voucher:
+    """A code for credit."""
+
+    worth: int
+    times: int
+    days: int | None
+    ends: int | None
+    scopes: tuple[str, ...]
+    revoked: bool = False
+
+
+NOBODY = ("", 0)
+"""In place of the process that placed a hold: a refund's is nobody's."""
+
+
+@dataclass
 class Hold:
-    """Money reserved for one call, and by whom."""
+    """Money reserved for one call, and by whom; or credit kept aside for a refund."""
 
     name: str
     customer: str
@@ -126,7 +166,25 @@ class Book:
     transactions: Counter[str] = field(default_factory=Counter)
     charges: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     known: dict[tuple[str, str], tuple[Any, Outcome]] = field(default_factory=dict)
-    wholesale: int = 0
+    vouchers: dict[str, Voucher] = field(default_factory=dict)
+    redeemed: dict[tuple[str, str], str] = field(default_factory=dict)
+    paid_by: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    """From which lots a call was paid, in order; without a name: what became debt."""
+    reversed: dict[str, str] = field(default_factory=dict)
+    payouts: dict[str, str] = field(default_factory=dict)
+    moved: int = 0
+    """What deposits, calls and payouts moved of the reseller's wallet."""
+    sharing: bool = False
+    """Whether the operator collects the customers' money."""
+
+    def cash(self) -> int:
+        """What customers paid of what is used up, less what refunds of it took."""
+        return sum(lot.accrued - lot.cash_of(lot.owed) for lot in self.lots.values())
+
+    @property
+    def wholesale(self) -> int:
+        """What the reseller has."""
+        return self.moved + self.cash()
 
     def lots_of(self, customer: str) -> list[Lot]:
         """A customer's lots in burn order."""
@@ -169,18 +227,20 @@ class Book:
         """What open holds reserve of the reseller's wallet."""
         return sum(hold.wholesale for hold in self.open_holds())
 
-    def spend_free(self, customer: str, amount: int, now: int, model: str | None = None) -> int:
-        """Spend up to `amount` of unexpired free credit in burn order; what was not covered."""
+    def spend_free(self, customer: str, amount: int, now: int, model: str | None = None) -> list[tuple[str, int]]:
+        """Spend up to `amount` of unexpired free credit in burn order; what was not covered comes last, nameless."""
+        parts = []
         for lot in self.lots_of(customer):
             if not lot.has_ended(now) and (model is None or lot.fits(model)):
                 part = min(amount, self.free(lot))
                 lot.spent += part
                 amount -= part
-        return amount
+                parts.append((lot.name, part))
+        return [*parts, ("", amount)]
 
     def net(self, customer: str, now: int) -> None:
         """Debt and free credit do not stay side by side."""
-        self.debts[customer] = self.spend_free(customer, self.debts[customer], now)
+        *_, (_, self.debts[customer]) = self.spend_free(customer, self.debts[customer], now)
 
     def lapse(self, lots: Iterable[Lot], now: int) -> int:
         """What is free of ended lots goes to breakage; how much."""

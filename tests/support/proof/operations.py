@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 from tests.support.proof.model import LEVELS, Book, Hold, Lot, Outcome, Terms, charge
@@ -32,24 +34,60 @@ def place(
     retail_left = credit if key_left is None else min(credit, key_left)
     limit = terms.limit
     floor = terms.limit if terms.floor is None else min(terms.floor, terms.limit)
-    retail, wholesale = terms.cost(limit)
-    if retail > retail_left or wholesale > wholesale_left:
-        limit = terms.most(retail_left, wholesale_left)
-        if terms.floor is None or limit < floor:
-            return _refusal(terms, floor, credit, key_left, wholesale_left)
+
+    def cost(limit: int) -> tuple[int, int]:
         retail, wholesale = terms.cost(limit)
-    parts, rest = [], retail
-    for lot in book.lots_of(customer):
-        part = min(rest, book.free(lot)) if lot.fits(model) and not lot.has_ended(now) else 0
-        if part:
-            parts.append((lot.name, part))
-            rest -= part
+        return retail, _stake(book, _plan(book, customer, model, retail, now), wholesale) if book.sharing else wholesale
+
+    retail, wholesale = cost(limit)
+    if retail > retail_left or wholesale > wholesale_left:
+        if book.sharing:
+            limit = _halved(terms.most(retail_left, None), lambda limit: cost(limit)[1] <= wholesale_left)
+        else:
+            limit = terms.most(retail_left, wholesale_left)
+        if terms.floor is None or limit < floor:
+            return _refusal(terms, cost(floor), credit, key_left, wholesale_left)
+        retail, wholesale = cost(limit)
+    parts = _plan(book, customer, model, retail, now)
     book.holds[name] = Hold(name, customer, owner, model, window, limit, retail, wholesale, parts)
     return ("held", limit, retail, wholesale, tuple(parts))
 
 
-def _refusal(terms: Terms, floor: int, credit: int, key_left: int | None, wholesale_left: int) -> Outcome:
-    retail, wholesale = terms.cost(floor)
+def _plan(book: Book, customer: str, model: str, amount: int, now: int) -> list[tuple[str, int]]:
+    """Which lots would be reserved."""
+    parts = []
+    for lot in book.lots_of(customer):
+        part = min(amount, book.free(lot)) if lot.fits(model) and not lot.has_ended(now) else 0
+        if part:
+            parts.append((lot.name, part))
+            amount -= part
+    return parts
+
+
+def _stake(book: Book, parts: list[tuple[str, int]], wholesale: int) -> int:
+    """The most that the call can take from the share: a charge may end at any lot, whose cash came by then."""
+    whole = sum(part for _, part in parts)
+    if not whole:
+        return wholesale
+    used = cash = most = 0
+    for name, part in parts:
+        used += part
+        cash += book.lots[name].cash_of(part)
+        most = max(most, math.ceil(Fraction(wholesale * used, whole)) - cash)
+    return most
+
+
+def _halved(most: int, covered: Callable[[int], bool]) -> int:
+    """A limit that is covered, found by halving: what a limit stakes need not rise with it."""
+    low, high = -1, most + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if covered(middle) else (low, middle)
+    return low
+
+
+def _refusal(terms: Terms, needed: tuple[int, int], credit: int, key_left: int | None, wholesale_left: int) -> Outcome:
+    retail, wholesale = needed
     if retail > credit:
         return ("refused", "credit", retail, credit, terms.most(credit, None))
     if key_left is not None and retail > key_left:
@@ -71,18 +109,23 @@ def settle(
     retail, wholesale, cost = (charge(level, used) for level in LEVELS)
     charged = bool(retail or wholesale or cost)
     hold.state = "captured" if charged else nothing
+    parts, over = [], []
     rest = retail
-    over = []
     for lot_name, part in hold.parts:
         paid = min(rest, part)
         book.lots[lot_name].spent += paid
         rest -= paid
+        parts.append((lot_name, paid))
         if paid < part:
             over.append(book.lots[lot_name])
-    book.debts[hold.customer] += book.spend_free(hold.customer, rest, now, hold.model)
+    for model in (hold.model, None):
+        *found, (_, rest) = book.spend_free(hold.customer, rest, now, model)
+        parts += found
+    book.debts[hold.customer] += rest
+    book.paid_by[name] = [*parts, ("", rest)]
     book.lapse(over, now)
     book.net(hold.customer, now)
-    book.wholesale -= wholesale
+    book.moved -= wholesale
     book.charges[name] = (retail, wholesale, cost)
     if charged:
         book.transactions["call"] += 1
@@ -113,21 +156,21 @@ def take(book: Book, name: str, customer: str, amount: int, *, now: int) -> Outc
     for lot in book.lots_of(customer):
         if not lot.has_ended(now):
             part = min(rest, book.free(lot))
-            lot.taken += part
+            lot.by_hand += part
             rest -= part
     book.transactions["adjustment"] += 1
     book.sinks["credit_issued"] += amount
     return ("posted", name, amount, book.balance(customer))
 
 
-def move(book: Book, name: str, amount: int) -> Outcome:
+def move(book: Book, name: str, amount: int, code: str = "deposit", sink: str = "deposits") -> Outcome:
     """Money into or out of the reseller's wallet; only what is free can leave."""
     free = book.wholesale - book.wholesale_held()
     if -amount > max(free, 0) and amount < 0:
         return ("refused", "wholesale", -amount, free, 0)
-    book.wholesale += amount
-    book.transactions["deposit"] += 1
-    book.sinks["deposits"] -= amount
+    book.moved += amount
+    book.transactions[code] += 1
+    book.sinks[sink] -= amount
     return ("posted", name, amount, book.wholesale)
 
 

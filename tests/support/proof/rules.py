@@ -17,10 +17,10 @@ from tests.support.ledger import Shop
 from tests.support.proof import actions as act
 from tests.support.proof.actions import Action, Books, Call, Owner
 from tests.support.proof.expected import expected
-from tests.support.proof.model import Book, Hold, Outcome, Terms, charge
+from tests.support.proof.model import NOBODY, Book, Hold, Outcome, Terms, charge
 from tests.support.proof.world import World
 
-SEATS = st.integers(0, 2)
+SEATS = st.integers(0, 3)
 KEYS = st.none() | st.sampled_from(["one", "two"])
 USAGE = st.fixed_dictionaries(
     {}, optional={"input": st.integers(1, 90), "cached_input": st.integers(1, 40), "output": st.integers(1, 50)}
@@ -47,7 +47,7 @@ class Stage(RuleBasedStateMachine):
         super().__init__()
         self.now = START
         self.shops: list[Shop] = self.world.begin()
-        self.books: Books = {shop.tenant_id: Book() for shop in self.shops}
+        self.books: Books = {shop.tenant_id: Book(sharing=self.shares_revenue(shop)) for shop in self.shops}
         self.calls: list[Call] = []
         self.queue: list[Action] = []
         self.most = 1
@@ -64,6 +64,14 @@ class Stage(RuleBasedStateMachine):
     def deliver(self, writer: int) -> None:
         """Send the queue off; see `Deliveries`."""
         raise NotImplementedError
+
+    def shares_revenue(self, shop: Shop) -> bool:
+        """Whether the operator collects this storefront's money."""
+        return shop.reseller_wallet == self.share_of(shop)
+
+    def share_of(self, shop: Shop) -> int:
+        """The account of the storefront's revenue share, whether or not it is used."""
+        return self.world.shares[shop.tenant_id]
 
     def owner(self, writer: int) -> Owner:
         """Whose holds this writer places now."""
@@ -87,15 +95,17 @@ class Credit(Stage):
     """Grants of every kind, corrections, and expiry."""
 
     @initialize(
-        credit=st.tuples(*[st.integers(0, 3_000)] * 3),
-        wholesale=st.tuples(*[st.integers(0, 900)] * 3),
+        credit=st.tuples(*[st.integers(0, 3_000)] * 4),
+        wholesale=st.tuples(*[st.integers(0, 900)] * 4),
         most=st.integers(1, 8),
     )
-    def begin(self, credit: tuple[int, int, int], wholesale: tuple[int, int, int], most: int) -> None:
+    def begin(self, credit: tuple[int, ...], wholesale: tuple[int, ...], most: int) -> None:
         """A first day on which money came in, as a rule."""
         self.most = most
         self.queue += [
-            act.Give(shop, amount, self.now) for shop, amount in zip(self.shops, credit, strict=True) if amount
+            act.Give(shop, amount, self.now, kind="topup", cash=self.cash(shop, "topup", amount, 2))
+            for shop, amount in zip(self.shops, credit, strict=True)
+            if amount
         ]
         self.queue += [
             act.Move(shop, amount, self.now) for shop, amount in zip(self.shops, wholesale, strict=True) if amount
@@ -109,11 +119,13 @@ class Credit(Stage):
         priority=st.integers(0, 1),
         scopes=st.sampled_from([(), (), ("gpt-*",), ("claude-*",)]),
         key=KEYS,
+        paid=st.integers(0, 3),
     )
-    def give(self, seat: int, amount: int, life: int | None, key: str | None, **terms: Any) -> None:
+    def give(self, seat: int, amount: int, life: int | None, key: str | None, paid: int, **terms: Any) -> None:
         """Credit for a customer."""
-        ends = None if life is None else self.now + life
-        self.put(act.Give(self.shops[seat], amount, self.now, key, ends=ends, **terms))
+        shop, ends = self.shops[seat], None if life is None else self.now + life
+        cash = self.cash(shop, terms["kind"], amount, paid)
+        self.put(act.Give(shop, amount, self.now, key, ends=ends, cash=cash, **terms))
 
     @rule(seat=SEATS, amount=st.integers(1, 700), key=KEYS)
     def take(self, seat: int, amount: int, key: str | None) -> None:
@@ -123,12 +135,16 @@ class Credit(Stage):
     @rule(seat=SEATS)
     def expire(self, seat: int) -> None:
         """The sweep's visit."""
-        self.put(act.Expire(self.shops[seat], self.now))
+        self.put(act.Expire(self.shops[seat], self.now, self.share_of(self.shops[seat])))
 
     @rule(step=st.integers(1, 30))
     def wait(self, step: int) -> None:
         """Time passes."""
         self.now += step
+
+    def cash(self, shop: Shop, kind: str, amount: int, thirds: int) -> int:
+        """What was paid for credit through the operator's account."""
+        return amount * thirds // 3 if kind == "topup" and self.shares_revenue(shop) else 0
 
 
 class Wholesale(Stage):
@@ -151,7 +167,7 @@ class Calls(Stage):
     def call(self, asked: list[tuple[int, Terms, str, int | None]]) -> None:
         """Calls whose cost is only bounded, and that may overdraw the reseller's wallet."""
         calls = [
-            self._ask(seat, terms, model, key_limit=key_limit, overdraft=400 if terms.choices > 1 else 0)
+            self.ask(seat, terms, model, key_limit=key_limit, overdraft=400 if terms.choices > 1 else 0)
             for seat, terms, model, key_limit in asked
         ]
         self.put(*calls)
@@ -162,7 +178,7 @@ class Calls(Stage):
         calls = []
         for seat, used, model, spare in asked:
             retail, wholesale = (max(0, charge(level, used) + spare) * 1000 for level in ("retail", "wholesale"))
-            calls.append(self._ask(seat, Terms((retail, wholesale), (0, 0), 10), model, planned=used))
+            calls.append(self.ask(seat, Terms((retail, wholesale), (0, 0), 10), model, planned=used))
         self.put(*calls)
 
     @precondition(lambda self: self.calls)
@@ -193,7 +209,8 @@ class Calls(Stage):
         chosen = [(*dead[number % len(dead)], used) for number, used in ends if dead]
         self.put(*(act.End(call.shop, call, used, self.now, hold.owner) for call, hold, used in chosen))
 
-    def _ask(self, seat: int, terms: Terms, model: str, **options: Any) -> Call:
+    def ask(self, seat: int, terms: Terms, model: str, **options: Any) -> Call:
+        """A call that is made now."""
         period = self.now // 50 * 50
         call = Call(self.shops[seat], terms, model, self.now, period=period, **options)
         self.calls.append(call)
@@ -221,7 +238,7 @@ class Deliveries(Stage):
             customers = {other.customer_id for other in self.by_tenant()[shop.tenant_id]}
             mine = [hold for hold in holds if hold.customer in customers]
             found = {(finding["code"], finding["ref"], finding["message"]) for finding in report.findings}
-            dead = {hold.name for hold in mine if hold.owner not in self.owners()}
+            dead = {hold.name for hold in mine if hold.owner not in {NOBODY, *self.owners()}}
             assert {(code, ref) for code, ref, _ in found} == {("hold_of_dead_owner", name) for name in dead}, found
             assert (report.open_holds, report.imbalance) == (len(mine), 0)
         self.under_way = False

@@ -6,25 +6,28 @@ Asserts nothing; `machine` compares it with the second ledger.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
-import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reseller_kit.core.ledger import Hold, HoldRefused
-from reseller_kit.db import leases
+from reseller_kit.db import accounts, leases, payouts, vouchers
 from reseller_kit.db import tables as t
+from reseller_kit.db.calls import CallFacts, find_call
 from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.db.ledger import Item, LedgerWriter, Posted, Settled, new_owner, open_writer, postgres, sqlite
 from reseller_kit.db.ledger.store import OutcomeUnknown
+from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.audit import AuditReport, audit
 from tests.support.databases import Databases
 from tests.support.ledger import Shop, add_customer, make_shop
-from tests.support.proof.model import Outcome
+from tests.support.proof.model import Outcome, Voucher
 from tests.support.proof.prices import publish
+from tests.support.proof.stored import stored
 
 T = TypeVar("T")
 Run = Callable[[], Awaitable[None]]
@@ -48,6 +51,8 @@ class World:
         """What the machine takes for now; the audit must think so too."""
         self.db: Database
         self.writers: list[LedgerWriter] = []
+        self.shares: dict[int, int] = {}
+        """The account of each storefront's revenue share."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end."""
@@ -59,7 +64,7 @@ class World:
         self._loop.close()
 
     def begin(self) -> list[Shop]:
-        """Two customers of one storefront and one of another, none with any money."""
+        """Two customers of a prepaid storefront and two of one that shares revenue, none with any money."""
         return self.run(self._begin())
 
     def deliver(self, writer: int, items: Sequence[Item]) -> list[Outcome]:
@@ -115,7 +120,49 @@ class World:
 
     def stored(self, shop: Shop) -> dict[str, Any]:
         """What the database holds of a shop's storefront, in the second ledger's words."""
-        return self.run(self._stored(shop))
+
+        async def read() -> dict[str, Any]:
+            async with self.db.read(EVERY_TENANT) as connection:
+                return await stored(connection, shop.tenant_id)
+
+        return self.run(read())
+
+    def issue(self, shop: Shop, name: str, voucher: Voucher, *, at: int) -> None:
+        """A new voucher of the shop's storefront."""
+        row = VoucherRow(
+            id=name,
+            tenant_id=shop.tenant_id,
+            batch="proof",
+            prefix="ABCD",
+            amount_nano=voucher.worth,
+            models=voucher.scopes,
+            valid_days=voucher.days,
+            expires_at=voucher.ends,
+            max_redemptions=voucher.times,
+            redeemed=0,
+            revoked_at=None,
+            created_at=at,
+        )
+        self.run(self._write(shop, lambda it: vouchers.add(it, shop.tenant_id, [row], [name.encode()])))
+
+    def revoke(self, shop: Shop, name: str, *, at: int) -> None:
+        """The voucher is worth nothing from here on."""
+        self.run(self._write(shop, lambda it: vouchers.revoke(it, shop.tenant_id, name, at)))
+
+    def ask_payout(self, shop: Shop, name: str, amount: int, *, at: int) -> None:
+        """The reseller asks for money."""
+        self.run(self._write(shop, lambda it: payouts.add(it, shop.tenant_id, name, amount, at)))
+
+    def facts(self, shop: Shop, call: str) -> CallFacts:
+        """What the product keeps of an ended call."""
+
+        async def read() -> CallFacts | None:
+            async with self.db.read(shop.tenant_id) as connection:
+                return await find_call(connection, shop.tenant_id, call)
+
+        found = self.run(read())
+        assert found is not None
+        return found
 
     def audit(self, shop: Shop | None = None) -> AuditReport:
         """`ledger audit` of the shop's storefront, or of everything."""
@@ -134,7 +181,18 @@ class World:
             await publish(self.db, await make_shop(self.db, f"{slug}{self._examples}"), at=self._examples)
             for slug in ("aurora", "boreal")
         ]
-        return [aurora, await add_customer(self.db, aurora, "lee@example.com"), boreal]
+        async with self.db.read(EVERY_TENANT) as connection:
+            self.shares = {
+                shop.tenant_id: (await accounts.reseller_accrual(connection, shop.tenant_id)).wallet_id
+                for shop in (aurora, boreal)
+            }
+        boreal = replace(boreal, reseller_wallet=self.shares[boreal.tenant_id])
+        others = [await add_customer(self.db, shop, "lee@example.com") for shop in (aurora, boreal)]
+        return [aurora, others[0], boreal, others[1]]
+
+    async def _write(self, shop: Shop, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+        async with self.db.write(shop.tenant_id) as connection:
+            await work(connection)
 
     async def _new_writer(self) -> LedgerWriter:
         owner = new_owner()
@@ -190,59 +248,6 @@ class World:
         answers = await _answers(losing, items)
         losing.epoch += 1
         return answers
-
-    async def _stored(self, shop: Shop) -> dict[str, Any]:
-        tenant = shop.tenant_id
-        async with self.db.read(EVERY_TENANT) as connection:
-
-            async def rows(table: str, *columns: str) -> list[tuple[Any, ...]]:
-                c = t.metadata.tables[table].c
-                found = await connection.execute(
-                    select(*(c[name] for name in columns)).where(c.tenant_id == tenant).order_by(c[columns[0]])
-                )
-                return [tuple(row) for row in found]
-
-            accounts = await rows("account", "id", "owner", "kind", "balance_nano", "reserved_nano", "debt_nano")
-            e, a = t.entry.c, t.account.c
-            sinks = await connection.execute(
-                select(a.kind, func.sum(e.amount_nano))
-                .join(t.account, a.id == e.account_id)
-                .where(e.tenant_id == tenant)
-                .group_by(a.kind)
-            )
-            sums = {kind: int(total) for kind, total in sinks}
-            codes = Counter(row[1] for row in await rows("txn", "id", "code"))
-            parts = (
-                "amount_nano",
-                "remaining_nano",
-                "reserved_nano",
-                "consumed_nano",
-                "expired_nano",
-                "clawed_back_nano",
-            )
-            lots = await rows("lot", "id", *parts)
-            windows = await rows("key_window", "key_id", "started_at", "spent_nano", "reserved_nano")
-            hold_columns = ("state", "owner", "epoch", "output_limit", "retail_nano", "wholesale_nano", "allocations")
-            holds = await rows("hold", "request_id", *hold_columns)
-            usage = await rows("usage_record", "id", "retail_nano", "wholesale_nano", "cost_nano")
-        wallets = {row[1]: row[3:] for row in accounts if row[2] in {"customer_wallet", "reseller_wallet"}}
-        return {
-            "wallets": wallets,
-            "sinks": {
-                kind: total
-                for kind, total in sums.items()
-                if kind not in {"customer_wallet", "reseller_wallet"} and total
-            },
-            "transactions": codes,
-            "lots": {row[0]: row[1:] for row in lots},
-            "windows": {row[:2]: row[2:] for row in windows if any(row[2:])},
-            "holds": {row[0]: (*row[1:-1], _parts(row[-1])) for row in holds},
-            "usage": {row[0]: row[1:] for row in usage},
-        }
-
-
-def _parts(text: str) -> tuple[tuple[str, int], ...]:
-    return tuple((lot, part) for lot, part in msgspec.json.decode(text, type=list[tuple[str, int]]))
 
 
 async def _answers(writer: LedgerWriter, items: Sequence[Item]) -> list[Outcome]:

@@ -108,6 +108,25 @@ def test_a_token_price_that_is_too_fine_or_no_price_is_refused(text: object) -> 
         parse_token_price(text)
 
 
+def test_the_largest_prices_are_a_million_dollars() -> None:
+    assert parse_unit_price("1000000") == 10**18
+    assert parse_token_price("1000000") == 10**12
+    for text in ("1000000.000000000001", "1000001"):
+        with pytest.raises(InvalidAmount, match="too large"):
+            parse_unit_price(text)
+    with pytest.raises(InvalidAmount, match="too large"):
+        parse_token_price("1000000.000001")
+
+
+def test_the_largest_amount_is_a_billion_dollars_and_the_largest_markup_a_thousandfold() -> None:
+    assert parse_amount("1000000000") == 10**18
+    with pytest.raises(InvalidAmount, match="too large"):
+        parse_amount("1000000000.000000001")
+    assert parse_markup("100000%") == 1_000_000_000
+    with pytest.raises(InvalidAmount, match="out of range"):
+        parse_markup("100000.0001%")
+
+
 @pytest.mark.parametrize(
     ("text", "ppm"),
     [("40%", 400_000), ("12.5%", 125_000), ("-5.5%", -55_000), ("0%", 0), ("0.0001%", 1), ("-100%", -PPM)],
@@ -115,6 +134,7 @@ def test_a_token_price_that_is_too_fine_or_no_price_is_refused(text: object) -> 
 def test_a_markup_is_parts_per_million(text: str, ppm: int) -> None:
     assert parse_markup(text) == ppm
     assert parse_markup(format_markup(ppm)) == ppm
+    assert format_markup(ppm) == text
 
 
 @pytest.mark.parametrize("text", ["40", "0.4", "40 %", "1e1%", "-100.0001%", "100000.1%", "%", "0.00001%", 40, None])

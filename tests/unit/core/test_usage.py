@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reseller_kit.core.catalog import USAGE_CLASSES
-from reseller_kit.core.usage import ABSURD, PRICE_CLASSES, Usage, clamp
+from reseller_kit.core.usage import ABSURD, PRICE_CLASSES, Usage, clamp, with_output
 
 _FIELDS = [name for name in Usage.__struct_fields__ if name != "irregular"]
 _CLASS_FIELDS = _FIELDS[: len(PRICE_CLASSES)]
@@ -102,3 +102,10 @@ def test_other_units_are_believed_up_to_what_the_request_could_come_to() -> None
     assert clamp(usage, **bounds, units=asked) == (Usage(input_tokens=5, tool_calls=5, seconds=3, requests=2), True)
     enough = {**asked, "tool_call": 7}
     assert clamp(usage, **bounds, units=enough) == (usage, False)
+
+
+def test_output_far_beyond_a_report_is_added_to_the_plain_class() -> None:
+    usage = Usage(input_tokens=5, output_tokens=2, output_audio_tokens=3, reasoning_tokens=1)
+    assert with_output(usage, 5) is usage
+    assert with_output(usage, 10) is usage
+    assert with_output(usage, 11) == Usage(input_tokens=5, output_tokens=8, output_audio_tokens=3, reasoning_tokens=1)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts._emulator import answers
-from scripts._emulator.directives import BadRequest, Counts, Directives, count, decode, directives_of, parse
+from scripts._emulator.chat_request import count, decode, directives_of
+from scripts._emulator.directives import BadRequest, Counts, Directives, parse
 from scripts._emulator.load import EVENTS, PLAIN_BYTES, STREAM_BYTES, LoadAnswers, plain_body, stream_events
 
 

@@ -31,9 +31,12 @@ from reseller_kit.flows.call.admit import (
     check_rates,
     find_model,
 )
+from reseller_kit.flows.call.attempt import _prices_units
+from reseller_kit.flows.call.generate import _stream_ending, _wanted
 from reseller_kit.flows.call.job import CheckpointFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
+from reseller_kit.wire.codec import Call
 
 RETAIL = PriceList(
     prices={"input": 40, "output": 400, "request": 9_000},
@@ -255,6 +258,25 @@ def test_other_units_than_tokens_are_charged_and_recomputed_at_each_level() -> N
     assert {line.usage_class: line.quantity for line in shown[0].lines} == {**units, "request": 1}
 
 
+def test_searches_are_held_for_believed_and_asked_only_where_they_have_a_price() -> None:
+    call = Call(
+        api="messages", model="fast", stream=False, fields={}, input_bound=10, output_limit=100, inputs=3, tool_calls=2
+    )
+    wanted = _wanted(call)
+    assert (wanted.inputs, wanted.units) == (3, {"request": 1, "tool_call": 2})
+    assert _wanted(replace(call, tool_calls=0)).units == {}
+    assert (wanted.choices, _wanted(replace(call, n=3, summaries=1)).choices) == (1, 4)
+    job = make_job(units=wanted.units, inputs=3)
+    usage = Usage(input_tokens=3 * OFFERED.context, tool_calls=3)
+    assert believed(job, usage) == (replace(usage, tool_calls=2), True)
+    priced = replace(ROUTE, cost=replace(ROUTE.cost, price_list=PriceList(prices={"input": 1, "tool_call": 1})))
+    assert (_prices_units(priced, job), _prices_units(ROUTE, job), _prices_units(ROUTE, make_job())) == (
+        True,
+        False,
+        True,
+    )
+
+
 def test_a_call_that_used_nothing_pays_nothing_not_even_the_request() -> None:
     assert quantities_of(Usage()) == {}
     ending = Ending(status="failed", http_status=502)
@@ -271,6 +293,21 @@ def test_an_estimate_is_charged_and_marked() -> None:
         row = item.usage
         assert (row.usage_source, row.usage_capped, row.cost_version) == (source, True, "prc_cost")
         assert (row.model, row.public_model, row.upstream_model) == ("fast", "gpt-test", "gpt-real")
+
+
+@pytest.mark.parametrize(
+    ("reported", "whole", "output_tokens", "estimated"),
+    [(1, False, 4, True), (9, False, 9, False), (1, True, 1, False)],
+)
+def test_a_cut_stream_is_charged_what_it_delivered_on_top_of_its_first_report(
+    reported: int, output_tokens: int, *, whole: bool, estimated: bool
+) -> None:
+    usage = Usage(input_tokens=10, cached_input_tokens=3, output_tokens=reported)
+    tap: Any = SimpleNamespace(usage=usage, whole=whole, started=True, estimate_text=lambda: "one two three four")
+    call: Any = None
+    ending = _stream_ending(make_job(), call, tap, "cut")
+    assert ending.usage == Usage(input_tokens=10, cached_input_tokens=3, output_tokens=output_tokens)
+    assert (ending.estimated, ending.delivered_characters) == (estimated, 18 if estimated else None)
 
 
 def test_usage_is_believed_up_to_the_limit_of_each_choice_asked_for() -> None:

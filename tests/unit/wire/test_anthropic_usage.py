@@ -76,6 +76,7 @@ def test_writes_without_a_split_are_of_the_shorter_kind() -> None:
         # An input does not shrink to nothing.
         ({"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 40}, (25, 70, 100, 200, 40)),
         ({"input_tokens": None, "output_tokens": 40}, (25, 70, 100, 200, 40)),
+        ({"input_tokens": 26, "cache_read_input_tokens": None, "output_tokens": 40}, (26, 70, 100, 200, 40)),
     ],
 )
 def test_a_delta_replaces_what_it_names(delta: dict[str, Any], figures: tuple[int, ...]) -> None:

@@ -22,6 +22,7 @@ from reseller_kit.wire.media import (
     document_pages,
     image_size,
     payload,
+    stated_seconds,
     token_bound,
     token_estimate,
 )
@@ -134,7 +135,8 @@ def test_pages_of_a_document() -> None:
 
 
 def wav(seconds: int, *, form: int = 1, rate: int = 8_000) -> bytes:
-    head = struct.pack("<HHIIHH", form, 1, rate, rate * 2, 2, 16)
+    # The header promises a thousand times as many bytes a second as there are.
+    head = struct.pack("<HHIIHH", form, 1, rate, rate * 2_000, 2, 16)
     return b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + head + b"data\0\0\0\0" + b"\0" * (rate * 2 * seconds - 44)
 
 
@@ -151,16 +153,21 @@ def ogg(seconds: int, head: bytes, rate: int) -> bytes:
     "data",
     [
         wav(9),
-        wav(9, form=0x11),
+        wav(9, form=7),
         flac(9),
         ogg(9, b"OpusHead", 48_000),
         ogg(9, b"\x01vorbis" + struct.pack("<IBI", 0, 2, 44_100), 44_100),
     ],
-    ids=["wav", "wav, packed", "flac", "opus", "vorbis"],
+    ids=["wav", "wav, µ-law", "flac", "opus", "vorbis"],
 )
 def test_recordings_that_state_their_length(data: bytes) -> None:
     assert audio_seconds(data) == audio_seconds(b64(data)) == 9
     assert token_bound(Medium("audio", data)) == 9 * AUDIO_TOKENS_PER_SECOND + 64
+
+
+def test_a_packed_recording_does_not_tell_its_length() -> None:
+    assert stated_seconds(wav(9, form=0x11)) is None
+    assert stated_seconds(b"ID3") is None
 
 
 def test_other_recordings_are_as_long_as_the_slowest_bit_rate_makes_them() -> None:

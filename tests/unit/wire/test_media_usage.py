@@ -18,7 +18,6 @@ from reseller_kit.wire.media_usage import (
     rerank_meta_object,
     rerank_usage,
     speech_usage,
-    speech_usage_object,
     transcription_usage,
     transcription_usage_object,
 )
@@ -40,7 +39,6 @@ def raw(**members: Any) -> bytes:
         ("transcriptions", {"seconds": 1}, True, False),
         ("transcriptions", {"seconds": 1, **TOKENS}, True, True),
         ("speech", {"characters": 1}, True, False),
-        ("speech", {"input": 1, "output_audio": 1}, False, True),
         ("embeddings", {"input": 1}, False, True),
         ("rerank", {"request": 1}, True, False),
         ("moderations", {}, False, False),
@@ -139,13 +137,11 @@ def test_transcriptions(report: bytes | None, seconds: int | None, prices: dict[
         assert transcription_usage(raw(**transcription_usage_object(found)), prices=prices) == found
 
 
-def test_speech() -> None:
-    assert speech_usage(None, text="Grüße 👋", prices={"characters": 1}) == Usage(characters=7)
-    assert speech_usage(None, text="Hello", prices=TOKENS) is None
-    found = speech_usage(raw(input_tokens=3, output_tokens=90), text="Hello", prices=TOKENS)
-    assert found == Usage(input_tokens=3, output_audio_tokens=90)
-    assert speech_usage_object(found) == {"input_tokens": 3, "output_tokens": 90, "total_tokens": 93}
-    assert speech_usage_object(Usage(characters=7)) is None
+def test_speech_is_charged_by_characters_alone() -> None:
+    assert speech_usage("Grüße 👋", prices={"characters": 1}) == Usage(characters=7)
+    # No answer tells its tokens: a model that has a price for these alone would give speech away.
+    assert speech_usage("Hello", prices=TOKENS) is None
+    assert not counted_by("speech", {"input": 1, "output_audio": 1}).offered
 
 
 def test_embeddings() -> None:

@@ -179,6 +179,26 @@ _GOLDEN: list[tuple[str, dict[str, Any], Usage]] = [
         Usage(input_tokens=30, cached_input_tokens=70, output_tokens=50, reasoning_tokens=40),
     ),
     (
+        "writes by how long they are kept",
+        {
+            "input_tokens": 100,
+            "input_tokens_details": {
+                "cached_tokens": 20,
+                "cache_write_tokens": 50,
+                "cache_write_tokens_details": {"ttl_30m_tokens": 40, "ttl_12h_tokens": 10},
+            },
+            "output_tokens": 5,
+            "total_tokens": 105,
+        },
+        Usage(
+            input_tokens=30,
+            cached_input_tokens=20,
+            cache_write_tokens=40,
+            cache_write_1h_tokens=10,
+            output_tokens=5,
+        ),
+    ),
+    (
         "reasoning larger than an output without total",
         {"prompt_tokens": 1, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 50}},
         Usage(input_tokens=1, output_tokens=55, reasoning_tokens=50),

@@ -37,7 +37,6 @@ MEDIA: Final[dict[str, Read]] = {
     "images by both": lambda raw: media_usage.images_usage(raw, images=2, prices=PRICES),
     "transcription": lambda raw: media_usage.transcription_usage(raw, prices=TOKEN_PRICES),
     "seconds": lambda raw: media_usage.transcription_usage(raw, prices={"seconds": 1}),
-    "speech": lambda raw: media_usage.speech_usage(raw, text="x", prices=TOKEN_PRICES),
     "embeddings": lambda raw: media_usage.embeddings_usage(raw, prices=TOKEN_PRICES),
     "rerank": lambda raw: media_usage.rerank_usage(raw, prices=TOKEN_PRICES),
     "search units": lambda raw: media_usage.rerank_usage(raw, prices={"request": 1}),

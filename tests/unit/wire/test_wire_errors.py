@@ -82,6 +82,20 @@ def test_details_that_a_client_needs_are_there() -> None:
     assert invalid["error"]["message"] == "Too many. Ask for fewer."
 
 
+@pytest.mark.parametrize("error", [tree.ServiceUnavailable("m"), tree.UpstreamFailed("m")])
+def test_an_overload_is_told_to_codex_in_the_one_word_that_stops_it(error: tree.KitError) -> None:
+    answer = respond(error, user_agent="codex_exec/0.169.0 (Debian)")
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (503, "server_is_overloaded")
+    assert json.loads(respond(error, user_agent="openai-python").body)["error"]["code"] == "service_unavailable"
+
+
+@pytest.mark.parametrize(("user_agent", "status"), [("claude-cli/2.1.332 (external, cli)", 529), ("Bun/1.4", 503)])
+def test_an_overload_is_told_to_claude_code_in_the_status_that_stops_it(user_agent: str, status: int) -> None:
+    answer = respond(tree.ServiceUnavailable("m"), "anthropic", user_agent=user_agent)
+    assert (answer.status, json.loads(answer.body)["error"]["type"]) == (status, "overloaded_error")
+    assert (b"x-should-retry", b"false") in answer.headers
+
+
 @pytest.mark.parametrize(
     ("user_agent", "status"), [("codex_cli_rs/0.50", 429), ("Codex/1", 429), ("", 402), ("my-codex", 402)]
 )
@@ -119,6 +133,31 @@ def test_a_refusal_of_an_upstream_keeps_its_status(
     document = json.loads(answer.body)["error"]
     assert (document["code"], document["param"], document["message"]) == (code, param, "Too long.")
     assert json.loads(respond(error, "anthropic").body)["error"]["type"] == anthropic
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("prompt is too long: 210 tokens > 200 maximum", "prompt is too long: 210 tokens > 200 maximum"),
+        (
+            "This model's maximum context length is 128000 tokens. However, your messages resulted in 140000 tokens.",
+            "prompt is too long: 140000 tokens > 128000 maximum",
+        ),
+        ("The context length of 8192 tokens is exceeded.", None),
+        ("input length and `max_tokens` exceed context limit: 9 + 9 > 9", None),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_told_to_anthropics_clients_in_their_words(
+    message: str, shown: str | None
+) -> None:
+    error = tree.UpstreamRejected(message, http_status=400)
+    error.details = [{"code": "context_length_exceeded", "param": None}]
+    told = json.loads(respond(error, "anthropic").body)["error"]["message"]
+    known = message if message.startswith("input length") else f"prompt is too long: {message}"
+    assert told == (shown or known)
+    assert json.loads(respond(error).body)["error"]["message"] == message
+    error.details = []
+    assert json.loads(respond(error, "anthropic").body)["error"]["message"] == message
 
 
 def test_an_error_within_a_stream_is_one_event_of_the_dialect() -> None:

@@ -16,6 +16,8 @@ from reseller_kit.wire.codec import Reply
 from reseller_kit.wire.completion import Event, Finished, PartEnded, PartGrew, PartStarted
 from reseller_kit.wire.openai_chat import decode
 from reseller_kit.wire.signatures import unmark
+from tests.unit.wire.chat_translation import test_chat_answers as test_answers
+from tests.unit.wire.translation_table import rows_of
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")
 USAGE = Usage(input_tokens=9, output_tokens=4)
@@ -202,6 +204,25 @@ def test_an_error_ends_the_reading(piece: bytes) -> None:
     assert simplified(events) == [("text", "", "A")]
 
 
+def test_content_in_parts_is_read() -> None:
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+    events, _ = read(chunk({"content": [thinking]}), chunk({"content": [{"type": "text", "text": "A"}]}), _DONE)
+    assert simplified(events) == [("reasoning", "", "Hm"), ("text", "", "A"), "stop"]
+
+
+def test_a_function_call_is_read() -> None:
+    pieces = [{"name": "look", "arguments": ""}, {"arguments": "{}"}]
+    events, _ = read(*(chunk({"function_call": piece}) for piece in pieces), chunk({}, "function_call"), _DONE)
+    assert simplified(events) == [("tool_call", "look", "{}"), "tool_calls"]
+
+
+def test_usage_is_read_wherever_it_stands() -> None:
+    choice = {"index": 0, "delta": {}, "usage": _REPORT}
+    for piece in ({"choices": [choice]}, {"choices": [], "x_groq": {"usage": _REPORT}}, {"usage": _REPORT}):
+        _, reader = read(b"data: %b\n\n" % json.dumps(piece).encode(), _DONE)
+        assert reader.usage == USAGE
+
+
 def test_a_refusal_is_read() -> None:
     events, _ = read(chunk({"refusal": "No"}), chunk({}, "stop"), _DONE)
     assert simplified(events) == [("refusal", "", "No"), "refusal"]
@@ -369,3 +390,32 @@ def test_what_is_written_reads_as_it_was(parts: list[tuple[Any, list[str]]]) -> 
         return result
 
     assert merged(found[:-1]) == merged(events)
+
+
+READ = {
+    "content, reasoning_content, reasoning, refusal": (test_text_thoughts_and_a_call_are_read, test_a_refusal_is_read),
+    "content in parts": (test_content_in_parts_is_read,),
+    "tool_calls": (test_text_thoughts_and_a_call_are_read, test_calls_without_numbers_or_ids_are_told_apart),
+    "tool_calls: interleaved": (test_interleaved_calls_come_one_after_the_other,),
+    "function_call": (test_a_function_call_is_read,),
+    "finish_reason": (test_a_refusal_is_read, test_a_stream_without_done_ends_by_its_reason),
+    "usage": (test_text_thoughts_and_a_call_are_read, test_usage_is_read_wherever_it_stands),
+    "no [DONE]": (test_a_stream_without_done_ends_by_its_reason,),
+    "error": (test_an_error_ends_the_reading,),
+}
+WRITTEN = {
+    "text, refusal": (test_what_is_written_reads_as_it_was, test_a_stream_is_written_in_the_storefronts_name),
+    "thoughts": (test_what_is_written_reads_as_it_was,),
+    "signatures": (test_signatures_are_marked,),
+    "calls": (test_calls_are_numbered, test_a_caller_of_functions_gets_a_function_call),
+    "calls of custom tools": (test_a_custom_tool_gets_its_text_back,),
+    "images": (test_answers.test_images_are_shown,),
+    "why it ended": (test_answers.test_reasons_to_finish_are_written,),
+    "usage": (test_usage_is_for_those_who_ask,),
+    "failure": (test_a_failed_stream_never_looks_successful,),
+}
+
+
+def test_every_row_of_the_tables_has_a_test() -> None:
+    assert rows_of("Chat completions: answers read") == list(READ)
+    assert rows_of("Chat completions: answers written") == list(WRITTEN)

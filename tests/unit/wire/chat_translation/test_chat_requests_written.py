@@ -10,7 +10,7 @@ import pytest
 from msgspec import Raw
 
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.wire.chat_translation import from_conversation, to_conversation
+from reseller_kit.wire.chat_translation import from_conversation, not_carried, to_conversation
 from reseller_kit.wire.codec import Sending
 from reseller_kit.wire.conversation import (
     Conversation,
@@ -57,6 +57,11 @@ def refused(*turns: Turn, **members: Any) -> str:
     with pytest.raises(InvalidRequest) as caught:
         written(*turns, **members)
     return caught.value.message
+
+
+def lost(model: str, to: str = "openai", **members: Any) -> set[str]:
+    sending = Sending(model=model, provider=to, maker=to, output_limit=None, room=1000)
+    return set(not_carried(Conversation(turns=(_HELLO,), **members), sending))
 
 
 def system_turns() -> None:
@@ -197,6 +202,8 @@ def thinking() -> None:
     assert effort("qwen/qwen3-32b", "groq", effort="xhigh") == "high"
     assert effort("gpt-4o", effort="low") is None
     assert effort("llama-4", "groq", effort="low") is None
+    assert lost("gpt-4o", thinking=Thinking(effort="low")) == {"thinking"}
+    assert lost("gpt-5", thinking=Thinking(effort="low")) == set()
 
 
 def sampling() -> None:
@@ -206,6 +213,9 @@ def sampling() -> None:
     assert (plain["seed"], plain["user"], plain["verbosity"], "top_k" in plain) == (7, "u", "low", False)
     assert not given.keys() & written(model="gpt-5-mini", **given).keys()
     assert written(model="gpt-5-mini", to="groq", verbosity="low", **given).keys() >= given.keys()
+    assert lost("gpt-4o", top_k=3, verbosity="low", **given) == {"top_k"}
+    assert lost("gpt-5", **given) == set(given)
+    assert lost("gpt-5", "groq", verbosity="low", **given) == {"verbosity"}
 
 
 def stop() -> None:

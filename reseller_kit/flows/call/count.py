@@ -1,0 +1,80 @@
+"""Counts the input of a request that is not made: by the upstream where it does so free of charge, else offline."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from ...core import routing
+from ...core.catalog import OfferedModel, Route
+from ...core.errors import UpstreamFailed
+from ...wire.codec import Call, Sending
+from ..runtime import Runtime
+from .admit import Caller, find_model, take
+from .estimate import counted_input
+from .serving import api_for, maker_of
+
+_PER_MINUTE: Final = 4_000
+"""Agents count every part of a conversation at once; this is theirs alone, beside the limit of calls."""
+_ANSWER_BYTES: Final = 64 * 1024
+_SECONDS: Final = 5.0
+
+
+class Counter(Struct, frozen=True, kw_only=True):
+    """An API's own counter: its path at the upstream, the body to send, and how its answer is read.
+
+    `read` raises UpstreamFailed for anything but a count.
+    """
+
+    path: Callable[[Call, Sending], str]
+    encode: Callable[[Call, Sending], bytes]
+    read: Callable[[bytes], int]
+
+
+async def count(runtime: Runtime, caller: Caller, call: Call, counter: Counter | None) -> int:
+    """Input tokens of the call. Raises ModelNotFound or RateLimited."""
+    offered = find_model(caller.storefront, caller.account, call.model)
+    take(runtime.bucket("count", caller.account.key_id), caller.now, _PER_MINUTE, "counting with this key")
+    if counter is not None:
+        for route in _routes(runtime, offered, call):
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    return await _ask(runtime, caller, call, route, counter)
+            except (UpstreamFailed, TimeoutError):
+                continue
+    return counted_input(call, offered.model)
+
+
+def _routes(runtime: Runtime, offered: OfferedModel, call: Call) -> list[Route]:
+    """The first route whose upstream speaks the caller's API."""
+    upstreams = runtime.snapshot.upstreams
+    found = [
+        route
+        for route in offered.routes
+        if route.upstream in upstreams and api_for(call.api, upstreams[route.upstream]) == call.api
+    ]
+    return routing.ordered(found, random.random)[:1]
+
+
+async def _ask(runtime: Runtime, caller: Caller, call: Call, route: Route, counter: Counter) -> int:
+    config = runtime.snapshot.upstreams[route.upstream]
+    sending = Sending(
+        model=route.upstream_model, provider=config.provider, maker=maker_of(config), output_limit=None, room=1
+    )
+    response = await runtime.upstream(route.upstream).open(
+        counter.path(call, sending),
+        counter.encode(call, sending),
+        stream=False,
+        request_id=caller.request_id,
+        headers=call.headers,
+    )
+    try:
+        if response.status >= 300:
+            raise UpstreamFailed(f"status {response.status}", upstream_status=response.status)
+        return counter.read(await response.read(_ANSWER_BYTES))
+    finally:
+        response.abort()

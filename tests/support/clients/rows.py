@@ -1,0 +1,58 @@
+"""Every client as a row of the end-to-end tests, with the model that its dialect's own upstream serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.support.clients.agents import agents
+from tests.support.clients.node_sdks import node_sdks
+from tests.support.clients.outcome import Action, Client
+from tests.support.clients.python_sdks import python_sdks
+
+SERVED: Final = frozenset({"chat", "anthropic", "gemini", "responses"})
+"""Dialects that the gateway answers so far. A row of another one has to fail, until its dialect is named here."""
+MODELS: Final = {
+    "chat": "gpt-5-mini",
+    "responses": "gpt-5-mini",
+    "anthropic": "claude-sonnet-4-6",
+    "gemini": "gemini-2.5-flash",
+}
+AGENT_ACTIONS: Final[tuple[Action, ...]] = ("echo", "tool")
+SDK_ACTIONS: Final[tuple[Action, ...]] = ("echo", "stream", "tool")
+
+
+def every_client() -> list[Client]:
+    """All that this repository knows to drive."""
+    return [*python_sdks(), *node_sdks(), *agents()]
+
+
+def clients() -> list[Any]:
+    """Each client as a parameter of a test."""
+    return [pytest.param(client, marks=_marks(client), id=_id(client)) for client in every_client()]
+
+
+def actions() -> list[Any]:
+    """Each client with each action that it has; agents always stream."""
+    return [
+        pytest.param(client, action, marks=_marks(client), id=f"{_id(client)}-{action}") for client, action in _pairs()
+    ]
+
+
+def _pairs() -> Iterator[tuple[Client, Action]]:
+    for client in every_client():
+        for action in AGENT_ACTIONS if client.agent else SDK_ACTIONS:
+            yield client, action
+
+
+def _id(client: Client) -> str:
+    return client.name.replace(" ", "-")
+
+
+def _marks(client: Client) -> list[pytest.MarkDecorator]:
+    marks = [pytest.mark.node] if client.node else []
+    if client.dialect not in SERVED:
+        marks.append(pytest.mark.xfail(strict=True, reason=f"the {client.dialect} dialect is not served yet"))
+    return marks
