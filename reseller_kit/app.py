@@ -26,6 +26,7 @@ from .tokens import warm
 from .upstream.anthropic import AnthropicUpstream
 from .upstream.base import Upstream
 from .upstream.endpoint import Endpoint, endpoint
+from .upstream.gemini import GeminiUpstream
 from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
 from .web.hosts import Peers
@@ -160,6 +161,7 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
 _CLIENTS: Final[Mapping[str, Callable[[Endpoint, Sequence[str]], Upstream]]] = {
     "openai": OpenAIUpstream,
     "anthropic": AnthropicUpstream,
+    "gemini": GeminiUpstream,
 }
 
 

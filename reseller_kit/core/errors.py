@@ -204,12 +204,16 @@ class UpstreamFailed(ServiceUnavailable):
     """An upstream failed before content; another route may be tried.
 
     `reason` is for logs and usage records, never for the caller. `upstream_status` is None without an answer.
+    `rejection`: the answer began well but then refused the request itself, so that no other route need be tried.
     """
 
-    def __init__(self, reason: str, *, upstream_status: int | None = None) -> None:
+    def __init__(
+        self, reason: str, *, upstream_status: int | None = None, rejection: UpstreamRejected | None = None
+    ) -> None:
         super().__init__("The model is not available right now. Please try again in a moment.")
         self.reason = reason
         self.upstream_status = upstream_status
+        self.rejection = rejection
 
 
 class SchemaOutdated(ServiceUnavailable):

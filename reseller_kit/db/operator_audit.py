@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
 from ..core.wholesale import wholesale_terms
@@ -25,8 +25,10 @@ __all__ = [
     "Rows",
     "StoredPrices",
     "UsageFacts",
+    "archived_windows",
     "drawn_on",
     "entries_of",
+    "key_windows",
     "of_tenant",
     "offenders",
     "open_allocations",
@@ -195,6 +197,22 @@ async def open_allocations(connection: Connection, tenant_id: int | None) -> Asy
         yield [(row.request_id, row.retail_nano, row.allocations) for row in chunk]
 
 
+async def key_windows(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[str, int, int]]]:
+    """(key id, start, spent by its own calls) of every period of a key, in order, a thousand at a time."""
+    w = t.key_window.c
+    spent = select(w.key_id, w.started_at, (w.spent_nano - w.carried_nano).label("spent_nano"))
+    async for chunk in _windows(connection, of_tenant(spent, t.key_window, tenant_id)):
+        yield chunk
+
+
+async def archived_windows(connection: Connection, tenant_id: int | None) -> AsyncIterator[list[tuple[str, int, int]]]:
+    """(key id, start, spent) of what archived calls spent in periods of keys, in order, a thousand at a time."""
+    w = t.archived_window.c
+    spent = select(w.key_id, w.started_at, w.spent_nano)
+    async for chunk in _windows(connection, of_tenant(spent, t.archived_window, tenant_id)):
+        yield chunk
+
+
 async def sharing_tenants(connection: Connection) -> set[int]:
     """The tenants that share their revenue now."""
     rows = await connection.execute(select(t.tenant.c.id, t.tenant.c.settings))
@@ -220,6 +238,15 @@ async def paid_lots(connection: Connection, tenant_id: int | None) -> AsyncItera
 def of_tenant(statement: Rows, table: Table, tenant_id: int | None) -> Rows:
     """`statement` for one tenant's rows of `table`; for all of them when `tenant_id` is None."""
     return statement if tenant_id is None else statement.where(table.c.tenant_id == tenant_id)
+
+
+async def _windows(connection: Connection, statement: Rows) -> AsyncIterator[list[Any]]:
+    columns = list(statement.selected_columns)[:2]
+    ordered = statement.order_by(*columns).limit(_CHUNK)
+    rows = list(await connection.execute(ordered))
+    while rows:
+        yield rows
+        rows = list(await connection.execute(ordered.where(tuple_(*columns) > tuple_(*rows[-1][:2]))))
 
 
 async def _chunks(connection: Connection, statement: Rows, key: ColumnElement[str]) -> AsyncIterator[list[Any]]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 from sqlalchemy.sql import Subquery
 
-from ..core.ledger import NO_WINDOW
 from . import tables as t
 from .operator_audit import OPEN, WALLETS, Check, Rows, of_tenant
 from .operator_checks_credit import credit_checks
@@ -35,7 +34,7 @@ def checks(tenant_id: Scope, *, now: int, lease_us: int, first_id: str = "") -> 
     """
     return [
         *_wallets(tenant_id, now),
-        *_reservations(tenant_id, first_id),
+        *_reservations(tenant_id),
         _dead_owners(tenant_id, now - lease_us),
         *_lots(tenant_id),
         *_references(tenant_id),
@@ -85,7 +84,7 @@ def _wallets(tenant_id: Scope, now: int) -> list[Check]:
     ]
 
 
-def _reservations(tenant_id: Scope, first_id: str) -> list[Check]:
+def _reservations(tenant_id: Scope) -> list[Check]:
     is_open = h.state == OPEN
     retail = _sums(
         select(h.wallet_id.label("key"), func.sum(h.retail_nano).label("total")).where(is_open).group_by(h.wallet_id)
@@ -118,47 +117,25 @@ def _reservations(tenant_id: Scope, first_id: str) -> list[Check]:
                 by_lots.where(a.kind == "customer_wallet", a.reserved_nano != _total(lots)), t.account, tenant_id
             ),
         ),
-        *_windows(tenant_id, first_id),
+        _windows(tenant_id),
     ]
 
 
-def _windows(tenant_id: Scope, first_id: str) -> list[Check]:
-    reserved = (
+def _windows(tenant_id: Scope) -> Check:
+    held = (
         select(h.key_id, h.window_started_at, func.sum(h.retail_nano).label("total"))
         .where(h.state == OPEN)
         .group_by(h.key_id, h.window_started_at)
         .subquery()
     )
-    live = (
-        select(h.key_id, h.window_started_at, u.retail_nano.label("spent"))
-        .join(t.usage_record, u.id == h.request_id)
-        .where(h.state == "captured", h.window_started_at != NO_WINDOW, h.request_id >= first_id)
+    statement = (
+        select(w.key_id.label("ref"), w.reserved_nano.label("found"), _total(held).label("expected"))
+        .select_from(t.key_window)
+        .outerjoin(held, and_(held.c.key_id == w.key_id, held.c.window_started_at == w.started_at))
+        .where(w.reserved_nano != _total(held))
     )
-    archived = t.archived_window.c
-    both = union_all(live, select(archived.key_id, archived.started_at, archived.spent_nano)).subquery()
-    spent = (
-        select(both.c.key_id, both.c.window_started_at, func.sum(both.c.spent).label("total"))
-        .group_by(both.c.key_id, both.c.window_started_at)
-        .subquery()
-    )
-    found = []
-    for code, column, sums, text in (
-        ("window_reserved_differs", w.reserved_nano, reserved, "{found} reserved, its open holds sum to {expected}."),
-        (
-            "window_spent_differs",
-            w.spent_nano - w.carried_nano,
-            spent,
-            "{found} spent, its calls were charged {expected}.",
-        ),
-    ):
-        statement = (
-            select(w.key_id.label("ref"), column.label("found"), _total(sums).label("expected"))
-            .select_from(t.key_window)
-            .outerjoin(sums, and_(sums.c.key_id == w.key_id, sums.c.window_started_at == w.started_at))
-            .where(column != _total(sums))
-        )
-        found.append(_check(code, 3, "The key's period has " + text, of_tenant(statement, t.key_window, tenant_id)))
-    return found
+    text = "The key's period has {found} reserved, its open holds sum to {expected}."
+    return _check("window_reserved_differs", 3, text, of_tenant(statement, t.key_window, tenant_id))
 
 
 def _dead_owners(tenant_id: Scope, alive_since: int) -> Check:

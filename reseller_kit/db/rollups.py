@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from sqlalchemy import Select, select, union_all
+from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -64,14 +64,18 @@ async def sums(
 
 
 def _rolled(tenant_id: int, wanted: SumFilter, by: Grouping) -> Select[Any]:
-    r = t.usage_rollup.c
+    r, c = t.usage_rollup.c, t.customer.c
     statement = select(r[_COLUMNS[by]], *(r[name] for name in t.SUMMED))
-    statement = statement.where(r.tenant_id == tenant_id, r.quarter_at >= wanted.since)
-    if wanted.customer_id is None and by == "key":
-        statement = statement.where(r.customer_id != "")
-    else:
-        statement = statement.where(r.customer_id == (wanted.customer_id or ""))
-    return statement if wanted.until is None else statement.where(r.quarter_at < wanted.until)
+    within = r.quarter_at >= wanted.since
+    if wanted.until is not None:
+        within &= r.quarter_at < wanted.until
+    if wanted.customer_id is not None or by != "key":
+        return statement.where(r.tenant_id == tenant_id, r.customer_id == (wanted.customer_id or ""), within)
+    # Customer by customer, whose rows of the time lie together: not all that the storefront ever sold. It is an outer
+    # join, and its check for a row is in disguise, so that no database begins with the rollups.
+    each = (r.tenant_id == c.tenant_id) & (r.customer_id == c.id) & within
+    statement = statement.select_from(t.customer.outerjoin(t.usage_rollup, each))
+    return statement.where(c.tenant_id == tenant_id, func.coalesce(r.calls, 0) > 0)
 
 
 def _waiting(tenant_id: int, wanted: SumFilter, by: Grouping, rolled: int) -> Select[Any]:

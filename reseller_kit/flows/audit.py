@@ -21,7 +21,7 @@ from ..db.operator_rollup_checks import archived_totals, rollup_chunks
 from ..db.operator_scratch import Scratch, scratch
 from ..db.operator_share_checks import Share
 from ..db.schema import LEASE_SECONDS
-from .audit_calls import CallPass
+from .audit_calls import CallPass, window_name
 from .audit_findings import Findings
 from .audit_rollups import RollupProof
 
@@ -60,10 +60,11 @@ async def audit(db: Database, *, tenant: int | None = None) -> AuditReport:
         await _check_accrued(connection, tenant, found)
         shares = await operator_share_checks.shares(connection, tenant)
         proof = RollupProof(rolled=await operator_rollups.rolled_until(connection), first_quarter=quarter)
-        with scratch() as posted:
-            calls = CallPass(connection, tenant, posted, proof)
+        with scratch() as posted, scratch() as spent:
+            calls = CallPass(connection, tenant, proof, posted=posted, spent=spent)
             await calls.run(first_id, frozenset(share.account_id for share in shares), found)
             await _check_balances(connection, tenant, posted, found)
+            await _check_windows(connection, tenant, spent, found)
         if calls.imbalance:
             found.add("ledger_unbalanced", 1, "", f"All entries sum to {format_amount(calls.imbalance)}, not to zero.")
         _check_shares(shares, calls, found)
@@ -88,6 +89,19 @@ async def _check_balances(connection: Connection, tenant: int | None, posted: Sc
             if balance != expected:
                 amounts = f"{format_amount(balance)}, its entries sum to {format_amount(expected)}"
                 found.add("balance_differs_from_entries", 2, str(account_id), f"The wallet's balance is {amounts}.")
+
+
+async def _check_windows(connection: Connection, tenant: int | None, spent: Scratch, found: Findings) -> None:
+    """What each period of a key has spent is what its calls were charged."""
+    async for windows in operator_audit.archived_windows(connection, tenant):
+        for key_id, started_at, amount in windows:
+            spent.add(window_name(key_id, started_at), amount)
+    async for windows in operator_audit.key_windows(connection, tenant):
+        for key_id, started_at, amount in windows:
+            expected = spent.get(window_name(key_id, started_at)) or 0
+            if amount != expected:
+                amounts = f"{format_amount(amount)} spent, its calls were charged {format_amount(expected)}"
+                found.add("window_spent_differs", 3, key_id, f"The key's period has {amounts}.")
 
 
 def _check_shares(shares: Iterable[Share], calls: CallPass, found: Findings) -> None:

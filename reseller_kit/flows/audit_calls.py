@@ -57,17 +57,20 @@ class _Due(Struct):
 
 
 class CallPass:
-    """What the pass comes to: counts, sums by account in `posted`, and what revenue shares are made of.
+    """What the pass comes to: counts, sums by account in `posted`, by key and period in `spent`, and by share.
 
     `charged`: wholesale of the calls by the reseller's account; `by_code`: what other transactions moved on the shares,
     by account and code. Nano-USD.
     """
 
-    def __init__(self, connection: Connection, tenant_id: int | None, posted: Scratch, proof: RollupProof) -> None:
+    def __init__(
+        self, connection: Connection, tenant_id: int | None, proof: RollupProof, *, posted: Scratch, spent: Scratch
+    ) -> None:
         self.transactions = self.entries = self.imbalance = 0
         self.charged: Counter[int] = Counter()
         self.by_code: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        self._connection, self._tenant_id, self._posted, self._proof = connection, tenant_id, posted, proof
+        self._connection, self._tenant_id, self._proof = connection, tenant_id, proof
+        self._posted, self._spent = posted, spent
         self._shares: frozenset[int] = frozenset()
         self._lists: dict[_Priced, _Lists | None] = {}
         self._accounts: dict[int, tuple[int, str, str]] = {}
@@ -131,7 +134,7 @@ class CallPass:
 
     async def _judge_calls(self, calls: Sequence[CallRow]) -> tuple[_Due, list[str]]:
         """What the calls want to see in the ledger, and the ids of those that are not as their prices say."""
-        due, odd = _Due(), []
+        due, odd, spent = _Due(), [], Counter[tuple[str, int]]()
         for number, call in enumerate(calls):
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
@@ -148,6 +151,10 @@ class CallPass:
             if not (call.sound and self._is_in_order(call)):
                 due.sound = False
             self.charged[call.reseller_wallet_id] += call.wholesale_nano
+            if call.window_key is not None:
+                spent[call.window_key, call.window_at] += call.retail_nano
+        for window, amount in spent.items():
+            self._spent.add(window_name(*window), amount)
         return due, odd
 
     def _is_as_priced(self, call: CallRow, quantities: Mapping[str, int]) -> bool:
@@ -256,6 +263,11 @@ class CallPass:
             if posted.get(call_txn_id(record.id), {}) != _due(record, drawn_on.get(record.id, "reseller_wallet")):
                 message = "The ledger's entries for the call are not the charges of its usage record."
                 found.add("entries_differ_from_usage", 6, record.id, message)
+
+
+def window_name(key_id: str, started_at: int) -> str:
+    """What a key's period is called where sums are kept."""
+    return f"{key_id} {started_at}"
 
 
 def _next(span: Span, calls: Sequence[CallRow]) -> Span:

@@ -15,6 +15,7 @@ USER_AGENT = "reseller-kit"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20\x21-\x7e\t]*[\x21-\x7e])?")
 _PATH = re.compile(r"(/[\x21\x22\x24-\x3e\x40-\x7e]*)*")
+_QUERY = re.compile(r"[a-z=&]{0,100}")
 _HOST = re.compile(r"[0-9a-z._-]{1,253}|[0-9a-f:.]{2,45}")
 _OWN = frozenset(
     {
@@ -107,9 +108,10 @@ def request_head(target: Endpoint, method: str, path: str, headers: Iterable[tup
     """The request line and headers as bytes, without content-length and the closing empty line (`Pool.send` adds both).
 
     Headers given here win over the endpoint's own of the same name, and those over the default user agent.
-    Raises InvalidRequest when the path or a header would not be safe on the wire.
+    The path may have a query of plain letters. Raises InvalidRequest when it or a header would not be safe on the wire.
     """
-    if not _PATH.fullmatch(path):
+    place, _, query = path.partition("?")
+    if not (_PATH.fullmatch(place) and _QUERY.fullmatch(query)):
         raise InvalidRequest("An upstream path is printable ASCII and begins with '/'.", param="path")
     merged = {"user-agent": USER_AGENT, **dict(target.headers)}
     for name, value in headers:

@@ -17,6 +17,7 @@ from ..core.usage import Usage
 from .completion import Answer, Completion, EventReader, EventWriter, Tap
 from .conversation import Conversation
 from .errors import Dialect
+from .media import Medium
 
 Api = Literal["chat", "responses", "messages", "generate_content"]
 """The APIs that generate: OpenAI's chat completions and Responses, Anthropic's messages, Gemini's generateContent."""
@@ -52,6 +53,18 @@ class Call(Struct, frozen=True, kw_only=True):
     tool_calls: int = 0
     needs: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """What a model reads of a request, as `tokens.estimate_input` and `tokens.bound_input` take it.
+
+    `texts`: in order, with the JSON of tools and schemas. `messages`, `tools`: how many there are.
+    """
+
+    texts: list[str]
+    media: list[Medium]
+    messages: int
+    tools: int = 0
 
 
 class Sending(Struct, frozen=True, kw_only=True):
@@ -99,8 +112,8 @@ class Codec(Struct, frozen=True, kw_only=True):
     """What `encode` leaves out, as paths in the request."""
     open_tap: Callable[[Call, Reply], Tap]
     read_answer: Callable[[Call, bytes, Reply], Answer]
-    estimate_input: Callable[[Call, Callable[[str], int]], int]
-    """Input tokens by our own count, given one for texts."""
+    counted: Callable[[Call], Counted]
+    """What of a request counts as input."""
 
     to_conversation: Callable[[Call], Conversation]
     from_conversation: Callable[[Conversation, Sending], bytes]
@@ -115,6 +128,8 @@ class Codec(Struct, frozen=True, kw_only=True):
 def check_priced(call: Call, priced: Container[str]) -> None:
     """Raises InvalidRequest if the request asks for a kind of input or output that `priced` has no price for."""
     for name in call.needs:
+        if name == "tool_call" and name not in priced:
+            raise InvalidRequest(f"The model {call.model!r} has no search of its own here.", param="tools")
         if name not in priced:
             direction, kind = name.split("_")
             raise InvalidRequest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import anthropic_messages, chat_translation, openai_answer, openai_chat, openai_responses, openai_stream
+from . import anthropic_messages, chat_translation, gemini, openai_answer, openai_chat, openai_responses, openai_stream
 from .codec import Api, Call, Codec, Reply, Sending
 
 
@@ -37,9 +37,10 @@ CODECS: Final[dict[Api, Codec]] = {
         encode=openai_chat.encode,
         open_tap=_chat_tap,
         read_answer=_chat_answer,
-        estimate_input=openai_chat.estimate_input,
+        counted=openai_chat.counted,
         to_conversation=chat_translation.to_conversation,
         from_conversation=chat_translation.from_conversation,
+        not_carried=chat_translation.not_carried,
         read_completion=chat_translation.read_completion,
         write_completion=chat_translation.write_completion,
         event_reader=chat_translation.EventReader,
@@ -47,4 +48,5 @@ CODECS: Final[dict[Api, Codec]] = {
     ),
     "messages": anthropic_messages.CODEC,
     "responses": openai_responses.CODEC,
+    "generate_content": gemini.CODEC,
 }

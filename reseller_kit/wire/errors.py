@@ -98,7 +98,8 @@ def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", r
     status = _status(error, agent)
     headers = [(b"content-type", b"application/json")]
     if request_id:
-        headers.append((b"x-request-id", request_id.encode("latin-1", "replace")))
+        names = (b"x-request-id", b"request-id") if dialect == "anthropic" else (b"x-request-id",)
+        headers += [(name, request_id.encode("latin-1", "replace")) for name in names]
     if status in _FINAL_STATUSES or status >= 500 or isinstance(error, InsufficientCredit):
         headers.append(_NO_RETRY)
     if isinstance(error, RateLimited):

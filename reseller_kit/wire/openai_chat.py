@@ -6,19 +6,18 @@ completion".
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ..core.errors import InvalidRequest
-from .codec import Call, Headers, Sending
+from .codec import Call, Counted, Headers, Sending
 from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from .openai_fields import refuse_unknown
 from .openai_marks import without_marked
-from .openai_media import MEDIA_TYPES, NO_MEDIA, estimate, measure
-from .openai_text import strings_in
+from .openai_media import MEDIA_TYPES, NO_MEDIA, measure, media_in
+from .openai_text import texts_in
 
 MAX_CHOICES: Final = 128
 MAX_OUTPUT_LIMIT: Final = 1 << 31
@@ -67,6 +66,7 @@ class _Head(Struct):
 
 _HEAD: Final = msgspec.json.Decoder(_Head)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -123,19 +123,20 @@ def limit_field(provider: str) -> str:
     return "max_completion_tokens" if provider == "openai" else "max_tokens"
 
 
-def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media count with their estimates.
-
-    Raises InvalidRequest only where `decode` would have.
-    """
-    messages = decode_as(_ANY, call.fields["messages"], within="messages")
-    texts = list(strings_in(messages))
+def counted(call: Call) -> Counted:
+    """All that a model reads of a request. Raises InvalidRequest only where `decode` would have."""
+    texts = texts_in(call.fields["messages"])
     for name in _COUNTED_FIELDS:
         value = call.fields.get(name)
         if is_given(value):
             texts.append(bytes(value or NULL).decode())
-    media = estimate(messages) if call.media_tokens else 0
-    return count_text("\n".join(texts)) + _TOKENS_PER_MESSAGE * len(messages) + media
+    tools = call.fields.get("tools")
+    return Counted(
+        texts=texts,
+        media=media_in(decode_as(_ANY, call.fields["messages"], within="messages")) if call.media_tokens else [],
+        messages=len(_RAWS.decode(call.fields["messages"])),
+        tools=len(_RAWS.decode(tools)) if tools is not None and is_given(tools) else 0,
+    )
 
 
 def _has_media(messages: list[_Message]) -> bool:

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from ..core.errors import InvalidRequest
 from .json_body import decode_as
-from .media import Medium, payload, token_bound, token_estimate
+from .media import Medium, payload, token_bound
 
 _DECODER: Final = msgspec.json.Decoder()
 
@@ -38,7 +38,7 @@ def measure(messages: Raw) -> Media:
     Raises InvalidRequest for a file that is only named by an id: ids belong to the provider's account, not to the
     customer.
     """
-    media = _media_in(decode_as(_DECODER, messages, within="messages"))
+    media = media_in(decode_as(_DECODER, messages, within="messages"))
     return Media(
         characters=sum(medium.characters for medium in media),
         tokens=sum(map(token_bound, media)),
@@ -46,12 +46,8 @@ def measure(messages: Raw) -> Media:
     )
 
 
-def estimate(messages: Any) -> int:
-    """About how many tokens the media in decoded messages come to."""
-    return sum(map(token_estimate, _media_in(messages)))
-
-
-def _media_in(messages: Any) -> list[Medium]:
+def media_in(messages: Any) -> list[Medium]:
+    """The media in decoded messages."""
     found = map(_medium_of, _parts(messages))
     return [medium for medium in found if medium is not None]
 

@@ -50,6 +50,14 @@ def strings_in(value: Any) -> Iterator[str]:
             stack.extend(reversed([part for key, part in item.items() if key not in _SKIPPED]))
 
 
+def texts_in(value: Raw) -> list[str]:
+    """Every text within raw JSON; all of it as it stands where it holds a number that no decoder takes."""
+    try:
+        return list(strings_in(_DECODER.decode(value)))
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return [bytes(value).decode(errors="replace")]
+
+
 def output_of(message: Mapping[str, Raw]) -> list[Raw]:
     """The members of a message or delta that the model wrote: content, reasoning, tool calls, refusal, audio."""
     found = []

@@ -81,7 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
             except (targets.WrongBooks, ValueError) as error:
                 print(f"bench: {error}", file=sys.stderr)
                 return 1
-    print(json.dumps([msgspec.to_builtins(each) for each in figures], indent=2) if arguments.json else _table(figures))
+    if not arguments.fill_only:
+        shown = [msgspec.to_builtins(each) for each in figures]
+        print(json.dumps(shown, indent=2) if arguments.json else _table(figures))
     return 0
 
 

@@ -37,7 +37,8 @@ from scripts._bench import cores, report, targets
 CUSTOMERS: Final = 256
 _CREDIT: Final = 10**15
 _INPUT_TOKENS: Final = 120
-_QUANTITIES: Final = json.dumps({"input": _INPUT_TOKENS, "output": 42, "request": 1})
+_OUTPUT_TOKENS: Final = 42
+_QUANTITIES: Final = json.dumps({"input": _INPUT_TOKENS, "output": _OUTPUT_TOKENS, "request": 1})
 _CALL: Final = json.dumps({"model": targets.MODEL, "public_model": targets.MODEL, "dialect": "openai", "stream": False})
 
 
@@ -113,9 +114,18 @@ class Load:
     ) -> None:
         self._writer, self._storefront, self._payers, self._spent = writer, storefront, payers, spent
         self._offered = storefront.models[targets.MODEL]
-        prices = self._offered.retail.price_list.prices, self._offered.wholesale.price_list.prices
+        retail, wholesale = self._offered.retail.price_list.prices, self._offered.wholesale.price_list.prices
         # Worked out from the published prices alone: pico-USD to nano-USD, rounded up.
-        self._retail, self._wholesale = (-(-(_INPUT_TOKENS * p["input"] + 42 * p["output"]) // 1000) for p in prices)
+        self._retail, self._wholesale = (
+            -(-(_INPUT_TOKENS * p["input"] + _OUTPUT_TOKENS * p["output"]) // 1000) for p in (retail, wholesale)
+        )
+        self._terms = HoldTerms(
+            retail_fixed=_INPUT_TOKENS * retail["input"],
+            retail_per_output=retail["output"],
+            wholesale_fixed=_INPUT_TOKENS * wholesale["input"],
+            wholesale_per_output=wholesale["output"],
+            output_limit=4_096,
+        )
         self.payers = len(payers)
         self.seconds: list[float] = []
 
@@ -153,7 +163,7 @@ class Load:
             model=targets.MODEL,
             retail_version=self._offered.retail.id,
             wholesale_version=self._offered.wholesale.id,
-            terms=_TERMS,
+            terms=self._terms,
             created_at=now_us(),
         )
         return PlaceHold(request, _CALL)
@@ -165,7 +175,7 @@ class Load:
         charges = {
             "retail": self._retail,
             "wholesale": self._wholesale,
-            "cost": -(-(_INPUT_TOKENS * cost["input"] + 42 * cost["output"]) // 1000),
+            "cost": -(-(_INPUT_TOKENS * cost["input"] + _OUTPUT_TOKENS * cost["output"]) // 1000),
         }
         usage = UsageRow(
             id=hold.request_id,
@@ -204,11 +214,6 @@ class Load:
             reseller_wallet_id=hold.reseller_wallet_id,
             window=None,
         )
-
-
-_TERMS: Final = HoldTerms(
-    retail_fixed=10**6, retail_per_output=2_000, wholesale_fixed=10**6, wholesale_per_output=1_500, output_limit=4_096
-)
 
 
 async def payer(db: Database, vault: Vault, storefront: Storefront, number: int) -> Payer:

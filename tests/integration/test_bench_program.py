@@ -45,6 +45,19 @@ def test_a_long_past_is_measured_and_its_books_are_right(backend: str) -> None:
     assert all(asked["ms"] > 0 for asked in figures["queries"].values())
 
 
+@pytest.mark.thorough
+def test_a_past_can_be_made_in_one_run_and_measured_in_another(tmp_path: Path) -> None:
+    kept = ("growth", "--backends", "sqlite", "--keep", str(tmp_path), "--pairs", "200", "--past")
+    made = run_bench(*kept, "2000", "--fill-only")
+    assert (made.returncode, made.stdout) == (0, ""), made.stderr
+    done = run_bench(*kept, "2000", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["past"] == 2000
+    other = run_bench(*kept, "3000")
+    assert other.returncode == 1
+    assert "a past of 2,000 calls" in other.stderr
+
+
 def test_wrong_arguments() -> None:
     assert run_bench("--rounds", "0").returncode == 2
     assert run_bench("--backends", "oracle").returncode == 2

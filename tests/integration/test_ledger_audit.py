@@ -432,6 +432,30 @@ async def test_entries_are_summed_to_the_last_one(db: Database, monkeypatch: pyt
         assert (await audit(db, tenant=shop.tenant_id)).ok
 
 
+async def test_calls_at_rest_are_proven_by_counts_alone(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else there is between them; looking at each row is for spans where something is amiss or under way."""
+    monkeypatch.setattr(operator_calls, "CALLS_AT_ONCE", 3)
+    shop = await make_shop(db)
+    calls = [hold(shop, 900, 600, key_limit=9_000) for _ in range(8)]
+    async with open_ledger(db) as ledger:
+        await ledger.submit(deposit(shop, 100_000))
+        for number, call in enumerate(calls):
+            await ledger.submit(grant(shop, 10_000))
+            await ledger.submit(call)
+            settled = settle(shop, call, {"input": 100, "output": number} if number % 3 else {})
+            await ledger.submit(settled)
+
+        def unwanted(*_: object) -> None:
+            raise AssertionError("a span was looked at row by row")
+
+        monkeypatch.setattr(audit_calls, "span_checks", unwanted)
+        assert (await audit(db)).ok
+        assert (await audit(db, tenant=shop.tenant_id)).ok
+        await corrupt(db, f"DELETE FROM entry WHERE txn_id = '{call_txn_id(calls[4].request.request_id)}' AND line = 1")
+        with pytest.raises(AssertionError, match="row by row"):
+            await audit(db)
+
+
 async def test_calls_in_flight_are_no_findings(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:

@@ -242,8 +242,8 @@ def narrow_batches(monkeypatch: pytest.MonkeyPatch, lost: int, *, before_reading
     def narrowed(tenant_ids: Iterable[int]) -> str:
         return as_array(tenant_id for tenant_id in tenant_ids if tenant_id != lost)
 
-    async def read(connection: Any, needs: Any) -> Any:
-        loaded = await real_read(connection, needs)
+    async def read(connection: Any, needs: Any, *found: Any) -> Any:
+        loaded = await real_read(connection, needs, *found)
         await connection.execute("SELECT set_config('rk.tenants', $1, true)", narrowed(needs.tenants))
         return loaded
 

@@ -198,6 +198,16 @@ async def test_pages_are_found_by_index(db: Database) -> None:
         assert any(name in line for line in chosen or [plan] for name in names), plan
 
 
+async def test_a_storefronts_keys_are_summed_customer_by_customer(db: Database) -> None:
+    shop = await make_shop(db)
+    await fill(db, shop)
+    plan = await explained(db, rollups._rolled(shop.tenant_id, SumFilter(None, 1), "key"))
+    if db.backend == "sqlite":
+        assert "usage_rollup USING PRIMARY KEY (tenant_id=? AND customer_id=? AND quarter_at>?)" in plan, plan
+    else:
+        assert "Seq Scan on usage_rollup" not in plan, plan
+
+
 async def test_a_page_of_history_is_a_range_of_the_wallets_index(db: Database) -> None:
     """However far back it begins: nothing newer is passed over, and nothing is sorted."""
     shop = await make_shop(db)

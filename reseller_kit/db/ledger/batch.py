@@ -6,20 +6,17 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
-from ...core.errors import KitError, LedgerFault, NotFound
+from ...core.errors import KitError, LedgerFault
 from ...core.ledger import (
     Hold,
     HoldRefused,
-    KeyWindow,
-    Lot,
     Posting,
     Txn,
-    Wallet,
     accrual,
     capture,
     expire_lots,
@@ -30,7 +27,7 @@ from ...core.ledger import (
     take_back,
     void,
 )
-from .cold import Cold, ColdItem, ColdRows
+from .cold import Cold, ColdItem
 from .demands import require_present, require_same_call
 from .idempotency import remember, replay
 from .items import (
@@ -47,21 +44,9 @@ from .items import (
     Settled,
     TakeCredit,
 )
-from .needs import Movement, Needs, WindowKey, body_of, needs_of
-from .rows import Row, hold_of, hold_row, lot_of, lot_row
-
-
-class Loaded(Struct, frozen=True):
-    """Rows as the backends read them; columns as in `columns.py`."""
-
-    accounts: Iterable[Row]
-    lots: Iterable[Row]
-    windows: Iterable[Row]
-    holds: Iterable[Row]
-    operations: Iterable[Row]
-    txns: Iterable[Row]
-    named_lots: Iterable[Row] = ()
-    cold: ColdRows | None = None
+from .needs import Movement, Needs, body_of, needs_of
+from .rows import Row, hold_row
+from .state import Loaded, Memory, State, Version
 
 
 class Batch:
@@ -85,50 +70,35 @@ class Batch:
         self.payouts: list[Row] = []
         self.owner, self.epoch, self._now = owner, epoch, now
         self.settled_from = 0
-        self._wallets: dict[int, Wallet] = {}
-        self._lots: dict[int, list[Lot]] = {}
-        self._windows: dict[WindowKey, KeyWindow] = {}
-        self._holds: dict[str, tuple[Hold, str, int]] = {}
+        self.state = State()
+        self._calls_only = all(isinstance(item, PlaceHold | Settle | Checkpoint) for item in items)
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
-        self._new_lots: list[Lot] = []
-        self._before_wallets: dict[int, tuple[int, int, int]] = {}
-        self._before_lots: dict[str, tuple[int, int, int, int]] = {}
-        self._before_windows: dict[WindowKey, tuple[int, int]] = {}
 
-    def needs(self) -> Needs:
-        """What to lock and read for these items."""
-        return needs_of(self.items, again=self.again)
+    def needs(self, memory: Memory) -> Needs:
+        """What to lock and read for these items, but for the holds that are remembered."""
+        needs = needs_of(self.items, again=self.again)
+        return replace(needs, holds=self.state.recall_holds(memory, needs.holds, (self.owner, self.epoch)))
+
+    def recall(self, memory: Memory, versions: Mapping[int, Version]) -> list[int]:
+        """Take over the wallets that are remembered at these versions; those that are not.
+
+        Only calls are decided from memory. What else moves money changes lots in ways that are not followed there.
+        """
+        if self._calls_only:
+            return self.state.recall_wallets(memory, versions)
+        memory.forget_wallets()
+        return list(versions)
 
     def load(self, rows: Loaded) -> None:
         """Take over the rows that were read under the locks."""
-        for wallet_id, tenant_id, kind, balance, reserved, debt in rows.accounts:
-            self._wallets[wallet_id] = Wallet(
-                id=wallet_id,
-                tenant_id=tenant_id,
-                balance=balance,
-                reserved=reserved,
-                debt=debt,
-                accrues=kind == "reseller_accrual",
-            )
-            self._before_wallets[wallet_id] = (balance, reserved, debt)
-        for row in rows.lots:
-            self._load_lot(row)
-        self._load_more(rows.named_lots)
-        for key_id, started_at, spent, reserved in rows.windows:
-            key = (key_id, started_at)
-            self._windows[key] = KeyWindow(
-                key_id=key_id, started_at=started_at, limit=None, spent=spent, reserved=reserved
-            )
-            self._before_windows[key] = (spent, reserved)
-        for row in rows.holds:
-            self._holds[row[0]] = (hold_of(row), row[14], row[15])
+        self.state.load(rows)
         for tenant_id, operation, key, request_hash, outcome in rows.operations:
             self._known[tenant_id, operation, key] = (request_hash, outcome)
         self._posted.update(rows.txns)  # type: ignore[arg-type]
         if rows.cold is not None:
             self.cold.load(rows.cold)
-            self._load_more(rows.cold.lots)
+            self.state.load_named(rows.cold.lots)
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
@@ -139,49 +109,20 @@ class Batch:
                 outcome = error
             self.outcomes.append(outcome)
 
-    def account_updates(self) -> list[Row]:
-        """(balance, reserved, debt, id, tenant_id) of each wallet that changed."""
-        before = self._before_wallets
-        return [
-            (w.balance, w.reserved, w.debt, w.id, w.tenant_id)
-            for w in self._wallets.values()
-            if before[w.id] != (w.balance, w.reserved, w.debt)
-        ]
-
-    def lot_inserts(self) -> list[Row]:
-        """The new lots, as the whole batch leaves them."""
-        return [lot_row(lot, self._wallets[lot.wallet_id].tenant_id) for lot in self._new_lots]
-
-    def lot_updates(self) -> list[Row]:
-        """(remaining, reserved, consumed, expired, clawed_back, accrued, id, wallet_id) of each lot that changed."""
-        before = self._before_lots
-        return [
-            (x.remaining, x.reserved, x.consumed, x.expired, x.clawed_back, x.accrued, x.id, x.wallet_id)
-            for lots in self._lots.values()
-            for x in lots
-            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.clawed_back, x.accrued)
-        ]
-
-    def lot_turns(self) -> list[Row]:
-        """(used_up, id, wallet_id) of each lot of which nothing remains any more, or something again."""
-        before = self._before_lots
-        return [
-            (x.remaining == 0, x.id, x.wallet_id)
-            for lots in self._lots.values()
-            for x in lots
-            if x.id in before and (before[x.id][0] == 0) != (x.remaining == 0)
-        ]
+    def keep(self, memory: Memory, written: int | None = None) -> None:
+        """Let the process remember what is committed now. `written`: the version of what was written, if new."""
+        self.state.keep_holds(memory, (self.owner, self.epoch))
+        if self._calls_only:
+            self.state.keep_wallets(memory, written)
 
     def window_upserts(self) -> list[Row]:
         """(key_id, started_at, tenant_id, spent, reserved) of each key window that is new or changed."""
-        before = self._before_windows
+        changed = self.state.changed_windows()
+        if not changed:
+            return []
         tenants = {item.request.key_id: item.request.tenant_id for item in self.items if isinstance(item, PlaceHold)}
         tenants |= {item.usage.key_id: item.usage.tenant_id for item in self.items if isinstance(item, Settle)}
-        return [
-            (w.key_id, w.started_at, tenants[w.key_id], w.spent, w.reserved)
-            for key, w in self._windows.items()
-            if before.get(key, (0, 0)) != (w.spent, w.reserved)
-        ]
+        return [(w.key_id, w.started_at, tenants[w.key_id], w.spent, w.reserved) for w in changed]
 
     def checkpoint_rows(self) -> list[Row]:
         """(checkpoint, request_id, tenant_id), the last of each call."""
@@ -205,20 +146,17 @@ class Batch:
         """Whether any item may write a usage record."""
         return any(isinstance(item, Settle) for item in self.items)
 
+    @property
+    def touches_a_hold_twice(self) -> bool:
+        """Whether it resolves a hold that it also makes or notes a checkpoint of."""
+        resolved = {row[2] for row in self.hold_updates}
+        return any(row[0] in resolved for row in self.hold_inserts) or any(
+            request_id in resolved for request_id, _ in self.checkpoints
+        )
+
     def sink_tenants(self) -> set[int]:
         """The tenants whose sink accounts `entry_rows` will ask for."""
         return {txn.tenant_id for txn in self.txns}
-
-    def _load_more(self, rows: Iterable[Row]) -> None:
-        """Lots that are read by their ids; those of the wallets may be among them."""
-        for row in rows:
-            if row[0] not in self._before_lots:
-                self._load_lot(row)
-
-    def _load_lot(self, row: Row) -> None:
-        lot = lot_of(row)
-        self._lots.setdefault(lot.wallet_id, []).append(lot)
-        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back, lot.accrued)
 
     def _decide(self, item: Item) -> Outcome:
         if isinstance(item, PlaceHold):
@@ -238,23 +176,23 @@ class Batch:
 
     def _place(self, item: PlaceHold) -> Hold | HoldRefused:
         request = item.request
-        if self.again and request.request_id in self._holds:
+        if self.again and request.request_id in self.state.holds:
             return self._placed_before(item)
-        wallet = self._wallet(request.wallet_id, request.tenant_id)
-        reseller = self._wallet(request.reseller_wallet_id, request.tenant_id)
+        wallet = self.state.wallet(request.wallet_id, request.tenant_id)
+        reseller = self.state.wallet(request.reseller_wallet_id, request.tenant_id)
         window = None
         if request.key_limit is not None:
-            window = self._window((request.key_id, request.window_started_at))
+            window = self.state.window((request.key_id, request.window_started_at))
             window.limit = request.key_limit
-        hold = place_hold(request, wallet, self._lots.get(wallet.id, []), reseller, window)
+        hold = place_hold(request, wallet, self.state.lots.get(wallet.id, []), reseller, window)
         if isinstance(hold, Hold):
             self.hold_inserts.append(hold_row(hold, self.owner, self.epoch, item.call))
-            self._holds[hold.request_id] = (hold, self.owner, self.epoch)
+            self.state.holds[hold.request_id] = (hold, self.owner, self.epoch)
         return hold
 
     def _placed_before(self, item: PlaceHold) -> Hold:
         request = item.request
-        hold, owner, epoch = self._holds[request.request_id]
+        hold, owner, epoch = self.state.holds[request.request_id]
         if (hold.state, owner, epoch) != ("open", self.owner, self.epoch):
             raise LedgerFault(f"{request.request_id}: the hold is {hold.state} or of another process")
         hold.retail_version, hold.wholesale_version = request.retail_version, request.wholesale_version
@@ -262,7 +200,7 @@ class Batch:
 
     def _settle(self, item: Settle) -> Settled:
         charge = item.capture
-        found = self._holds.get(charge.request_id)
+        found = self.state.holds.get(charge.request_id)
         if found is None:
             raise LedgerFault(f"{charge.request_id}: there is no hold")
         hold, owner, epoch = found
@@ -271,10 +209,10 @@ class Batch:
         if (owner, epoch) != ((self.owner, self.epoch) if item.owner is None else (item.owner, item.epoch)):
             raise LedgerFault(f"{charge.request_id}: the hold belongs to another process")
         require_same_call(item, hold)
-        wallet = self._wallet(item.wallet_id, hold.tenant_id)
-        reseller = self._wallet(item.reseller_wallet_id, hold.tenant_id)
-        lots = self._lots.get(wallet.id, [])
-        window = None if item.window is None else self._window(item.window)
+        wallet = self.state.wallet(item.wallet_id, hold.tenant_id)
+        reseller = self.state.wallet(item.reseller_wallet_id, hold.tenant_id)
+        lots = self.state.lots.get(wallet.id, [])
+        window = None if item.window is None else self.state.window(item.window)
         consumed = {lot.id: lot.consumed for lot in lots} if charge.retail > hold.retail else None
         if charge.retail or charge.wholesale or charge.cost:
             posting = capture(charge, hold, wallet, lots, reseller, window)
@@ -288,10 +226,10 @@ class Batch:
         return Settled(hold.state)
 
     def _expire(self, item: ExpireLots) -> Posted:
-        wallet = self._wallet(item.wallet_id, item.tenant_id)
+        wallet = self.state.wallet(item.wallet_id, item.tenant_id)
         before = wallet.balance
-        lots = self._lots.get(wallet.id, [])
-        share = None if item.share_id is None else self._share(item.share_id, item.tenant_id)
+        lots = self.state.lots.get(wallet.id, [])
+        share = None if item.share_id is None else self.state.share(item.share_id, item.tenant_id)
         prefix = f"{item.txn_id}_"
         self._post(expire_lots(wallet, lots, share, txn_prefix=prefix, tenant_id=item.tenant_id, at=item.at))
         return Posted(item.txn_id, wallet.balance - before, wallet.balance)
@@ -299,23 +237,23 @@ class Batch:
     def _decide_cold(self, item: ColdItem) -> Posted:
         request = item.request
         require_present(request.txn_id, request.at, self._now)
-        wallet = self._wallet(request.wallet_id, request.tenant_id)
-        holds = {request_id: hold for request_id, (hold, _, _) in self._holds.items()}
-        decided = self.cold.decide(item, wallet, self._lots.get(wallet.id, []), self._wallets, holds)
+        wallet = self.state.wallet(request.wallet_id, request.tenant_id)
+        holds = {request_id: hold for request_id, (hold, _, _) in self.state.holds.items()}
+        decided = self.cold.decide(item, wallet, self.state.lots.get(wallet.id, []), self.state.wallets, holds)
         self._post(decided.posting)
         if decided.placed is not None:
             hold = decided.placed
             self.hold_inserts.append(hold_row(hold, "", 0, None, kind="refund"))
-            self._holds[hold.request_id] = (hold, "", 0)
+            self.state.holds[hold.request_id] = (hold, "", 0)
         if decided.resolved is not None:
             hold = decided.resolved
             self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
         return Posted(decided.id, decided.amount, wallet.balance)
 
     def _accrue(self, item: AccrueCash) -> Posted:
-        share = self._share(item.share_id, item.tenant_id)
+        share = self.state.share(item.share_id, item.tenant_id)
         before = share.balance
-        lots = self._lots.get(self._wallet(item.wallet_id, item.tenant_id).id, [])
+        lots = self.state.lots.get(self.state.wallet(item.wallet_id, item.tenant_id).id, [])
         txns = accrual(share, lots, txn_id=item.txn_id, ref=f"wallet {item.wallet_id}", at=item.at)
         self._post(Posting(txns=txns, lots=[]))
         return Posted(item.txn_id, share.balance - before, share.balance)
@@ -336,17 +274,17 @@ class Batch:
 
     def _apply(self, item: Movement) -> Posted | HoldRefused:
         body = body_of(item)
-        wallet = self._wallet(body.wallet_id, body.tenant_id)
+        wallet = self.state.wallet(body.wallet_id, body.tenant_id)
         shown = item.grant.lot_id if isinstance(item, GrantCredit) else body.txn_id
         if body.txn_id in self._posted:
             return Posted(shown, body.amount, self._posted[body.txn_id])
         require_present(body.txn_id, body.at, self._now)
         if isinstance(item, GrantCredit):
             share_id = item.grant.accrual_id
-            share = None if share_id is None else self._share(share_id, body.tenant_id)
+            share = None if share_id is None else self.state.share(share_id, body.tenant_id)
             posting: Posting | HoldRefused = grant(item.grant, wallet, share)
         elif isinstance(item, TakeCredit):
-            posting = take_back(item.take, wallet, self._lots.get(wallet.id, []))
+            posting = take_back(item.take, wallet, self.state.lots.get(wallet.id, []))
         else:
             posting = move_wholesale(item.move, wallet)
         if isinstance(posting, HoldRefused):
@@ -358,24 +296,4 @@ class Batch:
 
     def _post(self, posting: Posting) -> None:
         self.txns += posting.txns
-        for lot in posting.lots:
-            self._lots.setdefault(lot.wallet_id, []).append(lot)
-            self._new_lots.append(lot)
-
-    def _wallet(self, wallet_id: int, tenant_id: int) -> Wallet:
-        wallet = self._wallets.get(wallet_id)
-        if wallet is None or wallet.tenant_id != tenant_id:
-            raise NotFound(f"There is no wallet {wallet_id}.")
-        return wallet
-
-    def _share(self, wallet_id: int, tenant_id: int) -> Wallet:
-        share = self._wallet(wallet_id, tenant_id)
-        if not share.accrues:
-            raise LedgerFault(f"account {wallet_id} is no revenue share")
-        return share
-
-    def _window(self, key: WindowKey) -> KeyWindow:
-        window = self._windows.get(key)
-        if window is None:
-            window = self._windows[key] = KeyWindow(key_id=key[0], started_at=key[1], limit=None)
-        return window
+        self.state.add_lots(posting.lots)

@@ -7,6 +7,15 @@ from typing import Final
 from ..tables import entry, hold, txn, usage_record
 
 ACCOUNT_READ: Final = ("id", "tenant_id", "kind", "balance_nano", "reserved_nano", "debt_nano")
+ACCOUNT_CHANGED: Final = ("balance_nano", "reserved_nano", "debt_nano")
+LOT_CHANGED: Final = (
+    "remaining_nano",
+    "reserved_nano",
+    "consumed_nano",
+    "expired_nano",
+    "clawed_back_nano",
+    "accrued_nano",
+)
 LOT_READ: Final = (
     "id",
     "wallet_id",

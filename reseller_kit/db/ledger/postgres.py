@@ -1,7 +1,7 @@
 """The ledger's transactions on PostgreSQL, by asyncpg. One connection; decides nothing.
 
 Rows travel as one array a column, or as one array of records where there are many columns (asyncpg looks at each
-element of an array, but not into a record). What is written goes out in at most two statements, one common table
+element of an array, but not into a record). What is written goes out in one statement where it can, one common table
 expression a table: a round trip costs more than many rows do. Wallets, then key windows, are locked in id order; a
 wallet's lock also guards its lots and holds.
 """
@@ -9,7 +9,7 @@ wallet's lock also guards its lots and holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -19,140 +19,21 @@ import asyncpg
 
 from ...core.errors import SchemaOutdated
 from .. import application_role
-from ..scope import SETTING, as_array
-from . import cold_postgres, columns
-from .batch import Batch, Loaded
+from ..scope import as_array
+from . import cold_postgres
+from . import postgres_sql as sql
+from .batch import Batch
 from .needs import Needs
 from .rows import Row
+from .state import Loaded, Memory
 from .store import LostLease, OutcomeUnknown
-
-_BIGINTS: Final = frozenset(
-    {
-        "id",
-        "tenant_id",
-        "wallet_id",
-        "reseller_wallet_id",
-        "account_id",
-        "window_started_at",
-        "started_at",
-        "created_at",
-        "expires_at",
-        "approved_at",
-        "resolved_at",
-        "settled_at",
-        "output_limit",
-        "epoch",
-        "delivered_characters",
-        "reasoning_tokens",
-    }
-)
-_INTEGERS: Final = frozenset({"line", "priority", "http_status", "attempts", "latency_ms", "first_byte_ms"})
-_BOOLEANS: Final = frozenset({"stream", "usage_capped", "used_up"})
-_TEXT_IDS: Final = frozenset({"lot", "payout", "txn", "usage_record"})
-
-
-def _type(table: str, name: str) -> str:
-    if name in _BOOLEANS:
-        return "boolean"
-    if name in _INTEGERS:
-        return "integer"
-    if name.endswith("_nano") or (name in _BIGINTS and not (name == "id" and table in _TEXT_IDS)):
-        return "bigint"
-    return "text"
-
-
-def _insert(table: str, names: Sequence[str], jsonb: Sequence[str] = ()) -> str:
-    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
-    values = ", ".join(f'v."{name}"::jsonb' if name in jsonb else f'v."{name}"' for name in names)
-    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest({arrays}) AS v({_names(names)})"  # noqa: S608  # names come from `columns`, values are bound
-
-
-def _insert_records(table: str, names: Sequence[str]) -> str:
-    values = ", ".join(f'v."{name}"' for name in names)
-    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest($1::{table}[]) AS v"  # noqa: S608  # names come from `columns`, values are bound
-
-
-def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: str = "") -> str:
-    names = (*changed, *found_by)
-    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
-    sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
-    where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
-    return f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_names(names)}) WHERE {where}{extra}"  # noqa: S608  # names come from `columns`, values are bound
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -> str:
-    shown = ", ".join(f'"{name}"::text' if name == json_text else f'"{name}"' for name in names)
-    return f"SELECT {shown} FROM {table} WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
-
-
-_ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id = ANY($1::bigint[]) ORDER BY id FOR UPDATE")
-_LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
-_LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
-_WINDOWS = _select(
-    "key_window",
-    columns.WINDOW_READ,
-    "(key_id, started_at) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) ORDER BY key_id, started_at FOR UPDATE",
-)
-_HOLDS = _select("hold", columns.HOLD_READ, "request_id = ANY($1::text[])")
-_OPERATIONS = _select(
-    "operation",
-    columns.OPERATION_READ,
-    "(tenant_id, operation, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]))",
-    "outcome",
-)
-_TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
-_SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
-# The batch's tenants, for the policies, travel with the statement that is sent anyway.
-_BEGIN = (
-    "SELECT (SELECT ARRAY[epoch, settled_from] FROM lease WHERE owner = $1 FOR SHARE), set_config('"  # noqa: S608  # a name of our own, values are bound
-    + SETTING
-    + "', $2, true)"
-)
-_FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
-_UPDATE_ACCOUNT = _update("account", ("balance_nano", "reserved_nano", "debt_nano"), ("id", "tenant_id"))
-_UPDATE_LOT = _update(
-    "lot",
-    ("remaining_nano", "reserved_nano", "consumed_nano", "expired_nano", "clawed_back_nano", "accrued_nano"),
-    ("id", "wallet_id"),
-)
-_TURN_LOT = _update("lot", ("used_up",), ("id", "wallet_id"))
-_UPSERT_WINDOW = (
-    _insert("key_window", ("key_id", "started_at", "tenant_id", "spent_nano", "reserved_nano"))
-    + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
-    " reserved_nano = excluded.reserved_nano"
-)
-_APPROVE_PAYOUT = _update(
-    "payout",
-    ("state", "approved_at", "txn_id"),
-    ("id", "tenant_id", "amount_nano"),
-    extra=" AND payout.state = 'requested'",
-)
-_RESOLVE_HOLD = _update("hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
-_CHECKPOINT = _update("hold", ("checkpoint",), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
-_INSERT_HOLD = _insert_records("hold", columns.HOLD_INSERT)
-_INSERT_LOT = _insert("lot", columns.LOT_INSERT, jsonb=("models",))
-_INSERT_TXN = _insert_records("txn", columns.TXN_INSERT)
-_INSERT_ENTRY = _insert_records("entry", columns.ENTRY_INSERT)
-_INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT, jsonb=("outcome",))
-_INSERT_USAGE = _insert_records("usage_record", columns.USAGE_INSERT)
-_COLUMN_ORDER = (
-    "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
-    " ORDER BY attnum"
-)
-_RECORDS: Final = {
-    "hold": columns.HOLD_INSERT,
-    "txn": columns.TXN_INSERT,
-    "entry": columns.ENTRY_INSERT,
-    "usage_record": columns.USAGE_INSERT,
-}
 
 _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
 """A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
+
+_BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Rows are found by their keys. A plan that was made when a table was small must not read a large one."""
 
 Connection: TypeAlias = Any
 """asyncpg ships no types; its connection is used by `fetch…` and `transaction` alone."""
@@ -165,7 +46,8 @@ class PostgresStore:
         self._dsn = dsn
         self._connection: Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
-        self._orders: dict[str, Callable[[Row], Row]] = {}
+        self._orders: dict[str, Callable[[Row], Row] | None] = {}
+        self._memory = Memory()
 
     async def open(self) -> None:
         """Connect."""
@@ -176,19 +58,23 @@ class PostgresStore:
         connection = await self._connected()
         written = False
         try:
-            # Each statement must see what was committed while it waited for its locks.
-            async with connection.transaction(isolation="read_committed"):
-                needs = batch.needs()
-                await _begin(connection, batch, needs.tenants)
-                batch.load(await _read(connection, needs))
+            needs = batch.needs(self._memory)
+            await connection.execute(sql.BEGIN.format(tenants=as_array(needs.tenants)))
+            try:
+                own = await self._load(connection, batch, needs)
                 batch.decide()
                 await self._write(connection, batch)
                 written = True
+            except BaseException:
+                await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
         except Exception as error:
             if not written and not _is_lost(connection, error):
                 raise
             connection.terminate()
             raise OutcomeUnknown from error
+        batch.keep(self._memory, own)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -198,6 +84,7 @@ class PostgresStore:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
+            self._memory.forget()
             self._connection = await application_role.connect(
                 self._dsn,
                 timeout=_TIMEOUT_SECONDS,
@@ -205,50 +92,61 @@ class PostgresStore:
                 server_settings={
                     "application_name": "reseller-kit ledger",
                     "idle_in_transaction_session_timeout": str(_ABANDONED_MS),
+                    **_BY_INDEX,
                 },
             )
-            self._orders = {table: await _order(self._connection, table) for table in _RECORDS}
+            self._orders = {table: await _order(self._connection, table) for table in sql.RECORDS}
         return self._connection
+
+    async def _load(self, connection: Connection, batch: Batch, needs: Needs) -> int:
+        """Lock and read; the number of this transaction."""
+        accounts: list[Any] = []
+        if needs.wallets:
+            accounts = await connection.fetch(sql.ACCOUNTS, batch.owner, batch.epoch, Flat(needs.wallets))
+        await _check_lease(connection, batch, accounts)
+        versions = {row["id"]: (row["xmin"], row["newest"]) for row in accounts}
+        unknown = set(batch.recall(self._memory, versions))
+        batch.load(await _read(connection, needs, [row for row in accounts if row["id"] in unknown]))
+        return accounts[0]["own"] if accounts else 0
 
     async def _write(self, connection: Connection, batch: Batch) -> None:
         sinks = await self._sink_accounts(connection, batch.sink_tenants()) if batch.txns else {}
-        turned = batch.lot_turns()
-        # What makes a row goes before what changes one: parts of one statement do not see each other's rows.
-        await _write_parts(
-            connection,
-            (
-                _Part("lots_made", _INSERT_LOT, _transposed(batch.lot_inserts())),
-                _Part("lots_turned", _TURN_LOT, _transposed(turned), len(turned)),
-                _Part("holds_made", _INSERT_HOLD, self._records("hold", batch.hold_inserts)),
-                _Part("checkpoints", _CHECKPOINT, _transposed(batch.checkpoint_rows())),
-            ),
+        accounts, lots, resolved = batch.state.account_updates(), batch.state.lot_updates(), batch.hold_updates
+        made = (
+            _Part("lots_made", sql.INSERT_LOT, _transposed(batch.state.lot_inserts())),
+            _Part("holds_made", sql.INSERT_HOLD, self._records("hold", batch.hold_inserts)),
+            _Part("checkpoints", sql.CHECKPOINT, _transposed(batch.checkpoint_rows())),
         )
-        accounts, lots, resolved = batch.account_updates(), batch.lot_updates(), batch.hold_updates
-        await _write_parts(
-            connection,
-            (
-                _Part("accounts", _UPDATE_ACCOUNT, _transposed(accounts), len(accounts)),
-                _Part("lots", _UPDATE_LOT, _transposed(lots), len(lots)),
-                _Part("windows", _UPSERT_WINDOW, _transposed(batch.window_upserts())),
-                _Part("holds", _RESOLVE_HOLD, _transposed(resolved), len(resolved)),
-                _Part("txns", _INSERT_TXN, self._records("txn", batch.txn_rows())),
-                _Part("entries", _INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
-                _Part("records", _INSERT_USAGE, self._records("usage_record", batch.usage)),
-                _Part("operations", _INSERT_OPERATION, _transposed(batch.operations)),
-                _Part("payouts", _APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
-            ),
+        changed = (
+            _Part("accounts", sql.UPDATE_ACCOUNT, self._records("account", accounts), len(accounts)),
+            _Part("lots", sql.UPDATE_LOT, self._records("lot", [_with_used_up(lot) for lot in lots]), len(lots)),
+            _Part("windows", sql.UPSERT_WINDOW, _transposed(batch.window_upserts())),
+            _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
+            _Part("txns", sql.INSERT_TXN, self._records("txn", batch.txn_rows())),
+            _Part("entries", sql.INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
+            _Part("records", sql.INSERT_USAGE, self._records("usage_record", batch.usage)),
+            _Part("operations", sql.INSERT_OPERATION, _transposed(batch.operations)),
+            _Part("payouts", sql.APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
         )
+        # Parts of one statement do not see each other's rows, and none may change what another one changes.
+        if batch.touches_a_hold_twice:
+            await _write_parts(connection, made)
+            await _write_parts(connection, changed)
+        else:
+            await _write_parts(connection, (*made, *changed))
         await cold_postgres.write(connection, batch.cold)
 
     def _records(self, table: str, rows: Sequence[Row]) -> list[Any]:
         """The one parameter that holds rows as records in the database's own order of columns."""
         in_order = self._orders[table]
-        return [[in_order(row) for row in rows]] if rows else []
+        if not rows or in_order is None:
+            return [Flat(rows)] if rows else []
+        return [Flat([in_order((*row, None)) for row in rows])]
 
     async def _sink_accounts(self, connection: Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
         if missing:
-            rows = await connection.fetch(_SINKS, missing)
+            rows = await connection.fetch(sql.SINKS, missing)
             self._sinks |= {(row["tenant_id"], row["kind"]): row["id"] for row in rows}
         return self._sinks
 
@@ -264,37 +162,64 @@ def _is_lost(connection: Connection, error: Exception) -> bool:
     return connection.is_closed() or isinstance(error, broken)
 
 
-async def _order(connection: Connection, table: str) -> Callable[[Row], Row]:
-    """What puts a row of `table` as we make it into the order in which the database has the columns."""
-    names = _RECORDS[table]
-    found = [row["attname"] for row in await connection.fetch(_COLUMN_ORDER, table)]
-    if sorted(found) != sorted(names):
+async def _order(connection: Connection, table: str) -> Callable[[Row], Row] | None:
+    """What puts a row of `table`, and None behind it, into the order of the database's columns; None if it is that."""
+    names = sql.RECORDS[table]
+    found = [row["attname"] for row in await connection.fetch(sql.COLUMN_ORDER, table)]
+    if (table in sql.WHOLE and sorted(found) != sorted(names)) or not set(names) <= set(found):
         raise SchemaOutdated(f"The table {table} is not as this version knows it.", fix="Run: reseller-kit db upgrade")
-    return itemgetter(*(names.index(name) for name in found))
+    if found == list(names):
+        return None
+    return itemgetter(*(names.index(name) if name in names else len(names) for name in found))
 
 
-async def _begin(connection: Connection, batch: Batch, tenants: list[int]) -> None:
-    """Check the process's lease, and let the transaction see the rows of the batch's tenants alone."""
-    lease = await connection.fetchval(_BEGIN, batch.owner, as_array(tenants))
+async def _check_lease(connection: Connection, batch: Batch, accounts: Sequence[Any]) -> None:
+    """Raises LostLease unless the process's lease is what it was; it came with the accounts, if there are any."""
     if batch.owner:
-        if lease is None or lease[0] != batch.epoch:
+        found = (
+            accounts[0]["settled_from"] if accounts else await connection.fetchval(sql.LEASE, batch.owner, batch.epoch)
+        )
+        if found is None:
             raise LostLease("The service is restarting. Please try again in a moment.")
-        batch.settled_from = lease[1]
+        batch.settled_from = found
     elif batch.settles:
-        batch.settled_from = await connection.fetchval(_FENCE)
+        batch.settled_from = await connection.fetchval(sql.FENCE)
 
 
-async def _read(connection: Connection, needs: Needs) -> Loaded:
+async def _read(connection: Connection, needs: Needs, accounts: Sequence[Any]) -> Loaded:
+    """What is needed beside the accounts, of which these are not remembered."""
+    unknown = Flat([row["id"] for row in accounts])
     return Loaded(
-        accounts=await connection.fetch(_ACCOUNTS, needs.wallets) if needs.wallets else (),
-        windows=await connection.fetch(_WINDOWS, *_transposed(needs.windows)) if needs.windows else (),
-        lots=await connection.fetch(_LOTS, needs.wallets) if needs.wallets else (),
-        holds=await connection.fetch(_HOLDS, needs.holds) if needs.holds else (),
-        operations=await connection.fetch(_OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
-        txns=await connection.fetch(_TXNS, needs.txns) if needs.txns else (),
+        accounts=accounts,
+        windows=await connection.fetch(sql.WINDOWS, *_transposed(needs.windows)) if needs.windows else (),
+        lots=await connection.fetch(sql.LOTS, unknown) if accounts else (),
+        holds=await connection.fetch(sql.HOLDS, Flat(needs.holds)) if needs.holds else (),
+        operations=await connection.fetch(sql.OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
+        txns=await connection.fetch(sql.TXNS, needs.txns) if needs.txns else (),
         cold=await cold_postgres.read(connection, needs.cold) if needs.cold else None,
-        named_lots=await connection.fetch(_LOTS_BY_ID, needs.lots) if needs.lots else (),
+        named_lots=await connection.fetch(sql.LOTS_BY_ID, needs.lots) if needs.lots else (),
     )
+
+
+class Flat:
+    """The elements of an array parameter, none of which is an array itself.
+
+    asyncpg walks an array twice, at first only to look for arrays in it. That costs more than all the rest: three
+    checks against abstract classes for each element. So the first walk finds nothing.
+    """
+
+    __slots__ = ("_elements", "_walked")
+
+    def __init__(self, elements: Sequence[Any]) -> None:
+        self._elements = elements
+        self._walked = False
+
+    def __len__(self) -> int:
+        return len(self._elements)
+
+    def __iter__(self) -> Iterator[Any]:
+        walked, self._walked = self._walked, True
+        return iter(self._elements if walked else ())
 
 
 class _Part(NamedTuple):
@@ -333,6 +258,11 @@ def _renumbered(statement: str, by: int) -> str:
     return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", statement)
 
 
-def _transposed(rows: Sequence[Row]) -> list[list[Any]]:
-    """One list a column; none at all without rows."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def _with_used_up(row: Row) -> Row:
+    """A lot's update that also says whether anything remains; indexes are touched only where that is new."""
+    return (*row[:6], row[0] == 0, *row[6:])
+
+
+def _transposed(rows: Sequence[Row]) -> list[Flat]:
+    """One array a column; none at all without rows."""
+    return [Flat(column) for column in zip(*rows, strict=True)]

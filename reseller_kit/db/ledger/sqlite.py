@@ -18,9 +18,10 @@ import msgspec
 
 from .. import sqlite_driver
 from . import cold_sqlite, columns
-from .batch import Batch, Loaded
+from .batch import Batch
 from .needs import Needs
 from .rows import Row
+from .state import Loaded, Memory, Version
 from .store import LostLease, OutcomeUnknown
 
 _CHECKPOINT_PAGES: Final = 8_000
@@ -85,6 +86,7 @@ class SqliteStore:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
+        self._memory = Memory()
         self._thread = _Thread()
 
     async def open(self) -> None:
@@ -103,13 +105,16 @@ class SqliteStore:
         await self._begin(connection)
         try:
             self._check_lease(connection, batch)
-            batch.load(_read(connection, batch.needs()))
+            needs = batch.needs(self._memory)
+            unknown = batch.recall(self._memory, dict.fromkeys(needs.wallets, _version(connection)))
+            batch.load(_read(connection, needs, unknown))
             batch.decide()
             self._write(connection, batch)
         except BaseException:
             _roll_back(connection)
             raise
         await self._commit(connection)
+        batch.keep(self._memory)
 
     async def close(self) -> None:
         """Stop the thread and close the connection."""
@@ -150,10 +155,10 @@ class SqliteStore:
             batch.settled_from = connection.execute(_FENCE).fetchone()[0]
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        _many(connection, _INSERT_LOT, batch.lot_inserts())
-        _many(connection, _UPDATE_ACCOUNT, batch.account_updates(), counted=True)
-        _many(connection, _UPDATE_LOT, batch.lot_updates(), counted=True)
-        _many(connection, _TURN_LOT, batch.lot_turns(), counted=True)
+        _many(connection, _INSERT_LOT, batch.state.lot_inserts())
+        _many(connection, _UPDATE_ACCOUNT, batch.state.account_updates(), counted=True)
+        _many(connection, _UPDATE_LOT, batch.state.lot_updates(), counted=True)
+        _many(connection, _TURN_LOT, batch.state.lot_turns(), counted=True)
         _many(connection, _UPSERT_WINDOW, batch.window_upserts())
         _many(connection, _INSERT_HOLD, batch.hold_inserts)
         _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
@@ -231,11 +236,16 @@ def _begin_waiting(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA busy_timeout = 0")
 
 
-def _read(connection: sqlite3.Connection, needs: Needs) -> Loaded:
-    wallets = _encode(needs.wallets).decode()
+def _version(connection: sqlite3.Connection) -> Version:
+    """What changes with every commit of another connection, and never with one of this."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0]), None
+
+
+def _read(connection: sqlite3.Connection, needs: Needs, unknown: list[int]) -> Loaded:
+    wallets = _encode(unknown).decode()
     return Loaded(
-        accounts=connection.execute(_ACCOUNTS, (wallets,)).fetchall() if needs.wallets else (),
-        lots=connection.execute(_LOTS, (wallets,)).fetchall() if needs.wallets else (),
+        accounts=connection.execute(_ACCOUNTS, (wallets,)).fetchall() if unknown else (),
+        lots=connection.execute(_LOTS, (wallets,)).fetchall() if unknown else (),
         windows=[row for key in needs.windows for row in connection.execute(_WINDOWS, key)],
         holds=connection.execute(_HOLDS, (_encode(needs.holds).decode(),)).fetchall() if needs.holds else (),
         operations=[row for key in needs.operations for row in connection.execute(_OPERATIONS, key)],

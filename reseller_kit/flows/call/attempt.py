@@ -97,7 +97,7 @@ class Routes:
             body = b""
         finally:
             response.abort()
-        if not routing.is_rejection(response.status):
+        if not routing.is_rejection(response.status) or upstream_message.blames_the_account(body):
             note_failure(self._job, UpstreamFailed(f"status {response.status}", upstream_status=response.status))
             return
         rejection: KitError = upstream_message.rejection(

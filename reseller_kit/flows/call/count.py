@@ -12,11 +12,10 @@ from msgspec import Struct
 from ...core import routing
 from ...core.catalog import OfferedModel, Route
 from ...core.errors import UpstreamFailed
-from ...tokens import count_text
 from ...wire.codec import Call, Sending
-from ...wire.codecs import CODECS
 from ..runtime import Runtime
 from .admit import Caller, find_model, take
+from .estimate import counted_input
 from .serving import api_for, maker_of
 
 _PER_MINUTE: Final = 4_000
@@ -47,7 +46,7 @@ async def count(runtime: Runtime, caller: Caller, call: Call, counter: Counter |
                     return await _ask(runtime, caller, call, route, counter)
             except (UpstreamFailed, TimeoutError):
                 continue
-    return CODECS[call.api].estimate_input(call, lambda text: count_text(offered.model, text))
+    return counted_input(call, offered.model)
 
 
 def _routes(runtime: Runtime, offered: OfferedModel, call: Call) -> list[Route]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ...core.usage import Usage
-from ...tokens import count_text
+from ...tokens import estimate_input
 from ...wire.codec import Call
 from ...wire.codecs import CODECS
 
@@ -14,4 +14,10 @@ def input_used(call: Call, model: str, opening: Usage | None) -> Usage:
     """The input: as the upstream said at the start of its stream, else as we count it."""
     if opening is not None and opening.total_input_tokens:
         return replace(opening, output_tokens=0, output_audio_tokens=0, output_image_tokens=0, reasoning_tokens=0)
-    return Usage(input_tokens=CODECS[call.api].estimate_input(call, lambda text: count_text(model, text)))
+    return Usage(input_tokens=counted_input(call, model))
+
+
+def counted_input(call: Call, model: str) -> int:
+    """Tokens of the input by our own count."""
+    found = CODECS[call.api].counted(call)
+    return estimate_input(model, found.texts, media=found.media, messages=found.messages, tools=found.tools)

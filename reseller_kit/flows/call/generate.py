@@ -121,6 +121,8 @@ async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:
         try:
             found = reached.read_answer(await reached.response.read(_MAX_ANSWER_BYTES))
         except UpstreamFailed as error:
+            if error.rejection is not None:
+                raise error.rejection from None
             note_failure(job, error)
         else:
             first_byte(job)
@@ -156,7 +158,7 @@ async def _until_started(job: Job, response: Response, tap: Tap, sink: Sink) -> 
             if tap.started or tap.done:
                 break
             if tap.error is not None:
-                raise tap.error
+                raise tap.error.rejection or tap.error
             if not data:
                 if tap.whole:
                     break

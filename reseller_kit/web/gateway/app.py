@@ -22,11 +22,11 @@ from ...wire.task import PATHS
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Receive, Send, respond
-from . import reads
+from . import gemini, reads
 from .body import ClientGone
 from .calling import Calling
-from .paths import canonical, dialect_of
-from .request import Handler, Request, request_id, send_json
+from .paths import canonical, dialect_of, model_named
+from .request import Handler, Request, id_headers, send_json
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,12 @@ _MESSAGES_COUNTER: Final = Counter(
     read=anthropic_messages.read_count,
 )
 
+_RESPONSES_COUNTER: Final = Counter(
+    path=lambda _call, _sending: openai_responses.COUNT_PATH,
+    encode=openai_responses.encode_count,
+    read=openai_responses.read_count,
+)
+
 
 class Gateway:
     """The API of every storefront."""
@@ -45,9 +51,13 @@ class Gateway:
         self._runtime = runtime
         self._port = port
         calling = Calling(runtime)
+        by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
             "/v1/responses": {"POST": calling.generating(openai_responses.decode)},
+            "/v1/responses/input_tokens": {
+                "POST": calling.counting(openai_responses.decode_count, _RESPONSES_COUNTER, openai_responses.count_body)
+            },
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             "/v1/messages/count_tokens": {
                 "POST": calling.counting(
@@ -57,11 +67,13 @@ class Gateway:
             **{"/v1" + PATHS[api]: {"POST": handler} for api, handler in calling.tasks().items()},
             "/v1" + PATHS["transcriptions"]: {"POST": calling.transcribe},
             "/v1/models": {"GET": self._models},
+            "/v1beta/models": {"GET": self._models},
             "/v1/credits": {"GET": self._credits},
             "/v1/usage": {"GET": self._usage_list},
         }
         self._below: dict[str, dict[str, Handler]] = {
-            "/v1/models/": {"GET": self._model},
+            "/v1/models/": by_model,
+            "/v1beta/models/": by_model,
             "/v1/usage/": {"GET": self._usage_record},
         }
 
@@ -122,14 +134,16 @@ class Gateway:
     async def _probe(self, request: Request) -> int:
         """Clients probe a base URL before they use it; a bare yes says that the address is right."""
         head = request.method == "HEAD"
-        await respond(request.send, 200, (JSON, request_id(request)), b"{}", head=head)
+        await respond(request.send, 200, (JSON, *id_headers(request.id, request.dialect)), b"{}", head=head)
         return 200
 
     async def _models(self, request: Request, account: KeyAccount) -> int:
         return await send_json(request, reads.model_list(request.storefront, account, request.dialect))
 
     async def _model(self, request: Request, account: KeyAccount) -> int:
-        name = request.path[len("/v1/models/") :]
+        name = request.path.partition("/models/")[2]
+        if request.dialect == "gemini":
+            name = model_named(name)
         return await send_json(request, reads.model(request.storefront, account, name, request.dialect))
 
     async def _credits(self, request: Request, account: KeyAccount) -> int:

@@ -61,27 +61,23 @@ class Calling:
     async def transcribe(self, request: Request, account: KeyAccount) -> int:
         """The one task whose body is a form."""
         task = decode_transcription(read_form(await read_body(request.receive, request.headers), request.headers))
-        return await self._perform(request, account, task)
+        return await self.perform(request, account, task)
 
-    async def generate(self, request: Request, account: KeyAccount, call: Call) -> int:
-        """Answer a decoded call, plain or streamed."""
+    async def generate(
+        self, request: Request, account: KeyAccount, call: Call, *, sink: type[StreamSink] = StreamSink
+    ) -> int:
+        """Answer a decoded call, plain or streamed; `sink`: how its events are framed."""
         caller = request.caller(account)
         if call.stream:
-            return await self._stream(request, caller, call)
+            return await self._stream(request, caller, call, sink)
         result = await self._while_wanted(
             request, lambda on_answer: calls.answer(self._runtime, caller, call, on_answer=on_answer)
         )
         await respond(request.send, 200, [JSON, *call_headers(result.job)], result.body)
         return 200
 
-    def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
-        async def handle(request: Request, account: KeyAccount) -> int:
-            task = decode(await read_body(request.receive, request.headers))
-            return await self._perform(request, account, task)
-
-        return handle
-
-    async def _perform(self, request: Request, account: KeyAccount, task: Task) -> int:
+    async def perform(self, request: Request, account: KeyAccount, task: Task) -> int:
+        """Answer a decoded task."""
         caller = request.caller(account)
         result = await self._while_wanted(
             request, lambda on_answer: calls.perform(self._runtime, caller, task, on_answer=on_answer)
@@ -89,6 +85,13 @@ class Calling:
         content_type = (b"content-type", result.content_type.encode())
         await respond(request.send, 200, [content_type, *call_headers(result.job)], result.body)
         return 200
+
+    def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
+        async def handle(request: Request, account: KeyAccount) -> int:
+            task = decode(await read_body(request.receive, request.headers))
+            return await self.perform(request, account, task)
+
+        return handle
 
     async def _while_wanted(self, request: Request, begin: Callable[[Callable[[], None]], Awaitable[_T]]) -> _T:
         """A plain answer, ended early when its client left or the process must end."""
@@ -102,8 +105,8 @@ class Calling:
             self._runtime.answering.discard(answering)
             answering.close()
 
-    async def _stream(self, request: Request, caller: calls.Caller, call: Call) -> int:
-        sink = StreamSink(request.receive, request.send, call_headers)
+    async def _stream(self, request: Request, caller: calls.Caller, call: Call, make_sink: type[StreamSink]) -> int:
+        sink = make_sink(request.receive, request.send, call_headers)
         self._runtime.answering.add(sink)
         try:
             await calls.stream(self._runtime, caller, call, sink)

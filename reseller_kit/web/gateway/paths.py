@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from ...core.errors import NotFound
 from ...core.tenant import DomainRole
 from ...wire.errors import Dialect
 from ..hosts import Headers
@@ -11,6 +13,13 @@ from ..keys import has_key
 
 _PREFIXES: Final = ("/v1/", "/v1beta/")
 _WHOLE: Final = frozenset({"/v1", "/v1beta", "/api/hello"})
+_VERSIONS: Final = ("/v1/v1/", "/v1/v1beta/", "/v1beta/v1beta/", "/v1beta/v1/")
+"""Made of a base URL that has a version already and of a client that adds one: the latter counts."""
+_TARGET: Final = re.compile(
+    r"/v1(?:beta)?/models/(?P<model>.+):"
+    r"(?P<verb>generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)"
+)
+_GEMINI_HEADERS: Final = frozenset({b"x-goog-api-key", b"x-goog-api-client"})
 _BARE: Final = ("/chat/completions", "/responses", "/messages")
 
 
@@ -24,10 +33,10 @@ def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
 
 
 def canonical(path: str) -> str:
-    """The path as the route table knows it: with one `/v1`, without a trailing slash."""
+    """The path as the route table knows it: with one version, without a trailing slash."""
     path = path.rstrip("/") or "/"
-    while path.startswith("/v1/v1/") or path == "/v1/v1":
-        path = path[3:]
+    while path.startswith(_VERSIONS) or path == "/v1/v1":
+        path = path[path.index("/", 1) :]
     if path.startswith((*_BARE, "/models")):
         path = "/v1" + path
     return path
@@ -35,10 +44,27 @@ def canonical(path: str) -> str:
 
 def dialect_of(path: str, headers: Headers) -> Dialect:
     """The dialect that errors on this path speak."""
-    if path.startswith("/v1beta") or (path.startswith("/v1/models/") and ":" in path):
+    if path.startswith("/v1beta") or _TARGET.fullmatch(path):
         return "gemini"
     if path.startswith("/v1/messages"):
         return "anthropic"
-    if path.startswith("/v1/models") and any(name == b"anthropic-version" for name, _ in headers):
-        return "anthropic"
+    if path.startswith("/v1/models"):
+        names = {name for name, _ in headers}
+        if b"anthropic-version" in names:
+            return "anthropic"
+        if names & _GEMINI_HEADERS:
+            return "gemini"
     return "openai"
+
+
+def gemini_target(path: str) -> tuple[str, str]:
+    """The model that a canonical path of Gemini's API names, and what to do with it. Raises NotFound for any other."""
+    found = _TARGET.fullmatch(path)
+    if found is None:
+        raise NotFound(f"There is nothing at POST {path[:200]}.")
+    return model_named(found["model"]), found["verb"]
+
+
+def model_named(resource: str) -> str:
+    """The model's name, which clients of Gemini's API may begin with `models/`."""
+    return resource.removeprefix("models/")

@@ -27,6 +27,7 @@ _encode = msgspec.json.Encoder().encode
 _DEFAULT_PAGE: Final = 100
 _MAX_PAGE: Final = 1000
 _DIGITS: Final = re.compile(r"[0-9]{1,4}")
+_GEMINI_METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
 _TOKEN_FIELDS: Final = {
     "input_tokens": "input",
     "cached_input_tokens": "cached_input",
@@ -47,13 +48,17 @@ def model_list(storefront: Storefront, account: KeyAccount, dialect: str) -> byt
         data = [_anthropic_model(offered) for offered in models]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return _encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
+    if dialect == "gemini":
+        return _encode({"models": list(map(_gemini_model, models))})
     return _encode({"object": "list", "data": [_openai_model(storefront, offered) for offered in models]})
 
 
 def model(storefront: Storefront, account: KeyAccount, name: str, dialect: str) -> bytes:
     """One model. Raises ModelNotFound."""
     offered = find_model(storefront, account, name)
-    return _encode(_anthropic_model(offered) if dialect == "anthropic" else _openai_model(storefront, offered))
+    if dialect == "anthropic":
+        return _encode(_anthropic_model(offered))
+    return _encode(_gemini_model(offered) if dialect == "gemini" else _openai_model(storefront, offered))
 
 
 async def balance(runtime: Runtime, account: KeyAccount, now: int) -> bytes:
@@ -134,3 +139,15 @@ def _openai_model(storefront: Storefront, offered: OfferedModel) -> dict[str, An
 def _anthropic_model(offered: OfferedModel) -> dict[str, Any]:
     created = format_time(offered.created_at * 1_000_000)
     return {"type": "model", "id": offered.name, "display_name": offered.name, "created_at": created}
+
+
+def _gemini_model(offered: OfferedModel) -> dict[str, Any]:
+    return {
+        "name": f"models/{offered.name}",
+        "version": "1",
+        "displayName": offered.name,
+        "description": offered.name,
+        "inputTokenLimit": offered.context,
+        "outputTokenLimit": offered.max_output,
+        "supportedGenerationMethods": list(_GEMINI_METHODS),
+    }

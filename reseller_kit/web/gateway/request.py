@@ -48,14 +48,15 @@ class Request(Struct, frozen=True, eq=False):
 Handler = Callable[[Request, KeyAccount], Awaitable[int]]
 
 
-def request_id(request: Request) -> Header:
-    """The header that every answer bears."""
-    return b"x-request-id", request.id.encode()
+def id_headers(request_id: str, dialect: str) -> list[Header]:
+    """The request's id, as every answer bears it, and under the name that Anthropic's clients read."""
+    value = request_id.encode()
+    return [(b"x-request-id", value), (b"request-id", value)] if dialect == "anthropic" else [(b"x-request-id", value)]
 
 
 def call_headers(job: Job) -> list[Header]:
     """What an answer says of its call beside its body."""
-    headers: list[Header] = [(b"x-request-id", job.request_id.encode())]
+    headers = id_headers(job.request_id, job.dialect)
     if job.lowered:
         headers.append((b"x-output-limit", b"%d" % job.output_limit))
     if job.left_out:
@@ -65,6 +66,6 @@ def call_headers(job: Job) -> list[Header]:
 
 async def send_json(request: Request, body: bytes) -> int:
     """A 200 that is not kept by anyone."""
-    headers = (JSON, (b"cache-control", b"no-store"), request_id(request))
+    headers = (JSON, (b"cache-control", b"no-store"), *id_headers(request.id, request.dialect))
     await respond(request.send, 200, headers, body, head=request.method == "HEAD")
     return 200

@@ -18,6 +18,8 @@ _EVENT_STREAM: Sequence[Header] = (
 class StreamSink:
     """One client's event stream. `close` ends the watch for its leaving."""
 
+    response_headers: Sequence[Header] = _EVENT_STREAM
+
     def __init__(self, receive: Receive, send: Send, headers: Callable[[Job], list[Header]]) -> None:
         self._send = send
         self._headers = headers
@@ -56,7 +58,7 @@ class StreamSink:
         """Send status and headers."""
         self.started = True
         await self._send(
-            {"type": "http.response.start", "status": 200, "headers": [*_EVENT_STREAM, *self._headers(job)]}
+            {"type": "http.response.start", "status": 200, "headers": [*self.response_headers, *self._headers(job)]}
         )
 
     async def send(self, data: bytes, *, last: bool = False) -> None:

@@ -6,7 +6,7 @@ from ..codec import Codec
 from .answer import read_answer
 from .completion import read_completion, write_completion
 from .conversation import to_conversation
-from .counting import Counted, counted, estimate_input
+from .counting import counted
 from .events import MessageReader, MessageWriter
 from .outgoing import from_conversation, not_carried
 from .request import (
@@ -28,7 +28,7 @@ CODEC = Codec(
     encode=encode,
     open_tap=MessageTap,
     read_answer=read_answer,
-    estimate_input=estimate_input,
+    counted=counted,
     to_conversation=to_conversation,
     from_conversation=from_conversation,
     not_carried=not_carried,
@@ -41,7 +41,6 @@ CODEC = Codec(
 __all__ = [
     "CODEC",
     "COUNT_PATH",
-    "Counted",
     "count_body",
     "counted",
     "decode",

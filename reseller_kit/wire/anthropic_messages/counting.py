@@ -5,31 +5,20 @@ Source: Anthropic API reference, "Create a Message" (content blocks).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import InvalidRequest
-from ..codec import Call
+from ..codec import Call, Counted
 from ..json_body import NULL, decode_as, is_given
-from ..media import Medium, token_estimate
-from ..openai_text import strings_in
+from ..media import Medium
+from ..openai_text import texts_in
 from .head import Block, Message
 
-_TOKENS_PER_MESSAGE: Final = 4
 _MAX_NESTING: Final = 4
 _COUNTED: Final = ("tools", "output_config", "output_format")
-
-
-class Counted(Struct, frozen=True, kw_only=True):
-    """A request as `tokens.estimate_input` and `tokens.bound_input` take it."""
-
-    texts: list[str]
-    media: list[Medium]
-    messages: int
-    tools: int
 
 
 class Contents(Struct, frozen=True):
@@ -49,7 +38,6 @@ _SOURCE: Final = msgspec.json.Decoder(_Source)
 _BLOCKS: Final = msgspec.json.Decoder(list[Block])
 _MESSAGES: Final = msgspec.json.Decoder(list[Message])
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
-_ANY: Final = msgspec.json.Decoder()
 
 
 def contents_of(messages: list[Message]) -> Contents:
@@ -69,11 +57,9 @@ def contents_of(messages: list[Message]) -> Contents:
 
 def counted(call: Call) -> Counted:
     """All that a model reads of a request. Raises InvalidRequest only where `decode` would have."""
-    messages = decode_as(_ANY, call.fields["messages"], within="messages")
-    texts = list(strings_in(messages))
-    contents = contents_of(decode_as(_MESSAGES, call.fields["messages"], within="messages"))
-    if is_given(call.fields.get("system")):
-        texts += strings_in(decode_as(_ANY, call.fields["system"], within="system"))
+    messages = decode_as(_MESSAGES, call.fields["messages"], within="messages")
+    contents = contents_of(messages)
+    texts = [*texts_in(call.fields["messages"]), *texts_in(call.fields.get("system", NULL))]
     for name in _COUNTED:
         value = call.fields.get(name)
         if is_given(value):
@@ -81,16 +67,6 @@ def counted(call: Call) -> Counted:
     return Counted(
         texts=[*texts, *contents.texts], media=contents.media, messages=len(messages), tools=_length(call, "tools")
     )
-
-
-def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media by their estimates.
-
-    Raises InvalidRequest only where `decode` would have.
-    """
-    found = counted(call)
-    media = sum(map(token_estimate, found.media))
-    return count_text("\n".join(found.texts)) + _TOKENS_PER_MESSAGE * found.messages + media
 
 
 def _length(call: Call, name: str) -> int:

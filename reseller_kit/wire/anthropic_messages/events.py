@@ -172,25 +172,21 @@ class MessageReader:
             return []
         if delta.signature and self._open is not None:
             self._open.signature += delta.signature
-        text = delta.text or delta.thinking or delta.partial_json
-        if not text:
+        member = TEXT_MEMBERS.get(delta.type)
+        text: str = getattr(delta, member) if member is not None else ""
+        if member is None or not text:
             return []
         found: list[Event] = []
         if self._open is None:
             # An upstream that leaves the start of a block out.
-            if delta.partial_json:
+            if member == "partial_json":
                 return []
-            found = self._start(AnswerBlock(type="thinking" if delta.thinking else "text"))
+            found = self._start(AnswerBlock(type=member))
         self._grew = True
-        self._learn(delta, raw, block)
+        # Events of the same form need not be decoded.
+        self._head = head_of(block, bytes(_MEMBERS.decode(raw)[member]))
         found.append(PartGrew(text))
         return found
-
-    def _learn(self, delta: _Delta, raw: Raw, block: bytes) -> None:
-        """Remember what stands before the text, if there is nothing else in the delta."""
-        member = TEXT_MEMBERS.get(delta.type)
-        if member is not None:
-            self._head = head_of(block, bytes(_MEMBERS.decode(raw)[member]))
 
     def _close(self) -> list[Event]:
         block, self._open, self._skipping = self._open, None, False

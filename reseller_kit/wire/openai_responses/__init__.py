@@ -8,7 +8,7 @@ from .completion import read_completion, write_completion
 from .count import COUNT_PATH, count_body, decode_count, encode_count, read_count
 from .reader import EventReader
 from .reading import to_conversation
-from .request import decode, encode, estimate_input, left_out_of, path
+from .request import counted, decode, encode, left_out_of, path
 from .stream import Tap
 from .writer import EventWriter
 from .writing import from_conversation, not_carried
@@ -21,7 +21,7 @@ CODEC: Final = Codec(
     left_out=left_out_of,
     open_tap=Tap,
     read_answer=read_answer,
-    estimate_input=estimate_input,
+    counted=counted,
     to_conversation=to_conversation,
     from_conversation=from_conversation,
     not_carried=not_carried,

@@ -19,7 +19,7 @@ _STRING: Final = msgspec.json.Decoder(str)
 _NUMBER: Final = b'"sequence_number":'
 _DELTA: Final = b'"delta":'
 _PAD: Final = re.compile(rb'"[A-Za-z0-9+/=_-]{0,64}"\}')
-_MOST_DIGITS: Final = 15
+_NUMERAL: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
 
 
 class Form(Struct, frozen=True):
@@ -71,7 +71,7 @@ def match(form: Form, block: bytes) -> Match | None:
     if not block.startswith(form.head):
         return None
     number, found, rest = block[len(form.head) :].partition(form.middle)
-    if not found or not number.isdigit() or len(number) > _MOST_DIGITS:
+    if not found or _NUMERAL.fullmatch(number) is None:
         return None
     if form.padded:
         raw, found, pad = rest.partition(form.mark)

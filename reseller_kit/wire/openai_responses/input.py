@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from ...core.errors import InvalidRequest
 from ..json_body import decode_as
-from ..media import Medium, payload, token_bound, token_estimate
+from ..media import Medium, payload, token_bound
 from ..openai_media import NO_MEDIA, Media
 from ..signatures import MARK, is_marked, unmark
 from .tools import Tool, is_own
@@ -67,7 +67,7 @@ def measure(given: Raw) -> Media:
     Raises InvalidRequest for a file that is only named by an id: ids belong to the provider's account, not to the
     customer.
     """
-    media = _media_in(given)
+    media = media_in(given)
     if not media:
         return NO_MEDIA
     return Media(
@@ -77,12 +77,8 @@ def measure(given: Raw) -> Media:
     )
 
 
-def estimate(given: Raw) -> int:
-    """About how many tokens the media within the input come to."""
-    return sum(map(token_estimate, _media_in(given)))
-
-
-def _media_in(given: Raw) -> list[Medium]:
+def media_in(given: Raw) -> list[Medium]:
+    """The media within the input."""
     if not any(hint in bytes(given) for hint in _HINTS):
         return []
     items = decode_as(_ITEMS, given, within="input")

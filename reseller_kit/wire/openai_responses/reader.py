@@ -6,6 +6,7 @@ done.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -17,11 +18,11 @@ from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..conversation import Text, ToolCall
 from ..json_body import NULL, is_given
-from ..openai_envelope import describe_error
 from ..responses_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from .answer import response_of
 from .completion import finish_of
+from .failure import failed
 from .items import OutputItem, item_of, parts_of
 
 _MAX_WAITING: Final = 100_000
@@ -62,7 +63,7 @@ class EventReader:
         self.opening: Usage | None = None
         self.done = False
         self.error: UpstreamFailed | None = None
-        self._maker = reply.maker
+        self._maker, self._model = reply.maker, reply.model
         self._splitter = EventSplitter(max_event_bytes)
         self._current: int | None = None
         self._open: PartKind | None = None
@@ -131,7 +132,10 @@ class EventReader:
             self._give_up("items that never end")
 
     def _take(self, event: _Event, events: list[Event]) -> None:
-        if event.output_index in self._ended:
+        if event.type == _ADDED:
+            # Some upstreams number all items alike.
+            self._ended.discard(event.output_index)
+        elif event.output_index in self._ended:
             return
         self._current = event.output_index
         if event.type == _ADDED:
@@ -233,13 +237,11 @@ class EventReader:
         return told
 
     def _fail(self, event: _Event, data: bytes) -> None:
-        reason = describe_error(event.error)
+        error = event.error
         if is_given(event.response):
-            try:
-                reason = describe_error(self._told(event).get("error", NULL)) or reason
-            except UpstreamFailed as error:
-                reason = error.reason
-        self._give_up(reason or describe_error(Raw(data)) or "a failed response")
+            with suppress(UpstreamFailed):
+                error = self._told(event).get("error", NULL)
+        self.error = failed(error if is_given(error) else Raw(data), "a failed response", self._model)
 
     def _give_up(self, reason: str) -> None:
         self.error = self.error or UpstreamFailed(reason, upstream_status=200)

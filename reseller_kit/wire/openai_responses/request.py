@@ -8,25 +8,23 @@ not to store, and thoughts come back encrypted, so that the next request can bri
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest
-from ..codec import Call, Headers, Sending
+from ..codec import Call, Counted, Headers, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from ..openai_text import strings_in
 from .fields import refuse_unknown, without_empty
-from .input import estimate, for_maker, items_of, measure
+from .input import for_maker, items_of, measure, media_in
 from .tools import choice_of, hosted_of, own_tools, tools_of
 
 MAX_OUTPUT_LIMIT: Final = 1 << 31
 ENCRYPTED: Final = "reasoning.encrypted_content"
 _UNTIERED: Final = frozenset({"auto", "default"})
 _REASONING_MODES: Final = frozenset({None, "standard"})
-_TOKENS_PER_ITEM: Final = 4
 _FALSE: Final = Raw(b"false")
 _THINKERS: Final = re.compile(r"gpt-(?:[5-9](?!.*chat)|oss)|o[1-9](?:-|$)|codex", re.IGNORECASE)
 """Models that give their thoughts encrypted; others refuse to be asked for them."""
@@ -144,20 +142,20 @@ def gives_thoughts(model: str) -> bool:
     return _THINKERS.match(model.rpartition("/")[2]) is not None
 
 
-def estimate_input(call: Call, count_text: Callable[[str], int]) -> int:
-    """Input tokens by our own count, for a call whose upstream reported none; media count with their estimates.
-
-    Raises InvalidRequest only where `decode` would have.
-    """
+def counted(call: Call) -> Counted:
+    """All that a model reads of a request. Raises InvalidRequest only where `decode` would have."""
     items: Any = decode_as(_ANY, call.fields["input"], within="input")
     texts = list(strings_in([items, decode_as(_ANY, call.fields.get("instructions", NULL))]))
     for name in _COUNTED_FIELDS:
         value = call.fields.get(name, NULL)
         if is_given(value):
             texts.append(bytes(value).decode())
-    count = len(items) if isinstance(items, list) else 1
-    media = estimate(call.fields["input"]) if call.media_tokens else 0
-    return count_text("\n".join(texts)) + _TOKENS_PER_ITEM * (count + 1) + media
+    return Counted(
+        texts=texts,
+        media=media_in(call.fields["input"]) if call.media_tokens else [],
+        messages=(len(items) if isinstance(items, list) else 1) + 1,
+        tools=len(tools_of(call.fields)),
+    )
 
 
 def _leave_hosted_out(fields: dict[str, Raw]) -> None:

@@ -16,7 +16,6 @@ from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
 from ..openai_text import text_of
 from ..responses_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
@@ -24,7 +23,7 @@ from ..text_log import TextLog
 from .answer import join_items, own_item, own_items, response_of, string_of
 from .envelope import Envelope, ItemIds
 from .events import BAD_ENDS, CALLS, GOOD_ENDS, ITEM_EVENTS, OPENING, PASSED, Event, Piece
-from .failure import error_event, failure_code, failure_message
+from .failure import error_event, failed, failure_code, failure_message
 from .form import NO_FORM, form_of, match
 from .items import text_of_items
 
@@ -57,6 +56,7 @@ class Tap:
         self.output_items: list[Raw] = []
         self.response = b""
         self._envelope = Envelope(call, reply)
+        self._model = reply.model
         self._ids = ItemIds(reply)
         self._replaced: dict[str, tuple[bytes, bytes]] = {}
         self._events = EventSplitter(max_event_bytes)
@@ -278,11 +278,12 @@ class Tap:
         return b""
 
     def _failed(self, event: Event, data: bytes) -> bytes:
-        reason = describe_error(event.error)
+        error = event.error
         if is_given(event.response):
-            told = self._take_response(event)
-            reason = describe_error((told or {}).get("error", NULL)) or reason
-        return self._give_up(reason or describe_error(Raw(data)) or "a failed response")
+            error = (self._take_response(event) or {}).get("error", NULL)
+        found = failed(error if is_given(error) else Raw(data), "a failed response", self._model)
+        self.error = self.error or found
+        return b""
 
     def _give_up(self, reason: str) -> bytes:
         self.error = self.error or UpstreamFailed(reason, upstream_status=200)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.errors import InvalidRequest
 from reseller_kit.wire.codec import Call, Sending, check_priced
-from reseller_kit.wire.media import IMAGE_TOKENS, PAGE_TOKENS, REMOTE_TOKENS, Medium, token_estimate
-from reseller_kit.wire.openai_chat import decode, encode, estimate_input
+from reseller_kit.wire.media import IMAGE_TOKENS, PAGE_TOKENS, REMOTE_TOKENS
+from reseller_kit.wire.openai_chat import counted, decode, encode
 from reseller_kit.wire.openai_fields import METERED, REFUSED
 
 _MESSAGES: list[Any] = [{"role": "user", "content": "Hello"}]
@@ -243,24 +243,18 @@ def test_the_bound_is_never_below_the_bytes_of_the_text(texts: list[str], escape
     call = decode(json.dumps(document, ensure_ascii=escaped, separators=(",", ":")).encode())
     size = sum(len(text.encode()) for text in texts)
     assert call.input_bound >= size + 4 * len(texts)
-    assert estimate_input(call, lambda text: len(text.encode())) <= call.input_bound
+    assert sum(len(text.encode()) for text in counted(call).texts) <= call.input_bound
 
 
 def test_our_own_count_sees_text_tools_and_media() -> None:
     tools = [{"type": "function", "function": {"name": "look", "description": "Looks"}}]
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     call = decode(make_body(messages=parts(image), tools=tools))
-    counted: list[str] = []
-
-    def count(text: str) -> int:
-        counted.append(text)
-        return 100
-
-    total = estimate_input(call, count)
-    assert total == 100 + 4 + token_estimate(Medium("image"))
-    assert counted[0].startswith("Look\n")
-    assert '"description": "Looks"' in counted[0]
-    assert "base64" not in counted[0]
+    found = counted(call)
+    assert (found.messages, found.tools, [medium.kind for medium in found.media]) == (1, 1, ["image"])
+    assert found.texts[0] == "Look"
+    assert '"description": "Looks"' in found.texts[-1]
+    assert "base64" not in "".join(found.texts)
 
 
 _any_json = st.recursive(
@@ -291,7 +285,7 @@ def test_any_json_is_read_or_refused(document: dict[str, Any], plausible: bool) 
     assert body["model"] == "up"
     assert max(body.get("max_tokens") or 0, body.get("max_completion_tokens") or 0) in range(1, 8)
     assert body["messages"] == document["messages"]
-    assert estimate_input(call, len) >= 0
+    assert counted(call).messages == len(document["messages"])
 
 
 @settings(max_examples=100)
@@ -304,3 +298,8 @@ def test_any_bytes_are_refused_with_a_reason(noise: bytes, place: int) -> None:
         except InvalidRequest:
             continue
         assert sent(call)["model"] == "up"
+
+
+def test_a_number_that_no_decoder_takes_does_not_stop_the_estimate() -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"seen","x":1e400}]}'
+    assert "seen" in counted(decode(body)).texts[0]

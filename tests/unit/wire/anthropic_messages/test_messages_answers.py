@@ -388,6 +388,15 @@ def test_a_stream_that_ends_after_the_reason_is_finished_and_a_cut_one_is_not() 
     assert (cut.done, cut.error) == (False, None)
 
 
+def test_a_delta_says_what_its_type_names_and_nothing_else() -> None:
+    reader = CODEC.event_reader(_REPLY)
+    pieces = upstream_events(_CONTENT)
+    odd = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","text":"x"}}\n\n'
+    assert reader.feed(b"".join(pieces[:3])) == [PartStarted(kind="reasoning")]
+    assert reader.feed(odd) == []
+    assert reader.error is None
+
+
 def test_an_error_ends_the_reading() -> None:
     reader = CODEC.event_reader(_REPLY)
     pieces = upstream_events(_CONTENT)

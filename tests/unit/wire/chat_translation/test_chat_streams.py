@@ -16,7 +16,7 @@ from reseller_kit.wire.codec import Reply
 from reseller_kit.wire.completion import Event, Finished, PartEnded, PartGrew, PartStarted
 from reseller_kit.wire.openai_chat import decode
 from reseller_kit.wire.signatures import unmark
-from tests.unit.wire.chat_translation import test_chat_answers
+from tests.unit.wire.chat_translation import test_chat_answers as test_answers
 from tests.unit.wire.translation_table import rows_of
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")
@@ -409,8 +409,8 @@ WRITTEN = {
     "signatures": (test_signatures_are_marked,),
     "calls": (test_calls_are_numbered, test_a_caller_of_functions_gets_a_function_call),
     "calls of custom tools": (test_a_custom_tool_gets_its_text_back,),
-    "images": (test_chat_answers.test_images_are_shown,),
-    "why it ended": (test_chat_answers.test_reasons_to_finish_are_written,),
+    "images": (test_answers.test_images_are_shown,),
+    "why it ended": (test_answers.test_reasons_to_finish_are_written,),
     "usage": (test_usage_is_for_those_who_ask,),
     "failure": (test_a_failed_stream_never_looks_successful,),
 }

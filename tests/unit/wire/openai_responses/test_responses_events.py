@@ -18,7 +18,7 @@ from reseller_kit.wire.completion import Event, EventReader, Finished, PartEnded
 from reseller_kit.wire.openai_responses import CODEC, decode
 from reseller_kit.wire.openai_responses.writer import EventWriter
 from reseller_kit.wire.signatures import unmark
-from tests.unit.wire.openai_responses import test_responses_answers
+from tests.unit.wire.openai_responses import test_responses_answers as test_answers
 from tests.unit.wire.translation_table import rows_of
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")
@@ -147,6 +147,25 @@ def test_interleaved_items_come_one_after_the_other() -> None:
     )
     check_order(events)
     assert simplified(events) == [("tool_call", "look", "{}"), ("tool_call", "go", "{}"), "tool_calls"]
+
+
+def test_what_waited_comes_as_soon_as_it_can() -> None:
+    reader = CODEC.event_reader(REPLY)
+    reader.feed(event("output_item.added", 0, item={**_CALL, "arguments": ""}))
+    assert reader.feed(event("output_text.delta", 1, delta="A")) == []
+    events = reader.feed(event("output_item.done", 0, item=_CALL))
+    assert simplified([PartStarted(kind="text"), *events])[1:] == [("text", "", "A")]
+
+
+def test_what_comes_after_the_end_of_its_item_means_nothing() -> None:
+    events, _ = read(event("output_item.done", item=_MESSAGE), event("output_text.delta", delta="AB"), end())
+    assert simplified(events) == [("text", "", "AB"), "stop"]
+
+
+def test_items_that_are_all_numbered_alike_are_told_apart() -> None:
+    added = event("output_item.added", item={**_MESSAGE, "content": []})
+    events, _ = read(*(added, event("output_item.done", item=_MESSAGE)) * 2, end())
+    assert simplified(events) == [("text", "", "AB"), ("text", "", "AB"), "stop"]
 
 
 def test_what_is_open_at_the_end_is_ended() -> None:
@@ -398,13 +417,13 @@ def test_what_is_written_reads_as_it_was(parts: list[tuple[Any, list[str]]]) -> 
 
 READ = {
     "message": (test_thoughts_text_and_calls_are_read, test_a_refusal_is_a_reason_to_finish),
-    "reasoning": (test_thoughts_text_and_calls_are_read, test_responses_answers.test_items_are_read_as_parts),
+    "reasoning": (test_thoughts_text_and_calls_are_read, test_answers.test_items_are_read_as_parts),
     "function_call, custom_tool_call": (test_thoughts_text_and_calls_are_read,),
     "items without pieces": (test_items_without_pieces_are_read_whole,),
     "items interleaved": (test_interleaved_items_come_one_after_the_other,),
     "status, incomplete_details": (
         test_what_is_open_at_the_end_is_ended,
-        test_responses_answers.test_reasons_to_finish_are_read,
+        test_answers.test_reasons_to_finish_are_read,
     ),
     "usage": (test_thoughts_text_and_calls_are_read, test_a_failed_response_tells_its_usage),
     "failed, error": (test_an_error_ends_the_reading,),
@@ -414,8 +433,8 @@ WRITTEN = {
     "refusal": (test_a_refusal_is_written_in_its_own_events,),
     "thoughts": (test_thoughts_are_written_as_a_summary_with_a_marked_signature,),
     "calls": (test_calls_are_written_under_the_callers_names,),
-    "images": (test_responses_answers.test_parts_are_written_as_items,),
-    "why it ended": (test_a_full_answer_is_incomplete, test_responses_answers.test_reasons_to_finish_are_written),
+    "images": (test_answers.test_parts_are_written_as_items,),
+    "why it ended": (test_a_full_answer_is_incomplete, test_answers.test_reasons_to_finish_are_written),
     "usage": (test_text_is_written_with_every_event_that_clients_wait_for,),
     "failure": (test_a_failed_stream_never_looks_successful,),
 }

@@ -288,15 +288,10 @@ def test_cache_keys_are_kept_apart_by_customer() -> None:
 def test_input_is_estimated_from_its_texts() -> None:
     items = [{"role": "user", "content": [{"type": "input_text", "text": "abc"}]}]
     call = call_of(input=items, instructions="de", tools=[_LOOK])
-    texts: list[str] = []
-
-    def count(text: str) -> int:
-        texts.append(text)
-        return 100
-
-    assert CODEC.estimate_input(call, count) == 108
-    assert texts[0].startswith("abc\nde\n[")
-    assert "look" in texts[0]
+    found = CODEC.counted(call)
+    assert found.texts[:2] == ["abc", "de"]
+    assert "look" in found.texts[2]
+    assert (found.messages, found.tools, found.media) == (2, 1, [])
 
 
 _VALUES = st.recursive(
@@ -343,7 +338,7 @@ def test_any_request_is_read_or_refused(given_input: Any, members: dict[str, Any
     try:
         call = decode(json.dumps({**members, "model": "m", "input": given_input}).encode())
         json.loads(CODEC.encode(call, sending))
-        CODEC.estimate_input(call, len)
+        CODEC.counted(call)
         left_out_of(call)
         conversation = CODEC.to_conversation(call)
     except InvalidRequest:

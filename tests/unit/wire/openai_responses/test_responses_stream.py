@@ -21,7 +21,7 @@ from reseller_kit.core.errors import (
 )
 from reseller_kit.core.usage import Usage
 from reseller_kit.wire.codec import Reply
-from reseller_kit.wire.openai_responses import decode
+from reseller_kit.wire.openai_responses import CODEC, decode
 from reseller_kit.wire.openai_responses.stream import Tap
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")
@@ -144,6 +144,13 @@ def test_finished_items_are_kept_as_the_caller_sees_them() -> None:
     assert [json.loads(bytes(item))["id"] for item in tap.output_items] == ["msg_0abc001"]
 
 
+def test_an_unusable_report_replaces_no_usable_one() -> None:
+    early = event("response.in_progress", response=response("in_progress", usage=_REPORT))
+    tap = make_tap()
+    passed(tap, early, event("response.completed", response=response("completed", usage={"input_tokens": "x"})))
+    assert (tap.whole, tap.usage) == (True, Usage(input_tokens=9, output_tokens=4))
+
+
 def test_an_incomplete_response_is_a_good_end() -> None:
     told = response("incomplete", incomplete_details={"reason": "max_output_tokens"}, usage=_REPORT)
     tap = make_tap()
@@ -165,6 +172,36 @@ def test_a_failed_response_is_an_error_with_its_usage(kind: str) -> None:
     assert (tap.done, tap.whole, tap.usage) == (False, False, Usage(input_tokens=9, output_tokens=4))
     assert tap.error is not None
     assert "server_error" in tap.error.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (
+            {"code": "context_length_exceeded", "message": "Your input exceeds the context window."},
+            "context_length_exceeded",
+        ),
+        (
+            {"code": "invalid_request_error", "message": "prompt is too long: 9 tokens > 5 maximum"},
+            "context_length_exceeded",
+        ),
+        ({"code": "invalid_prompt", "message": "This prompt is against our rules."}, "invalid_prompt"),
+        ({"code": "server_error", "message": "Oh no."}, None),
+        ({}, None),
+    ],
+)
+def test_a_refusal_of_the_request_itself_is_told_apart(error: dict[str, Any], code: str | None) -> None:
+    told = event("response.failed", response=response("failed", error=error))
+    alone = event("error", **error)
+    nested = event("error", error=error)
+    for piece in (told, alone, nested):
+        tap, reader = make_tap(), CODEC.event_reader(REPLY)
+        tap.feed(piece)
+        reader.feed(piece)
+        for found in (tap.error, reader.error):
+            assert found is not None
+            rejection = found.rejection
+            assert (rejection and rejection.details[0]["code"]) == code
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""The hot statements of the ledger on PostgreSQL, made from the names of `columns`. Runs none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..scope import SETTING
+from . import columns
+
+_BIGINTS: Final = frozenset(
+    {
+        "id",
+        "tenant_id",
+        "wallet_id",
+        "reseller_wallet_id",
+        "account_id",
+        "window_started_at",
+        "started_at",
+        "created_at",
+        "expires_at",
+        "approved_at",
+        "resolved_at",
+        "settled_at",
+        "output_limit",
+        "epoch",
+        "delivered_characters",
+        "reasoning_tokens",
+    }
+)
+_INTEGERS: Final = frozenset({"line", "priority", "http_status", "attempts", "latency_ms", "first_byte_ms"})
+_BOOLEANS: Final = frozenset({"stream", "usage_capped", "used_up"})
+_TEXT_IDS: Final = frozenset({"lot", "payout", "txn", "usage_record"})
+
+
+def _type(table: str, name: str) -> str:
+    if name in _BOOLEANS:
+        return "boolean"
+    if name in _INTEGERS:
+        return "integer"
+    if name.endswith("_nano") or (name in _BIGINTS and not (name == "id" and table in _TEXT_IDS)):
+        return "bigint"
+    return "text"
+
+
+def _insert(table: str, names: Sequence[str], jsonb: Sequence[str] = ()) -> str:
+    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
+    values = ", ".join(f'v."{name}"::jsonb' if name in jsonb else f'v."{name}"' for name in names)
+    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest({arrays}) AS v({_names(names)})"  # noqa: S608  # names come from `columns`, values are bound
+
+
+def _insert_records(table: str, names: Sequence[str]) -> str:
+    values = ", ".join(f'v."{name}"' for name in names)
+    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest($1::{table}[]) AS v"  # noqa: S608  # names come from `columns`, values are bound
+
+
+def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: str = "") -> str:
+    names = (*changed, *found_by)
+    arrays = ", ".join(f"${i}::{_type(table, name)}[]" for i, name in enumerate(names, 1))
+    sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
+    where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
+    return f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_names(names)}) WHERE {where}{extra}"  # noqa: S608  # names come from `columns`, values are bound
+
+
+def _update_records(table: str, changed: Sequence[str], found_by: Sequence[str]) -> str:
+    sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
+    where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
+    return f"UPDATE {table} SET {sets} FROM unnest($1::{table}[]) AS v WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _select(table: str, names: Sequence[str], where: str, json_text: str = "") -> str:
+    shown = ", ".join(f'"{name}"::text' if name == json_text else f'"{name}"' for name in names)
+    return f"SELECT {shown} FROM {table} WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
+
+
+# The lease is asked for beside the wallets: it stays as it is until the batch is committed. `xmin` is the transaction
+# that wrote a row. `newest` is as of before the lock; who changed lots meanwhile has changed the wallet's row as well.
+LEASE = "SELECT settled_from FROM lease WHERE owner = $1 AND epoch = $2 FOR SHARE"
+_NEWEST = "SELECT max(lot.xmin::text::bigint) FROM lot WHERE NOT lot.used_up AND lot.wallet_id = account.id"
+ACCOUNTS = (
+    f"SELECT {_names(columns.ACCOUNT_READ)}, xmin, pg_current_xact_id()::xid AS own,"  # noqa: S608  # names come from `columns`, values are bound
+    f" ({_NEWEST}) AS newest, ({LEASE}) AS settled_from"
+    " FROM account WHERE id = ANY($3::bigint[]) ORDER BY id FOR UPDATE"
+)
+LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
+LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
+WINDOWS = _select(
+    "key_window",
+    columns.WINDOW_READ,
+    "(key_id, started_at) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) ORDER BY key_id, started_at FOR UPDATE",
+)
+HOLDS = _select("hold", columns.HOLD_READ, "request_id = ANY($1::text[])")
+OPERATIONS = _select(
+    "operation",
+    columns.OPERATION_READ,
+    "(tenant_id, operation, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]))",
+    "outcome",
+)
+TXNS = _select("txn", columns.TXN_READ, "id = ANY($1::text[])")
+SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id = ANY($1::bigint[])"
+# The batch's tenants, for the policies, travel with what is sent anyway. Numbers alone: there is nothing to quote.
+# Each statement must see what was committed while it waited for its locks.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL " + SETTING + " = '{tenants}'"
+FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
+UPDATE_ACCOUNT = _update_records("account", columns.ACCOUNT_CHANGED, ("id", "tenant_id"))
+UPDATE_LOT = _update_records("lot", (*columns.LOT_CHANGED, "used_up"), ("id", "wallet_id"))
+UPSERT_WINDOW = (
+    _insert("key_window", ("key_id", "started_at", "tenant_id", "spent_nano", "reserved_nano"))
+    + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
+    " reserved_nano = excluded.reserved_nano"
+)
+APPROVE_PAYOUT = _update(
+    "payout",
+    ("state", "approved_at", "txn_id"),
+    ("id", "tenant_id", "amount_nano"),
+    extra=" AND payout.state = 'requested'",
+)
+RESOLVE_HOLD = _update("hold", ("state", "resolved_at"), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
+CHECKPOINT = _update("hold", ("checkpoint",), ("request_id", "tenant_id"), extra=" AND hold.state = 'open'")
+INSERT_HOLD = _insert_records("hold", columns.HOLD_INSERT)
+INSERT_LOT = _insert("lot", columns.LOT_INSERT, jsonb=("models",))
+INSERT_TXN = _insert_records("txn", columns.TXN_INSERT)
+INSERT_ENTRY = _insert_records("entry", columns.ENTRY_INSERT)
+INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT, jsonb=("outcome",))
+INSERT_USAGE = _insert_records("usage_record", columns.USAGE_INSERT)
+COLUMN_ORDER = (
+    "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
+    " ORDER BY attnum"
+)
+RECORDS: Final = {
+    "account": (*columns.ACCOUNT_CHANGED, "id", "tenant_id"),
+    "lot": (*columns.LOT_CHANGED, "used_up", "id", "wallet_id"),
+    "hold": columns.HOLD_INSERT,
+    "txn": columns.TXN_INSERT,
+    "entry": columns.ENTRY_INSERT,
+    "usage_record": columns.USAGE_INSERT,
+}
+
+WHOLE: Final = frozenset({"hold", "txn", "entry", "usage_record"})
+"""Tables whose rows are written whole; of the others the records hold what changes and what it is found by."""

@@ -1,0 +1,254 @@
+"""The rows that a batch works on, as values: what was read or remembered, and what is to be written of it.
+
+Decides nothing. `Memory` is what one process keeps between its batches: the holds that it placed itself, and wallets
+with their lots at a version by which the backend tells whether anybody else has written them. A batch takes out what
+it works on, and what it leaves is put back behind its commit; so whatever fails is forgotten, and read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from ...core.errors import LedgerFault, NotFound
+from ...core.ledger import Hold, KeyWindow, Lot, Wallet
+from .cold import ColdRows
+from .needs import WindowKey
+from .rows import Row, hold_of, lot_of, lot_row
+
+_REMEMBERED_WALLETS: Final = 20_000
+
+Owner: TypeAlias = tuple[str, int]
+"""A process's lease and its epoch."""
+Version: TypeAlias = tuple[int, int | None]
+"""Of a wallet's row, and of the newest of its lots that something remains of; a backend says what they are."""
+
+
+class Loaded(Struct, frozen=True):
+    """Rows as the backends read them; columns as in `columns.py`."""
+
+    accounts: Iterable[Row]
+    lots: Iterable[Row]
+    windows: Iterable[Row]
+    holds: Iterable[Row]
+    operations: Iterable[Row]
+    txns: Iterable[Row]
+    named_lots: Iterable[Row] = ()
+    cold: ColdRows | None = None
+
+
+class Memory:
+    """What one process remembers of rows as it wrote them itself."""
+
+    def __init__(self) -> None:
+        self._owner: Owner = ("", 0)
+        self._holds: dict[str, Hold] = {}
+        self._wallets: dict[int, tuple[Wallet, list[Lot], Version]] = {}
+
+    def forget(self) -> None:
+        """The rows may be others than those that were written."""
+        self._holds.clear()
+        self._wallets.clear()
+
+    def forget_wallets(self) -> None:
+        """Lots may be changed in ways that are not followed here."""
+        self._wallets.clear()
+
+    def begin(self, owner: Owner) -> None:
+        """A batch works under this lease; the holds of another one are others' to resolve."""
+        if owner != self._owner:
+            self._holds.clear()
+            self._owner = owner
+
+    def hold(self, request_id: str) -> Hold | None:
+        """Take out a hold that was placed under this lease and is open as far as this process knows."""
+        return self._holds.pop(request_id, None)
+
+    def wallet(self, wallet_id: int, version: Version) -> tuple[Wallet, list[Lot]] | None:
+        """Take out a wallet with all lots of which something remains, if nobody has written them since."""
+        wallet, lots, known = self._wallets.pop(wallet_id, (None, [], version))
+        return None if wallet is None or known != version else (wallet, lots)
+
+    def keep_hold(self, hold: Hold) -> None:
+        """A hold that is open in the database under this lease."""
+        self._holds[hold.request_id] = hold
+
+    def keep_wallet(self, wallet: Wallet, lots: Sequence[Lot], version: Version) -> None:
+        """A wallet and its lots as the database has them; those that were longest out of use may be forgotten."""
+        if len(self._wallets) >= _REMEMBERED_WALLETS:
+            for oldest in list(islice(self._wallets, _REMEMBERED_WALLETS // 8)):
+                del self._wallets[oldest]
+        self._wallets[wallet.id] = wallet, [lot for lot in lots if lot.remaining], version
+
+
+class State:
+    """Wallets, lots, key windows and holds of one batch, as it has changed them so far."""
+
+    def __init__(self) -> None:
+        self.wallets: dict[int, Wallet] = {}
+        self.lots: dict[int, list[Lot]] = {}
+        self.windows: dict[WindowKey, KeyWindow] = {}
+        self.holds: dict[str, tuple[Hold, str, int]] = {}
+        self._new_lots: list[Lot] = []
+        self._versions: Mapping[int, Version] = {}
+        self._before_wallets: dict[int, tuple[int, int, int]] = {}
+        self._before_lots: dict[str, tuple[int, int, int, int]] = {}
+        self._before_windows: dict[WindowKey, tuple[int, int]] = {}
+
+    def load(self, rows: Loaded) -> None:
+        """Take over the rows that were read under the locks."""
+        for wallet_id, tenant_id, kind, balance, reserved, debt, *_ in rows.accounts:
+            self._take_wallet(
+                Wallet(
+                    id=wallet_id,
+                    tenant_id=tenant_id,
+                    balance=balance,
+                    reserved=reserved,
+                    debt=debt,
+                    accrues=kind == "reseller_accrual",
+                )
+            )
+        for row in rows.lots:
+            self._take_lot(lot_of(row))
+        for key_id, started_at, spent, reserved in rows.windows:
+            key = (key_id, started_at)
+            self.windows[key] = KeyWindow(
+                key_id=key_id, started_at=started_at, limit=None, spent=spent, reserved=reserved
+            )
+            self._before_windows[key] = (spent, reserved)
+        for row in rows.holds:
+            self.holds[row[0]] = (hold_of(row), row[14], row[15])
+        self.load_named(rows.named_lots)
+
+    def load_named(self, rows: Iterable[Row]) -> None:
+        """Lots that were read by their ids; those of the wallets may be among them."""
+        for row in rows:
+            if row[0] not in self._before_lots:
+                self._take_lot(lot_of(row))
+
+    def recall_holds(self, memory: Memory, request_ids: Iterable[str], owner: Owner) -> list[str]:
+        """Take over the holds that are remembered; the others."""
+        memory.begin(owner)
+        unknown = []
+        for request_id in request_ids:
+            hold = memory.hold(request_id)
+            if hold is None:
+                unknown.append(request_id)
+            else:
+                self.holds[request_id] = (hold, *owner)
+        return unknown
+
+    def recall_wallets(self, memory: Memory, versions: Mapping[int, Version]) -> list[int]:
+        """Take over the wallets that are remembered as of these versions, with their lots; the others."""
+        self._versions = versions
+        unknown = []
+        for wallet_id, version in versions.items():
+            remembered = memory.wallet(wallet_id, version)
+            if remembered is None:
+                unknown.append(wallet_id)
+            else:
+                self._take_wallet(remembered[0])
+                for lot in remembered[1]:
+                    self._take_lot(lot)
+        return unknown
+
+    def keep_holds(self, memory: Memory, owner: Owner) -> None:
+        """Let what is open be remembered, once it is committed."""
+        for hold, name, epoch in self.holds.values():
+            if name and (name, epoch) == owner and hold.state == "open":
+                memory.keep_hold(hold)
+
+    def keep_wallets(self, memory: Memory, written: int | None) -> None:
+        """Let wallets be remembered, once they are committed. `written`: the version of what was written, if new."""
+        accounts, moved = {row[-2] for row in self.account_updates()}, self._moved()
+        for wallet_id, (account, newest) in self._versions.items():
+            if wallet_id not in self.wallets:
+                continue
+            version = (
+                account if written is None or wallet_id not in accounts else written,
+                newest if written is None or wallet_id not in moved else written,
+            )
+            memory.keep_wallet(self.wallets[wallet_id], self.lots.get(wallet_id, ()), version)
+
+    def add_lots(self, lots: Iterable[Lot]) -> None:
+        """Lots that a decision made."""
+        for lot in lots:
+            self.lots.setdefault(lot.wallet_id, []).append(lot)
+            self._new_lots.append(lot)
+
+    def wallet(self, wallet_id: int, tenant_id: int) -> Wallet:
+        """A wallet of this tenant. Raises NotFound."""
+        wallet = self.wallets.get(wallet_id)
+        if wallet is None or wallet.tenant_id != tenant_id:
+            raise NotFound(f"There is no wallet {wallet_id}.")
+        return wallet
+
+    def share(self, wallet_id: int, tenant_id: int) -> Wallet:
+        """A revenue share of this tenant. Raises NotFound, or LedgerFault for another account."""
+        share = self.wallet(wallet_id, tenant_id)
+        if not share.accrues:
+            raise LedgerFault(f"account {wallet_id} is no revenue share")
+        return share
+
+    def window(self, key: WindowKey) -> KeyWindow:
+        """A key's period, empty when it is new."""
+        window = self.windows.get(key)
+        if window is None:
+            window = self.windows[key] = KeyWindow(key_id=key[0], started_at=key[1], limit=None)
+        return window
+
+    def account_updates(self) -> list[Row]:
+        """(balance, reserved, debt, id, tenant_id) of each wallet that changed, be it only in its lots.
+
+        Who waits for the wallet's lock learns from its row that the lots are others now.
+        """
+        before, moved = self._before_wallets, self._moved()
+        return [
+            (w.balance, w.reserved, w.debt, w.id, w.tenant_id)
+            for w in self.wallets.values()
+            if before[w.id] != (w.balance, w.reserved, w.debt) or w.id in moved
+        ]
+
+    def lot_inserts(self) -> list[Row]:
+        """The new lots, as the whole batch leaves them."""
+        return [lot_row(lot, self.wallets[lot.wallet_id].tenant_id) for lot in self._new_lots]
+
+    def lot_updates(self) -> list[Row]:
+        """(remaining, reserved, consumed, expired, clawed_back, accrued, id, wallet_id) of each lot that changed."""
+        before = self._before_lots
+        return [
+            (x.remaining, x.reserved, x.consumed, x.expired, x.clawed_back, x.accrued, x.id, x.wallet_id)
+            for lots in self.lots.values()
+            for x in lots
+            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.clawed_back, x.accrued)
+        ]
+
+    def lot_turns(self) -> list[Row]:
+        """(used_up, id, wallet_id) of each lot of which nothing remains any more, or something again."""
+        before = self._before_lots
+        return [
+            (x.remaining == 0, x.id, x.wallet_id)
+            for lots in self.lots.values()
+            for x in lots
+            if x.id in before and (before[x.id][0] == 0) != (x.remaining == 0)
+        ]
+
+    def changed_windows(self) -> list[KeyWindow]:
+        """Each key window that is new or changed."""
+        before = self._before_windows
+        return [w for key, w in self.windows.items() if before.get(key, (0, 0)) != (w.spent, w.reserved)]
+
+    def _moved(self) -> set[int]:
+        """The wallets of which a lot changed."""
+        return {row[-1] for row in self.lot_updates()}
+
+    def _take_wallet(self, wallet: Wallet) -> None:
+        self.wallets[wallet.id] = wallet
+        self._before_wallets[wallet.id] = (wallet.balance, wallet.reserved, wallet.debt)
+
+    def _take_lot(self, lot: Lot) -> None:
+        self.lots.setdefault(lot.wallet_id, []).append(lot)
+        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back, lot.accrued)
