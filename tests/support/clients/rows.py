@@ -12,7 +12,7 @@ from tests.support.clients.node_sdks import node_sdks
 from tests.support.clients.outcome import Action, Client
 from tests.support.clients.python_sdks import python_sdks
 
-SERVED: Final = frozenset({"chat", "anthropic", "responses"})
+SERVED: Final = frozenset({"chat", "anthropic", "responses", "gemini"})
 """Dialects that the gateway answers so far. A row of another one has to fail, until its dialect is named here."""
 MODELS: Final = {
     "chat": "gpt-5-mini",
