@@ -101,6 +101,7 @@ READS: dict[str, Read] = {
     "outbox.page": lambda c, tenant, _: outbox.page(c, tenant, 100, None),
     "outbox.parked": lambda c, tenant, _: outbox.parked(c, tenant, 0),
     "price_notices.changes_at": lambda c, tenant, x: price_notices.changes_at(c, tenant, x.change.effective_from),
+    "price_notices.told": lambda c, tenant, x: price_notices.told(c, tenant, x.change.effective_from),
     "price_notices.users": lambda c, tenant, _: price_notices.users(c, tenant, ["gpt-5-mini"], 0),
     "keys.uses": lambda c, tenant, x: keys.uses(c, tenant, {x.key_id: 0}),
     "lots.find_lot": lambda c, tenant, x: lots.find_lot(c, tenant, x.lot),
@@ -139,6 +140,7 @@ WRITES: dict[str, Read] = {
     ),
     "customers.set_status": lambda c, tenant, x: customers.set_status(c, tenant, x.customer.id, "suspended", "test"),
     "keys.add": lambda c, tenant, x: keys.add(c, tenant, key_of(x), b"1" * 32),
+    "keys.carry_use": lambda c, tenant, x: keys.carry_use(c, tenant, x.key_id, "key_new", 0),
     "keys.revoke": lambda c, tenant, x: keys.revoke(c, tenant, x.key_id, 5),
     "outbox.add": lambda c, tenant, _: outbox.add(
         c, tenant, kind="price_change", recipient="ada@ours.example", payload={}, dedupe="mail", now=5
@@ -173,6 +175,7 @@ WRITES: dict[str, Read] = {
     "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
     "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
     "vouchers.add": lambda c, tenant, x: vouchers.add(c, tenant, [structs.replace(x.voucher, id="vch_new")], [b"2"]),
+    "vouchers.lock_batches": lambda c, tenant, _: vouchers.lock_batches(c, tenant),
     "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
 }
 MOVES_ON_PURPOSE = {
@@ -260,6 +263,12 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await payouts.add(connection, ours.id, payout_id, 5, 6)
         await notices.open_notice(connection, ours.id, 5, 1, 6)
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
+    told = f"{price_notices.ANNOUNCED}:{customer.id}:{change.effective_from}:x"
+    async with db.write(ours.id) as connection:
+        await outbox.add(
+            connection, ours.id, kind=price_notices.ANNOUNCED, recipient="ada@ours.example", payload={"lines": []},
+            dedupe=told, now=5,
+        )  # fmt: skip
     lot, refund, voucher = await credit_things(db, customer)
     digest = key_digest(vault.pepper, key.secret)
     things = Things(
