@@ -1,8 +1,9 @@
-"""The API as a page of another origin calls it: a browser asks first, and hides every answer that does not let it in."""
+"""The API as a page of another origin calls it: a browser asks first, and hides what does not let the page in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -62,9 +63,9 @@ def test_pages_let_nobody_in(any_shop: Shop, customer: Customer, path: str) -> N
     assert not any(name.startswith("access-control") for name in read.headers)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_page_may_read_what_it_is_answered(any_shop: Shop, customer: Customer, stream: bool) -> None:
-    answer = any_shop.call(customer, stream=stream, headers={"origin": PAGE})
+@pytest.mark.parametrize("more", [{}, {"stream": True}], ids=["plain", "stream"])
+def test_a_page_may_read_what_it_is_answered(any_shop: Shop, customer: Customer, more: dict[str, Any]) -> None:
+    answer = any_shop.call(customer, **more, headers={"origin": PAGE})
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-expose-headers"] == "*"

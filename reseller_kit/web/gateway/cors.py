@@ -13,7 +13,9 @@ from ..responses import Header, Message, Send
 
 _READABLE: Final = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*"))
 _NAMES: Final = re.compile(rb"[A-Za-z0-9-]{1,80}(?:, ?[A-Za-z0-9-]{1,80}){0,49}")
-_USUAL_NAMES: Final = b"authorization, x-api-key, api-key, x-goog-api-key, content-type, anthropic-version, anthropic-beta"
+_USUAL_NAMES: Final = (
+    b"authorization, x-api-key, api-key, x-goog-api-key, content-type, anthropic-version, anthropic-beta"
+)
 
 
 def is_preflight(method: str, headers: Headers) -> bool:

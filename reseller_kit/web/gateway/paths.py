@@ -28,7 +28,7 @@ _PREFLIGHT: Final = b"access-control-request-method"
 
 
 def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
-    """Whether a request is the API's. On an `api` host every path is; `/models` is also where a key is sent or asked for."""
+    """Whether a request is the API's. On an `api` host every path is; `/models` is where a key is sent or will be."""
     path = _single(path)
     if role == "api" or path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE or path.rstrip("/") in _BARE_TASKS:
         return True
