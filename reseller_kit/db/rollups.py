@@ -79,11 +79,14 @@ def _rolled(tenant_id: int, wanted: SumFilter, by: Grouping) -> Select[Any]:
 
 
 def _waiting(tenant_id: int, wanted: SumFilter, by: Grouping, rolled: int) -> Select[Any]:
-    """The few records that were settled since: found by that, not by whose they are, of which there may be millions."""
+    """The few records that were settled since: found by that, not by whose they are, of which there may be millions.
+
+    Hence nothing here compares a plain column of another index: a plan for any customer would take that of a busy one.
+    """
     u = t.usage_record.c
     conditions = [u.settled_at >= rolled, u.tenant_id + 0 == tenant_id, u.created_at >= wanted.since]
     if wanted.customer_id is not None:
-        conditions.append(u.customer_id == wanted.customer_id)
+        conditions.append(u.customer_id.concat("") == wanted.customer_id)
     if wanted.until is not None:
         conditions.append(u.created_at < wanted.until)
     rows = record_rows(*conditions).c

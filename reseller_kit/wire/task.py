@@ -1,7 +1,7 @@
 """Requests for anything but a conversation: embeddings, images, speech, transcripts, moderation, ranking.
 
-They are asked in OpenAI's own API alone and answered whole. A model may charge them by tokens, by units, or by both:
-what its price list names is what counts (`media_usage.counted_by`).
+They are asked in OpenAI's own API, or in a `Form` of another dialect, and answered whole. A model may charge them by
+tokens, by units, or by both: what its price list names is what counts (`media_usage.counted_by`).
 """
 
 from __future__ import annotations
@@ -38,6 +38,17 @@ class TaskAnswer(Struct, frozen=True, kw_only=True):
     content_type: str = "application/json"
 
 
+class Form(Struct, frozen=True, kw_only=True):
+    """A task in another dialect than OpenAI's: its path and body, given the model's name there.
+
+    `restore`: the body of a good answer as OpenAI's API would have given it; raises UpstreamFailed.
+    """
+
+    path: Callable[[str], str]
+    encode: Callable[[str], bytes]
+    restore: Callable[[bytes], bytes]
+
+
 class Task(Struct, frozen=True, kw_only=True):
     """One request.
 
@@ -45,7 +56,7 @@ class Task(Struct, frozen=True, kw_only=True):
     inputs share the former, each of which may fill a context. `units`: the most of the class that is not tokens.
     `encode`: the body to send, given the model's name there. `read`: (body, content type, prices, request id) → the
     answer; raises UpstreamFailed. `estimate`: what the call used, given prices and a count for texts, for an answer
-    that does not say.
+    that does not say. `gemini`: how an upstream of Gemini's dialect is asked; None where it can't be.
     """
 
     api: TaskApi
@@ -60,6 +71,7 @@ class Task(Struct, frozen=True, kw_only=True):
     input_bound: int = 0
     output_bound: int = 0
     units: Mapping[str, int] = {}
+    gemini: Form | None = None
 
 
 def check_offered(task: Task, prices: Prices) -> None:

@@ -102,6 +102,7 @@ _ACCOUNT: Final = re.compile(
       credit\ balance\ is\ too\ low | usage\ limits? | plans?\ &\ billing | exceeded\ your\ current\ quota
     | (?:organi[sz]ation|account|workspace)\ has\ been\ (?:disabled|suspended)
     | insufficient[ _](?:balance|credits?|quota|funds)
+    | api\ key\ (?:not\ valid|not\ found|expired) | user\ location\ is\ not\ supported
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -47,8 +47,12 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _descendants(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    found: list[int] = []
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # the process ended meanwhile
+        return found
+    for task in tasks:
         try:
             children = (task / "children").read_text().split()
         except OSError:  # the thread ended meanwhile

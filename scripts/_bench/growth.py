@@ -32,6 +32,7 @@ from reseller_kit.flows.usage_summary import summarize
 from reseller_kit.vault import Vault
 from scripts._bench import cores, growth_queries, ledger, past, report, targets
 from scripts._bench.growth_queries import Asked
+from scripts._lib.postgres import PostgresUnavailable
 
 _CONCURRENCY: Final = 128
 _OTHERS: Final = ("bench-two", "bench-three", "bench-four")
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
                         found = uvloop.run(_measure(place, backend, begun, arguments))
                         _audit(place, found)
                         figures.append(found)
-            except (targets.WrongBooks, ValueError) as error:
+            except (targets.WrongBooks, PostgresUnavailable, ValueError) as error:
                 print(f"bench: {error}", file=sys.stderr)
                 return 1
     if not arguments.fill_only:

@@ -117,6 +117,7 @@ def _directory(keep: Path | None, as_user: str | None) -> Iterator[Path]:
     """Where the server lies: a directory that stays, or one that is removed."""
     if keep is not None:
         keep.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _refuse_running(keep / "data" / "postmaster.pid")
         shutil.rmtree(keep / "programs", ignore_errors=True)
         yield keep
         return
@@ -127,6 +128,14 @@ def _directory(keep: Path | None, as_user: str | None) -> Iterator[Path]:
         yield base
     finally:
         shutil.rmtree(base, ignore_errors=True)
+
+
+def _refuse_running(status: Path) -> None:
+    """Raises PostgresUnavailable where a server runs on a directory that is kept."""
+    if status.exists():
+        pid = status.read_text().partition("\n")[0]
+        if Path(f"/proc/{pid}").exists():
+            raise PostgresUnavailable(f"a server runs on {status.parent} already, as process {pid}")
 
 
 def installed() -> bool:

@@ -294,6 +294,8 @@ def task(shop: Shop, customer: Customer, path: str, model: str, **body: Any) -> 
     [
         ("/v1/embeddings", "embedder", {"input": ["one", "two words"]}),
         ("/v1/embeddings", "embedder", {"input": [[1, 2, 3]], "encoding_format": "base64"}),
+        ("/v1/embeddings", "gem-embedder", {"input": ["one", "two words"], "dimensions": 8}),
+        ("/v1/embeddings", "gem-embedder", {"input": "one", "encoding_format": "base64"}),
         ("/v1/images/generations", "painter", {"prompt": "a boat", "n": 2}),
         ("/v1/images/generations", "brush", {"prompt": "a boat"}),
         ("/v1/audio/speech", "speaker", {"input": "Read this äloud", "voice": "alloy"}),

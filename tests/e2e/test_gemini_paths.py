@@ -81,11 +81,12 @@ def test_counting_is_free_and_the_upstream_s_own_where_it_can(shop: Shop, model:
     assert shop.records(counting) == []
 
 
+@pytest.mark.parametrize("model", ["embedder", "gem-embedder"])
 @pytest.mark.parametrize("many", [False, True])
-def test_texts_are_embedded(shop: Shop, customer: Customer, many: bool) -> None:  # noqa: FBT001 - parametrized
+def test_texts_are_embedded(shop: Shop, customer: Customer, model: str, many: bool) -> None:  # noqa: FBT001 - parametrized
     one = {"content": {"parts": [{"text": "two words"}]}, "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 8}
     verb, body = ("batchEmbedContents", {"requests": [one, one]}) if many else ("embedContent", one)
-    answer = post(shop, customer, f"/v1beta/models/embedder:{verb}", body)
+    answer = post(shop, customer, f"/v1beta/models/{model}:{verb}", body)
     assert answer.status_code == 200, answer.text
     document = answer.json()
     vectors = document["embeddings"] if many else [document["embedding"]]

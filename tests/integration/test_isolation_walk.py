@@ -263,12 +263,8 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await payouts.add(connection, ours.id, payout_id, 5, 6)
         await notices.open_notice(connection, ours.id, 5, 1, 6)
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
-    told = f"{price_notices.ANNOUNCED}:{customer.id}:{change.effective_from}:x"
-    async with db.write(ours.id) as connection:
-        await outbox.add(
-            connection, ours.id, kind=price_notices.ANNOUNCED, recipient="ada@ours.example", payload={"lines": []},
-            dedupe=told, now=5,
-        )  # fmt: skip
+    dedupe = f"price_change:{customer.id}:{change.effective_from}:0"
+    await make.make_mail(db, ours, kind="price_change", payload={"lines": []}, dedupe=dedupe)
     lot, refund, voucher = await credit_things(db, customer)
     digest = key_digest(vault.pepper, key.secret)
     things = Things(

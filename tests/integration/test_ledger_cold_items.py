@@ -21,6 +21,7 @@ from reseller_kit.db import vouchers
 from reseller_kit.db.calls import find_call
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import ClawBack, HoldRefund, LedgerWriter, Posted, ResolveRefund
+from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows import refunds
 from reseller_kit.flows.audit import audit
@@ -238,6 +239,57 @@ async def test_fifty_reversals_of_one_call_are_one(db: Database) -> None:
     await assert_sound(db)
 
 
+async def test_a_lot_that_ran_out_used_up_shows_what_it_got_back_as_expired(db: Database) -> None:
+    """Nothing remains of it before and behind, yet what was consumed has become breakage."""
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(deposit(shop, 100_000))
+        lent = grant(shop, 300, expires_at=now_us() + 400_000)
+        await ledger.submit(lent)
+        request_id = await make_call(ledger, shop, 300, {"input": 100})
+        await asyncio.sleep(0.5)
+        await reverse(db, "aurora", request_id, 200)
+    lot = (await lots_of(db, shop))[lent.grant.lot_id]
+    assert (lot.remaining_nano, lot.consumed_nano, lot.expired_nano) == (0, 100, 200)
+    assert (await audit(db)).findings == []
+
+
+async def test_refunds_of_one_lot_whose_answer_was_lost_end_as_the_last_one_said(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        bought = grant(shop, 1_000)
+        await ledger.submit(bought)
+        lot_id = bought.grant.lot_id
+        lost: list[bool] = []
+
+        async def lose_first(run: Any) -> None:
+            await run()
+            if not lost:
+                lost.append(True)
+                raise OutcomeUnknown
+
+        fail_batches(ledger, lose_first)
+        asked = [ClawBack(clawback(shop, lot_id, target)) for target in (600, 600, 200)]
+        answers = await asyncio.gather(*(ledger.submit(item) for item in asked))
+        assert [type(answer) for answer in answers] == [Posted] * 3
+    assert await wallet(db, shop.wallet_id) == (800, 0, 0)
+    assert (await lots_of(db, shop))[lot_id].clawed_back_nano == 200
+    assert (await audit(db)).findings == []
+
+
+async def test_a_call_that_was_paid_by_debt_alone_is_reversed_once(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(deposit(shop, 100_000))
+        request_id = await make_call(ledger, shop, 0, {"input": 100})
+        assert await wallet(db, shop.wallet_id) == (-300, 0, 300)
+        await reverse(db, "aurora", request_id, 200)
+        with pytest.raises(Conflict, match="reversed already"):
+            await reverse(db, "aurora", request_id, 50)
+    assert await wallet(db, shop.wallet_id) == (-100, 0, 100)
+    assert (await audit(db)).findings == []
+
+
 async def test_what_can_not_be_reversed_is_refused_and_changes_nothing(db: Database) -> None:
     shop = await make_shop(db)
     await make_shop(db, "borealis")
@@ -407,8 +459,6 @@ async def test_a_refused_item_disturbs_none_of_its_batch(db: Database) -> None:
 
 
 async def test_an_answer_that_was_lost_is_asked_for_again_without_moving_twice(db: Database) -> None:
-    from reseller_kit.db.ledger.store import OutcomeUnknown
-
     shop = await make_shop(db)
     voucher_id = await make_voucher(db, shop)
     bought = grant(shop, 1_000)

@@ -256,7 +256,7 @@ def break_statement(monkeypatch: pytest.MonkeyPatch, backend: str, number: int) 
 
     async def write_parts(connection: Any, parts: Any) -> None:
         if any(part.parameters for part in parts):
-            count(" ".join(part.name for part in parts))
+            count(" ".join(part.name for part in parts if part.parameters))
         await real_parts(connection, parts)
 
     monkeypatch.setattr(postgres, "_write_parts", write_parts)
@@ -300,3 +300,29 @@ async def test_a_failure_between_any_two_statements_changes_nothing(
         assert faults >= statements
         assert (await audit(db)).findings == []
     assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 5, 50, 0)
+
+
+@on_postgres
+@pytest.mark.parametrize("part", [1, 2, 3, 4])
+async def test_a_batch_that_is_written_while_it_is_decided_is_written_whole_or_not_at_all(
+    db: Database, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(postgres, "_DECIDED_AT_ONCE", 3)
+    shop = await make_shop(db)
+    calls = [hold(shop, 100) for _ in range(10)]
+    async with open_ledger(db) as ledger:
+        await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
+        assert all(isinstance(outcome, Hold) for outcome in await outcomes([ledger.submit(call) for call in calls]))
+        before = await everything(db)
+        ends = [settle(shop, call, {"input": 10}) for call in calls]
+        with monkeypatch.context() as patched:
+            asked = break_statement(patched, "postgres", part)
+            found = await outcomes([ledger.submit(end) for end in ends])
+            assert not any(isinstance(outcome, Settled) for outcome in found)
+        assert asked[0] == "holds txns entries records"
+        assert await everything(db) == before
+        items: list[Item] = [*ends, hold(shop, 1_000)]
+        found = await outcomes([ledger.submit(item) for item in items])
+        assert [type(outcome) for outcome in found] == [Settled] * 10 + [HoldRefused]
+        assert (await audit(db)).findings == []
+    assert await wallet(db, shop.wallet_id) == (1_000 - 300, 0, 0)

@@ -161,10 +161,10 @@ async def test_a_transaction_under_way_is_waited_for(databases: Databases) -> No
             assert isinstance(store, PostgresStore)
             write = store._write
 
-            async def slow(connection: Any, batch: Batch) -> None:
+            async def slow(connection: Any, batch: Batch, sinks: Any) -> None:
                 begun.set()
                 await go_on.wait()
-                await write(connection, batch)
+                await write(connection, batch, sinks)
 
             store._write = slow  # type: ignore[method-assign]
             settling = ledger.submit(settle(shop, placed, {"input": 9}))

@@ -6,7 +6,8 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -27,7 +28,7 @@ from ...core.ledger import (
     take_back,
     void,
 )
-from .cold import Cold, ColdItem
+from .cold import ClawBack, Cold, ColdItem
 from .demands import require_present, require_same_call
 from .idempotency import remember, replay
 from .items import (
@@ -47,6 +48,8 @@ from .items import (
 from .needs import Movement, Needs, body_of, needs_of
 from .rows import Row, hold_row
 from .state import Loaded, Memory, State, Version
+
+_CALLS: Final = (PlaceHold, Settle, Checkpoint)
 
 
 class Batch:
@@ -71,7 +74,7 @@ class Batch:
         self.owner, self.epoch, self._now = owner, epoch, now
         self.settled_from = 0
         self.state = State()
-        self._calls_only = all(isinstance(item, PlaceHold | Settle | Checkpoint) for item in items)
+        self._calls_only = all(isinstance(item, _CALLS) for item in items)
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
 
@@ -102,12 +105,21 @@ class Batch:
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
-        for item in self.items:
-            try:
-                outcome: Outcome | Exception = self._decide(item)
-            except KitError as error:
-                outcome = error
-            self.outcomes.append(outcome)
+        self._decide_until(len(self.items))
+
+    def decide_in_parts(self, size: int) -> Iterator[bool]:
+        """`decide`, so many calls at a time; whether more are to come.
+
+        Between two parts the rows of the calls so far may be written and forgotten. Other items are one part.
+        """
+        while len(self.outcomes) < len(self.items):
+            self._decide_until(len(self.outcomes) + size if self._calls_only else len(self.items))
+            yield len(self.outcomes) < len(self.items)
+
+    def forget_call_rows(self) -> None:
+        """The rows that a call alone makes or resolves are written; wallets, lots and windows are not."""
+        for rows in (self.hold_inserts, self.hold_updates, self.txns, self.usage):
+            rows.clear()
 
     def keep(self, memory: Memory, written: int | None = None) -> None:
         """Let the process remember what is committed now. `written`: the version of what was written, if new."""
@@ -154,9 +166,13 @@ class Batch:
             request_id in resolved for request_id, _ in self.checkpoints
         )
 
-    def sink_tenants(self) -> set[int]:
-        """The tenants whose sink accounts `entry_rows` will ask for."""
-        return {txn.tenant_id for txn in self.txns}
+    def _decide_until(self, end: int) -> None:
+        for item in self.items[len(self.outcomes) : end]:
+            try:
+                outcome: Outcome | Exception = self._decide(item)
+            except KitError as error:
+                outcome = error
+            self.outcomes.append(outcome)
 
     def _decide(self, item: Item) -> Outcome:
         if isinstance(item, PlaceHold):
@@ -238,6 +254,8 @@ class Batch:
         request = item.request
         require_present(request.txn_id, request.at, self._now)
         wallet = self.state.wallet(request.wallet_id, request.tenant_id)
+        if isinstance(item, ClawBack) and item.request.lot_id in self._clawed_before():
+            return Posted(request.txn_id, 0, wallet.balance)
         holds = {request_id: hold for request_id, (hold, _, _) in self.state.holds.items()}
         decided = self.cold.decide(item, wallet, self.state.lots.get(wallet.id, []), self.state.wallets, holds)
         self._post(decided.posting)
@@ -249,6 +267,11 @@ class Batch:
             hold = decided.resolved
             self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
         return Posted(decided.id, decided.amount, wallet.balance)
+
+    def _clawed_before(self) -> set[str]:
+        """The lots whose refunds the batch, which is run again, had committed the first time, all of them or none."""
+        refunds = [item.request for item in self.items if isinstance(item, ClawBack)] if self._posted else ()
+        return {request.lot_id for request in refunds if request.txn_id in self._posted}
 
     def _accrue(self, item: AccrueCash) -> Posted:
         share = self.state.share(item.share_id, item.tenant_id)

@@ -246,7 +246,7 @@ def cold_needs(items: Iterable[Any]) -> ColdNeeds | None:
             reversals.add(item.request.reverses)
         elif isinstance(item, ClawBack | HoldRefund | ResolveRefund):
             lots.add(item.request.lot_id)
-    if not (lots or vouchers):
+    if not (lots or vouchers or reversals):
         return None
     return ColdNeeds(sorted(lots), sorted(vouchers), sorted(redemptions), sorted(reversals))
 

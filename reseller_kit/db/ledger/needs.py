@@ -8,7 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from ...core.ledger import Grant, TakeBack, WholesaleMove
-from .cold import ColdItem, ColdNeeds, cold_holds, cold_needs, cold_wallets
+from .cold import ClawBack, ColdItem, ColdNeeds, cold_holds, cold_needs, cold_wallets
 from .items import (
     AccrueCash,
     Checkpoint,
@@ -117,5 +117,5 @@ def _operations_of(item: Movement) -> set[tuple[int, str, str]]:
 def _carried_out(items: Iterable[Item]) -> tuple[list[str], list[str]]:
     """The holds and transactions that these items may have made the first time."""
     holds = [item.request.request_id for item in items if isinstance(item, PlaceHold)]
-    posts = [item for item in items if isinstance(item, Movement)]
-    return holds, [body_of(item).txn_id for item in posts]
+    posts = [body_of(item).txn_id for item in items if isinstance(item, Movement)]
+    return holds, posts + [item.request.txn_id for item in items if isinstance(item, ClawBack)]

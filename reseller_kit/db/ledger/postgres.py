@@ -8,8 +8,9 @@ wallet's lock also guards its lots and holds.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -28,6 +29,7 @@ from .rows import Row
 from .state import Loaded, Memory
 from .store import LostLease, OutcomeUnknown
 
+_DECIDED_AT_ONCE: Final = 96
 _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
 """A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
@@ -62,8 +64,7 @@ class PostgresStore:
             await connection.execute(sql.BEGIN.format(tenants=as_array(needs.tenants)))
             try:
                 own = await self._load(connection, batch, needs)
-                batch.decide()
-                await self._write(connection, batch)
+                await self._decide_and_write(connection, batch, needs.tenants)
                 written = True
             except BaseException:
                 await connection.execute("ROLLBACK")
@@ -109,41 +110,66 @@ class PostgresStore:
         batch.load(await _read(connection, needs, [row for row in accounts if row["id"] in unknown]))
         return accounts[0]["own"] if accounts else 0
 
-    async def _write(self, connection: Connection, batch: Batch) -> None:
-        sinks = await self._sink_accounts(connection, batch.sink_tenants()) if batch.txns else {}
-        accounts, lots, resolved = batch.state.account_updates(), batch.state.lot_updates(), batch.hold_updates
+    async def _decide_and_write(self, connection: Connection, batch: Batch, tenants: Sequence[int]) -> None:
+        """While PostgreSQL writes the rows of some calls, decide the next ones."""
+        sinks = await self._sink_accounts(connection, tenants)
+        writing = None
+        try:
+            for more in batch.decide_in_parts(_DECIDED_AT_ONCE):
+                if writing is not None:
+                    await writing
+                if more:
+                    writing = asyncio.ensure_future(_write_parts(connection, self._call_parts(batch, sinks)))
+                    batch.forget_call_rows()
+                    await asyncio.sleep(0)  # it sends before the next calls are decided
+        finally:
+            if writing is not None:  # the connection is free again only when it is over, however it ended
+                await asyncio.gather(writing, return_exceptions=True)
+        await self._write(connection, batch, sinks)
+
+    async def _write(self, connection: Connection, batch: Batch, sinks: Mapping[tuple[int, str], int]) -> None:
+        """Write what is left to write once all is decided."""
+        accounts, lots = batch.state.account_updates(), batch.state.lot_updates()
         made = (
             _Part("lots_made", sql.INSERT_LOT, _transposed(batch.state.lot_inserts())),
-            _Part("holds_made", sql.INSERT_HOLD, self._records("hold", batch.hold_inserts)),
             _Part("checkpoints", sql.CHECKPOINT, _transposed(batch.checkpoint_rows())),
         )
+        holds_made, *calls = self._call_parts(batch, sinks)
         changed = (
             _Part("accounts", sql.UPDATE_ACCOUNT, self._records("account", accounts), len(accounts)),
             _Part("lots", sql.UPDATE_LOT, self._records("lot", [_with_used_up(lot) for lot in lots]), len(lots)),
             _Part("windows", sql.UPSERT_WINDOW, _transposed(batch.window_upserts())),
-            _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
-            _Part("txns", sql.INSERT_TXN, self._records("txn", batch.txn_rows())),
-            _Part("entries", sql.INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
-            _Part("records", sql.INSERT_USAGE, self._records("usage_record", batch.usage)),
+            *calls,
             _Part("operations", sql.INSERT_OPERATION, _transposed(batch.operations)),
             _Part("payouts", sql.APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
         )
         # Parts of one statement do not see each other's rows, and none may change what another one changes.
         if batch.touches_a_hold_twice:
-            await _write_parts(connection, made)
+            await _write_parts(connection, (*made, holds_made))
             await _write_parts(connection, changed)
         else:
-            await _write_parts(connection, (*made, *changed))
+            await _write_parts(connection, (*made, holds_made, *changed))
         await cold_postgres.write(connection, batch.cold)
+
+    def _call_parts(self, batch: Batch, sinks: Mapping[tuple[int, str], int]) -> tuple[_Part, ...]:
+        """The rows that calls make, the new holds first."""
+        resolved = batch.hold_updates
+        return (
+            _Part("holds_made", sql.INSERT_HOLD, self._records("hold", batch.hold_inserts)),
+            _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
+            _Part("txns", sql.INSERT_TXN, self._records("txn", batch.txn_rows())),
+            _Part("entries", sql.INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
+            _Part("records", sql.INSERT_USAGE, self._records("usage_record", batch.usage)),
+        )
 
     def _records(self, table: str, rows: Sequence[Row]) -> list[Any]:
         """The one parameter that holds rows as records in the database's own order of columns."""
         in_order = self._orders[table]
         if not rows or in_order is None:
-            return [Flat(rows)] if rows else []
+            return [Flat(tuple(rows))] if rows else []
         return [Flat([in_order((*row, None)) for row in rows])]
 
-    async def _sink_accounts(self, connection: Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
+    async def _sink_accounts(self, connection: Connection, tenants: Sequence[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
         if missing:
             rows = await connection.fetch(sql.SINKS, missing)

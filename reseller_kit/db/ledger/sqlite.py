@@ -165,7 +165,7 @@ class SqliteStore:
         _many(connection, _CHECKPOINT, batch.checkpoint_rows())
         if batch.txns:
             _many(connection, _INSERT_TXN, batch.txn_rows())
-            sinks = self._sink_accounts(connection, batch.sink_tenants())
+            sinks = self._sink_accounts(connection, {txn.tenant_id for txn in batch.txns})
             _insert_entries(connection, batch.entry_rows(sinks))
         _many(connection, _INSERT_USAGE, batch.usage)
         _many(connection, _INSERT_OPERATION, batch.operations)

@@ -93,9 +93,10 @@ class State:
         self.windows: dict[WindowKey, KeyWindow] = {}
         self.holds: dict[str, tuple[Hold, str, int]] = {}
         self._new_lots: list[Lot] = []
+        self._lot_updates: list[Row] | None = None
         self._versions: Mapping[int, Version] = {}
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
-        self._before_lots: dict[str, tuple[int, int, int, int]] = {}
+        self._before_lots: dict[str, tuple[int, int, int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
 
     def load(self, rows: Loaded) -> None:
@@ -217,14 +218,19 @@ class State:
         return [lot_row(lot, self.wallets[lot.wallet_id].tenant_id) for lot in self._new_lots]
 
     def lot_updates(self) -> list[Row]:
-        """(remaining, reserved, consumed, expired, clawed_back, accrued, id, wallet_id) of each lot that changed."""
-        before = self._before_lots
-        return [
-            (x.remaining, x.reserved, x.consumed, x.expired, x.clawed_back, x.accrued, x.id, x.wallet_id)
-            for lots in self.lots.values()
-            for x in lots
-            if x.id in before and before[x.id] != (x.remaining, x.reserved, x.clawed_back, x.accrued)
-        ]
+        """(remaining, reserved, consumed, expired, clawed_back, accrued, id, wallet_id) of each lot that changed.
+
+        Worked out once, when all is decided.
+        """
+        if self._lot_updates is None:
+            before = self._before_lots
+            self._lot_updates = [
+                (x.remaining, x.reserved, x.consumed, x.expired, x.clawed_back, x.accrued, x.id, x.wallet_id)
+                for lots in self.lots.values()
+                for x in lots
+                if x.id in before and before[x.id] != (x.remaining, x.reserved, x.consumed, x.clawed_back, x.accrued)
+            ]
+        return self._lot_updates
 
     def lot_turns(self) -> list[Row]:
         """(used_up, id, wallet_id) of each lot of which nothing remains any more, or something again."""
@@ -251,4 +257,4 @@ class State:
 
     def _take_lot(self, lot: Lot) -> None:
         self.lots.setdefault(lot.wallet_id, []).append(lot)
-        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.clawed_back, lot.accrued)
+        self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.consumed, lot.clawed_back, lot.accrued)

@@ -24,6 +24,7 @@ _AWAY: Final = frozenset({"08", "25", "53", "55", "57", "58"})
 not to be had, shutting down, system error (PostgreSQL documentation, appendix A).
 """
 
+_HOLD_OUTCOMES: Final = (Hold, HoldRefused)
 _Waiting = tuple[Item, "asyncio.Future[Outcome]"]
 
 
@@ -81,7 +82,7 @@ class LedgerWriter:
     async def place(self, item: PlaceHold) -> Hold | HoldRefused:
         """Submit a hold and wait for its outcome."""
         outcome = await self.submit(item)
-        if isinstance(outcome, Hold | HoldRefused):
+        if isinstance(outcome, _HOLD_OUTCOMES):
             return outcome
         raise LedgerFault("a hold was answered by something else")
 

@@ -11,7 +11,7 @@ from ...core.errors import NotFound, UpstreamFailed
 from ...core.storefront import UpstreamConfig
 from ...tokens import count_text
 from ...upstream.response import Response
-from ...wire.task import PATHS, Prices, Task, TaskAnswer, check_offered, units_of
+from ...wire.task import PATHS, Form, Prices, Task, TaskAnswer, check_offered, units_of
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import Routes, first_byte, note_failure
@@ -66,25 +66,28 @@ async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAn
     headers = (("content-type", task.content_type), ("accept", task.accept))
     while (route := routes.take()) is not None:
         try:
-            response = await routes.open(route, PATHS[task.api], task.encode(route.upstream_model), headers)
+            form = _form(routes.config(route), task)
+            response = await routes.open(
+                route, form.path(route.upstream_model), form.encode(route.upstream_model), headers
+            )
         except UpstreamFailed as error:
             note_failure(job, error)
             continue
         if response.status >= 300:
             await routes.refused(response, route)
             continue
-        answer = await _read(job, task, response, prices)
+        answer = await _read(job, task, form, response, prices)
         if answer is not None:
             first_byte(job)
             return answer
     raise UpstreamFailed("every route failed")
 
 
-async def _read(job: Job, task: Task, response: Response, prices: Prices) -> TaskAnswer | None:
+async def _read(job: Job, task: Task, form: Form, response: Response, prices: Prices) -> TaskAnswer | None:
     try:
         body = await response.read(_MAX_ANSWER_BYTES)
         content_type = response.headers.get(b"content-type", b"").decode("latin-1")
-        return task.read(body, content_type, prices, job.request_id)
+        return task.read(form.restore(body), content_type, prices, job.request_id)
     except UpstreamFailed as error:
         note_failure(job, error)
         return None
@@ -94,7 +97,15 @@ async def _read(job: Job, task: Task, response: Response, prices: Prices) -> Tas
 
 def _serves(config: UpstreamConfig, task: Task) -> bool:
     named = config.settings.get("api")
-    return config.dialect == "openai" and (not named or task.api in named)
+    speaks = config.dialect == "openai" or (config.dialect == "gemini" and task.gemini is not None)
+    return speaks and (not named or task.api in named)
+
+
+def _form(config: UpstreamConfig, task: Task) -> Form:
+    """How an upstream is asked."""
+    if config.dialect == "gemini" and task.gemini is not None:
+        return task.gemini
+    return Form(path=lambda _model: PATHS[task.api], encode=task.encode, restore=lambda body: body)
 
 
 def _ending(job: Job, task: Task, answer: TaskAnswer, prices: Prices) -> Ending:

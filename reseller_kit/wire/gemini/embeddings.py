@@ -15,16 +15,19 @@ from ...core.errors import InvalidRequest, UpstreamFailed
 from ...core.usage import Usage
 from ..json_body import decode_as, parse_object
 from ..task import Prices, Task, TaskAnswer
-from ..tasks import embeddings
+from ..tasks import embeddings, gemini_embeddings
 from .contents import Content
 
 _Dimensions = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class _Wanted(Struct, rename="camel"):
-    """What to embed. `taskType` and `title` are hints that no other API takes."""
+    """What to embed. The type of task and the title are hints that no other API takes."""
 
     content: Content
+    task_type: str | None = None
+    task_type_: str | None = field(name="task_type", default=None)
+    title: str | None = None
     output_dimensionality: _Dimensions | None = None
     output_dimensionality_: _Dimensions | None = field(name="output_dimensionality", default=None)
 
@@ -32,6 +35,12 @@ class _Wanted(Struct, rename="camel"):
     def dimensions(self) -> int | None:
         """How many numbers are wanted."""
         return self.output_dimensionality or self.output_dimensionality_
+
+    @property
+    def hints(self) -> dict[str, str]:
+        """Those that were given."""
+        given = {"taskType": self.task_type or self.task_type_, "title": self.title}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class _Batch(Struct):
@@ -77,6 +86,7 @@ def _task(wanted: list[_Wanted], model: str, param: str, *, batch: bool) -> Task
         **({"dimensions": dimensions} if dimensions is not None else {}),
     }
     task = embeddings.decode(_ENCODER.encode(document))
+    own = gemini_embeddings.form(document["input"], dimensions, packed=False, hints=[one.hints for one in wanted])
 
     def read(body: bytes, content_type: str, prices: Prices, request_id: str) -> TaskAnswer:
         answer = task.read(body, content_type, prices, request_id)
@@ -88,7 +98,7 @@ def _task(wanted: list[_Wanted], model: str, param: str, *, batch: bool) -> Task
 
         return replace(answer, body=write)
 
-    return replace(task, read=read)
+    return replace(task, read=read, gemini=own)
 
 
 def _text_of(content: Content, param: str) -> str:

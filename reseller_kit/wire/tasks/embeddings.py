@@ -13,6 +13,7 @@ from ...core.usage import Usage
 from ..json_body import NULL, decode_as, quote
 from ..media_usage import counted_by, embeddings_usage, embeddings_usage_object
 from ..task import Prices, Task, TaskAnswer
+from . import gemini_embeddings
 from .common import ModelName, encoder, read_fields, read_json, refuse
 
 MAX_INPUTS: Final = 2048
@@ -59,6 +60,9 @@ def decode(body: bytes) -> Task:
         # A token of text is at least one byte, and so is a token that is given as a number.
         input_bound=len(fields["input"]),
         units={"request": 1},
+        gemini=gemini_embeddings.form(texts, head.dimensions, packed=head.encoding_format == "base64")
+        if texts
+        else None,
     )
 
 

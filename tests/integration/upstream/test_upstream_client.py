@@ -25,6 +25,7 @@ from reseller_kit.upstream.anthropic import AnthropicUpstream
 from reseller_kit.upstream.connection import HIGH_WATER_BYTES
 from reseller_kit.upstream.endpoint import Endpoint, endpoint, request_head
 from reseller_kit.upstream.faults import TransportFailed
+from reseller_kit.upstream.gemini import GeminiUpstream
 from reseller_kit.upstream.openai import OpenAIUpstream
 from reseller_kit.upstream.pool import Pool
 from reseller_kit.upstream.response import Response
@@ -805,6 +806,26 @@ async def test_anthropic_upstream_sends_its_own_credentials_and_the_callers_head
         assert header(plain, b"anthropic-beta") == [b"context-1m, tools-x"]
         assert header(own, b"anthropic-version") == [b"2024-01-01"]
         assert header(own, b"anthropic-beta") == [b"context-1m,tools-x,fine"]
+
+
+@pytest.mark.parametrize(
+    ("base_path", "prefix"),
+    [("", "/v1beta"), ("/v1beta", "/v1beta"), ("/v1", "/v1"), ("/proxy/", "/proxy/v1beta"), ("/proxy/v1", "/proxy/v1")],
+)
+async def test_gemini_upstream_shows_its_key_below_a_version(base_path: str, prefix: str) -> None:
+    async with serving(answering(sized(b"{}"))) as server:
+        upstream = GeminiUpstream(endpoint("test", f"http://127.0.0.1:{server.port}{base_path}"), ["AIza-one"])
+        path = "/models/m:streamGenerateContent?alt=sse"
+        response = await upstream.open(path, b"{}", stream=True, request_id="req_7")
+        assert await response.read(LIMIT) == b"{}"
+        assert (await upstream.check()).ok
+        upstream.close()
+        asked, check = server.requests
+        assert asked.startswith(f"POST {prefix}{path} HTTP/1.1\r\n".encode())
+        assert check.startswith(f"GET {prefix}/models HTTP/1.1\r\n".encode())
+        for request in (asked, check):
+            assert b"\r\nx-goog-api-key: AIza-one\r\n" in request
+            assert b"authorization" not in request.lower()
 
 
 async def test_a_callers_header_that_could_split_the_request_never_reaches_the_wire() -> None:

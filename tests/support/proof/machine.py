@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.support.proof import actions as act
 from tests.support.proof.return_rules import Payouts, Refunds, Reversals, Vouchers
-from tests.support.proof.rules import Calls, Credit, Deliveries, Wholesale
+from tests.support.proof.rules import Deliveries, Wholesale
 
 
-class LedgerMachine(Calls, Credit, Wholesale, Vouchers, Reversals, Refunds, Payouts, Deliveries):
+class LedgerMachine(Wholesale, Vouchers, Reversals, Refunds, Payouts, Deliveries):
     """The real ledger beside the second one. Set `world` on a subclass."""
 
     def teardown(self) -> None:

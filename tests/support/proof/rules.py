@@ -103,7 +103,7 @@ class Credit(Stage):
         """A first day on which money came in, as a rule."""
         self.most = most
         self.queue += [
-            act.Give(shop, amount, self.now, kind="topup", cash=self._cash(shop, "topup", amount, 2))
+            act.Give(shop, amount, self.now, kind="topup", cash=self.cash(shop, "topup", amount, 2))
             for shop, amount in zip(self.shops, credit, strict=True)
             if amount
         ]
@@ -124,7 +124,7 @@ class Credit(Stage):
     def give(self, seat: int, amount: int, life: int | None, key: str | None, paid: int, **terms: Any) -> None:
         """Credit for a customer."""
         shop, ends = self.shops[seat], None if life is None else self.now + life
-        cash = self._cash(shop, terms["kind"], amount, paid)
+        cash = self.cash(shop, terms["kind"], amount, paid)
         self.put(act.Give(shop, amount, self.now, key, ends=ends, cash=cash, **terms))
 
     @rule(seat=SEATS, amount=st.integers(1, 700), key=KEYS)
@@ -142,7 +142,7 @@ class Credit(Stage):
         """Time passes."""
         self.now += step
 
-    def _cash(self, shop: Shop, kind: str, amount: int, thirds: int) -> int:
+    def cash(self, shop: Shop, kind: str, amount: int, thirds: int) -> int:
         """What was paid for credit through the operator's account."""
         return amount * thirds // 3 if kind == "topup" and self.shares_revenue(shop) else 0
 
@@ -167,7 +167,7 @@ class Calls(Stage):
     def call(self, asked: list[tuple[int, Terms, str, int | None]]) -> None:
         """Calls whose cost is only bounded, and that may overdraw the reseller's wallet."""
         calls = [
-            self._ask(seat, terms, model, key_limit=key_limit, overdraft=400 if terms.choices > 1 else 0)
+            self.ask(seat, terms, model, key_limit=key_limit, overdraft=400 if terms.choices > 1 else 0)
             for seat, terms, model, key_limit in asked
         ]
         self.put(*calls)
@@ -178,7 +178,7 @@ class Calls(Stage):
         calls = []
         for seat, used, model, spare in asked:
             retail, wholesale = (max(0, charge(level, used) + spare) * 1000 for level in ("retail", "wholesale"))
-            calls.append(self._ask(seat, Terms((retail, wholesale), (0, 0), 10), model, planned=used))
+            calls.append(self.ask(seat, Terms((retail, wholesale), (0, 0), 10), model, planned=used))
         self.put(*calls)
 
     @precondition(lambda self: self.calls)
@@ -209,7 +209,8 @@ class Calls(Stage):
         chosen = [(*dead[number % len(dead)], used) for number, used in ends if dead]
         self.put(*(act.End(call.shop, call, used, self.now, hold.owner) for call, hold, used in chosen))
 
-    def _ask(self, seat: int, terms: Terms, model: str, **options: Any) -> Call:
+    def ask(self, seat: int, terms: Terms, model: str, **options: Any) -> Call:
+        """A call that is made now."""
         period = self.now // 50 * 50
         call = Call(self.shops[seat], terms, model, self.now, period=period, **options)
         self.calls.append(call)

@@ -139,6 +139,10 @@ def test_sentences_that_clients_take_apart_pass_word_for_word(text: str, kept: s
         ({"type": "invalid_request_error", "message": "prompt is too long: 9 tokens > 8 maximum"}, False),
         ({"type": 7, "message": 7, "code": 7}, False),
         ("Bad value.", False),
+        ({"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "X"}, True),
+        ({"code": 400, "message": "API key expired. Please renew the API key."}, True),
+        ({"code": 400, "message": "User location is not supported for the API use."}, True),
+        ({"code": 400, "message": "* GenerateContentRequest.contents: contents is not specified"}, False),
     ],
 )
 def test_trouble_with_the_account_is_told_from_trouble_with_the_request(error: Any, *, blamed: bool) -> None:
