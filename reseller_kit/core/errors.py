@@ -2,7 +2,8 @@
 
 KitError                        code, HTTP status, safe message, fix
 ├── InvalidRequest              400 invalid_request
-│   └── InvalidAmount           400 invalid_amount
+│   ├── InvalidAmount           400 invalid_amount
+│   └── PreviousNotFound        400 previous_response_not_found
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
 ├── AccountSuspended            403 account_suspended
@@ -65,6 +66,12 @@ class InvalidAmount(InvalidRequest):
     """A money amount or price that is not plain decimal, too precise, too large or of the wrong sign."""
 
     code = "invalid_amount"
+
+
+class PreviousNotFound(InvalidRequest):
+    """The response to go on from is not kept for this customer: expired, deleted, another's, or never made."""
+
+    code = "previous_response_not_found"
 
 
 class Unauthenticated(KitError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from .catalog import LaterPrice, OfferedModel
 from .tenant import DomainRole, TenantStatus
+
+DEFAULT_RESPONSES_DAYS: Final = 30
 
 
 class CallLimits(Struct, frozen=True, kw_only=True):
@@ -41,6 +43,8 @@ class Storefront(Struct, frozen=True, kw_only=True):
     """By public name: the retail prices that are to follow, as far as they differ from those before them, in order."""
     settings: Mapping[str, Any]
     packages: tuple[Mapping[str, Any], ...]
+    responses_days: int = DEFAULT_RESPONSES_DAYS
+    """How long responses are kept; 0: none is."""
 
     @property
     def open(self) -> bool:

@@ -24,6 +24,7 @@ from ..vault import Vault
 from . import snapshot as snapshots
 from .authenticate import KeyCache
 from .heartbeat import Heartbeat
+from .kept_responses import KeptResponses
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
@@ -81,6 +82,7 @@ class Runtime:
         """API calls that are being answered, to be looked at each second and told to end when they must."""
         self.open_calls: dict[str, int] = {}
         """Calls under way by customer id."""
+        self.responses = KeptResponses(db, vault, self.spawn)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
-from ..core.storefront import CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
+from ..core.storefront import DEFAULT_RESPONSES_DAYS, CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
 from ..core.tenant import DomainRole, is_loopback_host
 from ..core.wholesale import wholesale_terms
 from ..db.accounts import DRAWN_ON
@@ -100,6 +100,7 @@ def _storefront(
         later=_later(tenant["id"], later, prices),
         settings=settings,
         packages=tuple(row["terms"] for row in rows.packages if row["tenant_id"] == tenant["id"]),
+        responses_days=settings.get("retention", {}).get("responses_days", DEFAULT_RESPONSES_DAYS),
     )
 
 

@@ -23,6 +23,7 @@ from .accrue import accrue
 from .call.job import CallFacts, CheckpointFacts
 from .call.settle import quantities_of
 from .expire import expire
+from .kept_responses import drop_expired
 from .low_balance import watch_balances
 from .runtime import Runtime
 from .snapshot import price_list
@@ -38,7 +39,8 @@ _AT_ONCE: Final = 200
 async def keep(runtime: Runtime) -> None:
     """Sweep twice a second for ever.
 
-    Once a minute expire credit, accrue its cash and look at resellers' balances. A fault is logged and tried again.
+    Once a minute expire credit, accrue its cash, look at resellers' balances and delete responses whose time is over.
+    A fault is logged and tried again.
     """
     expired_at = -math.inf
     while True:
@@ -49,6 +51,7 @@ async def keep(runtime: Runtime) -> None:
                 await expire(runtime.db, runtime.ledger)
                 await accrue(runtime.db, runtime.ledger)
                 await watch_balances(runtime.db)
+                await drop_expired(runtime.db)
                 expired_at = time.monotonic()
         except asyncio.CancelledError:
             raise

@@ -42,6 +42,7 @@ class Vault:
     """Opened keys of one deployment: seals with the newest data key, opens with whichever sealed it."""
 
     def __init__(self, data_keys: dict[str, bytes], pepper: bytes) -> None:
+        self._keys = dict(data_keys)
         self._boxes = {key_id: AESGCM(key) for key_id, key in data_keys.items()}
         self._current = max(data_keys)
         self.pepper = pepper
@@ -56,6 +57,17 @@ class Vault:
         if box is None:
             raise WrongSecretKey(f"Secret {name} is sealed under an unknown data key.")
         return _open(box, name, sealed).decode()
+
+    def seal_content(self, name: str, content: bytes) -> tuple[str, bytes]:
+        """(data key id, sealed bytes) of something that there are many of: under a key made for this name alone."""
+        return self._current, _seal(_content_box(self._keys[self._current], name), name, content)
+
+    def open_content(self, name: str, key_id: str, sealed: bytes) -> bytes:
+        """What `seal_content` sealed. Raises WrongSecretKey when name, key and bytes do not belong together."""
+        key = self._keys.get(key_id)
+        if key is None:
+            raise WrongSecretKey(f"{name} is sealed under an unknown data key.")
+        return _open(_content_box(key, name), name, sealed)
 
     def fingerprint(self, plaintext: str) -> str:
         """Eight hex characters that tell two secrets apart without showing either."""
@@ -94,6 +106,11 @@ def _master_box(secret_key: str) -> AESGCM:
         secret_key.encode()
     )
     return AESGCM(derived)
+
+
+def _content_box(data_key: bytes, name: str) -> AESGCM:
+    """Random nonces repeat under one key in the long run: each name has a key of its own (RFC 5869)."""
+    return AESGCM(HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=name.encode()).derive(data_key))
 
 
 def _seal(box: AESGCM, name: str, plaintext: bytes) -> bytes:

@@ -7,7 +7,7 @@ APIs a call goes through the intermediate form (`to_conversation` of the caller'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -36,7 +36,8 @@ class Call(Struct, frozen=True, kw_only=True):
     is media. `inputs`: how often the model may read as much as its context, by turns of tools that the provider
     runs and by compaction. `summaries`: outputs beside those of the choices, such as compaction's. `tool_calls`:
     how often tools may be used that the provider charges by the call. `needs`: price classes beyond text that the
-    request asks for. `headers`: those of the caller's that an upstream of the same API gets to see.
+    request asks for. `headers`: those of the caller's that an upstream of the same API gets to see. `shown`: members
+    of the answer that stand for what `fields` says of them, or no longer says.
     """
 
     api: Api
@@ -53,6 +54,7 @@ class Call(Struct, frozen=True, kw_only=True):
     tool_calls: int = 0
     needs: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    shown: Mapping[str, Raw] = {}
 
 
 class Counted(Struct, frozen=True, kw_only=True):

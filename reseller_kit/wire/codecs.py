@@ -35,6 +35,7 @@ CODECS: Final[dict[Api, Codec]] = {
         dialect="openai",
         path=_chat_path,
         encode=openai_chat.encode,
+        left_out=openai_chat.left_out_of,
         open_tap=_chat_tap,
         read_answer=_chat_answer,
         counted=openai_chat.counted,

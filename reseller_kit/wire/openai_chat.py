@@ -103,9 +103,11 @@ def encode(call: Call, sending: Sending) -> bytes:
     """The body to send upstream: the caller's, with the upstream's model name and the limits of the hold.
 
     `sending.output_limit` replaces a higher one in the fields that the caller used, or is added where it named none,
-    under the name that the provider takes. A stream always asks for its usage.
+    under the name that the provider takes. A stream always asks for its usage. `left_out_of` the call stays here.
     """
     fields = call.fields.copy()
+    for name in left_out_of(call):
+        del fields[name]
     fields["model"] = Raw(quote(sending.model))
     fields["messages"] = without_marked(fields["messages"])
     limit = sending.output_limit
@@ -116,6 +118,14 @@ def encode(call: Call, sending: Sending) -> bytes:
     else:
         fields.pop("stream_options", None)
     return encode_object(fields)
+
+
+def left_out_of(call: Call) -> tuple[str, ...]:
+    """What asks the upstream to keep the answer: in an account that is not the customer's, who could never read it."""
+    if call.fields.get("store", NULL) != _TRUE:
+        return ()
+    # A provider takes metadata for an answer that it keeps alone.
+    return tuple(name for name in ("store", "metadata") if is_given(call.fields.get(name)))
 
 
 def limit_field(provider: str) -> str:

@@ -39,6 +39,7 @@ from reseller_kit.db import (
     price_versions,
     prices,
     provisioning,
+    responses,
     rollups,
     scheduled_prices,
     tenants,
@@ -79,6 +80,7 @@ class Things(Struct, frozen=True):
     refund: str
     voucher: VoucherRow
     payout: str
+    response: responses.StoredResponse
 
 
 Read = Callable[[Connection, int, Things], Awaitable[Any]]
@@ -117,6 +119,8 @@ READS: dict[str, Read] = {
     "price_versions.lists_of": lambda c, tenant, x: price_versions.lists_of(c, tenant, x.prices),
     "prices.history": lambda c, tenant, _: prices.history(c, tenant, None, 100, None),
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
+    "responses.chain": lambda c, tenant, x: responses.chain(c, tenant, x.customer.id, x.response.id, now=5, most=10),
+    "responses.fetch": lambda c, tenant, x: responses.fetch(c, tenant, x.customer.id, [x.response.id], 5),
     "rollups.sums": lambda c, tenant, x: rollups.sums(c, tenant, SumFilter(x.customer.id, 0), "model"),
     "scheduled_prices.find": lambda c, tenant, x: scheduled_prices.find(c, tenant, x.change.id),
     "scheduled_prices.held": lambda c, tenant, _: scheduled_prices.held(c, tenant, 0),
@@ -167,6 +171,8 @@ WRITES: dict[str, Read] = {
     "provisioning.put_owner": lambda c, tenant, x: provisioning.put_owner(c, tenant, x.member),
     "provisioning.update_tenant": lambda c, tenant, _: provisioning.update_tenant(c, tenant, {"name": "Renamed"}),
     "provisioning.withdraw_package": lambda c, tenant, x: provisioning.withdraw_package(c, tenant, x.package),
+    "responses.add": lambda c, tenant, x: responses.add(c, tenant, [structs.replace(x.response, sealed=b"other")]),
+    "responses.remove": lambda c, tenant, x: responses.remove(c, tenant, x.customer.id, x.response.id, 5),
     "scheduled_prices.add": lambda c, tenant, x: scheduled_prices.add(c, tenant, x.change, "test", 5),
     "scheduled_prices.end": lambda c, tenant, x: scheduled_prices.end(
         c, tenant, x.change.id, state="cancelled", reason=None, now=5
@@ -221,6 +227,7 @@ def missing(things: Things) -> Things:
         refund=new_id("rfd"),
         voucher=structs.replace(things.voucher, id=new_id("vch"), batch="never"),
         payout=new_id("payout"),
+        response=structs.replace(things.response, id=new_id("resp")),
     )
 
 
@@ -262,6 +269,8 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         payout_id = new_id("payout")
         await payouts.add(connection, ours.id, payout_id, 5, 6)
         await notices.open_notice(connection, ours.id, 5, 1, 6)
+        response = make.stored_response(customer.id)
+        await responses.add(connection, ours.id, [response])
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
     dedupe = f"price_change:{customer.id}:{change.effective_from}:0"
     await make.make_mail(db, ours, kind="price_change", payload={"lines": []}, dedupe=dedupe)
@@ -270,7 +279,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
     things = Things(
         customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
         "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()), change,
-        lot, refund, voucher, payout_id,
+        lot, refund, voucher, payout_id, response,
     )  # fmt: skip
     return ours.id, theirs.id, things
 

@@ -27,6 +27,7 @@ from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.keys import ApiKey
 from reseller_kit.db.ledger import GrantCredit, Item, MoveWholesale, Outcome, PlaceHold, Settle, UsageRow, open_writer
+from reseller_kit.db.responses import StoredResponse
 from reseller_kit.db.tenants import Tenant
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
@@ -153,6 +154,21 @@ async def make_mail(db: Database, tenant: Tenant, *, dedupe: str, **columns: Any
     async with db.write(tenant.id) as connection:
         await connection.execute(insert(t.outbox).values(row))
     return str(row["id"])
+
+
+def stored_response(customer_id: str, **columns: Any) -> StoredResponse:
+    """A sealed response, not inserted yet."""
+    values: dict[str, Any] = {
+        "id": new_id("resp"),
+        "customer_id": customer_id,
+        "previous_id": None,
+        "key_id": "dk_1",
+        "sealed": b"sealed",
+        "size": 6,
+        "created_at": now_us(),
+        "expires_at": now_us() + 86_400_000_000,
+    }
+    return StoredResponse(**{**values, **columns})
 
 
 async def make_scheduled_price(

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from ..catalog import TOKEN_CLASSES, USAGE_CLASSES
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
+from ..storefront import DEFAULT_RESPONSES_DAYS
 from ..tenant import DomainRole, TenantStatus
 from ..toml_lines import Path
 from ..wholesale import DEFAULT_MATURITY_DAYS
@@ -306,6 +307,15 @@ class Limits(Table, frozen=True, kw_only=True):
     shorten: Annotated[Flag, "Lower the output limit to what the credit covers, instead of refusing."] = False
 
 
+class Retention(Table, frozen=True, kw_only=True):
+    """How long what customers sent and got is kept; usage records hold none of it."""
+
+    responses_days: Annotated[
+        Annotated[int, leaves.number("days", 0, 365)],
+        "Days that /v1/responses can be gone on from by their id; 0: none is kept.",
+    ] = DEFAULT_RESPONSES_DAYS
+
+
 class Tenant(Table, frozen=True, kw_only=True):
     """One storefront."""
 
@@ -325,6 +335,7 @@ class Tenant(Table, frozen=True, kw_only=True):
     payments: Annotated[Payments, "How customers pay."] = Payments()
     email: Annotated[Mail, "How mails leave."] = Mail()
     limits: Annotated[Limits, "Limits of each customer."] = Limits()
+    retention: Annotated[Retention, "How long content is kept."] = Retention()
 
 
 class Document(Table, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from .ledger import account, entry, hold, key_window, lot, operation, txn
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
+from .responses import stored_response
 from .routing import model, route, upstream, upstream_key
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
@@ -61,6 +62,7 @@ __all__ = [
     "route",
     "scheduled_price",
     "secret",
+    "stored_response",
     "tenant",
     "txn",
     "upstream",
@@ -109,5 +111,5 @@ APPEND_ONLY: Final = frozenset(
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""
 
-DELETABLE: Final = frozenset({"lease", "secret", "upstream_key"})
+DELETABLE: Final = frozenset({"lease", "secret", "stored_response", "upstream_key"})
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""

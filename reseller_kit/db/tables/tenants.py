@@ -20,7 +20,7 @@ tenant = Table(
     Column("settings", Document, nullable=False),
     at_column("created_at"),
 )
-"""`settings`: brand, signup, wholesale, pricing, catalog, payments, email, limits as in tenants.toml."""
+"""`settings`: brand, signup, wholesale, pricing, catalog, payments, email, limits, retention as in tenants.toml."""
 
 domain = Table(
     "domain",

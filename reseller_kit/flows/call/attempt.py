@@ -21,6 +21,7 @@ from ...wire.codec import Call, Codec, Reply, Sending
 from ...wire.codecs import CODECS
 from ...wire.completion import Answer, Tap
 from ...wire.conversation import Conversation
+from ...wire.pseudonyms import apart
 from ...wire.translated import TranslatedAnswer, TranslatedTap
 from ..runtime import Runtime
 from .job import Job
@@ -111,10 +112,14 @@ class Routes:
 
 
 class Attempts:
-    """Answers of a job's routes, one after the other, for as long as the reader asks for another one."""
+    """Answers of a job's routes, one after the other, for as long as the reader asks for another one.
+
+    Raises InvalidRequest for members of the call that can't be kept apart by customer.
+    """
 
     def __init__(self, runtime: Runtime, job: Job, call: Call) -> None:
         self._job, self._call = job, call
+        self._sent = apart(call, job.account.customer_id)
         self._routes = Routes(runtime, job, lambda config: api_for(call.api, config) is not None)
         self._conversation: Conversation | None = None
         self._refusal: InvalidRequest | None = None
@@ -154,18 +159,18 @@ class Attempts:
         )
         body = self._passed_on(codec, sending) if native else self._translated(codec, sending)
         reply = Reply(model=job.offered.name, request_id=job.request_id, maker=sending.maker)
-        response = await self._routes.open(route, codec.path(call, sending), body, call.headers if native else ())
+        response = await self._routes.open(route, codec.path(self._sent, sending), body, call.headers if native else ())
         return Reached(response=response, call=call, codec=codec, reply=reply)
 
     def _passed_on(self, codec: Codec, sending: Sending) -> bytes:
         """The request in its own API."""
         self._job.left_out = codec.left_out(self._call)
-        return codec.encode(self._call, sending)
+        return codec.encode(self._sent, sending)
 
     def _translated(self, codec: Codec, sending: Sending) -> bytes:
         """The request in another API, by way of the intermediate form. Raises InvalidRequest for what can't be said."""
         if self._conversation is None:
-            self._conversation = CODECS[self._call.api].to_conversation(self._call)
+            self._conversation = CODECS[self._call.api].to_conversation(self._sent)
         body = codec.from_conversation(self._conversation, sending)
         left_out = (*self._conversation.left_out, *codec.not_carried(self._conversation, sending))
         self._job.left_out = tuple(dict.fromkeys(left_out))

@@ -11,6 +11,7 @@ from ...core.errors import NotFound, UpstreamFailed
 from ...core.storefront import UpstreamConfig
 from ...tokens import count_text
 from ...upstream.response import Response
+from ...wire.pseudonyms import body_apart
 from ...wire.task import PATHS, Form, Prices, Task, TaskAnswer, check_offered, units_of
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
@@ -18,6 +19,7 @@ from .attempt import Routes, first_byte, note_failure
 from .job import Job
 from .settle import Ending, settle, settle_failed
 
+_JSON: Final = "application/json"
 _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 
 
@@ -67,9 +69,8 @@ async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAn
     while (route := routes.take()) is not None:
         try:
             form = _form(routes.config(route), task)
-            response = await routes.open(
-                route, form.path(route.upstream_model), form.encode(route.upstream_model), headers
-            )
+            body = _body(job, task, form.encode(route.upstream_model))
+            response = await routes.open(route, form.path(route.upstream_model), body, headers)
         except UpstreamFailed as error:
             note_failure(job, error)
             continue
@@ -81,6 +82,10 @@ async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAn
             first_byte(job)
             return answer
     raise UpstreamFailed("every route failed")
+
+
+def _body(job: Job, task: Task, body: bytes) -> bytes:
+    return body_apart(body, job.account.customer_id) if task.content_type == _JSON else body
 
 
 async def _read(job: Job, task: Task, form: Form, response: Response, prices: Prices) -> TaskAnswer | None:

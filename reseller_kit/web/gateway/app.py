@@ -16,7 +16,7 @@ from ...flows.authenticate import authenticate
 from ...flows.call import Counter
 from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
-from ...wire import anthropic_messages, openai_chat, openai_responses
+from ...wire import anthropic_messages, openai_chat
 from ...wire.errors import error_response
 from ...wire.task import PATHS
 from ..hosts import Headers, Scope
@@ -25,6 +25,7 @@ from ..responses import JSON, Receive, Send, respond
 from . import cors, gemini, reads
 from .body import ClientGone
 from .calling import Calling
+from .kept import Kept
 from .paths import canonical, dialect_of, model_named
 from .request import Handler, Request, id_headers, send_json
 
@@ -37,12 +38,6 @@ _MESSAGES_COUNTER: Final = Counter(
     read=anthropic_messages.read_count,
 )
 
-_RESPONSES_COUNTER: Final = Counter(
-    path=lambda _call, _sending: openai_responses.COUNT_PATH,
-    encode=openai_responses.encode_count,
-    read=openai_responses.read_count,
-)
-
 
 class Gateway:
     """The API of every storefront."""
@@ -50,14 +45,12 @@ class Gateway:
     def __init__(self, runtime: Runtime, *, port: int) -> None:
         self._runtime = runtime
         self._port = port
-        calling = Calling(runtime)
+        calling, kept = Calling(runtime), Kept(runtime)
         by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
-            "/v1/responses": {"POST": calling.generating(openai_responses.decode)},
-            "/v1/responses/input_tokens": {
-                "POST": calling.counting(openai_responses.decode_count, _RESPONSES_COUNTER, openai_responses.count_body)
-            },
+            "/v1/responses": {"POST": calling.respond},
+            "/v1/responses/input_tokens": {"POST": calling.count_response},
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},
             "/v1/messages/count_tokens": {
                 "POST": calling.counting(
@@ -74,6 +67,7 @@ class Gateway:
         self._below: dict[str, dict[str, Handler]] = {
             "/v1/models/": by_model,
             "/v1beta/models/": by_model,
+            "/v1/responses/": {"GET": kept.read, "DELETE": kept.remove},
             "/v1/usage/": {"GET": self._usage_record},
         }
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ...core.errors import KitError
 from ...db.authentication import KeyAccount
 from ...flows import call as calls
+from ...flows import responses
+from ...flows.responses import Turn
 from ...flows.runtime import Runtime
+from ...wire import openai_responses
 from ...wire.codec import Call
 from ...wire.codec import Headers as CallHeaders
+from ...wire.openai_responses.kept import response_in
 from ...wire.task import Task, TaskApi
 from ...wire.tasks import DECODERS, decode_transcription
 from ..responses import JSON, respond
@@ -24,6 +28,11 @@ from .stream import StreamSink
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_RESPONSES_COUNTER: Final = calls.Counter(
+    path=lambda _call, _sending: openai_responses.COUNT_PATH,
+    encode=openai_responses.encode_count,
+    read=openai_responses.read_count,
+)
 
 
 class Calling:
@@ -54,6 +63,20 @@ class Calling:
 
         return handle
 
+    async def respond(self, request: Request, account: KeyAccount) -> int:
+        """A request of Responses, which may go on from an earlier one and be gone on from."""
+        call = openai_responses.decode(await read_body(request.receive, request.headers), request.headers)
+        turn = await responses.begin(self._runtime, request.caller(account), call)
+        return await self.generate(request, account, turn.call, turn=turn)
+
+    async def count_response(self, request: Request, account: KeyAccount) -> int:
+        """The tokens that such a request would read."""
+        call = openai_responses.decode_count(await read_body(request.receive, request.headers), request.headers)
+        caller = request.caller(account)
+        turn = await responses.begin(self._runtime, caller, call)
+        tokens = await calls.count(self._runtime, caller, turn.call, _RESPONSES_COUNTER)
+        return await send_json(request, openai_responses.count_body(tokens))
+
     def tasks(self) -> dict[TaskApi, Handler]:
         """The handlers of the tasks with a body of JSON, by their `TaskApi`."""
         return {api: self._performing(decode) for api, decode in DECODERS.items()}
@@ -64,15 +87,26 @@ class Calling:
         return await self.perform(request, account, task)
 
     async def generate(
-        self, request: Request, account: KeyAccount, call: Call, *, sink: type[StreamSink] = StreamSink
+        self,
+        request: Request,
+        account: KeyAccount,
+        call: Call,
+        *,
+        sink: type[StreamSink] = StreamSink,
+        turn: Turn | None = None,
     ) -> int:
-        """Answer a decoded call, plain or streamed; `sink`: how its events are framed."""
+        """Answer a decoded call, plain or streamed; `sink` frames its events, `turn` keeps the answer."""
         caller = request.caller(account)
         if call.stream:
-            return await self._stream(request, caller, call, sink)
+            made = sink(request.receive, request.send, call_headers)
+            if turn is not None:
+                made.on_end = lambda end: turn.end(self._runtime, response_in(end))
+            return await self._stream(request, caller, call, made)
         result = await self._while_wanted(
             request, lambda on_answer: calls.answer(self._runtime, caller, call, on_answer=on_answer)
         )
+        if turn is not None:
+            turn.end(self._runtime, result.body)
         await respond(request.send, 200, [JSON, *call_headers(result.job)], result.body)
         return 200
 
@@ -105,8 +139,7 @@ class Calling:
             self._runtime.answering.discard(answering)
             answering.close()
 
-    async def _stream(self, request: Request, caller: calls.Caller, call: Call, make_sink: type[StreamSink]) -> int:
-        sink = make_sink(request.receive, request.send, call_headers)
+    async def _stream(self, request: Request, caller: calls.Caller, call: Call, sink: StreamSink) -> int:
         self._runtime.answering.add(sink)
         try:
             await calls.stream(self._runtime, caller, call, sink)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import msgspec
 
@@ -22,11 +20,11 @@ from ...db.authentication import KeyAccount
 from ...flows.call.admit import find_model
 from ...flows.patience import limited_wait
 from ...flows.runtime import Runtime
+from .query import last_of, number_of
 
 _encode = msgspec.json.Encoder().encode
 _DEFAULT_PAGE: Final = 100
 _MAX_PAGE: Final = 1000
-_DIGITS: Final = re.compile(r"[0-9]{1,4}")
 _GEMINI_METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
 _TOKEN_FIELDS: Final = {
     "input_tokens": "input",
@@ -120,16 +118,12 @@ def _record(record: usage_rows.UsageRecord) -> dict[str, Any]:
 
 
 def _page_of(query: bytes) -> tuple[int, str | None, int | None]:
-    try:
-        given = parse_qs(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=20)
-    except ValueError:
-        raise InvalidRequest("The query string is malformed.") from None
-    limit, cursor, since = (given.get(name, [None])[-1] for name in ("limit", "cursor", "since"))
-    if limit is not None and not (_DIGITS.fullmatch(limit) and 1 <= int(limit) <= _MAX_PAGE):
-        raise InvalidRequest(f"limit must be a number from 1 to {_MAX_PAGE}.", param="limit")
+    given = last_of(query, "limit", "cursor", "since")
+    limit = number_of(given["limit"], "limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
+    cursor, since = given["cursor"], given["since"]
     if cursor is not None and not is_public_id(cursor, "req"):
         raise InvalidRequest("cursor is not one that this list gave out.", param="cursor")
-    return int(limit) if limit else _DEFAULT_PAGE, cursor, None if since is None else parse_time(since)
+    return limit, cursor, None if since is None else parse_time(since)
 
 
 def _openai_model(storefront: Storefront, offered: OfferedModel) -> dict[str, Any]:

@@ -16,13 +16,14 @@ _EVENT_STREAM: Sequence[Header] = (
 
 
 class StreamSink:
-    """One client's event stream. `close` ends the watch for its leaving."""
+    """One client's event stream. `close` ends the watch for its leaving; `on_end` gets the last bytes before it."""
 
     response_headers: Sequence[Header] = _EVENT_STREAM
 
     def __init__(self, receive: Receive, send: Send, headers: Callable[[Job], list[Header]]) -> None:
         self._send = send
         self._headers = headers
+        self.on_end: Callable[[bytes], object] | None = None
         self._gone = False
         self._ending = False
         self._on_gone: Callable[[], object] | None = None
@@ -64,6 +65,8 @@ class StreamSink:
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """Send bytes; waits while the client's connection is full."""
         if last:
+            if self.on_end is not None:
+                self.on_end(data)
             self.finished = True
         if not self._gone:
             await self._send({"type": "http.response.body", "body": data, "more_body": not last})

@@ -54,6 +54,7 @@ class Envelope:
             "safety_identifier": fields.get("safety_identifier", NULL),
             "store": fields["store"] if is_given(fields.get("store")) else Raw(b"true"),
             "user": fields.get("user", NULL),
+            **call.shown,
         }
         self._asked = {name: fields[name] for name in _DEFAULTS if is_given(fields.get(name))}
         self._created: bytes = b""

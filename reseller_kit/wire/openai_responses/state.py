@@ -22,6 +22,7 @@ _RAW_ITEMS: Final = msgspec.json.Decoder(list[Raw])
 _BOOL: Final = msgspec.json.Decoder(bool | None)
 _ENCODER: Final = msgspec.json.Encoder()
 _PREVIOUS: Final = "previous_response_id"
+_FALSE: Final = Raw(b"false")
 
 
 class _Message(Struct, tag="message"):
@@ -55,7 +56,8 @@ def input_items(call: Call) -> list[Raw]:
 def with_history(call: Call, history: Sequence[Raw], references: Mapping[str, Raw] | None = None) -> Call:
     """The request with the items of earlier responses before its own, and with named items in their places.
 
-    Raises InvalidRequest for a name that `references` lacks. The bound of the input grows with what is put in.
+    Raises InvalidRequest for a name that `references` lacks. The bound of the input grows with what is put in. The
+    answer goes on to show what the request named.
     """
     found = references or {}
     items = list(history)
@@ -75,7 +77,23 @@ def with_history(call: Call, history: Sequence[Raw], references: Mapping[str, Ra
         input_bound=len(encode_object(fields)) - media.characters + media.tokens,
         media_tokens=media.tokens,
         needs=("input_audio",) if media.has_audio else (),
+        shown={**call.shown, **{name: call.fields[name] for name in (_PREVIOUS,) if name in call.fields}},
     )
+
+
+def not_stored(call: Call) -> Call:
+    """The request, whose answer says that it is not kept."""
+    return structs.replace(call, shown={**call.shown, "store": _FALSE})
+
+
+def names_store(call: Call) -> bool:
+    """Whether the caller asks outright that the response be kept."""
+    return is_given(call.fields.get("store")) and wants_store(call)
+
+
+def size_of(call: Call) -> int:
+    """Bytes of the request's members."""
+    return sum(memoryview(value).nbytes for value in call.fields.values())
 
 
 def names_earlier_items(call: Call) -> bool:

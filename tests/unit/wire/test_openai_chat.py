@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reseller_kit.core.errors import InvalidRequest
 from reseller_kit.wire.codec import Call, Sending, check_priced
 from reseller_kit.wire.media import IMAGE_TOKENS, PAGE_TOKENS, REMOTE_TOKENS
-from reseller_kit.wire.openai_chat import counted, decode, encode
+from reseller_kit.wire.openai_chat import counted, decode, encode, left_out_of
 from reseller_kit.wire.openai_fields import METERED, REFUSED
 
 _MESSAGES: list[Any] = [{"role": "user", "content": "Hello"}]
@@ -135,6 +135,24 @@ def test_unknown_members_travel_untouched() -> None:
     assert sent(call)["top_k"] == 5
     assert sent(call)["chat_template_kwargs"] == {"thinking": False}
     assert sent(call)["logit_bias"] == {"1": -100}
+
+
+@pytest.mark.parametrize(
+    ("members", "left"),
+    [
+        ({"store": True, "metadata": {"a": "b"}}, ("store", "metadata")),
+        ({"store": True}, ("store",)),
+        ({"store": False, "metadata": {"a": "b"}}, ()),
+        ({"store": None, "metadata": {"a": "b"}}, ()),
+        ({"metadata": {"a": "b"}}, ()),
+    ],
+)
+def test_no_upstream_is_asked_to_keep_an_answer(members: dict[str, Any], left: tuple[str, ...]) -> None:
+    call = decode(make_body(**members))
+    assert left_out_of(call) == left
+    assert {name: value for name, value in sent(call).items() if name in members} == {
+        name: value for name, value in members.items() if name not in left
+    }
 
 
 def test_the_model_is_replaced_and_nothing_else() -> None:

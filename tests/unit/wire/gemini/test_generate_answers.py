@@ -207,46 +207,101 @@ def test_row(row: str) -> None:
     CASES[row]()
 
 
-def read(*given: Any, **candidate: Any) -> Completion:
+def read(*given: Any, **members: Any) -> Completion:
     document = {
-        "candidates": [{"content": {"parts": list(given)}, "finishReason": "STOP", **candidate}],
+        "candidates": [{"content": {"parts": list(given)}, "finishReason": "STOP"}],
         "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5},
+        **members,
     }
     return CODEC.read_completion(json.dumps(document).encode(), _REPLY)
 
 
-def test_an_answer_is_read() -> None:
-    found = read(
-        {"text": "Hm", "thought": True},
-        {"text": "A", "thoughtSignature": "s1"},
-        {"functionCall": {"name": "look", "args": {"at": 1}}, "thoughtSignature": "s2"},
-        {"functionCall": {"name": "find", "id": "x"}},
-        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
-        {"executableCode": {}},
-    )
-    assert found.parts == (
+def events_of(*documents: Any) -> tuple[list[Event], Usage | None]:
+    reader = CODEC.event_reader(_REPLY)
+    events = [event for one in documents for event in reader.feed(b"data: %b\n\n" % json.dumps(one).encode())]
+    return events + reader.end(), reader.usage
+
+
+def read_text() -> None:
+    assert read({"text": "Hm", "thought": True}, {"text": ""}, {"text": "A"}).parts == (
         Reasoning(text="Hm"),
         Text(text="A"),
-        Reasoning(text="", signature="s1", maker="maker", redacted=True),
-        ToolCall(id="call_1_0", name="look", arguments='{"at": 1}', signature="s2", maker="maker"),
-        ToolCall(id="x", name="find", arguments="{}"),
-        Media(kind="image", media_type="image/png", data="AAAA"),
     )
-    assert (found.finish, found.usage) == ("tool_calls", Usage(input_tokens=3, output_tokens=2))
 
 
-@pytest.mark.parametrize(
-    ("said", "finish"),
-    [
-        ("STOP", "stop"),
-        ("MAX_TOKENS", "length"),
-        ("SAFETY", "content_filter"),
-        ("RECITATION", "content_filter"),
-        ("PROHIBITED_CONTENT", "content_filter"),
-        ("MALFORMED_FUNCTION_CALL", "stop"),
-        ("OTHER", "stop"),
-        (None, "stop"),
-    ],
-)
-def test_why_an_answer_ended_is_read(said: str | None, finish: str) -> None:
-    assert read({"text": "A"}, finishReason=said).finish == finish
+def read_signature() -> None:
+    called = {"functionCall": {"name": "look", "id": "x"}, "thoughtSignature": "s2"}
+    thought = {"text": "Hm", "thought": True, "thoughtSignature": "s3"}
+    assert read({"text": "A", "thoughtSignature": "s1"}, called, thought).parts == (
+        Text(text="A"),
+        Reasoning(text="", signature="s1", maker="maker", redacted=True),
+        ToolCall(id="x", name="look", arguments="{}", signature="s2", maker="maker"),
+        Reasoning(text="Hm", signature="s3", maker="maker"),
+    )
+
+
+def read_call() -> None:
+    found = read({"functionCall": {"name": "look", "args": {"at": 1}}}, {"functionCall": {"name": "find", "id": "x"}})
+    assert found.parts == (
+        ToolCall(id="call_1_0", name="look", arguments='{"at": 1}'),
+        ToolCall(id="x", name="find", arguments="{}"),
+    )
+    assert found.finish == "tool_calls"
+
+
+def read_media() -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    assert read(picture).parts == (Media(kind="image", media_type="image/png", data="AAAA"),)
+    events, _ = events_of({"candidates": [{"content": {"parts": [picture]}}]})
+    assert events[1] == PartGrew("![image](data:image/png;base64,AAAA)")
+
+
+def read_others() -> None:
+    assert read({"executableCode": {}}, {"codeExecutionResult": {}}).parts == ()
+
+
+def read_finish() -> None:
+    for said, finish in {
+        "STOP": "stop",
+        "MAX_TOKENS": "length",
+        "SAFETY": "content_filter",
+        "RECITATION": "content_filter",
+        "PROHIBITED_CONTENT": "content_filter",
+        "MALFORMED_FUNCTION_CALL": "stop",
+        None: "stop",
+    }.items():
+        assert read(candidates=[{"content": {}, "finishReason": said}]).finish == finish
+
+
+def read_feedback() -> None:
+    blocked = {"promptFeedback": {"blockReason": "SAFETY"}}
+    assert read(candidates=None, **blocked).finish == "content_filter"
+    assert events_of(blocked)[0] == [Finished(finish="content_filter")]
+
+
+def read_usage() -> None:
+    assert read({"text": "A"}).usage == Usage(input_tokens=3, output_tokens=2)
+    reports = [{"promptTokenCount": 3, "candidatesTokenCount": n, "totalTokenCount": 3 + n} for n in (1, 5)]
+    _, used = events_of(*({"usageMetadata": report} for report in reports), {"usageMetadata": {}})
+    assert used == Usage(input_tokens=3, output_tokens=5)
+
+
+READ: dict[str, Callable[[], None]] = {
+    "text": read_text,
+    "thoughtSignature": read_signature,
+    "functionCall": read_call,
+    "inlineData": read_media,
+    "other parts": read_others,
+    "finishReason": read_finish,
+    "promptFeedback": read_feedback,
+    "usageMetadata": read_usage,
+}
+
+
+def test_every_row_of_what_is_read_has_a_test() -> None:
+    assert rows_of("generateContent: answers read") == list(READ)
+
+
+@pytest.mark.parametrize("row", READ)
+def test_row_of_what_is_read(row: str) -> None:
+    READ[row]()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
-from reseller_kit.wire.cache_key import namespaced
 from reseller_kit.wire.codec import Call, Sending
 from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS
 from reseller_kit.wire.openai_responses import (
@@ -272,17 +271,6 @@ def test_responses_are_stored_unless_the_caller_says_no() -> None:
     assert wants_store(call_of())
     assert wants_store(call_of(store=True))
     assert not wants_store(call_of(store=False))
-
-
-def test_cache_keys_are_kept_apart_by_customer() -> None:
-    call = call_of(prompt_cache_key="k")
-    keys = [sent(namespaced(call, customer))["prompt_cache_key"] for customer in ("1", "2", "1")]
-    assert keys[0] == keys[2] != keys[1]
-    assert "k" not in (keys[0], keys[1])
-    assert len(keys[0]) <= 64
-    assert namespaced(call_of(), "1") == call_of()
-    with pytest.raises(InvalidRequest):
-        namespaced(call_of(prompt_cache_key=["k"]), "1")
 
 
 def test_input_is_estimated_from_its_texts() -> None:
