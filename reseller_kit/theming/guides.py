@@ -6,6 +6,7 @@ Source: the clients' own documentation of base URLs, keys and settings files.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -121,7 +122,8 @@ def _vscode(page: Page) -> tuple[Snippet, ...]:
         "maxInputTokens": page.sample.context if page.sample else 128_000,
         "maxOutputTokens": page.sample.max_output if page.sample else 8_192,
     }
-    copilot = f'"models": [\n  {json.dumps(model, indent=2, ensure_ascii=False)}\n]'.replace("\n  ", "\n    ")
+    # VS Code has written the file's other members by itself.
+    copilot = textwrap.dedent(json.dumps({"models": [model]}, indent=2, ensure_ascii=False)[2:-2])
     continues = f"""name: {_text(page.brand.name)}
 version: 1.0.0
 schema: v1
