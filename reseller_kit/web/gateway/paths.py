@@ -8,6 +8,7 @@ from typing import Final
 from ...core.errors import NotFound
 from ...core.tenant import DomainRole
 from ...wire.errors import Dialect
+from ...wire.task import PATHS
 from ..hosts import Headers
 from ..keys import has_key
 
@@ -20,11 +21,14 @@ _TARGET: Final = re.compile(
     r"(?P<verb>generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)"
 )
 _GEMINI_HEADERS: Final = frozenset({b"x-goog-api-key", b"x-goog-api-client"})
-_BARE: Final = ("/chat/completions", "/responses", "/messages")
+_SLASHES: Final = re.compile(r"/{2,}")
+"""Made of a base URL that ends in a slash and of a client that adds one."""
+_BARE: Final = ("/chat/completions", "/completions", "/responses", "/messages", *PATHS.values())
 
 
 def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
     """Whether a request is the API's. On an `api` host every path is; `/models` is also where a key is sent."""
+    path = _SLASHES.sub("/", path)
     if path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE:
         return True
     if path.rstrip("/") == "/models" or path.startswith("/models/"):
@@ -33,8 +37,8 @@ def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
 
 
 def canonical(path: str) -> str:
-    """The path as the route table knows it: with one version, without a trailing slash."""
-    path = path.rstrip("/") or "/"
+    """The path as the route table knows it: with one version, without a slash too many."""
+    path = _SLASHES.sub("/", path).rstrip("/") or "/"
     while path.startswith(_VERSIONS) or path == "/v1/v1":
         path = path[path.index("/", 1) :]
     if path.startswith((*_BARE, "/models")):
