@@ -282,6 +282,30 @@ def test_counting_is_free_and_the_upstream_s_own_where_it_can(dialects: Shop, mo
     assert dialects.balance(customer)["available"] == "1.00"
 
 
+@pytest.mark.parametrize("model", _UPSTREAMS)
+def test_completions_of_the_api_before_chat(dialects: Shop, caller: Customer, model: str) -> None:
+    completions = dialects.sdk(caller).completions
+    prompt = '[[text="Good morning to you" input=90 cached=10]]'
+    plain = completions.with_raw_response.create(model=model, prompt=prompt, max_tokens=500)
+    answer = plain.parse()
+    assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("Good morning to you", "stop")
+    assert (answer.object, answer.model, answer.usage and answer.usage.prompt_tokens) == ("text_completion", model, 90)
+    assert_charged_by_the_journal(dialects, caller, plain.headers["x-request-id"])
+    wanted = {"stream": True, "stream_options": {"include_usage": True}}
+    streamed = completions.with_raw_response.create(model=model, prompt=prompt, extra_body=wanted)
+    assert streamed.http_response.status_code == 200
+    events = events_of(streamed.http_response)
+    assert "".join(choice["text"] for e in events for choice in e["choices"]) == "Good morning to you"
+    assert events[-1]["usage"]["prompt_tokens"] == 90
+    assert_charged_by_the_journal(dialects, caller, streamed.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("path", ["/v1//chat/completions", "//v1/chat/completions", "/v1/v1/chat/completions/"])
+def test_a_mistyped_base_url_works(dialects: Shop, caller: Customer, path: str) -> None:
+    body = {"model": "via-chat", **chat("Hi")}
+    assert dialects.http.post(f"{caller.origin}{path}", json=body, headers=caller.headers).status_code == 200
+
+
 def task(shop: Shop, customer: Customer, path: str, model: str, **body: Any) -> httpx.Response:
     """One request that is no conversation."""
     answer = shop.http.post(f"{customer.origin}{path}", json={"model": model, **body}, headers=customer.headers)
