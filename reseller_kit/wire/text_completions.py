@@ -1,8 +1,8 @@
 """`POST /v1/completions`, the API before chat: its requests as chat completions, and chat answers in its shape.
 
-The prompt becomes the one message of a user, so that every model can be asked. What a conversation can't say is refused:
-text behind the insertion (`suffix`), echoes, log probabilities, several prompts and prompts of tokens. Source: OpenAI API
-reference, "Completions" (legacy).
+The prompt becomes the one message of a user, so that every model can be asked. What a conversation can't say is
+refused: text behind the insertion (`suffix`), echoes, log probabilities, several prompts and prompts of tokens.
+Source: OpenAI API reference, "Completions" (legacy).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _refuse(head: _Head, fields: dict[str, Raw]) -> None:
 
 def _event(event: bytes) -> bytes:
     data = event.removeprefix(_DATA)
-    if data == event or data == _DONE or not data.startswith(_CHUNK_BEGINS):
+    if data in (event, _DONE) or not data.startswith(_CHUNK_BEGINS):
         return event + _END
     chat = _CHAT.decode(data)
     pieces = [(choice, _text_of(choice.delta)) for choice in chat.choices]

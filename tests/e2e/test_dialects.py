@@ -264,6 +264,25 @@ def test_an_upstream_s_refusal_names_nobody(dialects: Shop, caller: Customer, ap
     assert dialects.record(caller, answer.headers["x-request-id"])["retail"] == "0.00"
 
 
+@pytest.mark.parametrize("begun", ["unbegun", "begun"])
+@pytest.mark.parametrize("model", _UPSTREAMS)
+@pytest.mark.parametrize("api", _BODIES)
+def test_a_refusal_within_a_stream_names_nobody_and_says_what_it_is(
+    dialects: Shop, caller: Customer, api: str, model: str, begun: str
+) -> None:
+    vendor = model.replace("via", "vendor")
+    message = f"{vendor} of mainspring has a maximum context of 500 tokens"
+    at = 7 if begun == "begun" else 0
+    body = _BODIES[api](f'[[output=30 error={at} code=context_length_exceeded message="{message}"]]')
+    answer = post(dialects, caller, api, model, body, stream=True)
+    assert answer.status_code == (200 if begun == "begun" else 400), answer.text
+    word = "prompt is too long" if api == "messages" else "context_length_exceeded"
+    assert word in answer.text.lower()
+    assert not any(name in answer.text.casefold() for name in ("vendor", "mainspring"))
+    record = dialects.record(caller, answer.headers["x-request-id"])
+    assert (record["status"], record["retail"] != "0.00") == (("cut", True) if begun == "begun" else ("refused", False))
+
+
 def test_the_books_are_right(dialects: Shop) -> None:
     dialects.assert_books_are_right()
 

@@ -208,10 +208,15 @@ async def _relay(runtime: Runtime, stream: _Stream, response: Response, tap: Tap
     whole = tap.whole
     try:
         usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok" if whole else "cut"))
-        end = tap.finish(usage) if whole else tap.fail(UpstreamFailed("cut"))
+        end = tap.finish(usage) if whole else tap.fail(_why(tap))
     except LostLease as error:
         end = tap.fail(error)
     await sink.send(end, last=True)
+
+
+def _why(tap: Tap) -> KitError:
+    """What the caller gets to know of a stream that broke off."""
+    return (tap.error and tap.error.rejection) or UpstreamFailed("cut")
 
 
 def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:

@@ -1,4 +1,4 @@
-"""Completions, the API before chat: what is asked as a conversation, what is refused, and how chat answers look in it."""
+"""Completions, the API before chat: what is asked as a conversation, what is refused, how chat answers look in it."""
 
 from __future__ import annotations
 
