@@ -21,27 +21,28 @@ _TARGET: Final = re.compile(
     r"(?P<verb>generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)"
 )
 _GEMINI_HEADERS: Final = frozenset({b"x-goog-api-key", b"x-goog-api-client"})
-_SLASHES: Final = re.compile(r"/{2,}")
-"""Made of a base URL that ends in a slash and of a client that adds one."""
-_BARE: Final = ("/chat/completions", "/completions", "/responses", "/messages", *PATHS.values())
+_BARE: Final = ("/chat/completions", "/responses", "/messages")
+_BARE_WHOLE: Final = frozenset({"/completions", *PATHS.values()})
+_SLASHES: Final = re.compile("/{2,}")
+_PREFLIGHT: Final = b"access-control-request-method"
 
 
 def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
-    """Whether a request is the API's. On an `api` host every path is; `/models` is also where a key is sent."""
-    path = _SLASHES.sub("/", path)
-    if path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE:
+    """Whether a request is the API's. On an `api` host every path is; `/models` is where a key is sent or will be."""
+    path = _single(path)
+    if role == "api" or path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE or path.rstrip("/") in _BARE_WHOLE:
         return True
     if path.rstrip("/") == "/models" or path.startswith("/models/"):
-        return role == "api" or has_key(headers)
-    return role == "api"
+        return has_key(headers) or any(name == _PREFLIGHT for name, _ in headers)
+    return False
 
 
 def canonical(path: str) -> str:
-    """The path as the route table knows it: with one version, without a slash too many."""
-    path = _SLASHES.sub("/", path).rstrip("/") or "/"
+    """The path as the route table knows it: with one version, single slashes, none at the end."""
+    path = _single(path).rstrip("/") or "/"
     while path.startswith(_VERSIONS) or path == "/v1/v1":
         path = path[path.index("/", 1) :]
-    if path.startswith((*_BARE, "/models")):
+    if path.startswith((*_BARE, "/models")) or path in _BARE_WHOLE:
         path = "/v1" + path
     return path
 
@@ -72,3 +73,8 @@ def gemini_target(path: str) -> tuple[str, str]:
 def model_named(resource: str) -> str:
     """The model's name, which clients of Gemini's API may begin with `models/`."""
     return resource.removeprefix("models/")
+
+
+def _single(path: str) -> str:
+    """With one slash where a base URL's last and a path's first came together."""
+    return _SLASHES.sub("/", path) if "//" in path else path
