@@ -310,13 +310,12 @@ def test_completions_of_the_api_before_chat(dialects: Shop, caller: Customer, mo
     assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("Good morning to you", "stop")
     assert (answer.object, answer.model, answer.usage and answer.usage.prompt_tokens) == ("text_completion", model, 90)
     assert_charged_by_the_journal(dialects, caller, plain.headers["x-request-id"])
-    wanted = {"stream": True, "stream_options": {"include_usage": True}}
-    streamed = completions.with_raw_response.create(model=model, prompt=prompt, extra_body=wanted)
-    assert streamed.http_response.status_code == 200
-    events = events_of(streamed.http_response)
-    assert "".join(choice["text"] for e in events for choice in e["choices"]) == "Good morning to you"
-    assert events[-1]["usage"]["prompt_tokens"] == 90
-    assert_charged_by_the_journal(dialects, caller, streamed.headers["x-request-id"])
+    streamed = completions.create(model=model, prompt=prompt, stream=True, stream_options={"include_usage": True})
+    pieces = list(streamed)
+    assert "".join(choice.text for piece in pieces for choice in piece.choices) == "Good morning to you"
+    assert pieces[-1].usage is not None
+    assert pieces[-1].usage.prompt_tokens == 90
+    assert_charged_by_the_journal(dialects, caller, streamed.response.headers["x-request-id"])
 
 
 @pytest.mark.parametrize("path", ["/v1//chat/completions", "//v1/chat/completions", "/v1/v1/chat/completions/"])
