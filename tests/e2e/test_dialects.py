@@ -283,6 +283,17 @@ def test_a_refusal_within_a_stream_names_nobody_and_says_what_it_is(
     assert (record["status"], record["retail"] != "0.00") == (("cut", True) if begun == "begun" else ("refused", False))
 
 
+@pytest.mark.parametrize("model", ["embedder", "gem-embedder", "painter", "listener", "guard"])
+@pytest.mark.parametrize("api", _BODIES)
+def test_a_model_of_another_kind_holds_no_conversation(dialects: Shop, caller: Customer, api: str, model: str) -> None:
+    for stream in (False, True):
+        answer = post(dialects, caller, api, model, _BODIES[api]("Hi"), stream=stream)
+        assert answer.status_code == 404, answer.text
+        assert f"The model '{model}' is not offered for " in answer.text
+        assert answer.headers["x-should-retry"] == "false"
+        assert dialects.journal(answer.headers["x-request-id"]) == []
+
+
 def test_the_books_are_right(dialects: Shop) -> None:
     dialects.assert_books_are_right()
 
