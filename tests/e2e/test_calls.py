@@ -219,7 +219,18 @@ def test_models_come_in_the_shape_that_the_caller_speaks(any_shop: Shop) -> None
     assert (one["type"], one["id"]) == ("model", "gpt-5")
 
 
-@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", "/v1/chat/completions/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/chat/completions",
+        "/v1/v1/chat/completions",
+        "/v1beta/v1/chat/completions",
+        "/v1/chat/completions/",
+        "/v1//chat/completions",
+        "//v1/chat/completions",
+        "//chat/completions",
+    ],
+)
 def test_a_base_url_with_or_without_its_version_works(any_shop: Shop, path: str) -> None:
     customer = any_shop.customer()
     body = {"model": "gpt-5-mini", "messages": messages("Hi")}

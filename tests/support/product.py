@@ -251,10 +251,18 @@ def eventually(find: Callable[[], T | None], what: str = "it", seconds: float = 
 
 @contextmanager
 def open_shop(
-    folder: Path, database_url: str | None = None, *, workers: int = 1, template: Path = TEMPLATE
+    folder: Path,
+    database_url: str | None = None,
+    *,
+    workers: int = 1,
+    template: Path = TEMPLATE,
+    emulator_options: Sequence[str] = (),
 ) -> Iterator[Shop]:
     """Storefronts that serve, on SQLite in `folder` or on a given empty database."""
-    with prepared_shop(folder, database_url, template=template) as prepare, prepare(workers) as shop:
+    with (
+        prepared_shop(folder, database_url, emulator_options=emulator_options, template=template) as prepare,
+        prepare(workers) as shop,
+    ):
         yield shop
 
 

@@ -22,7 +22,7 @@ from ...wire.task import PATHS
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Receive, Send, respond
-from . import gemini, reads
+from . import cors, gemini, reads
 from .body import ClientGone
 from .calling import Calling
 from .kept import Kept
@@ -79,7 +79,7 @@ class Gateway:
             id=new_id("req"),
             scope=scope,
             receive=receive,
-            send=send,
+            send=cors.readable(send, headers),
             storefront=storefront,
             path=path,
             method=scope["method"],
@@ -100,6 +100,8 @@ class Gateway:
         self._note(request, status)
 
     async def _answer(self, request: Request) -> int:
+        if cors.is_preflight(request.method, request.headers):
+            return await self._permit(request)
         refuse_key_in_query(request.scope["query_string"])
         handler = self._handler(request)
         if handler is None:
@@ -130,6 +132,13 @@ class Gateway:
         head = request.method == "HEAD"
         await respond(request.send, 200, (JSON, *id_headers(request.id, request.dialect)), b"{}", head=head)
         return 200
+
+    async def _permit(self, request: Request) -> int:
+        """Lets a browser send what its page wants to."""
+        headers = [*id_headers(request.id, request.dialect), *cors.permission(request.headers)]
+        await request.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await request.send({"type": "http.response.body", "body": b""})
+        return 204
 
     async def _models(self, request: Request, account: KeyAccount) -> int:
         return await send_json(request, reads.model_list(request.storefront, account, request.dialect))

@@ -8,6 +8,7 @@ from typing import Final
 from ...core.errors import NotFound
 from ...core.tenant import DomainRole
 from ...wire.errors import Dialect
+from ...wire.task import PATHS
 from ..hosts import Headers
 from ..keys import has_key
 
@@ -21,23 +22,27 @@ _TARGET: Final = re.compile(
 )
 _GEMINI_HEADERS: Final = frozenset({b"x-goog-api-key", b"x-goog-api-client"})
 _BARE: Final = ("/chat/completions", "/responses", "/messages")
+_BARE_TASKS: Final = frozenset(PATHS.values())
+_SLASHES: Final = re.compile("/{2,}")
+_PREFLIGHT: Final = b"access-control-request-method"
 
 
 def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
-    """Whether a request is the API's. On an `api` host every path is; `/models` is also where a key is sent."""
-    if path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE:
+    """Whether a request is the API's. On an `api` host every path is; `/models` is where a key is sent or will be."""
+    path = _single(path)
+    if role == "api" or path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE or path.rstrip("/") in _BARE_TASKS:
         return True
     if path.rstrip("/") == "/models" or path.startswith("/models/"):
-        return role == "api" or has_key(headers)
-    return role == "api"
+        return has_key(headers) or any(name == _PREFLIGHT for name, _ in headers)
+    return False
 
 
 def canonical(path: str) -> str:
-    """The path as the route table knows it: with one version, without a trailing slash."""
-    path = path.rstrip("/") or "/"
+    """The path as the route table knows it: with one version, single slashes, none at the end."""
+    path = _single(path).rstrip("/") or "/"
     while path.startswith(_VERSIONS) or path == "/v1/v1":
         path = path[path.index("/", 1) :]
-    if path.startswith((*_BARE, "/models")):
+    if path.startswith((*_BARE, "/models")) or path in _BARE_TASKS:
         path = "/v1" + path
     return path
 
@@ -68,3 +73,8 @@ def gemini_target(path: str) -> tuple[str, str]:
 def model_named(resource: str) -> str:
     """The model's name, which clients of Gemini's API may begin with `models/`."""
     return resource.removeprefix("models/")
+
+
+def _single(path: str) -> str:
+    """With one slash where a base URL's last and a path's first came together."""
+    return _SLASHES.sub("/", path) if "//" in path else path

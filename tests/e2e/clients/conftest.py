@@ -17,7 +17,8 @@ TEMPLATE = Path(rows.__file__).with_name("stall.toml")
 @pytest.fixture(scope="session")
 def stall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A running storefront with a model in every upstream dialect, on SQLite: no client sees the database."""
-    with open_shop(tmp_path_factory.mktemp("stall"), template=TEMPLATE) as shop:
+    whole_bodies = ("--keep-bodies", str(1024 * 1024))
+    with open_shop(tmp_path_factory.mktemp("stall"), template=TEMPLATE, emulator_options=whole_bodies) as shop:
         yield shop
 
 

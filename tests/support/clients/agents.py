@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +20,10 @@ SHELL_WORDS: Final = "printf forty-%s two"
 
 def agents() -> list[Client]:
     """One client each."""
+    with_tool = _client("codex", "responses", codex, "exec_command", cmd=SHELL_WORDS)
     return [
         _client("claude-code", "anthropic", claude_code, "Bash", command=SHELL_WORDS),
-        _client("codex", "responses", codex, "exec_command", cmd=SHELL_WORDS),
+        replace(with_tool, asks_with_wrong_key=6, own_words="Quota exceeded. Check your plan and billing details."),
         _client("gemini-cli", "gemini", gemini_cli, "run_shell_command", command=SHELL_WORDS),
     ]
 

@@ -56,6 +56,8 @@ class Client:
     `counts`: whether `Outcome.input` and `output` are of the last answer alone, or of all answers of an action.
     `node`: it comes from the npm registry. `agent`: a program for people, which streams and has tools of its own.
     `sums_classes`: the input that it shows holds cached tokens in every dialect.
+    `asks_with_wrong_key`: how often it tries a key that is refused. `own_words`: what it says itself in place of a
+    storefront's sentence about missing credit.
     """
 
     name: str
@@ -67,3 +69,5 @@ class Client:
     node: bool = False
     agent: bool = False
     sums_classes: bool = False
+    asks_with_wrong_key: int = 1
+    own_words: str = ""
