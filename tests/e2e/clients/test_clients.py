@@ -81,6 +81,13 @@ def test_an_action_is_the_same_where_the_upstream_speaks_another_dialect(
     act(stall, client, action, tmp_path, rows.BEHIND[behind])
 
 
+@pytest.mark.parametrize(("client", "action", "model"), rows.known_names())
+def test_what_an_agent_sends_for_a_model_that_it_knows_is_translated_too(
+    stall: Shop, client: Client, action: Action, model: str, tmp_path: Path
+) -> None:
+    act(stall, client, action, tmp_path, model)
+
+
 def act(shop: Shop, client: Client, action: Action, folder: Path, model: str) -> None:
     """Let a client act on a model: answer, shown tokens and charges are right, and tools' results arrive upstream."""
     customer = shop.customer()

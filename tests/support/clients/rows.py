@@ -20,6 +20,8 @@ MODELS: Final = {
 }
 BEHIND: Final = {"chat": "via-chat", "responses": "via-responses", "anthropic": "via-messages", "gemini": "via-gemini"}
 """Models whose upstream speaks nothing but one dialect."""
+KNOWN_NAMES: Final = {"claude-code": "claude-opus-4-8", "codex": "gpt-6.1-sol", "gemini-cli": "gemini-3.1-pro-preview"}
+"""Models for which an agent sends more than for any, served by an upstream of another dialect."""
 AGENT_ACTIONS: Final[tuple[Action, ...]] = ("echo", "tool")
 SDK_ACTIONS: Final[tuple[Action, ...]] = ("echo", "stream", "tool")
 
@@ -51,6 +53,23 @@ def translations() -> list[Any]:
         for client, action in _pairs()
         for behind in BEHIND
         if behind != client.dialect
+    ]
+
+
+def known_names() -> list[Any]:
+    """Each agent with an action and the model of another dialect whose name it knows.
+
+    Codex runs the tools of such a model in a language of its own, so it only talks.
+    """
+    return [
+        pytest.param(
+            client,
+            "echo" if client.name == "codex" else "tool",
+            KNOWN_NAMES[client.name],
+            marks=_marks(client),
+            id=client.name,
+        )
+        for client in agents()
     ]
 
 
