@@ -14,9 +14,10 @@ from msgspec import Raw, Struct
 from ..core.errors import UpstreamFailed
 from ..core.usage import Usage
 from .json_body import NULL, is_given, quote
-from .openai_envelope import choices_without_usage, created_or_now, describe_error, string_member
+from .openai_envelope import choices_without_usage, created_or_now, string_member
 from .openai_text import output_of, text_of
 from .openai_usage import read_usage, usage_body
+from .upstream_message import failed
 
 
 class _Choice(Struct):
@@ -77,7 +78,7 @@ def read_answer(body: bytes, *, model: str, response_id: str) -> Answer:
     completion, choices = _decode(body)
     error = next((choice.error for choice in choices if is_given(choice.error)), completion.error)
     if is_given(error):
-        raise UpstreamFailed(f"error in a 200: {describe_error(error)}", upstream_status=200)
+        raise failed(error, "an error in a 200")
     messages = tuple(choice.message for choice in choices if choice.message is not None)
     if not choices or len(messages) < len(choices):
         raise UpstreamFailed("an answer without choices or messages", upstream_status=200)

@@ -16,12 +16,13 @@ from ..core.errors import KitError, UpstreamFailed
 from ..core.usage import Usage
 from .errors import stream_error
 from .json_body import NULL, quote
-from .openai_envelope import choices_without_usage, created_or_now, describe_error, string_member
+from .openai_envelope import choices_without_usage, created_or_now, string_member
 from .openai_template import NO_TEMPLATE, Template, match_template, run_of, string_or_empty, template_of
 from .openai_text import output_of, text_of
 from .openai_usage import read_usage, usage_body
 from .sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from .text_log import TextLog
+from .upstream_message import failed
 
 _DONE: Final = b"[DONE]"
 _PAD: Final = b',"obfuscation":'
@@ -116,7 +117,7 @@ class StreamTap:
                     return hot.sent_head + raw + hot.sent_end
         out = self._feed_blocks(events.feed(data))
         if events.overflow and not self.done and self.error is None:
-            self._give_up("an event over the size limit")
+            self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
         return out
 
     def _feed_blocks(self, blocks: list[bytes]) -> bytes:
@@ -205,12 +206,12 @@ class StreamTap:
             return b""
         decoded = _decode(data)
         if decoded is None:
-            return b"" if self._at_end else self._give_up("a malformed event")
+            return b"" if self._at_end else self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
         chunk, choices = decoded
         reported = self._take_usage(chunk, choices)
         error = _error_in(chunk, choices)
         if error != NULL or name == b"error":
-            return self._give_up(describe_error(error) or "an error event")
+            return self._give_up(failed(error, "an error event"))
         opening = self._open(chunk.created)
         if not choices:
             return b""
@@ -265,9 +266,9 @@ class StreamTap:
             if not pad:
                 self._hot = template
 
-    def _give_up(self, reason: str) -> bytes:
+    def _give_up(self, error: UpstreamFailed) -> bytes:
         self._closed = True
-        self.error = UpstreamFailed(reason, upstream_status=200)
+        self.error = error
         return b""
 
 

@@ -11,15 +11,17 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from ..core.errors import UpstreamRejected
+from ..core.errors import UpstreamFailed, UpstreamRejected
+from .openai_envelope import describe_error
 
 GENERIC: Final = "The model did not accept this request. Check its parameters and try again."
 _TOO_LONG_MESSAGE: Final = (
     "This model's maximum context length{limit} is exceeded. Shorten the messages or lower the output limit."
 )
 CONTEXT_LENGTH_CODE: Final = "context_length_exceeded"
+_AGAINST_THE_RULES: Final = "invalid_prompt"
 _GENERIC_BY_STATUS: Final = {413: "The request is too large for this model. Send less in one request."}
 _STATUSES: Final = frozenset({400, 404, 413, 422})
 _MAX_READ_CHARACTERS: Final = 2_000
@@ -34,7 +36,7 @@ _KNOWN_CODES: Final = frozenset(
         "invalid_base64",
         "invalid_image_format",
         "invalid_image_url",
-        "invalid_prompt",
+        _AGAINST_THE_RULES,
         "invalid_type",
         "invalid_value",
         "missing_required_parameter",
@@ -160,6 +162,32 @@ def rejection(
     elif refusal.param:
         error.details = [{"code": "", "param": refusal.param}]
     return error
+
+
+def failed(error: Raw, fallback: str) -> UpstreamFailed:
+    """What an upstream's error object within a 200 comes to; `fallback`: the reason where it tells none.
+
+    Answers and streams that are too long for the model, or against its rules, begin as well as any other: these are
+    refusals of the request, told in words that say nothing of who answered.
+    """
+    reason = describe_error(error) or fallback
+    refusal = _read(bytes(error))
+    return UpstreamFailed(reason, upstream_status=200, rejection=_refused_late(refusal))
+
+
+def _refused_late(refusal: _Refusal) -> UpstreamRejected | None:
+    verbatim = _VERBATIM.search(refusal.message[:_MAX_READ_CHARACTERS])
+    if verbatim is not None:
+        code, message = CONTEXT_LENGTH_CODE, verbatim.group()
+    elif refusal.code == CONTEXT_LENGTH_CODE or is_too_long(refusal.message):
+        code, message = CONTEXT_LENGTH_CODE, _too_long(refusal.message)
+    elif refusal.code == _AGAINST_THE_RULES:
+        code, message = _AGAINST_THE_RULES, GENERIC
+    else:
+        return None
+    rejected = UpstreamRejected(message, http_status=400)
+    rejected.details = [{"code": code, "param": None}]
+    return rejected
 
 
 def clean_upstream_message(text: str, *, upstream_model: str, public_model: str, hide: Iterable[str] = ()) -> str:

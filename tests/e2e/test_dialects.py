@@ -264,6 +264,36 @@ def test_an_upstream_s_refusal_names_nobody(dialects: Shop, caller: Customer, ap
     assert dialects.record(caller, answer.headers["x-request-id"])["retail"] == "0.00"
 
 
+@pytest.mark.parametrize("begun", ["unbegun", "begun"])
+@pytest.mark.parametrize("model", _UPSTREAMS)
+@pytest.mark.parametrize("api", _BODIES)
+def test_a_refusal_within_a_stream_names_nobody_and_says_what_it_is(
+    dialects: Shop, caller: Customer, api: str, model: str, begun: str
+) -> None:
+    vendor = model.replace("via", "vendor")
+    message = f"{vendor} of mainspring has a maximum context of 500 tokens"
+    at = 7 if begun == "begun" else 0
+    body = _BODIES[api](f'[[output=30 error={at} code=context_length_exceeded message="{message}"]]')
+    answer = post(dialects, caller, api, model, body, stream=True)
+    assert answer.status_code == (200 if begun == "begun" else 400), answer.text
+    word = "prompt is too long" if api == "messages" else "context_length_exceeded"
+    assert word in answer.text.lower()
+    assert not any(name in answer.text.casefold() for name in ("vendor", "mainspring"))
+    record = dialects.record(caller, answer.headers["x-request-id"])
+    assert (record["status"], record["retail"] != "0.00") == (("cut", True) if begun == "begun" else ("refused", False))
+
+
+@pytest.mark.parametrize("model", ["embedder", "gem-embedder", "painter", "listener", "guard"])
+@pytest.mark.parametrize("api", _BODIES)
+def test_a_model_of_another_kind_holds_no_conversation(dialects: Shop, caller: Customer, api: str, model: str) -> None:
+    for stream in (False, True):
+        answer = post(dialects, caller, api, model, _BODIES[api]("Hi"), stream=stream)
+        assert answer.status_code == 404, answer.text
+        assert f"The model '{model}' is not offered for " in answer.text
+        assert answer.headers["x-should-retry"] == "false"
+        assert dialects.journal(answer.headers["x-request-id"]) == []
+
+
 def test_the_books_are_right(dialects: Shop) -> None:
     dialects.assert_books_are_right()
 
@@ -280,6 +310,29 @@ def test_counting_is_free_and_the_upstream_s_own_where_it_can(dialects: Shop, mo
     assert [line["path"] for line in asked] == (["/v1/messages/count_tokens"] if model == "via-messages" else [])
     assert dialects.records(customer) == []
     assert dialects.balance(customer)["available"] == "1.00"
+
+
+@pytest.mark.parametrize("model", _UPSTREAMS)
+def test_completions_of_the_api_before_chat(dialects: Shop, caller: Customer, model: str) -> None:
+    completions = dialects.sdk(caller).completions
+    prompt = '[[text="Good morning to you" input=90 cached=10]]'
+    plain = completions.with_raw_response.create(model=model, prompt=prompt, max_tokens=500)
+    answer = plain.parse()
+    assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("Good morning to you", "stop")
+    assert (answer.object, answer.model, answer.usage and answer.usage.prompt_tokens) == ("text_completion", model, 90)
+    assert_charged_by_the_journal(dialects, caller, plain.headers["x-request-id"])
+    streamed = completions.create(model=model, prompt=prompt, stream=True, stream_options={"include_usage": True})
+    pieces = list(streamed)
+    assert "".join(choice.text for piece in pieces for choice in piece.choices) == "Good morning to you"
+    assert pieces[-1].usage is not None
+    assert pieces[-1].usage.prompt_tokens == 90
+    assert_charged_by_the_journal(dialects, caller, streamed.response.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("path", ["/v1//chat/completions", "//v1/chat/completions", "/v1/v1/chat/completions/"])
+def test_a_mistyped_base_url_works(dialects: Shop, caller: Customer, path: str) -> None:
+    body = {"model": "via-chat", **chat("Hi")}
+    assert dialects.http.post(f"{caller.origin}{path}", json=body, headers=caller.headers).status_code == 200
 
 
 def task(shop: Shop, customer: Customer, path: str, model: str, **body: Any) -> httpx.Response:

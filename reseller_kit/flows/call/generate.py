@@ -10,12 +10,13 @@ from typing import Final, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...core.errors import KitError, UpstreamFailed
+from ...core.catalog import OfferedModel
+from ...core.errors import KitError, ModelNotFound, UpstreamFailed
 from ...core.usage import ONE_REQUEST, Usage, with_output
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
-from ...wire.codec import Call, check_priced
+from ...wire.codec import Api, Call, check_priced
 from ...wire.completion import Answer, Tap
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
@@ -24,10 +25,19 @@ from .estimate import input_used
 from .job import Job
 from .keepalive import Keepalive
 from .pulse import Pulse
+from .serving import api_for
 from .settle import Ending, settle, settle_failed
 from .sink import Sink
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_NEEDED: Final = ("input", "output")
+"""What every answer has tokens of; all other classes fall back on one of them."""
+_CALLED: Final[dict[Api, str]] = {
+    "chat": "chat completions",
+    "responses": "responses",
+    "messages": "messages",
+    "generate_content": "generateContent",
+}
 
 
 class PlainResult(Struct, frozen=True):
@@ -99,8 +109,18 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
 
 async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
+    _check_generates(runtime, offered, call)
     check_priced(call, offered.retail.price_list.prices)
     return await admit(runtime, caller, _wanted(call))
+
+
+def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> None:
+    """Raises ModelNotFound for a model of another kind, such as one that embeds."""
+    prices, upstreams = offered.retail.price_list.prices, runtime.snapshot.upstreams
+    known = [upstreams[route.upstream] for route in offered.routes if route.upstream in upstreams]
+    served = not known or any(api_for(call.api, config) is not None for config in known)
+    if not (served and all(name in prices for name in _NEEDED)):
+        raise ModelNotFound(f"The model {call.model!r} is not offered for {_CALLED[call.api]}.")
 
 
 def _wanted(call: Call) -> Wanted:
@@ -208,10 +228,15 @@ async def _relay(runtime: Runtime, stream: _Stream, response: Response, tap: Tap
     whole = tap.whole
     try:
         usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok" if whole else "cut"))
-        end = tap.finish(usage) if whole else tap.fail(UpstreamFailed("cut"))
+        end = tap.finish(usage) if whole else tap.fail(_why(tap))
     except LostLease as error:
         end = tap.fail(error)
     await sink.send(end, last=True)
+
+
+def _why(tap: Tap) -> KitError:
+    """What the caller gets to know of a stream that broke off."""
+    return (tap.error and tap.error.rejection) or UpstreamFailed("cut")
 
 
 def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:

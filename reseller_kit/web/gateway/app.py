@@ -22,7 +22,7 @@ from ...wire.task import PATHS
 from ..hosts import Headers, Scope
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Receive, Send, respond
-from . import cors, gemini, reads
+from . import cors, gemini, reads, text_completions
 from .body import ClientGone
 from .calling import Calling
 from .kept import Kept
@@ -49,6 +49,7 @@ class Gateway:
         by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
+            "/v1/completions": {"POST": text_completions.handler(calling)},
             "/v1/responses": {"POST": calling.respond},
             "/v1/responses/input_tokens": {"POST": calling.count_response},
             "/v1/messages": {"POST": calling.generating(anthropic_messages.decode)},

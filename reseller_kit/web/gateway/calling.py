@@ -35,6 +35,10 @@ _RESPONSES_COUNTER: Final = calls.Counter(
 )
 
 
+def _as_it_is(body: bytes) -> bytes:
+    return body
+
+
 class Calling:
     """Handlers that serve calls of one runtime."""
 
@@ -93,9 +97,13 @@ class Calling:
         call: Call,
         *,
         sink: type[StreamSink] = StreamSink,
+        rewrite: Callable[[bytes], bytes] = _as_it_is,
         turn: Turn | None = None,
     ) -> int:
-        """Answer a decoded call, plain or streamed; `sink` frames its events, `turn` keeps the answer."""
+        """Answer a decoded call, plain or streamed.
+
+        `sink` frames its events, `rewrite` a plain answer's body; `turn` keeps the answer.
+        """
         caller = request.caller(account)
         if call.stream:
             made = sink(request.receive, request.send, call_headers)
@@ -107,7 +115,7 @@ class Calling:
         )
         if turn is not None:
             turn.end(self._runtime, result.body)
-        await respond(request.send, 200, [JSON, *call_headers(result.job)], result.body)
+        await respond(request.send, 200, [JSON, *call_headers(result.job)], rewrite(result.body))
         return 200
 
     async def perform(self, request: Request, account: KeyAccount, task: Task) -> int:

@@ -22,7 +22,7 @@ _TARGET: Final = re.compile(
 )
 _GEMINI_HEADERS: Final = frozenset({b"x-goog-api-key", b"x-goog-api-client"})
 _BARE: Final = ("/chat/completions", "/responses", "/messages")
-_BARE_TASKS: Final = frozenset(PATHS.values())
+_BARE_WHOLE: Final = frozenset({"/completions", *PATHS.values()})
 _SLASHES: Final = re.compile("/{2,}")
 _PREFLIGHT: Final = b"access-control-request-method"
 
@@ -30,7 +30,7 @@ _PREFLIGHT: Final = b"access-control-request-method"
 def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
     """Whether a request is the API's. On an `api` host every path is; `/models` is where a key is sent or will be."""
     path = _single(path)
-    if role == "api" or path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE or path.rstrip("/") in _BARE_TASKS:
+    if role == "api" or path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE or path.rstrip("/") in _BARE_WHOLE:
         return True
     if path.rstrip("/") == "/models" or path.startswith("/models/"):
         return has_key(headers) or any(name == _PREFLIGHT for name, _ in headers)
@@ -42,7 +42,7 @@ def canonical(path: str) -> str:
     path = _single(path).rstrip("/") or "/"
     while path.startswith(_VERSIONS) or path == "/v1/v1":
         path = path[path.index("/", 1) :]
-    if path.startswith((*_BARE, "/models")) or path in _BARE_TASKS:
+    if path.startswith((*_BARE, "/models")) or path in _BARE_WHOLE:
         path = "/v1" + path
     return path
 

@@ -15,8 +15,8 @@ from ...core.usage import Usage
 from ..anthropic_usage import read_usage, usage_object
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
 from ..openai_text import strings_in
+from ..upstream_message import failed
 
 OPTIONAL: Final = ("stop_details", "context_management")
 """Members that leave as they came where there are any."""
@@ -54,7 +54,7 @@ def read_message(body: bytes) -> Message:
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise UpstreamFailed(f"not a message: {error}", upstream_status=200) from None
     if is_given(message.error):
-        raise UpstreamFailed(f"error in a 200: {describe_error(message.error)}", upstream_status=200)
+        raise failed(message.error, "an error in a 200")
     if message.content is None or message.type not in {"message", ""}:
         raise UpstreamFailed("an answer without content", upstream_status=200)
     return message

@@ -15,8 +15,8 @@ from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartSta
 from ..conversation import ToolNames, fit_id
 from ..errors import stream_error
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from ..upstream_message import failed
 from .completion import AnswerBlock, call_signature, read_finish, stop_reason, thought
 from .conversation import shows_thoughts, tool_names
 from .stream import (
@@ -87,7 +87,7 @@ class MessageReader:
             return []
         found = self._read(self._events.feed(data))
         if self._events.overflow and not self._is_over():
-            self._give_up("an event over the size limit")
+            self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
         return found
 
     def end(self) -> list[Event]:
@@ -124,10 +124,10 @@ class MessageReader:
             event = decode_event(data)
             if event.type != "error" and name != b"error" and not is_given(event.error):
                 return self._take(event, block)
-            self._give_up(describe_error(event.error) or "an error event")
+            self._give_up(failed(event.error, "an error event"))
         except BAD:
             if not self._at_end:
-                self._give_up("a malformed event")
+                self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
         return []
 
     def _take(self, event: StreamEvent, block: bytes) -> list[Event]:
@@ -213,8 +213,8 @@ class MessageReader:
         else:
             self.usage = usage or self.usage
 
-    def _give_up(self, reason: str) -> None:
-        self.error = UpstreamFailed(reason, upstream_status=200)
+    def _give_up(self, error: UpstreamFailed) -> None:
+        self.error = error
 
 
 class MessageWriter:

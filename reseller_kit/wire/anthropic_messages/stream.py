@@ -17,11 +17,11 @@ from ..anthropic_usage import NOTHING_REPORTED, add_report, delta_usage_object, 
 from ..codec import Call, Reply
 from ..errors import stream_error
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
 from ..openai_template import string_or_empty
 from ..openai_text import text_of
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
+from ..upstream_message import failed
 from .answer import message_id
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -173,7 +173,7 @@ class MessageTap:
         blocks = self._events.feed(data)
         out = self._pass_on(blocks[0]) if len(blocks) == 1 else self._feed_blocks(blocks)
         if self._events.overflow and not self._closed:
-            self._give_up("an event over the size limit")
+            self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
         return out
 
     def end(self) -> bytes:
@@ -235,10 +235,10 @@ class MessageTap:
         try:
             event = decode_event(data)
             if event.type == "error" or name == b"error" or is_given(event.error):
-                return self._give_up(describe_error(event.error) or "an error event")
+                return self._give_up(failed(event.error, "an error event"))
             return self._passed(event, block)
         except BAD:
-            return b"" if self._at_end else self._give_up("a malformed event")
+            return b"" if self._at_end else self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
 
     def _passed(self, event: StreamEvent, block: bytes) -> bytes:
         match event.type:
@@ -326,7 +326,7 @@ class MessageTap:
         else:
             self.usage = usage or self.usage
 
-    def _give_up(self, reason: str) -> bytes:
+    def _give_up(self, error: UpstreamFailed) -> bytes:
         self._closed = True
-        self.error = UpstreamFailed(reason, upstream_status=200)
+        self.error = error
         return b""

@@ -15,9 +15,9 @@ from ..completion import Completion, Finish
 from ..conversation import Media, Reasoning, Text, ToolCall
 from ..data_url import data_url
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
 from ..openai_usage import read_usage, usage_body
 from ..signatures import mark
+from ..upstream_message import failed
 from .names import CallerTools, is_legacy
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -105,7 +105,7 @@ def read_completion(body: bytes, reply: Reply) -> Completion:
     choice = next(iter(answer.choices or ()), None)
     fault = answer.error if choice is None or not is_given(choice.error) else choice.error
     if is_given(fault):
-        raise UpstreamFailed(f"error in a 200: {describe_error(fault)}", upstream_status=200)
+        raise failed(fault, "an error in a 200")
     if choice is None or choice.message is None:
         raise UpstreamFailed("an answer without choices or messages", upstream_status=200)
     said = choice.message

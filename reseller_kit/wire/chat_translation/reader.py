@@ -16,9 +16,9 @@ from ...core.usage import Usage
 from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..json_body import NULL
-from ..openai_envelope import describe_error
 from ..openai_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from ..upstream_message import failed
 from .answer import CalledFunction, CalledTool, Said, arguments_text, finish_of, own_call_id, spoken
 
 _DONE: Final = b"[DONE]"
@@ -104,7 +104,7 @@ class EventReader:
                 if not self._closed:
                     self._read(block, events)
             if self._splitter.overflow and not self._closed:
-                self._give_up("an event over the size limit")
+                self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
         return events
 
     def end(self) -> list[Event]:
@@ -133,13 +133,13 @@ class EventReader:
         chunk = _decode(data)
         if chunk is None:
             if not self._at_end:
-                self._give_up("a malformed event")
+                self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
             return
         choice = next(iter(chunk.choices or ()), None)
         self._take_usage(chunk, choice)
         error = chunk.error if choice is None or choice.error in _NO_RAW else choice.error
         if error not in _NO_RAW or name == b"error":
-            self._give_up(describe_error(error) or "an error event")
+            self._give_up(failed(error, "an error event"))
         elif choice is not None and choice.index == 0:
             self._take(choice, events)
 
@@ -177,7 +177,7 @@ class EventReader:
     def _take_call(self, called: CalledTool, events: list[Event]) -> None:
         call = self._call_of(called)
         if call is None:
-            self._give_up("too many tool calls")
+            self._give_up(UpstreamFailed("too many tool calls", upstream_status=200))
             return
         function = called.function or CalledFunction()
         text = arguments_text(function.arguments)
@@ -188,7 +188,7 @@ class EventReader:
         if text:
             if call.ended:
                 if text.strip():
-                    self._give_up("a tool call that went on after its end")
+                    self._give_up(UpstreamFailed("a tool call that went on after its end", upstream_status=200))
                 return
             call.arguments.append(text)
             call.waiting.append(text)
@@ -243,8 +243,8 @@ class EventReader:
         called = any(call.started for call in self._calls)
         events.append(Finished(finish=finish_of(self._finish_reason, called=called, refused=self._refused)))
 
-    def _give_up(self, reason: str) -> None:
-        self.error = UpstreamFailed(reason, upstream_status=200)
+    def _give_up(self, error: UpstreamFailed) -> None:
+        self.error = error
 
 
 def _decode(data: bytes) -> _Chunk | None:

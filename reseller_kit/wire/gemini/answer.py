@@ -16,7 +16,7 @@ from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..gemini_usage import read_usage, usage_object
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
+from ..upstream_message import failed
 
 BAD: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 """What decoding of an upstream's bytes may raise."""
@@ -157,7 +157,7 @@ def read_chunk(body: bytes) -> Chunk:
     except BAD as error:
         raise UpstreamFailed(f"not an answer: {error}", upstream_status=200) from None
     if is_given(chunk.error):
-        raise UpstreamFailed(f"error in a 200: {describe_error(chunk.error)}", upstream_status=200)
+        raise failed(chunk.error, "an error in a 200")
     if not chunk.candidates and (chunk.prompt_feedback is None or chunk.prompt_feedback.block_reason is None):
         raise UpstreamFailed("an answer without candidates", upstream_status=200)
     return chunk

@@ -15,8 +15,8 @@ from ..data_url import data_url
 from ..errors import stream_error
 from ..gemini_usage import read_usage
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import describe_error
 from ..sse import EventSplitter, parse_event
+from ..upstream_message import failed
 from .answer import BAD, Candidate, Chunk, decode_chunk, encode_usage, named, pieces_of
 from .completion import PartWriter, finish_of, finish_reason, parts_of
 from .stream import MAX_EVENT_BYTES
@@ -45,7 +45,7 @@ class ChunkReader:
         if not self._closed:
             self._read_all(self._splitter.feed(data), events)
             if self._splitter.overflow and self.error is None:
-                self._give_up("an event over the size limit")
+                self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
         return events
 
     def end(self) -> list[Event]:
@@ -73,12 +73,12 @@ class ChunkReader:
         try:
             chunk = decode_chunk(data)
             if is_given(chunk.error):
-                self._give_up(describe_error(chunk.error) or "an error event")
+                self._give_up(failed(chunk.error, "an error event"))
             else:
                 self._take(chunk, events)
         except BAD:
             if not self._at_end:
-                self._give_up("a malformed event")
+                self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
 
     def _take(self, chunk: Chunk, events: list[Event]) -> None:
         if chunk.usage_metadata is not NULL:
@@ -139,8 +139,8 @@ class ChunkReader:
         self._finished = True
         events.append(finished)
 
-    def _give_up(self, reason: str) -> None:
-        self.error = UpstreamFailed(reason, upstream_status=200)
+    def _give_up(self, error: UpstreamFailed) -> None:
+        self.error = error
 
 
 class ChunkWriter:

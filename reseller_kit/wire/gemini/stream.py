@@ -19,9 +19,9 @@ from ..codec import Call, Reply
 from ..errors import stream_error
 from ..gemini_usage import read_usage
 from ..json_body import NULL, is_given
-from ..openai_envelope import describe_error
 from ..sse import EventSplitter, parse_event
 from ..text_log import TextLog
+from ..upstream_message import failed
 from .answer import (
     BAD,
     Candidate,
@@ -95,7 +95,7 @@ class GeneratedTap:
             return b""
         out = self._pass_all(self._splitter.feed(data))
         if self._splitter.overflow and self.error is None:
-            self._give_up("an event over the size limit")
+            self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
         return out
 
     def end(self) -> bytes:
@@ -140,10 +140,10 @@ class GeneratedTap:
         try:
             chunk = decode_chunk(data)
             if chunk.error is not NULL and is_given(chunk.error):
-                return self._give_up(describe_error(chunk.error) or "an error event")
+                return self._give_up(failed(chunk.error, "an error event"))
             return self._passed(chunk)
         except BAD:
-            return b"" if self._at_end else self._give_up("a malformed event")
+            return b"" if self._at_end else self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
 
     def _passed(self, chunk: Chunk) -> bytes:
         if chunk.usage_metadata is not NULL:
@@ -173,6 +173,6 @@ class GeneratedTap:
             content = content.replace(b"\n", b" ")
         return b'data: {"candidates":[{"content":%b,"index":%d%b' % (content, one.index, self._tail)
 
-    def _give_up(self, reason: str) -> bytes:
-        self.error = UpstreamFailed(reason, upstream_status=200)
+    def _give_up(self, error: UpstreamFailed) -> bytes:
+        self.error = error
         return b""

@@ -16,8 +16,8 @@ from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given
 from ..responses_usage import read_usage
+from ..upstream_message import failed
 from .envelope import Envelope, ItemIds
-from .failure import failed
 from .items import text_of_items
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -59,7 +59,7 @@ def read_answer(call: Call, body: bytes, reply: Reply) -> Answer:
     error = told.get("error", NULL)
     status = string_of(told.get("status"))
     if is_given(error):
-        raise failed(error, "an error in a 200", reply.model)
+        raise failed(error, "an error in a 200")
     if status not in _GOOD:
         raise UpstreamFailed(f"a response that is {status[:40] or 'of no status'}", upstream_status=200)
     return Answer(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Raw
 
 from ...core.errors import (
     InsufficientCredit,
@@ -15,26 +14,8 @@ from ...core.errors import (
     UpstreamFailed,
     UpstreamRejected,
 )
-from .. import upstream_message
-from ..json_body import is_given
-from ..openai_envelope import describe_error
 
-_REJECTING: Final = frozenset({upstream_message.CONTEXT_LENGTH_CODE, "invalid_prompt"})
 _ENCODER: Final = msgspec.json.Encoder()
-
-
-def failed(error: Raw, fallback: str, public_model: str) -> UpstreamFailed:
-    """What an upstream's error object in a 200 comes to; `fallback`: the reason where there is none.
-
-    Responses that are too long for the model, or against its rules, begin as well as any other.
-    """
-    if not is_given(error):
-        return UpstreamFailed(fallback, upstream_status=200)
-    rejection = upstream_message.rejection(400, bytes(error), upstream_model="", public_model=public_model)
-    code = rejection.details[0].get("code") if rejection.details else ""
-    return UpstreamFailed(
-        describe_error(error) or fallback, upstream_status=200, rejection=rejection if code in _REJECTING else None
-    )
 
 
 def failure_code(error: KitError) -> str:

@@ -20,9 +20,9 @@ from ..conversation import Text, ToolCall
 from ..json_body import NULL, is_given
 from ..responses_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from ..upstream_message import failed
 from .answer import response_of
 from .completion import finish_of
-from .failure import failed
 from .items import OutputItem, item_of, parts_of
 
 _MAX_WAITING: Final = 100_000
@@ -241,7 +241,7 @@ class EventReader:
         if is_given(event.response):
             with suppress(UpstreamFailed):
                 error = self._told(event).get("error", NULL)
-        self.error = failed(error if is_given(error) else Raw(data), "a failed response", self._model)
+        self.error = failed(error if is_given(error) else Raw(data), "a failed response")
 
     def _give_up(self, reason: str) -> None:
         self.error = self.error or UpstreamFailed(reason, upstream_status=200)

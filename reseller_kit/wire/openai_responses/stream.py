@@ -20,10 +20,11 @@ from ..openai_text import text_of
 from ..responses_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
+from ..upstream_message import failed
 from .answer import join_items, own_item, own_items, response_of, string_of
 from .envelope import Envelope, ItemIds
 from .events import BAD_ENDS, CALLS, GOOD_ENDS, ITEM_EVENTS, OPENING, PASSED, Event, Piece
-from .failure import error_event, failed, failure_code, failure_message
+from .failure import error_event, failure_code, failure_message
 from .form import NO_FORM, form_of, match
 from .items import text_of_items
 
@@ -281,7 +282,7 @@ class Tap:
         error = event.error
         if is_given(event.response):
             error = (self._take_response(event) or {}).get("error", NULL)
-        found = failed(error if is_given(error) else Raw(data), "a failed response", self._model)
+        found = failed(error if is_given(error) else Raw(data), "a failed response")
         self.error = self.error or found
         return b""
 

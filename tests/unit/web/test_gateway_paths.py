@@ -20,6 +20,11 @@ from reseller_kit.web.gateway.paths import canonical, dialect_of, gemini_target,
         ("/v1/v1/v1beta/models", "/v1beta/models"),
         ("/models/m:generateContent", "/v1/models/m:generateContent"),
         ("/v1betamax/x", "/v1betamax/x"),
+        ("/v1//chat/completions", "/v1/chat/completions"),
+        ("//v1/messages", "/v1/messages"),
+        ("//v1//v1///models//", "/v1/models"),
+        ("/v1beta//models/m:countTokens", "/v1beta/models/m:countTokens"),
+        ("//", "/"),
     ],
 )
 def test_a_path_has_one_version(path: str, known: str) -> None:
@@ -71,6 +76,29 @@ def test_a_bare_path_is_the_api_s_where_a_key_is_sent() -> None:
     assert is_api(path, "storefront", [(b"x-goog-api-key", b"x")])
     assert not is_api(path, "storefront", [])
     assert is_api("/v1beta/models", "storefront", [])
+
+
+@pytest.mark.parametrize("path", ["//v1/messages", "/v1//chat/completions", "//chat/completions", "//v1beta//models"])
+def test_a_slash_too_many_is_still_the_api_s(path: str) -> None:
+    assert is_api(path, "storefront", [])
+    assert not is_api("//account", "storefront", [])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/completions",
+        "/embeddings",
+        "/images/generations",
+        "/audio/speech",
+        "/audio/transcriptions",
+        "/moderations",
+        "/rerank",
+    ],
+)
+def test_every_call_is_found_without_a_version(path: str) -> None:
+    assert is_api(path, "storefront", [])
+    assert canonical(path + "/") == "/v1" + path
 
 
 def test_a_model_may_be_named_as_a_resource() -> None:

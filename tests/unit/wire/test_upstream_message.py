@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from reseller_kit.core.errors import UpstreamRejected
-from reseller_kit.wire.upstream_message import GENERIC, blames_the_account, clean_upstream_message, rejection
+from reseller_kit.wire.upstream_message import GENERIC, blames_the_account, clean_upstream_message, failed, rejection
 
 _OVER_CONTEXT = (
     "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or "
@@ -215,3 +216,50 @@ def test_hostile_messages_take_no_time(unit: str) -> None:
     started = time.perf_counter()
     reject({"message": unit * (100_000 // len(unit))})
     assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            b'{"message":"up-model of Someone has a maximum context length of 8192 tokens.","code":400}',
+            (
+                "This model's maximum context length of 8192 tokens is exceeded."
+                " Shorten the messages or lower the output limit."
+            ),
+        ),
+        (
+            b'{"code":"context_length_exceeded","message":"Someone says no"}',
+            "This model's maximum context length is exceeded. Shorten the messages or lower the output limit.",
+        ),
+        (
+            b'{"type":"invalid_request_error","message":"Someone: prompt is too long: 9 tokens > 8 maximum"}',
+            "prompt is too long: 9 tokens > 8 maximum",
+        ),
+    ],
+)
+def test_a_refusal_within_a_good_answer_is_told_in_words_of_our_own(error: bytes, message: str) -> None:
+    found = failed(Raw(error), "an error event").rejection
+    assert found is not None
+    assert (found.message, found.http_status) == (message, 400)
+    assert found.details[0]["code"] == "context_length_exceeded"
+
+
+def test_a_prompt_against_the_rules_is_refused_within_a_good_answer() -> None:
+    found = failed(Raw(b'{"code":"invalid_prompt","message":"Someone flagged it"}'), "a failed response")
+    assert found.rejection is not None
+    assert (found.rejection.message, found.rejection.details[0]["code"]) == (GENERIC, "invalid_prompt")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (b'{"code":"server_error","message":"oops"}', "server_error oops"),
+        (b'{"code":"insufficient_quota","message":"pay"}', "insufficient_quota pay"),
+        (b"null", "an error event"),
+        (b"[]", "[]"),
+    ],
+)
+def test_any_other_error_within_a_good_answer_is_a_failure(error: bytes, reason: str) -> None:
+    found = failed(Raw(error), "an error event")
+    assert (found.rejection, found.reason, found.upstream_status) == (None, reason, 200)

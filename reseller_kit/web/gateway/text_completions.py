@@ -1,0 +1,30 @@
+"""The handler of `/v1/completions`: a chat call whose answer is written in the shape of the API before chat."""
+
+from __future__ import annotations
+
+from ...db.authentication import KeyAccount
+from ...wire import text_completions
+from .body import read_body
+from .calling import Calling
+from .request import Handler, Request
+from .stream import StreamSink
+
+
+class TextSink(StreamSink):
+    """Takes whole events of a chat stream."""
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send events."""
+        written = text_completions.stream_events(data)
+        if written or last:
+            await super().send(written, last=last)
+
+
+def handler(calling: Calling) -> Handler:
+    """The handler of a POST to `/v1/completions`."""
+
+    async def handle(request: Request, account: KeyAccount) -> int:
+        call = text_completions.decode(await read_body(request.receive, request.headers), request.headers)
+        return await calling.generate(request, account, call, sink=TextSink, rewrite=text_completions.answer_body)
+
+    return handle
