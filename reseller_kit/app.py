@@ -113,6 +113,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         snapshot=await snapshots.load(db, vault),
         upstream_factory=make_upstream,
         access_log=AccessLog(settings.log),
+        kept_bytes=settings.kept_mib * 1024 * 1024,
     )
     await lease.take(runtime)
     await ledger.start()

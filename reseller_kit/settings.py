@@ -36,6 +36,7 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
         "file://<data dir>/mail",
         "file://DIR writes one .eml per mail; or smtp://user:pass@host:587. A tenant's own [tenants.email] goes first.",
     ),
+    "KEPT_MIB": ("256", "MiB of kept responses for each customer, 32 or more; the oldest go first."),
     "LOG": ("json", "Format of log lines: json or console."),
     "TRUSTED_PROXIES": ("none", "Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."),
     "INTERNAL_PEERS": ("loopback", "Addresses that may ask /internal/* and /metrics."),
@@ -46,6 +47,8 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
 SECRET_KEY_FILE: Final = "secret.key"
 DATABASE_FILE: Final = "reseller_kit.db"
 _MIN_SECRET_LENGTH: Final = 32
+_LEAST_KEPT_MIB: Final = 32
+"""What one conversation may hold."""
 _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
@@ -68,6 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     cache_url: str | None
     config: Path
     mail_url: str
+    kept_mib: int
     log: Literal["json", "console"]
     trusted_proxies: tuple[Network, ...]
     internal_peers: tuple[Network, ...]
@@ -97,6 +101,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         cache_url=_url(environ, "CACHE_URL", ("redis", "rediss")),
         config=Path(_read(environ, "CONFIG") or "./tenants.toml"),
         mail_url=_mail_url(environ, data_dir),
+        kept_mib=_kept_mib(environ),
         log=_log(environ),
         trusted_proxies=_networks(environ, "TRUSTED_PROXIES", ()),
         internal_peers=_networks(environ, "INTERNAL_PEERS", _LOOPBACK),
@@ -238,6 +243,13 @@ def _log(environ: Mapping[str, str]) -> Literal["json", "console"]:
     if value not in {"json", "console"}:
         raise InvalidSetting(f"{PREFIX}LOG is {value[:40]!r}.", fix="Use json or console.")
     return "json" if value == "json" else "console"
+
+
+def _kept_mib(environ: Mapping[str, str]) -> int:
+    value = _read(environ, "KEPT_MIB") or "256"
+    if not re.fullmatch(r"[0-9]{2,7}", value, re.ASCII) or int(value) < _LEAST_KEPT_MIB:
+        raise InvalidSetting(f"{PREFIX}KEPT_MIB is {value[:40]!r}.", fix="Use a whole number from 32 to 9999999.")
+    return int(value)
 
 
 def _networks(environ: Mapping[str, str], name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -37,6 +37,7 @@ _GIVE_UP_US: Final = 60_000_000
 _OTHERS_COMMIT_SECONDS: Final = 0.25
 """What is not there is looked for again: another process may be about to commit what it has just answered."""
 _EXPIRED_AT_ONCE: Final = 100
+_DROPPED_AT_ONCE: Final = 200
 _ROUNDS: Final = 100
 _DAY_US: Final = 86_400_000_000
 
@@ -64,8 +65,9 @@ class _Waiting(Struct, frozen=True, kw_only=True):
 class KeptResponses:
     """The responses of all customers, each by its id and its owner."""
 
-    def __init__(self, db: Database, vault: Vault, spawn: Spawn) -> None:
-        self._db, self._vault, self._spawn = db, vault, spawn
+    def __init__(self, db: Database, vault: Vault, spawn: Spawn, customer_bytes: int) -> None:
+        """`customer_bytes`: how much is kept for one customer; the oldest goes first."""
+        self._db, self._vault, self._spawn, self._customer_bytes = db, vault, spawn, customer_bytes
         self._waiting: dict[str, _Waiting] = {}
         self._waiting_bytes = 0
         self._writing = False
@@ -205,8 +207,22 @@ class KeptResponses:
     async def _write_batch(self, batch: list[_Waiting]) -> None:
         tenant_id = batch[0].owner.tenant_id
         sealed = [self._seal(waiting) for waiting in batch]
+        customers = {waiting.owner.customer_id for waiting in batch}
+        full = await self._add(tenant_id, customers, sealed)
+        while full:
+            # Small old responses behind a large new one: the next batch waits until there is room again.
+            full = await self._add(tenant_id, customers, ())
+
+    async def _add(self, tenant_id: int, customers: set[str], sealed: Sequence[StoredResponse]) -> bool:
+        """Write responses and delete the oldest that have no room any more; whether others may be left of these."""
         async with limited_wait(), self._db.write(tenant_id) as connection:
-            await rows.add(connection, tenant_id, sealed)
+            await rows.lock(connection, customers)
+            if sealed:
+                await rows.add(connection, tenant_id, sealed)
+            dropped = await rows.drop_oldest(
+                connection, tenant_id, customers, keep_bytes=self._customer_bytes, limit=_DROPPED_AT_ONCE
+            )
+        return dropped == _DROPPED_AT_ONCE
 
     def _seal(self, waiting: _Waiting) -> StoredResponse:
         key_id, sealed = self._vault.seal_content(_name(waiting.owner, waiting.id), waiting.content)

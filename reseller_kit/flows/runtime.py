@@ -57,7 +57,9 @@ class Runtime:
         snapshot: Snapshot,
         upstream_factory: UpstreamFactory,
         access_log: AccessLog,
+        kept_bytes: int,
     ) -> None:
+        """`kept_bytes`: of responses, for one customer."""
         self.db = db
         self.vault = vault
         self.ledger = ledger
@@ -82,7 +84,7 @@ class Runtime:
         """API calls that are being answered, to be looked at each second and told to end when they must."""
         self.open_calls: dict[str, int] = {}
         """Calls under way by customer id."""
-        self.responses = KeptResponses(db, vault, self.spawn)
+        self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None

@@ -3,6 +3,7 @@
 `load` once, then `render`, `stylesheet`, `icon` and `asset` answer from memory.
 """
 
+from .guides import PATHS as GUIDES
 from .library import Asset, Theme, themes_dir
 from .mail import Mail, RenderedMail, render_mail
 from .page import (
@@ -21,6 +22,7 @@ from .render import Library, asset, icon, load, render, stylesheet
 from .stylesheet import Stylesheet
 
 __all__ = [
+    "GUIDES",
     "Asset",
     "Brand",
     "ErrorInfo",

@@ -36,12 +36,18 @@ _TAGS: Final = {
 _PARSER: Final = MarkdownIt("commonmark", {"html": False}).disable("image")
 _STRING: Final = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\]|\\.)*'"
 _KEYWORDS: Final = {
-    "shell": "curl|export|pip|npm|python|node",
+    "shell": "curl|export|unset|pip|npm|python|node|claude|codex",
     "python": "import|from|for|in|if|print|with|as|def|return",
     "javascript": "import|from|const|for|await|of|new|let|return|if",
     "json": "true|false|null",
+    "toml": "true|false",
+    "yaml": "true|false",
 }
-_COMMENTS: Final = {"shell": r"#[^\n]*", "python": r"#[^\n]*", "javascript": r"//[^\n]*", "json": r"(?!)"}
+_COMMENTS: Final = {
+    **dict.fromkeys(("shell", "python", "toml", "yaml"), r"#[^\n]*"),
+    "javascript": r"//[^\n]*",
+    "json": r"(?!)",
+}
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:

@@ -15,7 +15,7 @@ from reseller_kit.core import money
 from reseller_kit.core.errors import NotFound
 from reseller_kit.core.theme import resolve_settings
 
-from . import prose, snippets
+from . import guides, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
 from .page import Brand, Page
 from .stylesheet import Stylesheet, look
@@ -155,6 +155,7 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "icon_url": face.icon.url,
         "font_urls": face.preloads,
         "snippets": snippets,
+        "guides": guides,
     }
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
+from . import guides
 from .mail import Mail
 from .page import Brand, ErrorInfo, LaterRow, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
 
@@ -15,6 +16,7 @@ PAGES: Final = {
     "/models": "storefront/models.html",
     "/docs": "storefront/docs.html",
     "/docs/quickstart": "storefront/docs/quickstart.html",
+    **guides.PATHS,
     "/faq": "storefront/faq.html",
     "/legal/terms": "storefront/legal/terms.html",
     "/legal/privacy": "storefront/legal/privacy.html",

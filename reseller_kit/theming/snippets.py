@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from .page import Page
 
-_QUESTION = "Why is the sea salty?"
+QUESTION = "Why is the sea salty?"
 
 
 class Snippet(Struct, frozen=True):
@@ -34,7 +34,7 @@ def export_key(page: Page) -> Snippet:
 
 def curl(page: Page) -> Snippet:
     """One plain call with curl."""
-    message = json.dumps({"role": "user", "content": _QUESTION})
+    message = json.dumps({"role": "user", "content": QUESTION})
     body = f'{{\n    "model": {json.dumps(page.sample_model)},\n    "messages": [\n      {message}\n    ]\n  }}'
     code = (
         f"curl {shlex.quote(page.base_url + '/chat/completions')} \\\n"
@@ -56,7 +56,7 @@ client = OpenAI(
 )
 stream = client.chat.completions.create(
     model={json.dumps(page.sample_model)},
-    messages=[{{"role": "user", "content": "{_QUESTION}"}}],
+    messages=[{{"role": "user", "content": "{QUESTION}"}}],
     stream=True,
 )
 for chunk in stream:
@@ -75,7 +75,7 @@ const client = new OpenAI({{
 }});
 const stream = await client.chat.completions.create({{
   model: {json.dumps(page.sample_model)},
-  messages: [{{ role: "user", content: "{_QUESTION}" }}],
+  messages: [{{ role: "user", content: "{QUESTION}" }}],
   stream: true,
 }});
 for await (const chunk of stream) {{

@@ -123,16 +123,17 @@ def delta_usage_object(usage: Usage) -> dict[str, Any]:
 
 
 def _whole_message(report: UsageReport, members: dict[str, Any]) -> Usage:
-    parts = [_figures(report, members)]
-    parts += _left_out(report, parts[0], _iterations(members))
-    sums = {name: sum(part[name] for part in parts) for name in parts[0]}
+    sums = _figures(report, members)
+    left_out = _left_out(report, sums, _iterations(members))
+    if left_out:
+        sums = {name: figure + sum(part[name] for part in left_out) for name, figure in sums.items()}
     sums["reasoning_tokens"] = report.at_most(sums["reasoning_tokens"], sums["output_tokens"])
     return Usage(**sums, tool_calls=_tool_calls(report), irregular=report.irregular)
 
 
 def _left_out(report: UsageReport, top: dict[str, int], entries: list[dict[str, Any]]) -> list[dict[str, int]]:
     """Iterations that the top level leaves out; none if it is the sum of them all, as some relays make it."""
-    figures = [(entry.get("type") in _IN_TOP_LEVEL, _figures(report, entry)) for entry in entries]
+    figures = [(_text(entry.get("type")) in _IN_TOP_LEVEL, _figures(report, entry)) for entry in entries]
     beside = [part for summed, part in figures if not summed]
     if len(beside) < len(figures) and _total(top) == sum(_total(part) for _, part in figures):
         return []

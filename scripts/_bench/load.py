@@ -16,12 +16,13 @@ import uvloop
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send where. `limit_seconds` ends a run that hangs."""
+    """What to send where. `end`: what a good answer's last bytes hold. `limit_seconds` ends a run that hangs."""
 
     port: int
     key: str
-    model: str
-    stream: bool
+    path: str
+    body: bytes
+    end: bytes
     calls: int
     connections: int
     host: str = "127.0.0.1"
@@ -41,30 +42,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     fault: str
 
 
-_PROMPT: Final = "Summarise in one paragraph what a group commit is and why it helps a ledger. " * 3
-_DONE: Final = b"data: [DONE]"
-_KEPT_BYTES: Final = 300
+_KEPT_BYTES: Final = 4096
+_SHOWN_BYTES: Final = 300
 
 
 class _Run:
     """The state that all connections share."""
 
     def __init__(self, order: Order) -> None:
-        body = msgspec.json.encode(
-            {
-                "model": order.model,
-                "messages": [{"role": "user", "content": _PROMPT}],
-                "max_tokens": 256,
-                **({"stream": True, "stream_options": {"include_usage": True}} if order.stream else {}),
-            }
-        )
         head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n"
+            f"POST {order.path} HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n"
             f"authorization: Bearer {order.key}\r\ncontent-type: application/json\r\n"
-            f"accept: */*\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"accept: */*\r\nuser-agent: bench\r\ncontent-length: {len(order.body)}\r\n\r\n"
         )
         self.order = order
-        self.request = head.encode() + body
+        self.request = head.encode() + order.body
         self.left = order.calls
         self.latencies: list[float] = []
         self.first_bytes: list[float] = []
@@ -121,9 +113,9 @@ class _Connection(asyncio.Protocol):
         run.first_bytes.append(self._first - self._started)
         status = self._parser.get_status_code()
         if status != 200:
-            run.fail(f"status {status}: {self._tail[:_KEPT_BYTES]!r}")
-        elif run.order.stream and _DONE not in self._tail[-_KEPT_BYTES:]:
-            run.fail(f"the stream ended with {self._tail[-_KEPT_BYTES:]!r}")
+            run.fail(f"status {status}: {self._tail[:_SHOWN_BYTES]!r}")
+        elif run.order.end not in self._tail:
+            run.fail(f"the answer ended with {self._tail[-_SHOWN_BYTES:]!r}")
         self._send()
 
     def _send(self) -> None:

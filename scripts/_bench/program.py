@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts._bench import cores as cores_module
-from scripts._bench import report, targets
+from scripts._bench import report, scenarios, targets
 from scripts._bench.rounds import LoadFailed, Plan, measure
 from scripts._lib.demo.product import CommandFailed, Operator
 from scripts._lib.postgres import PostgresUnavailable
@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     cores = cores_module.choose()
-    plan = Plan(arguments.rounds, arguments.calls, arguments.connections)
+    apis = scenarios.apis() if arguments.apis else ()
+    plan = Plan(arguments.rounds, arguments.calls, arguments.connections, apis)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.directory)))
         upstream = stack.enter_context(targets.emulator(scratch, cores, arguments.burst))

@@ -23,6 +23,7 @@ _COLUMNS: Final = (
     "CPU µs/call",
     "calls/core-s",
     "× pass-through",
+    "× base",
     "db µs/call",
     "p50 ms",
     "p99 ms",
@@ -81,12 +82,17 @@ def document(
 
 
 def regressions(figures: Sequence[Figures]) -> list[str]:
-    """What the guard objects to: a gateway that takes too many times the processor time of the pass-through."""
-    return [
+    """What the guard objects to: a gateway that takes too many times the processor time of what it is compared with."""
+    slow = [
         f"{each.target}, {each.mode}: {each.times_pass_through:.2f} times the pass-through, "
         f"{MOST_TIMES_PASS_THROUGH} at most"
         for each in figures
         if each.times_pass_through is not None and each.times_pass_through > MOST_TIMES_PASS_THROUGH
+    ]
+    return slow + [
+        f"{each.target}, {each.mode}: {each.times_base:.2f} times {each.base}, {each.most_times} at most"
+        for each in figures
+        if each.times_base is not None and each.most_times is not None and each.times_base > each.most_times
     ]
 
 
@@ -98,6 +104,7 @@ def _row(each: Figures) -> tuple[str, ...]:
         f"{each.cpu_us_per_call:.1f}",
         f"{each.calls_per_core_second:,.0f}",
         _optional(each.times_pass_through),
+        _optional(each.times_base),
         _optional(each.database_cpu_us_per_call),
         f"{each.p50_ms:.2f}",
         f"{each.p99_ms:.2f}",

@@ -13,10 +13,9 @@ import msgspec
 
 from scripts._bench.cores import Cores, cpu_seconds, pinned
 from scripts._bench.load import Order, Report
-from scripts._bench.targets import MODEL, Target
+from scripts._bench.scenarios import ALL_TARGETS, Scenario
+from scripts._bench.targets import Target
 from scripts._lib.bootstrap import ROOT
-
-MODES = ("plain", "stream")
 
 
 class LoadFailed(RuntimeError):
@@ -25,15 +24,20 @@ class LoadFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """How much is measured. `apis`: what only gateways are asked."""
 
     rounds: int
     calls: int
     connections: int
+    apis: Sequence[Scenario] = ()
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """Medians over the rounds for one target and mode; `added` is the latency beyond asking the upstream directly."""
+    """Medians over the rounds for one target and scenario (`mode`).
+
+    `added` is the latency beyond asking the upstream directly; `times_base` the processor time in that of `base`,
+    another scenario of the same target, with `most_times` of it as the goal.
+    """
 
     target: str
     mode: str
@@ -47,6 +51,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     added_p50_ms: float | None = None
     added_p99_ms: float | None = None
     times_pass_through: float | None = None
+    base: str | None = None
+    times_base: float | None = None
+    most_times: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,27 +72,29 @@ def measure(
     """
     samples: dict[tuple[str, str], list[_Sample]] = defaultdict(list)
     answered: dict[str, int] = defaultdict(int)
-    warm_up = Plan(1, max(plan.connections, plan.calls // 4), plan.connections)
+    warm_up = max(plan.connections, plan.calls // 4)
+    asked = [(scenario, target) for scenario in ALL_TARGETS for target in targets]
+    asked += [(scenario, target) for scenario in plan.apis for target in targets if target.name.startswith("gateway")]
     for number in range(plan.rounds + 1):
         say("warm-up" if number == 0 else f"round {number} of {plan.rounds}")
-        for mode in MODES:
-            for target in targets:
-                sample = _run(target, mode, warm_up if number == 0 else plan, cores)
-                answered[target.name] += sample.report.calls
-                if number:
-                    samples[mode, target.name].append(sample)
-    figures = [_medians(target.name, mode, samples[mode, target.name]) for mode in MODES for target in targets]
+        for scenario, target in asked:
+            sample = _run(target, scenario, plan.calls if number else warm_up, plan.connections, cores)
+            answered[target.name] += sample.report.calls
+            if number:
+                samples[scenario.name, target.name].append(sample)
+    figures = [_medians(target.name, scenario, samples[scenario.name, target.name]) for scenario, target in asked]
     return [_compared(each, figures) for each in figures], dict(answered)
 
 
-def _run(target: Target, mode: str, plan: Plan, cores: Cores) -> _Sample:
+def _run(target: Target, scenario: Scenario, calls: int, connections: int, cores: Cores) -> _Sample:
     order = Order(
         port=target.port,
         key=target.key,
-        model=MODEL,
-        stream=mode == "stream",
-        calls=plan.calls,
-        connections=plan.connections,
+        path=scenario.path,
+        body=scenario.body,
+        end=scenario.end if scenario.stream else b"}",
+        calls=calls,
+        connections=connections,
     )
     before, database_before = cpu_seconds(target.pid), _database_cpu(target)
     with pinned(cores.other):
@@ -98,10 +107,14 @@ def _run(target: Target, mode: str, plan: Plan, cores: Cores) -> _Sample:
             timeout=order.limit_seconds + 30,
         )
     if done.returncode:
-        raise LoadFailed(f"{target.name}, {mode}: {done.stderr.decode(errors='replace').strip().splitlines()[-1:]}")
+        raise LoadFailed(
+            f"{target.name}, {scenario.name}: {done.stderr.decode(errors='replace').strip().splitlines()[-1:]}"
+        )
     report = msgspec.json.decode(done.stdout, type=Report)
     if report.failed:
-        raise LoadFailed(f"{target.name}, {mode}: {report.failed} of {order.calls} calls failed: {report.fault}")
+        raise LoadFailed(
+            f"{target.name}, {scenario.name}: {report.failed} of {order.calls} calls failed: {report.fault}"
+        )
     per_call = 1e6 / report.calls
     database_cpu = None if target.database_pid is None else (_database_cpu(target) - database_before) * per_call
     return _Sample(report, (cpu_seconds(target.pid) - before) * per_call, database_cpu)
@@ -111,12 +124,14 @@ def _database_cpu(target: Target) -> float:
     return 0.0 if target.database_pid is None else cpu_seconds(target.database_pid)
 
 
-def _medians(name: str, mode: str, samples: Sequence[_Sample]) -> Figures:
+def _medians(name: str, scenario: Scenario, samples: Sequence[_Sample]) -> Figures:
     cpu = median(sample.cpu_us for sample in samples)
     database = [sample.database_cpu_us for sample in samples if sample.database_cpu_us is not None]
     return Figures(
         target=name,
-        mode=mode,
+        mode=scenario.name,
+        base=scenario.base,
+        most_times=scenario.most_times,
         calls_per_second=median(sample.report.calls / sample.report.seconds for sample in samples),
         cpu_us_per_call=cpu,
         calls_per_core_second=1e6 / cpu if cpu else 0.0,
@@ -140,4 +155,7 @@ def _compared(figures: Figures, all_figures: Sequence[Figures]) -> Figures:
         figures = msgspec.structs.replace(
             figures, times_pass_through=figures.cpu_us_per_call / yardstick.cpu_us_per_call
         )
+    base = next((each for each in all_figures if (each.target, each.mode) == (figures.target, figures.base)), None)
+    if base is not None and base.cpu_us_per_call:
+        figures = msgspec.structs.replace(figures, times_base=figures.cpu_us_per_call / base.cpu_us_per_call)
     return figures

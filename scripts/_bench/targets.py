@@ -14,13 +14,14 @@ from typing import Any, Final
 import httpx
 
 from scripts._bench.cores import Cores, pinned
+from scripts._bench.scenarios import CHAT_MODEL, MESSAGES_MODEL, RESPONSES_MODEL
 from scripts._lib import postgres
 from scripts._lib.bootstrap import ROOT
 from scripts._lib.demo.product import Operator
 from scripts._lib.ports import free_port
 from scripts._lib.processes import running
 
-MODEL: Final = "gpt-5-mini"
+MODEL: Final = CHAT_MODEL
 TENANT: Final = "bench"
 _EMAIL: Final = "load@bench.example"
 _PAGE: Final = 1000
@@ -34,11 +35,16 @@ currency = "USD"
 dialect = "openai"
 base_url = "http://127.0.0.1:{port}/v1"
 api_keys = ["env:BENCH_UPSTREAM_KEY"]
-[models."{model}"]
-context = 400000
-max_output = 4096
-routes = [{{ upstream = "emulator", model = "{model}" }}]
-cost = {{ input = "0.25", cached_input = "0.025", output = "2.00" }}
+[upstreams.responder]
+dialect = "openai"
+base_url = "http://127.0.0.1:{port}/v1"
+api = ["responses"]
+api_keys = ["env:BENCH_UPSTREAM_KEY"]
+[upstreams.messenger]
+dialect = "anthropic"
+base_url = "http://127.0.0.1:{port}"
+api_keys = ["env:BENCH_UPSTREAM_KEY"]
+{models}\
 [wholesale]
 markup = "10%"
 [[tenants]]
@@ -56,6 +62,14 @@ owners = ["owner@bench.example"]
   [tenants.limits]
   requests_per_minute = 100000000
 """
+_MODEL: Final = """\
+[models."{model}"]
+context = 400000
+max_output = 4096
+routes = [{{ upstream = "{upstream}", model = "{model}" }}]
+cost = {{ input = "0.25", cached_input = "0.025", cache_write = "0.30", cache_write_1h = "0.50", output = "2.00" }}
+"""
+_UPSTREAM_OF: Final = {CHAT_MODEL: "emulator", RESPONSES_MODEL: "responder", MESSAGES_MODEL: "messenger"}
 _OTHER_TENANT: Final = """\
 [[tenants]]
 slug = "{tenant}"
@@ -236,7 +250,8 @@ def _environment(
     data: Path, upstream_port: int, server: postgres.Server | None, others: Sequence[str]
 ) -> dict[str, str]:
     config = data / "tenants.toml"
-    text = _CONFIG.format(port=upstream_port, model=MODEL, tenant=TENANT)
+    models = "".join(_MODEL.format(model=model, upstream=upstream) for model, upstream in _UPSTREAM_OF.items())
+    text = _CONFIG.format(port=upstream_port, models=models, tenant=TENANT)
     config.write_text(text + "".join(_OTHER_TENANT.format(tenant=tenant) for tenant in others), encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RESELLER_KIT_")}
     own = {

@@ -1,16 +1,20 @@
-"""The emulator for measurements: two answers made in advance, no journal, as little work as possible."""
+"""The emulator for measurements: a plain and a streamed answer of each API made in advance, no journal, little work."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 import httptools
+import msgspec
 
-from scripts._emulator import answers, heads
+from scripts._emulator import answers, heads, routes
 from scripts._emulator.chat_request import ChatRequest, Message, StreamOptions, count
 from scripts._emulator.directives import Directives
+from scripts._emulator.exchange import Options, Request, World
+from scripts._emulator.journal import Journal
 
 PLAIN_BYTES: Final = 714
 EVENTS: Final = 44
@@ -51,26 +55,73 @@ def _events(request: ChatRequest, text: str) -> list[bytes]:
     return [_LEFT_OUT.sub(b"", event) for event in made]
 
 
-class LoadAnswers:
-    """The bytes to send. A stream leaves in bursts of `burst` events, each in a write of its own."""
+def messages_request(text: str) -> dict[str, Any]:
+    """A body for `/v1/messages`."""
+    return {"model": "claude-haiku-5-5", "max_tokens": 256, "messages": [{"role": "user", "content": text}]}
 
-    def __init__(self, burst: int) -> None:
-        body = plain_body()
-        self.plain = heads.head(200, "application/json", answers.new_id("req_", 32), length=len(body)) + body
-        head = heads.head(200, "text/event-stream", answers.new_id("req_", 32), length=None)
-        pieces = [answers.chunk(event) for event in stream_events()]
-        self.bursts = [b"".join(pieces[start : start + burst]) for start in range(0, len(pieces), burst)]
+
+def responses_request(text: str) -> dict[str, Any]:
+    """A body for `/v1/responses`."""
+    return {"model": "gpt-5-mini", "input": text, "store": False}
+
+
+_EMULATED: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
+    "/v1/messages": messages_request,
+    "/v1/responses": responses_request,
+}
+
+
+def pieces(path: str, output: int, *, stream: bool) -> list[bytes]:
+    """What the emulator sends for `output` tokens: the head, then the body or each event in its frame."""
+    options = Options(name="load", models=(), api_keys=frozenset(), always=Directives(input=INPUT_TOKENS))
+    body = msgspec.json.encode(_EMULATED[path](f"[[output={output}]]") | {"stream": stream})
+    headers = {"authorization": "Bearer sk-load", "x-api-key": "sk-load", "anthropic-version": "2023-06-01"}
+    plan = routes.plan(Request("POST", path, headers, body), World(options, Journal(None)))
+    return [piece for piece, _ in plan.pieces]
+
+
+def event_pieces(path: str) -> list[bytes]:
+    """A stream of 44 events, with the head before them and the end of the body behind."""
+    around = len(pieces(path, 1, stream=True)) - 1
+    return pieces(path, EVENTS + 2 - around, stream=True)
+
+
+class LoadAnswers:
+    """One API's bytes to send. A stream leaves in bursts of `burst` events, each in a write of its own."""
+
+    def __init__(self, plain: bytes, stream: Sequence[bytes], burst: int) -> None:
+        """`stream`: its head, each event in its frame, the end of the body."""
+        head, *events, end = stream
+        self.plain = plain
+        self.bursts = [b"".join(events[start : start + burst]) for start in range(0, len(events), burst)]
         self.bursts[0] = head + self.bursts[0]
-        self.bursts[-1] += b"0\r\n\r\n"
+        self.bursts[-1] += end
+
+
+def chat_answers(burst: int) -> LoadAnswers:
+    """What is answered at every path that is not in `load_answers`."""
+    body = plain_body()
+    plain = heads.head(200, "application/json", answers.new_id("req_", 32), length=len(body)) + body
+    head = heads.head(200, "text/event-stream", answers.new_id("req_", 32), length=None)
+    return LoadAnswers(plain, [head, *map(answers.chunk, stream_events()), b"0\r\n\r\n"], burst)
+
+
+def load_answers(burst: int) -> dict[bytes, LoadAnswers]:
+    """The answers of the other APIs by their path."""
+    return {
+        path.encode(): LoadAnswers(b"".join(pieces(path, 16, stream=False)), event_pieces(path), burst)
+        for path in _EMULATED
+    }
 
 
 class LoadConnection(asyncio.Protocol):
-    """Serves one connection; a request is looked at for one thing, whether it streams."""
+    """Serves one connection; a request is looked at for its path and for whether it streams."""
 
     _transport: asyncio.Transport
 
-    def __init__(self, made: LoadAnswers) -> None:
-        self._made = made
+    def __init__(self, chat: LoadAnswers, others: dict[bytes, LoadAnswers]) -> None:
+        self._chat, self._others = chat, others
+        self._made = chat
         self._loop = asyncio.get_running_loop()
         self._body: list[bytes] = []
         self.on_body = self._body.append
@@ -86,6 +137,10 @@ class LoadConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._transport.abort()
+
+    def on_url(self, url: bytes) -> None:
+        """Parser: the target."""
+        self._made = self._others.get(url.partition(b"?")[0], self._chat)
 
     def on_message_complete(self) -> None:
         """Parser: a request is whole."""

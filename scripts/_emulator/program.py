@@ -14,7 +14,7 @@ import uvloop
 from scripts._emulator import directives
 from scripts._emulator.exchange import Options, World
 from scripts._emulator.journal import Journal
-from scripts._emulator.load import LoadAnswers, LoadConnection
+from scripts._emulator.load import LoadConnection, chat_answers, load_answers
 from scripts._emulator.server import Emulator
 
 
@@ -46,7 +46,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
 
 def _factory(arguments: argparse.Namespace, journal: Journal) -> Callable[[], asyncio.Protocol]:
     if arguments.load:
-        return functools.partial(LoadConnection, LoadAnswers(arguments.burst))
+        return functools.partial(LoadConnection, chat_answers(arguments.burst), load_answers(arguments.burst))
     options = Options(
         name=arguments.name,
         models=tuple(arguments.model),

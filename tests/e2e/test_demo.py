@@ -47,8 +47,9 @@ def standing(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 def test_it_stands_until_it_is_told_to_end(standing: tuple[subprocess.Popen[bytes], Path]) -> None:
     process, printed = standing
     text = printed.read_text()
-    command = next(line for line in text.splitlines() if line.startswith("curl "))
-    assert_answers_as_pasted(command)
+    chat, messages = (line for line in text.splitlines() if line.startswith("curl "))
+    assert answer_as_pasted(chat).rstrip().endswith("data: [DONE]")
+    assert '"type":"message"' in answer_as_pasted(messages)
 
     children = children_of(process.pid)
     assert len(children) == 2
@@ -63,14 +64,14 @@ def test_it_stands_until_it_is_told_to_end(standing: tuple[subprocess.Popen[byte
     assert not Path(data_dir[1]).exists()
 
 
-def assert_answers_as_pasted(command: str) -> None:
+def answer_as_pasted(command: str) -> str:
     """Read the command as a shell would, and send what it says; curl itself is not on every machine."""
     words = shlex.split(command)
-    assert words[:2] == ["curl", "-N"]
+    (address,) = (word for word in words if word.startswith("http://"))
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
-    answer = httpx.post(words[2], headers=headers, content=words[words.index("-d") + 1], trust_env=False)
+    answer = httpx.post(address, headers=headers, content=words[words.index("-d") + 1], trust_env=False)
     assert answer.status_code == 200, answer.text
-    assert answer.text.rstrip().endswith("data: [DONE]")
+    return answer.text
 
 
 def children_of(pid: int) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the quickstart page shows, run as it stands by somebody with a key."""
+"""What the quickstart and the SDKs' guides show, run as it stands by somebody with a key."""
 
 from __future__ import annotations
 
@@ -6,45 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from scripts._lib import bootstrap
 from tests.support.product import Customer, Shop
-
-
-class Code(HTMLParser):
-    """The code blocks of a page by the id of the heading before them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.blocks: dict[str, str] = {}
-        self._heading = ""
-        self._inside = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "h2":
-            self._heading = dict(attrs).get("id") or ""
-        if tag == "pre":
-            self._inside = True
-            self.blocks[self._heading] = ""
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "pre":
-            self._inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.blocks[self._heading] += data
-
-
-def snippets(shop: Shop, customer: Customer) -> dict[str, str]:
-    page = shop.get("/docs/quickstart", customer.host)
-    assert page.status_code == 200
-    return Code(page.text).blocks
+from tests.support.snippets import snippets
 
 
 def environment(blocks: dict[str, str], customer: Customer) -> dict[str, str]:
@@ -80,6 +48,18 @@ def test_the_python_snippet_runs_as_it_stands(any_shop: Shop, tmp_path: Path) ->
     assert printed.startswith("the quick brown fox")
     (record,) = any_shop.records(customer)
     assert (record["status"], record["stream"]) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("guide", "block"), [("openai-sdk", "python"), ("openai-sdk", "responses"), ("anthropic-sdk", "python")]
+)
+def test_the_sdks_snippets_run_as_they_stand(any_shop: Shop, guide: str, block: str, tmp_path: Path) -> None:
+    customer = any_shop.customer("lunaris")
+    blocks = snippets(any_shop, customer, guide)
+    printed = run([sys.executable, "-"], blocks[block], environment(blocks, customer), tmp_path)
+    assert printed.startswith("the quick brown fox")
+    (record,) = any_shop.records(customer)
+    assert (record["status"], record["stream"]) == ("ok", block != "responses")
 
 
 @pytest.mark.parametrize("slug", ["lunaris", "solaria"])

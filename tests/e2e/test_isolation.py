@@ -27,7 +27,8 @@ PLATFORM = (
 )  # fmt: skip
 """Strings of the platform, of what it is made of, and of its upstreams."""
 PAGES = (
-    "/", "/pricing", "/models", "/docs", "/docs/quickstart", "/faq", "/legal/terms", "/legal/privacy",
+    "/", "/pricing", "/models", "/docs", "/docs/quickstart", "/docs/openai-sdk", "/docs/anthropic-sdk",
+    "/docs/claude-code", "/docs/codex", "/docs/librechat", "/docs/vscode", "/faq", "/legal/terms", "/legal/privacy",
     "/legal/refunds", "/status", "/robots.txt",
 )  # fmt: skip
 

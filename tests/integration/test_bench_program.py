@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts._bench.scenarios import ALL_TARGETS, apis
+
 pytestmark = pytest.mark.thorough
 
 
@@ -32,6 +34,19 @@ def test_the_pass_through_is_measured() -> None:
     ]
     assert all(each["calls_per_second"] > 0 for each in document["figures"])
     assert document["books"] == []
+
+
+def test_other_apis_are_measured_and_their_books_are_right() -> None:
+    options = ("--apis", "--backends", "sqlite", "--rounds", "1", "--calls", "40", "--connections", "4", "--json")
+    done = run_bench(*options)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    asked = [each for each in document["figures"] if each["target"] == "gateway, sqlite"]
+    assert [each["mode"] for each in asked] == [scenario.name for scenario in (*ALL_TARGETS, *apis())]
+    assert {each["mode"] for each in asked if each["most_times"]} == {each.name for each in apis() if each.base}
+    (books,) = document["books"]
+    assert books["calls"] == books["usage_records"] == (40 + 10) * len(asked)
+    assert books["audit"]["ok"]
 
 
 @pytest.mark.thorough

@@ -19,7 +19,7 @@ from reseller_kit.flows import kept_responses
 from reseller_kit.flows.kept_responses import KeptResponses, Owner, drop_expired
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import Vault, WrongSecretKey
-from reseller_kit.wire.openai_responses.kept import KeptResponse, history_of
+from reseller_kit.wire.openai_responses.kept import KeptResponse, dump, history_of
 from tests.support import factories as make
 
 
@@ -29,11 +29,12 @@ class Stand:
     def __init__(self, db: Database, vault: Vault, owners: list[Owner]) -> None:
         self.db, self.vault, self.owners = db, vault, owners
         self.tasks: list[asyncio.Task[Any]] = []
+        self.customer_bytes = 1_000_000
         self.store = self.another()
 
     def another(self) -> KeptResponses:
         """The store of another process."""
-        return KeptResponses(self.db, self.vault, self._spawn)
+        return KeptResponses(self.db, self.vault, self._spawn, self.customer_bytes)
 
     def _spawn(self, work: Any, _name: str) -> None:
         self.tasks.append(asyncio.create_task(work))
@@ -254,3 +255,78 @@ async def test_a_row_that_is_there_stays_as_it_is(stand: Stand) -> None:
     async with stand.db.read(owner.tenant_id) as connection:
         found = await responses.fetch(connection, owner.tenant_id, owner.customer_id, [row.id], 0)
     assert found[row.id].sealed == b"sealed"
+
+
+async def left(stand: Stand, ids: list[str]) -> list[int]:
+    """Which of these, by number, are still in the database."""
+    async with stand.db.read(EVERY_TENANT) as connection:
+        found = set(await connection.scalars(select(t.stored_response.c.id)))
+    return [number for number, each in enumerate(ids) if each in found]
+
+
+async def test_a_customer_s_oldest_responses_make_room_for_its_newest(stand: Stand) -> None:
+    owner, other = stand.owners[:2]
+    theirs = stand.put(other, "a")
+    size = len(dump(kept(theirs, "a")))
+    stand.customer_bytes = 3 * size
+    stand.store = stand.another()
+    ids = []
+    for number in range(5):
+        ids.append(stand.put(owner, str(number)))
+        await stand.written()
+        assert await left(stand, ids) == list(range(max(0, number - 2), number + 1))
+    assert await stand.store.find(other, theirs)
+    ids += [stand.put(owner, str(number)) for number in range(5, 9)]
+    await stand.written()
+    assert await left(stand, ids) == [6, 7, 8]
+    assert await stand.store.conversation(owner, ids[0]) is None
+
+
+async def test_what_is_larger_than_the_room_of_a_customer_is_kept_alone(stand: Stand) -> None:
+    owner = stand.owners[0]
+    stand.customer_bytes = 100
+    stand.store = stand.another()
+    for number in range(3):
+        ids = [stand.put(owner, "x" * 200 + str(number))]
+        await stand.written()
+        assert await left(stand, ids) == [0]
+        assert await count(stand.db) == 1
+
+
+async def test_many_small_ones_make_room_for_a_large_one_in_small_steps(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = stand.owners[0]
+    ids = [stand.put(owner, str(number)) for number in range(7)]
+    await stand.written()
+    drop, steps = responses.drop_oldest, []
+
+    async def noted(*arguments: Any, **options: Any) -> int:
+        steps.append(await drop(*arguments, **options))
+        return steps[-1]
+
+    monkeypatch.setattr(responses, "drop_oldest", noted)
+    monkeypatch.setattr(kept_responses, "_DROPPED_AT_ONCE", 3)
+    stand.customer_bytes = 1000
+    stand.store = stand.another()
+    ids.append(stand.put(owner, "x" * 900))
+    await stand.written()
+    assert steps == [3, 3, 1]
+    assert await left(stand, ids) == [7]
+
+
+async def test_two_processes_that_write_at_once_leave_one_room(stand: Stand) -> None:
+    owner, other = stand.owners[:2]
+    size = len(dump(kept(new_id("resp"), "0")))
+    stand.customer_bytes = 4 * size
+    stores = [stand.another(), stand.another()]
+    for number in range(6):
+        for store in stores:
+            for each in (owner, other) if store is stores[0] else (other, owner):
+                stand.store = store
+                stand.put(each, str(number))
+        await stand.written()
+    c = t.stored_response.c
+    async with stand.db.read(EVERY_TENANT) as connection:
+        kept_now = (await connection.execute(select(c.customer_id, func.sum(c.size)).group_by(c.customer_id))).all()
+    assert dict(map(tuple, kept_now)) == {owner.customer_id: 4 * size, other.customer_id: 4 * size}

@@ -50,6 +50,7 @@ async def runtime(db: Database) -> AsyncIterator[Runtime]:
         snapshot=await snapshots.load(db, vault),
         upstream_factory=no_upstream,
         access_log=AccessLog("json"),
+        kept_bytes=1_000_000,
     )
     yield found
     await found.close()

@@ -66,6 +66,7 @@ def test_the_switch_of_the_payment_library_is_refused(tmp_path: Path) -> None:
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set(tmp_path: Path) -> None:
     settings = load(environ(tmp_path, SECRET_KEY=KEY, LOG="", CACHE_URL=" ", CONFIG=""))
     assert (settings.log, settings.cache_url, settings.config) == ("json", None, Path("./tenants.toml"))
+    assert settings.kept_mib == 256
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,10 @@ def test_a_variable_that_is_set_to_nothing_counts_as_not_set(tmp_path: Path) -> 
         ("MAIL_URL", "smtp://user@mail.example:587"),
         ("MAIL_URL", "gopher://x"),
         ("LOG", "yaml"),
+        ("KEPT_MIB", "31"),
+        ("KEPT_MIB", "1e3"),
+        ("KEPT_MIB", "64.5"),
+        ("KEPT_MIB", "99999999"),
         ("TRUSTED_PROXIES", "10.0.0.1, nonsense"),
         ("INTERNAL_PEERS", "10.0.0.1/8"),
         ("OTLP_URL", "collector:4317"),
@@ -103,6 +108,7 @@ def test_good_values_are_taken(tmp_path: Path) -> None:
             CACHE_URL="redis://127.0.0.1:6379/0",
             MAIL_URL="smtp://user:pass@mail.example:587",
             LOG="console",
+            KEPT_MIB="4096",
             TRUSTED_PROXIES="10.0.0.5, 192.168.0.0/24",
             INTERNAL_PEERS="::1",
             OTLP_URL="http://127.0.0.1:4318",
@@ -110,7 +116,7 @@ def test_good_values_are_taken(tmp_path: Path) -> None:
     )
     assert settings.cache_url == "redis://127.0.0.1:6379/0"
     assert settings.mail_url == "smtp://user:pass@mail.example:587"
-    assert settings.log == "console"
+    assert (settings.log, settings.kept_mib) == ("console", 4096)
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.5/32", "192.168.0.0/24"]
     assert [str(network) for network in settings.internal_peers] == ["::1/128"]
 

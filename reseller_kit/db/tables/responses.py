@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
 
-from .base import IdText, at_column, hot_tenant_column, metadata, text_column
+from .base import BigInt, IdText, at_column, hot_tenant_column, metadata, text_column
 
 stored_response = Table(
     "stored_response",
@@ -16,11 +16,14 @@ stored_response = Table(
     text_column("key_id"),
     Column("sealed", LargeBinary, nullable=False),
     Column("size", Integer, nullable=False),
+    Column("running_size", BigInt, nullable=False),
     at_column("created_at"),
     at_column("expires_at"),
     Index(None, "expires_at"),
+    Index(None, "tenant_id", "customer_id", "running_size"),
 )
 """`sealed` under the data key `key_id`: input, output and all that the customer saw; `size` in bytes before that.
+`running_size`: the sizes of all that the customer had written when this one was, with its own.
 
-No part of the books: a row is deleted when it expires, or when its customer says so.
+No part of the books: a row is deleted when it expires, when its customer says so, or behind too many newer ones.
 """

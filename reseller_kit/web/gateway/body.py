@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Final
 
 from ...core.errors import InvalidRequest, RequestTimeout, RequestTooLarge
@@ -41,22 +40,24 @@ async def read_body(receive: Receive, headers: Headers, limit: int = MAX_BODY_BY
 
 
 async def _read_on(receive: Receive, first: bytes, limit: int) -> bytes:
-    began_at = time.monotonic()
+    clock = asyncio.get_running_loop().time
+    began_at = clock()
     parts, size = [first], len(first)
-    while True:
-        left = began_at + WHOLE_SECONDS + size / BYTES_A_SECOND - time.monotonic()
-        try:
-            message = await asyncio.wait_for(receive(), max(0.0, min(IDLE_SECONDS, left)))
-        except TimeoutError:
-            raise RequestTimeout("The request's body did not arrive in time. Please send it again.") from None
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise _too_large(limit)
-        if not message.get("more_body"):
-            return b"".join(parts)
+    try:
+        async with asyncio.timeout(None) as patience:
+            while True:
+                patience.reschedule(min(clock() + IDLE_SECONDS, began_at + WHOLE_SECONDS + size / BYTES_A_SECOND))
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise RequestTimeout("The request's body did not arrive in time. Please send it again.") from None
 
 
 def _check_headers(headers: Headers, limit: int) -> None:

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from ...core.ids import new_id
 from ...core.storefront import Storefront
 from ...flows.runtime import Runtime
-from ...theming import Asset, ErrorInfo, Library, asset, icon, render, stylesheet
+from ...theming import GUIDES, Asset, ErrorInfo, Library, asset, icon, render, stylesheet
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY, PageApp
 from ..responses import Message, Receive, Send
 from . import views
@@ -25,6 +25,7 @@ _PAGES: Final = {
     "/models": "storefront/models.html",
     "/docs": "storefront/docs.html",
     "/docs/quickstart": "storefront/docs/quickstart.html",
+    **GUIDES,
     "/faq": "storefront/faq.html",
     "/legal/terms": "storefront/legal/terms.html",
     "/legal/privacy": "storefront/legal/privacy.html",

@@ -100,6 +100,8 @@ def _parts(items: list[dict[str, Raw]]) -> Iterator[dict[str, Any]]:
 
 def _medium_of(part: dict[str, Any]) -> Medium | None:
     kind = part.get("type")
+    if not isinstance(kind, str):
+        return None
     if kind in _FILES and part.get("file_id"):
         raise InvalidRequest("Files have to be sent inline, as file_data or a data URL.", param="input")
     if kind in ("input_image", "computer_screenshot"):

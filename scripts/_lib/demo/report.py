@@ -43,22 +43,27 @@ def invitation(customers: Sequence[Customer], port: int, data_dir: str) -> str:
     )
     return (
         f"Open in a browser:\n{names}\n"
-        f"Call the API (any OpenAI client works with this base URL and key):\n\n{_curl(customers[0], port)}\n\n"
+        f"Call the API (any OpenAI client works with this base URL and key):\n\n{_chat(customers[0], port)}\n\n"
+        f"The same model over Anthropic's API:\n\n{_messages(customers[0], port)}\n\n"
         "Look behind the counter, in another terminal:\n\n"
         f"RESELLER_KIT_DATA_DIR={shlex.quote(data_dir)} .venv/bin/reseller-kit usage list\n\n"
         "The upstream is an emulator on this machine: no provider is asked and nothing is paid. Ctrl-C ends it all."
     )
 
 
-def _curl(customer: Customer, port: int) -> str:
+def _chat(customer: Customer, port: int) -> str:
+    return _curl("curl -N", customer, port, "/v1/chat/completions", {"stream": True})
+
+
+def _messages(customer: Customer, port: int) -> str:
+    return _curl("curl", customer, port, "/v1/messages", {"max_tokens": 100})
+
+
+def _curl(program: str, customer: Customer, port: int, path: str, more: Mapping[str, object]) -> str:
     store = customer.storefront
-    body = {
-        "model": store.streamed_model,
-        "stream": True,
-        "messages": [{"role": "user", "content": "Say hello."}],
-    }
+    body = {"model": store.streamed_model, **more, "messages": [{"role": "user", "content": "Say hello."}]}
     return (
-        f"curl -N http://{store.address}:{port}/v1/chat/completions"
+        f"{program} http://{store.address}:{port}{path}"
         f" -H 'Authorization: Bearer {customer.key}'"
         f" -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"
     )

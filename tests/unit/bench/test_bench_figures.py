@@ -9,11 +9,22 @@ import pytest
 from scripts._bench import cores, report
 from scripts._bench.load import Report, _percentile
 from scripts._bench.rounds import Figures, _compared, _medians, _Sample
+from scripts._bench.scenarios import ALL_TARGETS, CODE_BYTES, apis
 from scripts._bench.targets import Books, WrongBooks
 
 
-def make_figures(target: str, cpu_us: float, *, mode: str = "plain", p50_ms: float = 5.0) -> Figures:
+def make_figures(
+    target: str,
+    cpu_us: float,
+    *,
+    mode: str = "plain",
+    p50_ms: float = 5.0,
+    base: str | None = None,
+    most_times: float | None = None,
+) -> Figures:
     return Figures(
+        base=base,
+        most_times=most_times,
         target=target,
         mode=mode,
         calls_per_second=1000.0,
@@ -41,7 +52,7 @@ def make_sample(cpu_us: float, *, seconds: float = 1.0) -> _Sample:
 
 
 def test_medians_ignore_one_slow_round() -> None:
-    figures = _medians("x", "plain", [make_sample(100), make_sample(110), make_sample(9000, seconds=60)])
+    figures = _medians("x", ALL_TARGETS[0], [make_sample(100), make_sample(110), make_sample(9000, seconds=60)])
     assert (figures.cpu_us_per_call, figures.calls_per_second, figures.p50_ms) == (110, 500, 11)
     assert figures.calls_per_core_second == pytest.approx(1e6 / 110)
     assert figures.database_cpu_us_per_call == 27.5
@@ -72,6 +83,28 @@ def test_the_guard_objects_to_a_gateway_that_grew_slow() -> None:
     every = [make_figures("pass-through", 50), make_figures("gateway, postgres", 201)]
     (objection,) = report.regressions([_compared(each, every) for each in every])
     assert objection.startswith("gateway, postgres, plain: 4.02 times")
+
+
+def test_a_scenario_is_compared_with_its_base_on_the_same_target() -> None:
+    every = [
+        make_figures("gateway, sqlite", 100),
+        make_figures("gateway, postgres", 300),
+        make_figures("gateway, sqlite", 151, mode="messages 50 kB", base="plain", most_times=1.5),
+        make_figures("gateway, postgres", 449, mode="messages 50 kB", base="plain", most_times=1.5),
+    ]
+    (objection,) = report.regressions([_compared(each, every) for each in every])
+    assert objection == "gateway, sqlite, messages 50 kB: 1.51 times plain, 1.5 at most"
+
+
+def test_every_base_is_measured() -> None:
+    names = {scenario.name for scenario in (*ALL_TARGETS, *apis())}
+    assert len(names) == len(ALL_TARGETS) + len(apis())
+    assert {scenario.base for scenario in apis()} - {None} <= names
+
+
+def test_the_coding_agents_body_has_its_size() -> None:
+    (code,) = [scenario for scenario in apis() if scenario.name == "messages 50 kB"]
+    assert len(code.body) == CODE_BYTES
 
 
 def test_the_table_has_a_line_for_each_target_and_mode() -> None:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from scripts._emulator import answers
 from scripts._emulator.chat_request import count, decode, directives_of
 from scripts._emulator.directives import BadRequest, Counts, Directives, parse
-from scripts._emulator.load import EVENTS, PLAIN_BYTES, STREAM_BYTES, LoadAnswers, plain_body, stream_events
+from scripts._emulator.load import (
+    EVENTS,
+    PLAIN_BYTES,
+    STREAM_BYTES,
+    chat_answers,
+    load_answers,
+    plain_body,
+    stream_events,
+)
 
 
 def make_body(text: str = "Hi there", **fields: Any) -> bytes:
@@ -142,5 +150,21 @@ def test_load_answers_have_the_sizes_they_promise() -> None:
     events = stream_events()
     assert len(events) == EVENTS
     assert abs(sum(map(len, events)) - STREAM_BYTES) < EVENTS
-    assert len(b"".join(LoadAnswers(44).bursts)) == len(b"".join(LoadAnswers(1).bursts))
-    assert (len(LoadAnswers(44).bursts), len(LoadAnswers(1).bursts)) == (1, 44)
+    assert len(b"".join(chat_answers(44).bursts)) == len(b"".join(chat_answers(1).bursts))
+    assert (len(chat_answers(44).bursts), len(chat_answers(1).bursts)) == (1, 44)
+
+
+@pytest.mark.parametrize(
+    ("path", "plain", "last"),
+    [
+        (b"/v1/messages", b'"type":"message"', b"event: message_stop"),
+        (b"/v1/responses", b'"object":"response"', b"event: response.completed"),
+    ],
+)
+def test_load_answers_of_other_apis_stream_as_many_events(path: bytes, plain: bytes, last: bytes) -> None:
+    made, whole = load_answers(1)[path], load_answers(44)[path]
+    assert (len(made.bursts), len(whole.bursts)) == (EVENTS, 1)
+    assert made.plain.startswith(b"HTTP/1.1 200")
+    assert plain in made.plain
+    assert last in made.bursts[-1]
+    assert whole.bursts[0].endswith(b"\n\n\r\n0\r\n\r\n")

@@ -5,6 +5,7 @@ import html as html_module
 import json
 import re
 import shlex
+import tomllib
 from html.parser import HTMLParser
 
 import msgspec
@@ -12,7 +13,7 @@ import pytest
 
 from reseller_kit import theming
 from reseller_kit.core.catalog import USAGE_CLASSES
-from reseller_kit.theming import snippets
+from reseller_kit.theming import guides, snippets
 from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, MAILS, PAGES, sample_brand, sample_mail, sample_page
 
 LIBRARY = theming.load()
@@ -204,6 +205,27 @@ def test_snippets_hold_the_storefronts_own_address_and_a_real_model() -> None:
     assert '"https://aurora.example/v1"' in snippets.node(page).code
     shown = text_of(render("midnight", "/docs/quickstart"))
     assert all(snippet.code in shown for snippet in (snippets.export_key(page), *snippets.calls(page)))
+
+
+def test_guides_hold_the_storefronts_own_address_and_real_models() -> None:
+    found = {path: guides.steps(sample_page(path)) for path in guides.PATHS}
+    page = {path.rpartition("/")[2]: "\n".join(step.code for step in steps) for path, steps in found.items()}
+    codex = tomllib.loads(found["/docs/codex"][1].code)
+    provider = codex["model_providers"][codex["model_provider"]]
+    assert codex["model_provider"] == "aurora"
+    assert (provider["base_url"], provider["wire_api"]) == ("https://aurora.example/v1", "responses")
+    assert f"export {provider['env_key']}=" in page["codex"]
+    variables = dict(re.findall(r"^export (\w+)=(.*)$", page["claude-code"], re.MULTILINE))
+    assert variables["ANTHROPIC_BASE_URL"] == '"https://aurora.example"'
+    assert variables["ANTHROPIC_MODEL"] == '"claude-sonnet-4-5"'
+    assert "unset ANTHROPIC_API_KEY" in page["claude-code"]
+    assert page["anthropic-sdk"].count('"https://aurora.example"') == 2
+    for guide in ("openai-sdk", "librechat", "vscode"):
+        assert "https://aurora.example/v1" in page[guide]
+    (model,) = json.loads("{" + found["/docs/vscode"][0].code + "}")["models"]
+    assert (model["id"], model["maxInputTokens"]) == ("aurora-fast", 400_000)
+    for path, steps in found.items():
+        assert all(step.code in text_of(render("midnight", path)) for step in steps), path
 
 
 def test_example_costs_are_exact() -> None:

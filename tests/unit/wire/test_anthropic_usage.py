@@ -150,6 +150,10 @@ def test_searches_are_tool_calls_and_fetches_are_free() -> None:
             Usage(input_tokens=1, output_tokens=2, reasoning_tokens=2, irregular=True),
         ),
         ({"input_tokens": 1, "output_tokens": 2, "iterations": ["x", 5, {}]}, Usage(input_tokens=1, output_tokens=2)),
+        (
+            {"input_tokens": 1, "output_tokens": 2, "iterations": [{"type": ["message"]}]},
+            Usage(input_tokens=1, output_tokens=2),
+        ),
         ({"input_tokens": 1, "output_tokens": 2, "iterations": 7, "server_tool_use": []}, None),
     ],
 )

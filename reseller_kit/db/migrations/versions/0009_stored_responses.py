@@ -23,8 +23,14 @@ def upgrade() -> None:
         sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("running_size", big, nullable=False),
         sa.Column("created_at", big, nullable=False),
         sa.Column("expires_at", big, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stored_response")),
     )
     op.create_index(op.f("ix_stored_response_expires_at"), "stored_response", ["expires_at"])
+    op.create_index(
+        op.f("ix_stored_response_tenant_id_customer_id_running_size"),
+        "stored_response",
+        ["tenant_id", "customer_id", "running_size"],
+    )

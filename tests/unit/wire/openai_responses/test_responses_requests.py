@@ -192,6 +192,12 @@ def test_media_count_with_their_bounds() -> None:
     assert call_of(input=[{"role": "user", "content": [sound]}]).needs == ("input_audio",)
 
 
+@pytest.mark.parametrize("kind", [["input_file"], {"type": "input_file"}, 7, None])
+def test_a_part_whose_type_is_no_text_is_no_medium(kind: Any) -> None:
+    part = {"type": kind, "file_id": "file-1", "detail": "input_image"}
+    assert call_of(input=[{"role": "user", "content": [part]}]).media_tokens == 0
+
+
 def test_an_escaped_type_hides_no_medium() -> None:
     body = make_body(input=[{"role": "user", "content": [{"type": "input_image", "image_url": "https://a.example"}]}])
     assert decode(body.replace(b"input_image", b"input\\u005fimage")).media_tokens == IMAGE_TOKENS

@@ -1,0 +1,150 @@
+"""What is fuzzed: all that reads bytes of callers and of upstreams. A target raises only for a fault of ours.
+
+An input is a byte that chooses the target and the bytes that it reads. Of callers' requests nothing but InvalidRequest
+may come, of upstreams' answers nothing but UpstreamFailed, and what is written in turn has to be JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
+from reseller_kit.core.usage import Usage
+from reseller_kit.wire import anthropic_messages, gemini, openai_chat, openai_responses
+from reseller_kit.wire.codec import Api, Call, Reply, Sending
+from reseller_kit.wire.codecs import CODECS
+from reseller_kit.wire.completion import Tap
+from reseller_kit.wire.pseudonyms import apart
+from reseller_kit.wire.tasks import DECODERS
+from reseller_kit.wire.translated import TranslatedAnswer, TranslatedTap
+
+MODEL: Final = "public-model"
+_SENDING: Final = Sending(model="upstream-model", provider="openai", maker="maker", output_limit=2_000, room=2_000)
+_REPLY: Final = Reply(model=MODEL, request_id="req_0123456789", maker="maker")
+_CHARGED: Final = Usage(input_tokens=7, output_tokens=5)
+_HEADERS: Final = ((b"content-type", b"application/json"),)
+_SMALL: Final[dict[Api, bytes]] = {
+    "chat": b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}',
+    "messages": b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true}',
+    "responses": b'{"model":"m","input":"hi","stream":true}',
+    "generate_content": b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}',
+}
+DECODERS_OF_CALLS: Final[dict[Api, Callable[[bytes], Call]]] = {
+    "chat": openai_chat.decode,
+    "messages": anthropic_messages.decode,
+    "responses": openai_responses.decode,
+    "generate_content": partial(gemini.decode, model="m", stream=True),
+}
+_COUNT_DECODERS: Final[tuple[Callable[[bytes], Call], ...]] = (
+    anthropic_messages.decode_count,
+    openai_responses.decode_count,
+    partial(gemini.decode_count, model="m"),
+)
+_CALLS: Final = {api: decode(_SMALL[api]) for api, decode in DECODERS_OF_CALLS.items()}
+
+
+def request(api: Api, data: bytes) -> None:
+    """A request, passed on and translated for every other API."""
+    try:
+        call = DECODERS_OF_CALLS[api](data)
+    except InvalidRequest:
+        return
+    codec = CODECS[api]
+    codec.counted(call)
+    with suppress(InvalidRequest):
+        sent = apart(call, "customer")
+        codec.left_out(call)
+        _json(codec.encode(sent, _SENDING))
+        conversation = codec.to_conversation(sent)
+        for other in CODECS.values():
+            with suppress(InvalidRequest):
+                _json(other.from_conversation(conversation, _SENDING))
+                other.not_carried(conversation, _SENDING)
+
+
+def counting(number: int, data: bytes) -> None:
+    """A request that wants its input counted."""
+    with suppress(InvalidRequest):
+        call = _COUNT_DECODERS[number](data)
+        CODECS[call.api].counted(call)
+
+
+def task(api: str, data: bytes) -> None:
+    """A request that is no conversation."""
+    with suppress(InvalidRequest):
+        DECODERS[api](data)  # type: ignore[index]  # a name of its own keys
+
+
+def embedding(data: bytes) -> None:
+    """Gemini's embeddings, one and many."""
+    for decode in (gemini.decode_one, gemini.decode_batch):
+        with suppress(InvalidRequest):
+            decode(data, model="m")
+
+
+def answer(api: Api, data: bytes) -> None:
+    """A plain answer, passed on and translated for every other API."""
+    codec = CODECS[api]
+    with suppress(UpstreamFailed):
+        found = codec.read_answer(_CALLS[api], data, _REPLY)
+        found.estimate_text()
+        _json(found.body(found.usage or _CHARGED))
+    with suppress(UpstreamFailed):
+        completion = codec.read_completion(data, _REPLY)
+        for call in _CALLS.values():
+            made = TranslatedAnswer(completion=completion, codec=CODECS[call.api], call=call, reply=_REPLY)
+            made.estimate_text()
+            _json(made.body(made.usage or _CHARGED))
+
+
+def stream(api: Api, data: bytes) -> None:
+    """A stream, passed on and translated for every other API; cut into pieces at places that the bytes decide."""
+    codec = CODECS[api]
+    _drain(codec.open_tap(_CALLS[api], _REPLY), data)
+    for call in _CALLS.values():
+        _drain(TranslatedTap(codec.event_reader(_REPLY), CODECS[call.api].event_writer(call, _REPLY)), data)
+
+
+def _drain(tap: Tap, data: bytes) -> None:
+    size = 1 + 37 * len(data) % 500
+    try:
+        for start in range(0, len(data), size):
+            tap.feed(data[start : start + size])
+            if tap.done or tap.error is not None:
+                break
+        else:
+            tap.end()
+    except UpstreamFailed as error:
+        tap.fail(error)
+        return
+    tap.estimate_text()
+    if tap.whole:
+        tap.finish(tap.usage or _CHARGED)
+    else:
+        tap.fail(UpstreamFailed("cut"))
+
+
+def _json(written: bytes) -> None:
+    msgspec.json.decode(written)
+
+
+TARGETS: Final[tuple[Callable[[bytes], None], ...]] = (
+    *(partial(request, api) for api in CODECS),
+    *(partial(answer, api) for api in CODECS),
+    *(partial(stream, api) for api in CODECS),
+    *(partial(counting, number) for number in range(len(_COUNT_DECODERS))),
+    *(partial(task, api) for api in DECODERS),
+    embedding,
+)
+"""By their number."""
+
+
+def run(data: bytes) -> None:
+    """One input. Raises whatever a target should not have let out."""
+    if data:
+        TARGETS[data[0] % len(TARGETS)](data[1:])
