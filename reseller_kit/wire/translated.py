@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core.errors import KitError, UpstreamFailed
 from ..core.usage import Usage
-from .codec import Call, Codec, Reply
+from .codec import Api, Call, Codec, Reply
 from .completion import Completion, Event, EventReader, EventWriter, Finished, PartGrew, PartStarted
 from .conversation import Media, Reasoning, Text, ToolCall
 from .text_log import TextLog
+
+_CALL_PREFIX: Final[dict[Api, str]] = {
+    "chat": "call_",
+    "responses": "call_",
+    "messages": "toolu_",
+    "generate_content": "",
+}
+_MAKERS_PREFIX: Final = re.compile(r"^(?:call|chatcmpl-tool|fc|srvtoolu|tooluse|toolu)[_-]")
+
+
+def own_call_id(call_id: str, api: Api) -> str:
+    """A tool call's id as the caller's API begins them: how an id begins tells who made it.
+
+    Upstreams take any id back, as long as a call and its result have the same.
+    """
+    return _CALL_PREFIX[api] + _MAKERS_PREFIX.sub("", call_id, count=1) if call_id else call_id
 
 
 class TranslatedAnswer(Struct, frozen=True, kw_only=True):
@@ -36,14 +56,18 @@ class TranslatedAnswer(Struct, frozen=True, kw_only=True):
 
     def body(self, usage: Usage) -> bytes:
         """The JSON body in the caller's API, showing `usage` as what is charged."""
-        return self.codec.write_completion(self.completion, self.call, self.reply, usage)
+        parts = tuple(
+            replace(part, id=own_call_id(part.id, self.codec.api)) if isinstance(part, ToolCall) else part
+            for part in self.completion.parts
+        )
+        return self.codec.write_completion(replace(self.completion, parts=parts), self.call, self.reply, usage)
 
 
 class TranslatedTap:
-    """A `completion.Tap` over a reader of the upstream's API and a writer of the caller's."""
+    """A `completion.Tap` over a reader of the upstream's API and a writer of the caller's, which is `api`."""
 
-    def __init__(self, reader: EventReader, writer: EventWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, reader: EventReader, writer: EventWriter, api: Api) -> None:
+        self._reader, self._writer, self._api = reader, writer, api
         self._log = TextLog()
         self.started = False
         self._finished = False
@@ -105,7 +129,12 @@ class TranslatedTap:
     def _write(self, events: list[Event]) -> bytes:
         for event in events:
             self._note(event)
-        return b"".join([self._writer.write(event) for event in events])
+        return b"".join([self._writer.write(self._own(event)) for event in events])
+
+    def _own(self, event: Event) -> Event:
+        if isinstance(event, PartStarted) and event.kind == "tool_call":
+            return replace(event, call_id=own_call_id(event.call_id, self._api))
+        return event
 
     def _note(self, event: Event) -> None:
         if isinstance(event, PartGrew):

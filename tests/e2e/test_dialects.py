@@ -230,6 +230,20 @@ def test_a_tool_is_called(dialects: Shop, caller: Customer, api: str, model: str
     assert_charged_by_the_journal(dialects, caller, answer.headers["x-request-id"])
 
 
+@pytest.mark.parametrize("stream", ["plain", "stream"])
+@pytest.mark.parametrize("model", _UPSTREAMS)
+@pytest.mark.parametrize("api", _BODIES)
+def test_a_tool_call_s_id_tells_nothing_of_who_made_it(
+    dialects: Shop, caller: Customer, api: str, model: str, stream: str
+) -> None:
+    body = _BODIES[api]("[[tool=2]]", tools=_TOOLS[api])
+    text = post(dialects, caller, api, model, body, stream=stream == "stream").text
+    made = {"chat": "call_", "responses": "call_", "messages": "toolu_", "generate_content": ""}[api]
+    foreign = {"call_", "toolu_"} - {made}
+    assert f'"{made}' in text
+    assert not any(f'id":"{prefix}' in text for prefix in foreign)
+
+
 @pytest.mark.parametrize("model", _UPSTREAMS)
 @pytest.mark.parametrize("api", _BODIES)
 def test_thoughts_are_charged_once(dialects: Shop, caller: Customer, api: str, model: str) -> None:

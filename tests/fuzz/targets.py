@@ -107,7 +107,7 @@ def stream(api: Api, data: bytes) -> None:
     codec = CODECS[api]
     _drain(codec.open_tap(_CALLS[api], _REPLY), data)
     for call in _CALLS.values():
-        _drain(TranslatedTap(codec.event_reader(_REPLY), CODECS[call.api].event_writer(call, _REPLY)), data)
+        _drain(TranslatedTap(codec.event_reader(_REPLY), CODECS[call.api].event_writer(call, _REPLY), call.api), data)
 
 
 def _drain(tap: Tap, data: bytes) -> None:

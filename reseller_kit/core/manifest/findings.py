@@ -59,7 +59,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK402": "A wholesale price below cost.",
     "RK403": "A route dearer than the model's explicit cost.",
     "RK404": "A retail price for a usage class that has no cost.",
-    "RK405": "A cost that names no usage class.",
+    "RK405": "A cost that names no usage class, or not all that calls come to.",
     "RK501": "A secret that cannot be read.",
     "RK502": "A theme that is not installed.",
     "RK503": "A brand token, setting or text that the theme does not offer, or a value that it refuses.",

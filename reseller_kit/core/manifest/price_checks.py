@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import fnmatch
+from typing import Final
 
+from ..catalog import PriceList
 from ..money import format_markup
 from ..price_catalogue import CatalogueOn
 from ..pricing import Loss, losses, matching_rule, price_of
 from ..toml_lines import Path
 from .catalogue_checks import why_unpriced
 from .findings import Report
-from .prices import Levels, format_price, price_list, pricing_rules, route_cost, tenant_levels, wholesale_markup
+from .prices import (
+    Levels,
+    format_price,
+    model_cost,
+    price_list,
+    pricing_rules,
+    route_cost,
+    tenant_levels,
+    wholesale_markup,
+)
 from .structs import Cost, Document, Model, Tenant, class_prices
+
+_TOKENS: Final = ("input", "output")
+"""Classes that others fall back on."""
 
 
 def check_prices(document: Document, report: Report, on: CatalogueOn) -> None:
@@ -40,6 +54,8 @@ def _check_costs(document: Document, name: str, model: Model, report: Report, on
             report.add("RK307", place, *why_unpriced(route, document.upstreams, on))
         elif cost is not None and model.cost is not None and not report.is_broken(path):
             _check_dearer_route(losses(cost, price_list(model.cost)), (*place, "cost"), report)
+        if route.cost is not None and cost is not None and not report.is_broken(path):
+            _check_whole_route(cost, model, (*place, "cost"), report)
 
 
 def _check_cost_table(cost: Cost, path: Path, report: Report) -> None:
@@ -59,6 +75,19 @@ def _check_cost_table(cost: Cost, path: Path, report: Report) -> None:
                     f"The tier names {name}, which has no base price.",
                     f"Add {name} to the cost itself.",
                 )
+
+
+def _check_whole_route(cost: PriceList, model: Model, path: Path, report: Report) -> None:
+    """A call that comes over the route must come to nothing that the route has no price for."""
+    sold = model_cost(model)
+    for name in _TOKENS:
+        if sold is not None and name in sold.prices and price_of(cost.prices, name) is None:
+            report.add(
+                "RK405",
+                path,
+                f"The route's cost names no {name}, which the model has a price for.",
+                f"Add {name} to the route's cost, or leave the cost out.",
+            )
 
 
 def _check_dearer_route(found: list[Loss], path: Path, report: Report) -> None:

@@ -44,7 +44,7 @@ class Reached(Struct, frozen=True, kw_only=True):
         if self.codec.api == self.call.api:
             return self.codec.open_tap(self.call, self.reply)
         writer = CODECS[self.call.api].event_writer(self.call, self.reply)
-        return TranslatedTap(self.codec.event_reader(self.reply), writer)
+        return TranslatedTap(self.codec.event_reader(self.reply), writer, self.call.api)
 
     def read_answer(self, body: bytes) -> Answer:
         """Its plain answer. Raises UpstreamFailed for what is none."""

@@ -264,6 +264,14 @@ def test_a_dearer_route_is_a_warning_only_under_an_explicit_cost() -> None:
     ] == ["RK307"]
 
 
+@pytest.mark.parametrize("missing", ["input", "output"])
+def test_a_route_s_cost_prices_what_the_model_sells(missing: str) -> None:
+    named = {"input": 'output = "2.00"', "output": 'input = "1.00"'}[missing]
+    route = f'model = "x" }}, {{ upstream = "one", model = "y", cost = {{ {named} }} }}'
+    text = with_line('model = "x" }', route)
+    assert short(text) == [(9, "RK405", "models.m1.routes[1].cost")]
+
+
 def test_without_a_model_cost_the_dearest_route_counts() -> None:
     routes = """routes = [
       { upstream = "one", model = "x", cost = { input = "1.00", output = "5.00" } },
