@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from scripts._emulator import load
+from reseller_kit.wire.task import PATHS
+from scripts._emulator import load, routes
+from scripts._emulator.exchange import ORDINARY, Options, Request, World
+from scripts._emulator.journal import Journal
+from tests.fuzz.targets import FORM, TASKS
 
 _FIXTURES: Final = Path(__file__).parents[1] / "fixtures" / "requests"
 _ODD: Final[tuple[Any, ...]] = (
@@ -39,6 +43,10 @@ def _texts() -> Iterator[bytes]:
     for path in ("/v1/messages", "/v1/responses"):
         yield load.pieces(path, 3, stream=False)[1]
         yield b"".join(piece.partition(b"\r\n")[2][:-2] for piece in load.pieces(path, 3, stream=True)[1:-1])
+    yield FORM
+    for api, request in TASKS.items():
+        yield request
+        yield _answered("/v1" + PATHS[api], request)
     usage = {"promptTokenCount": 5, "candidatesTokenCount": 2, "thoughtsTokenCount": 1, "totalTokenCount": 8}
     parts = [
         {"text": "hm", "thought": True},
@@ -48,6 +56,14 @@ def _texts() -> Iterator[bytes]:
     gemini = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "usageMetadata": usage}
     yield json.dumps(gemini).encode()
     yield _EVENT + json.dumps(gemini).encode() + b"\r\n\r\n"
+
+
+def _answered(path: str, body: bytes) -> bytes:
+    """What the emulator answers."""
+    options = Options(name="fuzz", models=(), api_keys=frozenset(), always=ORDINARY)
+    request = Request("POST", path, {"authorization": "Bearer sk-fuzz"}, body)
+    plan = routes.plan(request, World(options, Journal(None)))
+    return b"".join(piece for piece, _ in plan.pieces[1:])
 
 
 def changed(data: bytes, rng: random.Random) -> bytes | None:

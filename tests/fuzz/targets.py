@@ -15,12 +15,14 @@ import msgspec
 
 from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.core.usage import Usage
+from reseller_kit.web.gateway.form import read_form
 from reseller_kit.wire import anthropic_messages, gemini, openai_chat, openai_responses
 from reseller_kit.wire.codec import Api, Call, Reply, Sending
 from reseller_kit.wire.codecs import CODECS
 from reseller_kit.wire.completion import Tap
 from reseller_kit.wire.pseudonyms import apart
-from reseller_kit.wire.tasks import DECODERS
+from reseller_kit.wire.task import Task, TaskApi, check_offered, units_of
+from reseller_kit.wire.tasks import DECODERS, decode_transcription
 from reseller_kit.wire.translated import TranslatedAnswer, TranslatedTap
 
 MODEL: Final = "public-model"
@@ -45,6 +47,31 @@ _COUNT_DECODERS: Final[tuple[Callable[[bytes], Call], ...]] = (
     openai_responses.decode_count,
     partial(gemini.decode_count, model="m"),
 )
+TASKS: Final[dict[TaskApi, bytes]] = {
+    "embeddings": b'{"model":"m","input":["a b","c"]}',
+    "images": b'{"model":"m","prompt":"a b","n":2}',
+    "speech": b'{"model":"m","input":"a b","voice":"alloy"}',
+    "moderations": b'{"model":"m","input":"a b"}',
+    "rerank": b'{"model":"m","query":"a","documents":["b","c"],"top_n":1}',
+}
+BOUNDARY: Final = "edge"
+FORM: Final = (
+    b"".join(
+        b'--edge\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % part
+        for part in (
+            (b"model", b"", b"m"),
+            (b"file", b'; filename="a.wav"', b"RIFF"),
+            (b"response_format", b"", b"json"),
+        )
+    )
+    + b"--edge--\r\n"
+)
+_PRICES: Final = (
+    {"input": 1, "output": 1},
+    {"input": 1, "output": 1, "output_image": 1, "input_image": 1},
+    {"request": 1, "images": 1, "characters": 1, "seconds": 1},
+)
+_TASKS: Final = {api: DECODERS[api](body) for api, body in TASKS.items()}
 _CALLS: Final = {api: decode(_SMALL[api]) for api, decode in DECODERS_OF_CALLS.items()}
 
 
@@ -74,17 +101,47 @@ def counting(number: int, data: bytes) -> None:
         CODECS[call.api].counted(call)
 
 
-def task(api: str, data: bytes) -> None:
-    """A request that is no conversation."""
+def task(api: TaskApi, data: bytes) -> None:
+    """A request that is no conversation, and what our own count says of it."""
     with suppress(InvalidRequest):
-        DECODERS[api](data)  # type: ignore[index]  # a name of its own keys
+        _look_at(DECODERS[api](data))
 
 
 def embedding(data: bytes) -> None:
     """Gemini's embeddings, one and many."""
     for decode in (gemini.decode_one, gemini.decode_batch):
         with suppress(InvalidRequest):
-            decode(data, model="m")
+            _look_at(decode(data, model="m"))
+
+
+def transcription(data: bytes) -> None:
+    """A form with a file."""
+    with suppress(InvalidRequest):
+        fields = read_form(data, ((b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode()),))
+        _look_at(decode_transcription(fields))
+
+
+def _look_at(found: Task) -> None:
+    found.encode("upstream-model")
+    for prices in _PRICES:
+        with suppress(InvalidRequest):
+            check_offered(found, prices)
+            units_of(found, prices)
+            found.estimate(prices, len)
+    if found.gemini is not None:
+        _json(found.gemini.encode("upstream-model"))
+
+
+def task_answer(api: TaskApi, data: bytes) -> None:
+    """An answer to a task, from an upstream of its own API and from one of Gemini's."""
+    asked = _TASKS[api]
+    for prices in _PRICES:
+        with suppress(UpstreamFailed):
+            found = asked.read(data, "audio/mpeg" if api == "speech" else "application/json", prices, "req_0123456789")
+            found.body(found.usage or _CHARGED)
+        if asked.gemini is not None:
+            with suppress(UpstreamFailed):
+                asked.gemini.restore(data)
 
 
 def answer(api: Api, data: bytes) -> None:
@@ -139,7 +196,9 @@ TARGETS: Final[tuple[Callable[[bytes], None], ...]] = (
     *(partial(stream, api) for api in CODECS),
     *(partial(counting, number) for number in range(len(_COUNT_DECODERS))),
     *(partial(task, api) for api in DECODERS),
+    *(partial(task_answer, api) for api in DECODERS),
     embedding,
+    transcription,
 )
 """By their number."""
 
