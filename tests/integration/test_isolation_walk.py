@@ -172,6 +172,9 @@ WRITES: dict[str, Read] = {
     "provisioning.update_tenant": lambda c, tenant, _: provisioning.update_tenant(c, tenant, {"name": "Renamed"}),
     "provisioning.withdraw_package": lambda c, tenant, x: provisioning.withdraw_package(c, tenant, x.package),
     "responses.add": lambda c, tenant, x: responses.add(c, tenant, [structs.replace(x.response, sealed=b"other")]),
+    "responses.drop_oldest": lambda c, tenant, x: responses.drop_oldest(
+        c, tenant, [x.customer.id], keep_bytes=0, limit=10
+    ),
     "responses.remove": lambda c, tenant, x: responses.remove(c, tenant, x.customer.id, x.response.id, 5),
     "scheduled_prices.add": lambda c, tenant, x: scheduled_prices.add(c, tenant, x.change, "test", 5),
     "scheduled_prices.end": lambda c, tenant, x: scheduled_prices.end(

@@ -73,7 +73,9 @@ def claw_back(request: Clawback, wallet: Wallet, lots: Sequence[Lot], clawed: Cl
     lot = find_lot(lots, request.lot_id)
     difference = min(request.target, lot.amount) - clawed.taken
     if difference > 0:
-        return _take(request, wallet, lots, lot, clawed, difference)
+        # `clawed_back` holds what was taken by hand as well: credit that a hold had kept from it may be free by now.
+        left = lot.amount - lot.clawed_back - clawed.debt
+        return _take(request, wallet, lots, lot, clawed, min(difference, max(0, left)))
     return _give_back(request, wallet, lots, lot, clawed, -difference)
 
 

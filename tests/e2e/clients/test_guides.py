@@ -50,7 +50,8 @@ def test_claude_code_answers_after_its_guide(stall: Shop, tmp_path: Path) -> Non
     start = blocks["start"].replace("claude", shlex.quote(str(CLAUDE)), 1)
     script = "\n".join([blocks["environment"], f"{start} --print {shlex.quote(PROMPT)} </dev/null"])
     assert SENTENCE in follow(script.replace("sol_your_key", customer.key), tmp_path)
-    assert {record["public_model"] for record in stall.records(customer)} == {"claude-sonnet-4-6"}
+    (model,) = {record["public_model"] for record in stall.records(customer)}
+    assert model in blocks["environment"]
 
 
 @pytest.mark.node

@@ -136,6 +136,17 @@ def test_what_was_taken_by_hand_is_not_taken_again() -> None:
     assert (lot.remaining, lot.clawed_back, clawed.taken, wallet.debt) == (0, 12, 9, 0)
 
 
+def test_credit_that_is_owed_already_is_not_taken_when_its_hold_lets_go() -> None:
+    lot = make_lot(12, remaining=9, reserved=9, clawed_back=3)
+    wallet, clawed = wallet_of(lot), Clawed(lot_id="lot_A")
+    wallet.reserved = 9
+    claw_back(to(12), wallet, [lot], clawed)
+    assert (clawed.taken, wallet.debt, wallet.balance) == (9, 9, 0)
+    lot.reserved = wallet.reserved = 0
+    claw_back(to(12), wallet, [lot], clawed)
+    assert (clawed.taken, lot.clawed_back, wallet.debt, wallet.balance) == (9, 3, 0, 0)
+
+
 def test_a_reversed_chargeback_gives_back_what_it_took() -> None:
     lot = make_lot(12, remaining=2, consumed=6, expired=4, expires_at=NOW + 9)
     wallet, clawed = wallet_of(lot), Clawed(lot_id="lot_A")
