@@ -29,7 +29,7 @@ from .rows import Row
 from .state import Loaded, Memory
 from .store import LostLease, OutcomeUnknown
 
-_DECIDED_AT_ONCE: Final = 96
+_DECIDED_AT_ONCE: Final = 256
 _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
 """A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
