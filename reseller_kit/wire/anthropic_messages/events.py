@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from ...core.errors import KitError, UpstreamFailed
+from ...core.errors import KitError
 from ...core.usage import Usage
 from ..anthropic_usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_of
 from ..codec import Call, Reply
@@ -15,7 +15,8 @@ from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartSta
 from ..conversation import ToolNames, fit_id
 from ..errors import stream_error
 from ..json_body import NULL, is_given, quote
-from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from ..reading import StreamReader
+from ..sse import MAX_EVENT_BYTES, parse_event
 from ..upstream_message import failed
 from .completion import AnswerBlock, call_signature, read_finish, stop_reason, thought
 from .conversation import shows_thoughts, tool_names
@@ -63,58 +64,31 @@ _DELTA: Final = msgspec.json.Decoder(_Delta)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class MessageReader:
+class MessageReader(StreamReader):
     """Reads an upstream's stream; see `completion.EventReader`."""
 
     def __init__(self, reply: Reply, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self.usage: Usage | None = None
-        self.opening: Usage | None = None
-        self.done = False
-        self.error: UpstreamFailed | None = None
+        super().__init__(max_event_bytes)
         self._maker = reply.maker
-        self._events = EventSplitter(max_event_bytes)
         self._reported = NOTHING_REPORTED
         self._open: AnswerBlock | None = None
         self._grew = False
         self._head = NO_HEAD
         self._skipping = False
         self._finished: Finished | None = None
-        self._at_end = False
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
-        if self._is_over():
-            return []
-        found = self._read(self._events.feed(data))
-        if self._events.overflow and not self._is_over():
-            self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
-        return found
+    def _ended(self, events: list[Event]) -> None:
+        """A named reason to stop is as good as the terminal event."""
+        if self._finished is not None:
+            events += self._finish()
 
-    def end(self) -> list[Event]:
-        """The upstream closed the stream: what was held is handed out."""
-        if self._is_over():
-            return []
-        self._at_end = True
-        found = self._read(self._events.close())
-        if self._finished is not None and not self._is_over():
-            found += self._finish()
-        return found
-
-    def _is_over(self) -> bool:
-        return self.done or self.error is not None
-
-    def _read(self, blocks: list[bytes]) -> list[Event]:
-        found: list[Event] = []
-        for block in blocks:
-            if self._is_over():
-                break
-            more = text_behind(self._head, block) if self._open is not None else None
-            if more is not None:
-                self._grew = True
-                found.append(PartGrew(more.text))
-            else:
-                found += self._read_event(block)
-        return found
+    def _read(self, block: bytes, events: list[Event]) -> None:
+        more = text_behind(self._head, block) if self._open is not None else None
+        if more is not None:
+            self._grew = True
+            events.append(PartGrew(more.text))
+        else:
+            events += self._read_event(block)
 
     def _read_event(self, block: bytes) -> list[Event]:
         name, data = parse_event(block)
@@ -126,8 +100,7 @@ class MessageReader:
                 return self._take(event, block)
             self._give_up(failed(event.error, "an error event"))
         except BAD:
-            if not self._at_end:
-                self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
+            self._malformed()
         return []
 
     def _take(self, event: StreamEvent, block: bytes) -> list[Event]:
@@ -212,9 +185,6 @@ class MessageReader:
             self.opening = usage
         else:
             self.usage = usage or self.usage
-
-    def _give_up(self, error: UpstreamFailed) -> None:
-        self.error = error
 
 
 class MessageWriter:

@@ -11,13 +11,12 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from ...core.errors import UpstreamFailed
-from ...core.usage import Usage
 from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..json_body import NULL
 from ..openai_usage import read_usage
-from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from ..reading import StreamReader
+from ..sse import MAX_EVENT_BYTES, parse_event
 from ..upstream_message import failed
 from .answer import CalledFunction, CalledTool, Said, arguments_text, finish_of, own_call_id, spoken
 
@@ -79,48 +78,22 @@ class _OpenCall:
         return True
 
 
-class EventReader:
+class EventReader(StreamReader):
     """One chat stream. See `completion.EventReader`."""
 
     def __init__(self, reply: Reply, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self.usage: Usage | None = None
-        self.opening: Usage | None = None
-        self.done = False
-        self.error: UpstreamFailed | None = None
+        super().__init__(max_event_bytes)
         self._reply = reply
-        self._splitter = EventSplitter(max_event_bytes)
         self._open: PartKind | None = None
         self._calls: list[_OpenCall] = []
         self._latest: dict[int, _OpenCall] = {}
         self._refused = False
         self._finish_reason: str | None = None
-        self._at_end = False
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
-        events: list[Event] = []
-        if not self._closed:
-            for block in self._splitter.feed(data):
-                if not self._closed:
-                    self._read(block, events)
-            if self._splitter.overflow and not self._closed:
-                self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
-        return events
-
-    def end(self) -> list[Event]:
-        """The upstream closed the stream; without its last line, a named reason to finish is as good."""
-        self._at_end = True
-        events: list[Event] = []
-        for block in self._splitter.close():
-            if not self._closed:
-                self._read(block, events)
-        if not self._closed and self._finish_reason is not None:
+    def _ended(self, events: list[Event]) -> None:
+        """Without its last line, a named reason to finish is as good."""
+        if self._finish_reason is not None:
             self._finish(events)
-        return events
-
-    @property
-    def _closed(self) -> bool:
-        return self.done or self.error is not None
 
     def _read(self, block: bytes, events: list[Event]) -> None:
         name, data = parse_event(block)
@@ -132,8 +105,7 @@ class EventReader:
             return
         chunk = _decode(data)
         if chunk is None:
-            if not self._at_end:
-                self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
+            self._malformed()
             return
         choice = next(iter(chunk.choices or ()), None)
         self._take_usage(chunk, choice)
@@ -177,7 +149,7 @@ class EventReader:
     def _take_call(self, called: CalledTool, events: list[Event]) -> None:
         call = self._call_of(called)
         if call is None:
-            self._give_up(UpstreamFailed("too many tool calls", upstream_status=200))
+            self._give_up("too many tool calls")
             return
         function = called.function or CalledFunction()
         text = arguments_text(function.arguments)
@@ -188,7 +160,7 @@ class EventReader:
         if text:
             if call.ended:
                 if text.strip():
-                    self._give_up(UpstreamFailed("a tool call that went on after its end", upstream_status=200))
+                    self._give_up("a tool call that went on after its end")
                 return
             call.arguments.append(text)
             call.waiting.append(text)
@@ -242,9 +214,6 @@ class EventReader:
         self.done = True
         called = any(call.started for call in self._calls)
         events.append(Finished(finish=finish_of(self._finish_reason, called=called, refused=self._refused)))
-
-    def _give_up(self, error: UpstreamFailed) -> None:
-        self.error = error
 
 
 def _decode(data: bytes) -> _Chunk | None:

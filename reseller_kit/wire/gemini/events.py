@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ...core.errors import KitError, UpstreamFailed
+from ...core.errors import KitError
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
@@ -15,7 +15,8 @@ from ..data_url import data_url
 from ..errors import stream_error
 from ..gemini_usage import read_usage
 from ..json_body import NULL, is_given, quote
-from ..sse import EventSplitter, parse_event
+from ..reading import StreamReader
+from ..sse import parse_event
 from ..upstream_message import failed
 from .answer import BAD, Candidate, Chunk, decode_chunk, encode_usage, named, pieces_of
 from .completion import PartWriter, finish_of, finish_reason, parts_of
@@ -24,47 +25,19 @@ from .stream import MAX_EVENT_BYTES
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class ChunkReader:
+class ChunkReader(StreamReader):
     """Reads an upstream's stream of its first candidate; see `completion.EventReader`."""
 
     def __init__(self, reply: Reply, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self.usage: Usage | None = None
-        self.opening: Usage | None = None
-        self.done = False
-        self.error: UpstreamFailed | None = None
+        super().__init__(max_event_bytes)
         self._reply = reply
-        self._splitter = EventSplitter(max_event_bytes)
         self._open: PartKind | None = None
         self._calls = 0
         self._finished = False
-        self._at_end = False
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
-        events: list[Event] = []
-        if not self._closed:
-            self._read_all(self._splitter.feed(data), events)
-            if self._splitter.overflow and self.error is None:
-                self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
-        return events
-
-    def end(self) -> list[Event]:
-        """The upstream closed the stream: take an event that it left without its blank line."""
-        self._at_end = True
-        events: list[Event] = []
-        if not self._closed:
-            self._read_all(self._splitter.close(), events)
-            self.done = self._finished and self.error is None
-        return events
-
-    @property
-    def _closed(self) -> bool:
-        return self.done or self.error is not None
-
-    def _read_all(self, blocks: list[bytes], events: list[Event]) -> None:
-        for block in blocks:
-            if self.error is None:
-                self._read(block, events)
+    def _ended(self, events: list[Event]) -> None:  # noqa: ARG002
+        """No event is the last one by itself: whoever finished may go on."""
+        self.done = self._finished
 
     def _read(self, block: bytes, events: list[Event]) -> None:
         _, data = parse_event(block)
@@ -77,8 +50,7 @@ class ChunkReader:
             else:
                 self._take(chunk, events)
         except BAD:
-            if not self._at_end:
-                self._give_up(UpstreamFailed("a malformed event", upstream_status=200))
+            self._malformed()
 
     def _take(self, chunk: Chunk, events: list[Event]) -> None:
         if chunk.usage_metadata is not NULL:
@@ -138,9 +110,6 @@ class ChunkReader:
         self._end_part(events)
         self._finished = True
         events.append(finished)
-
-    def _give_up(self, error: UpstreamFailed) -> None:
-        self.error = error
 
 
 class ChunkWriter:

@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
-from ...core.usage import Usage
 from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..conversation import Text, ToolCall
 from ..json_body import NULL, is_given
+from ..reading import StreamReader
 from ..responses_usage import read_usage
-from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from ..sse import MAX_EVENT_BYTES, parse_event
 from ..upstream_message import failed
 from .answer import response_of
 from .completion import finish_of
@@ -55,51 +55,19 @@ class _Event(Struct):
 _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
-class EventReader:
+class EventReader(StreamReader):
     """One stream of Responses. See `completion.EventReader`."""
 
     def __init__(self, reply: Reply, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self.usage: Usage | None = None
-        self.opening: Usage | None = None
-        self.done = False
-        self.error: UpstreamFailed | None = None
+        super().__init__(max_event_bytes)
         self._maker, self._model = reply.maker, reply.model
-        self._splitter = EventSplitter(max_event_bytes)
         self._current: int | None = None
         self._open: PartKind | None = None
         self._empty = True
         self._gap = False
         self._waiting: list[_Event] = []
-        self._ended: set[int] = set()
+        self._items_ended: set[int] = set()
         self._called = self._refused = False
-        self._at_end = False
-
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
-        events: list[Event] = []
-        if not self._closed:
-            self._read_all(self._splitter.feed(data), events)
-            if self._splitter.overflow and not self.done:
-                self._give_up("an event over the size limit")
-        return events
-
-    def end(self) -> list[Event]:
-        """The upstream closed the stream: an event that it left without its blank line."""
-        self._at_end = True
-        events: list[Event] = []
-        if not self._closed:
-            self._read_all(self._splitter.close(), events)
-        return events
-
-    @property
-    def _closed(self) -> bool:
-        return self.done or self.error is not None
-
-    def _read_all(self, blocks: list[bytes], events: list[Event]) -> None:
-        for block in blocks:
-            self._read(block, events)
-            if self._closed:
-                return
 
     def _read(self, block: bytes, events: list[Event]) -> None:
         name, data = parse_event(block)
@@ -108,8 +76,7 @@ class EventReader:
             return
         event = _decode(data)
         if event is None:
-            if not self._at_end:
-                self._give_up("a malformed event")
+            self._malformed()
             return
         kind = event.type = event.type or name.decode("latin-1")
         if kind in _OF_ITEMS:
@@ -134,8 +101,8 @@ class EventReader:
     def _take(self, event: _Event, events: list[Event]) -> None:
         if event.type == _ADDED:
             # Some upstreams number all items alike.
-            self._ended.discard(event.output_index)
-        elif event.output_index in self._ended:
+            self._items_ended.discard(event.output_index)
+        elif event.output_index in self._items_ended:
             return
         self._current = event.output_index
         if event.type == _ADDED:
@@ -193,7 +160,7 @@ class EventReader:
             maker = self._maker if signature else None
             events.append(PartEnded(signature=signature, maker=maker, redacted=bool(signature) and self._empty))
             self._open = None
-        self._ended.add(event.output_index)
+        self._items_ended.add(event.output_index)
         self._current = None
         self._empty, self._gap = True, False
 
@@ -242,9 +209,6 @@ class EventReader:
             with suppress(UpstreamFailed):
                 error = self._told(event).get("error", NULL)
         self.error = failed(error if is_given(error) else Raw(data), "a failed response")
-
-    def _give_up(self, reason: str) -> None:
-        self.error = self.error or UpstreamFailed(reason, upstream_status=200)
 
 
 def _decode(data: bytes) -> _Event | None:
