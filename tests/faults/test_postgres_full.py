@@ -37,7 +37,7 @@ def disk() -> Iterator[Path]:
         Path(folder).chmod(0o755)
         with small_disk(Path(folder) / "full", MEGABYTES) as made:
             if not made.is_mount():
-                pytest.skip("no file system can be mounted here")
+                pytest.fail("a small file system has to be mounted: run this as root")
             yield made
 
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from ...core.errors import InvalidRequest, UpstreamFailed
+from ...core.errors import InvalidRequest
 from ..codec import Call, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from ..media import token_bound
 from ..members import refuse_unknown
 from ..signatures import MARK
+from ..token_count import read_tokens
 from .counting import contents_of
 from .head import NAMES, SEARCH_TOKENS, Head, check_standard, searches_of
 from .thoughts import without_foreign
@@ -122,13 +123,7 @@ def encode_count(call: Call, sending: Sending) -> bytes:
 
 def read_count(body: bytes) -> int:
     """Tokens that an upstream's count_tokens answered. Raises UpstreamFailed for anything else."""
-    try:
-        found = _TOKENS.decode(body).get("input_tokens")
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        found = None
-    if type(found) is not int or found < 0:
-        raise UpstreamFailed("not a token count", upstream_status=200)
-    return found
+    return read_tokens(body, "input_tokens")
 
 
 def count_body(tokens: int) -> bytes:

@@ -12,10 +12,11 @@ from urllib.parse import quote as quote_path
 import msgspec
 from msgspec import Raw
 
-from ...core.errors import InvalidRequest, UpstreamFailed
+from ...core.errors import InvalidRequest
 from ..codec import Call, Counted, Headers, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from ..media import token_bound
+from ..token_count import read_tokens
 from .contents import Content, contents_of, media_of, system_of
 from .head import NOT_SENT, Config, check_tier, config_of, fields_of, needs_of
 from .thoughts import without_foreign
@@ -120,13 +121,7 @@ def encode_count(call: Call, sending: Sending) -> bytes:
 
 def read_count(body: bytes) -> int:
     """Tokens that an upstream's countTokens answered. Raises UpstreamFailed for anything else."""
-    try:
-        found = _ANY_OBJECT.decode(body).get("totalTokens", 0)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        found = None
-    if type(found) is not int or found < 0:
-        raise UpstreamFailed("not a token count", upstream_status=200)
-    return found
+    return read_tokens(body, "totalTokens", absent=0)
 
 
 def count_body(tokens: int) -> bytes:

@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from ...core.errors import UpstreamFailed
 from ..codec import Call, Headers, Sending
 from ..json_body import encode_object, is_given, parse_object
+from ..token_count import read_tokens
 from .request import decode, encode
 
 COUNT_PATH: Final = "/responses/input_tokens"
@@ -44,13 +44,7 @@ def encode_count(call: Call, sending: Sending) -> bytes:
 
 def read_count(body: bytes) -> int:
     """Tokens that an upstream's counter answered. Raises UpstreamFailed for anything else."""
-    try:
-        found = _TOKENS.decode(body).get("input_tokens")
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        found = None
-    if type(found) is not int or found < 0:
-        raise UpstreamFailed("not a token count", upstream_status=200)
-    return found
+    return read_tokens(body, "input_tokens")
 
 
 def count_body(tokens: int) -> bytes:
