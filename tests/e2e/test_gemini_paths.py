@@ -96,7 +96,9 @@ def test_texts_are_embedded(shop: Shop, customer: Customer, model: str, many: bo
 
 
 def test_models_are_listed_in_google_s_shape(shop: Shop, customer: Customer) -> None:
-    headers = {"x-goog-api-key": customer.key, "host": customer.host}
+    plain = {"x-goog-api-key": customer.key, "host": customer.host}
+    assert shop.http.get(f"{customer.origin}/v1/models", headers=plain).json()["object"] == "list"
+    headers = {**plain, "x-goog-api-client": "google-genai-sdk/3.6.1"}
     for path in ("/v1beta/models", "/v1/models", "/models"):
         found = shop.http.get(f"{customer.origin}{path}", headers=headers).json()["models"]
         assert "models/via-gemini" in [model["name"] for model in found]

@@ -20,7 +20,8 @@ _TARGET: Final = re.compile(
     r"/v1(?:beta)?/models/(?P<model>.+):"
     r"(?P<verb>generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)"
 )
-_GEMINI_HEADERS: Final = frozenset({b"x-goog-api-key", b"x-goog-api-client"})
+_GOOGLE_CLIENT: Final = b"x-goog-api-client"
+"""Every client of Google's sends it. A key may be in any header, whatever the dialect, so that tells nothing."""
 _BARE: Final = ("/chat/completions", "/responses", "/messages")
 _BARE_WHOLE: Final = frozenset({"/completions", *PATHS.values()})
 _SLASHES: Final = re.compile("/{2,}")
@@ -57,7 +58,7 @@ def dialect_of(path: str, headers: Headers) -> Dialect:
         names = {name for name, _ in headers}
         if b"anthropic-version" in names:
             return "anthropic"
-        if names & _GEMINI_HEADERS:
+        if _GOOGLE_CLIENT in names:
             return "gemini"
     return "openai"
 
