@@ -32,6 +32,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _PATH: Final = re.compile(r" - at `\$([^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `([^`]*)`")
 NULL: Final = Raw(b"null")
+_MAX_STRING_BYTES: Final = 128
 
 
 def parse_object(body: bytes) -> dict[str, Raw]:
@@ -95,6 +96,19 @@ def quote(text: str) -> bytes:
 def is_given(value: Raw | None) -> bool:
     """Whether an optional field was sent with a value other than null."""
     return value is not None and value != NULL
+
+
+def string_member(prefix: bytes, value: Raw) -> bytes:
+    """`prefix` (`,"name":`) and the value, if it is a short string, else nothing."""
+    if value == NULL:
+        return b""
+    given = bytes(value)
+    return prefix + given if is_short_string(given) else b""
+
+
+def is_short_string(value: bytes) -> bool:
+    """Whether a JSON value can only be a string, and one short enough to pass on."""
+    return 2 <= len(value) <= _MAX_STRING_BYTES and value.startswith(b'"') and value.endswith(b'"')
 
 
 def _refuse_duplicates(keys: Iterable[_Key]) -> None:

@@ -7,11 +7,62 @@ platform or an upstream's routing or billing, and spellings that a lenient upstr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from ..core.errors import InvalidRequest
+
+REFUSED: Final = frozenset(
+    {
+        # another address, account or credential
+        "api_base",
+        "api_key",
+        "api_type",
+        "api_version",
+        "azure_endpoint",
+        "base_url",
+        "custom_llm_provider",
+        "deployment_id",
+        "endpoint",
+        "extra_body",
+        "extra_headers",
+        "extra_query",
+        "headers",
+        "litellm_params",
+        "model_list",
+        "organization",
+        # another model or route than the one that is priced
+        "allowed_models",
+        "fallback",
+        "fallback_models",
+        "fallbacks",
+        "models",
+        "preset",
+        "provider",
+        "providers",
+        "route",
+        "router",
+        "transforms",
+        # work that is charged beyond tokens, or charged where the meter does not see it
+        "background",
+        "best_of",
+        "deferred",
+        "enable_search",
+        "plugins",
+        "search_parameters",
+        "web_search",
+        "web_search_options",
+        # other names for the output limit
+        "max_new_tokens",
+        "max_output_tokens",
+        # tricks of proxies
+        "mock_response",
+        "num_retries",
+        "router_settings_override",
+    }
+)
+"""Members of OpenAI's relatives and of proxies that no caller may send, whatever the API."""
 
 
 class Members(Struct, frozen=True):

@@ -14,8 +14,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ..core.errors import UpstreamFailed, UpstreamRejected
-from .openai_envelope import describe_error
+from .json_body import is_given
 
+_MAX_REASON_CHARACTERS: Final = 300
 GENERIC: Final = "The model did not accept this request. Check its parameters and try again."
 _TOO_LONG_MESSAGE: Final = (
     "This model's maximum context length{limit} is exceeded. Shorten the messages or lower the output limit."
@@ -244,3 +245,16 @@ def _read(body: bytes) -> _Refusal:
         param=param if isinstance(param, str) and _PARAM.fullmatch(param) and not _TRACE.search(param) else None,
         type=kind if isinstance(kind, str) else "",
     )
+
+
+def describe_error(error: Raw) -> str:
+    """An upstream's error object in one line, for logs and usage records; never for the caller."""
+    if not is_given(error):
+        return ""
+    try:
+        found: Any = _ANY.decode(error)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        found = "undecodable"
+    if isinstance(found, dict):
+        found = " ".join(str(found[name]) for name in ("code", "type", "message") if found.get(name) is not None)
+    return str(found)[:_MAX_REASON_CHARACTERS]

@@ -12,11 +12,11 @@ from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
-from ..anthropic_usage import read_usage, usage_object
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
-from ..openai_text import strings_in
+from ..texts import strings_in
 from ..upstream_message import failed
+from .usage import read_usage, usage_object
 
 OPTIONAL: Final = ("stop_details", "context_management")
 """Members that leave as they came where there are any."""

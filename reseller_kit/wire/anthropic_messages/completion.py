@@ -9,7 +9,6 @@ from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
-from ..anthropic_usage import read_usage, usage_object
 from ..codec import Call, Reply
 from ..completion import Completion, Finish
 from ..conversation import Media, Reasoning, Text, ToolCall, ToolNames, fit_id
@@ -19,6 +18,7 @@ from ..signatures import mark
 from .answer import message_id, read_message
 from .conversation import shows_thoughts, tool_names
 from .thoughts import OF_CALL
+from .usage import read_usage, usage_object
 
 _FINISHES: Final[dict[str, Finish]] = {
     "end_turn": "stop",

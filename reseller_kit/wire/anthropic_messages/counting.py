@@ -14,7 +14,7 @@ from ...core.errors import InvalidRequest
 from ..codec import Call, Counted
 from ..json_body import NULL, decode_as, is_given
 from ..media import Medium
-from ..openai_text import texts_in
+from ..texts import texts_in
 from .head import Block, Message
 
 _MAX_NESTING: Final = 4

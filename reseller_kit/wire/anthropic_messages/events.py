@@ -9,7 +9,6 @@ from msgspec import Raw, Struct
 
 from ...core.errors import KitError
 from ...core.usage import Usage
-from ..anthropic_usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_of
 from ..codec import Call, Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..conversation import ToolNames, fit_id
@@ -33,6 +32,7 @@ from .stream import (
     message_start,
     text_behind,
 )
+from .usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_of
 
 _DELTAS: Final[dict[PartKind, tuple[bytes, bytes]]] = {
     "text": (b"text_delta", b"text"),

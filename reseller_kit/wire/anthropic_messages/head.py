@@ -11,8 +11,7 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest
 from ..json_body import NULL
-from ..members import members
-from ..openai_fields import REFUSED
+from ..members import REFUSED, members
 
 MAX_OUTPUT_LIMIT: Final = 1 << 31
 SEARCH_TOKENS: Final = 25_000

@@ -13,16 +13,15 @@ from msgspec import Raw, Struct
 
 from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
-from ..anthropic_usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_object, usage_of
 from ..codec import Call, Reply
 from ..errors import stream_error
 from ..json_body import NULL, is_given, quote
-from ..openai_template import string_or_empty
-from ..openai_text import text_of
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
+from ..texts import string_or_empty, text_of
 from ..upstream_message import failed
 from .answer import message_id
+from .usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_object, usage_of
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'

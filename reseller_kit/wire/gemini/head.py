@@ -14,8 +14,7 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest
 from ..json_body import is_given, parse_object
-from ..members import Members, members, refuse_unknown
-from ..openai_fields import REFUSED
+from ..members import REFUSED, Members, members, refuse_unknown
 
 MAX_OUTPUT_LIMIT: Final = 1 << 31
 MAX_CANDIDATES: Final = 8

@@ -15,10 +15,10 @@ from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given
-from ..responses_usage import read_usage
 from ..upstream_message import failed
 from .envelope import Envelope, ItemIds
 from .items import text_of_items
+from .usage import read_usage
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS: Final = msgspec.json.Decoder(list[dict[str, Raw]])

@@ -11,8 +11,8 @@ from msgspec import Raw
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
-from ..openai_envelope import created_or_now
-from ..responses_usage import usage_object
+from ..openai_chat.envelope import created_or_now
+from .usage import usage_object
 
 _ENCODER: Final = msgspec.json.Encoder()
 _FALSE: Final = Raw(b"false")

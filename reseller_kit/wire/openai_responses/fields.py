@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Raw
 
 from ...core.errors import InvalidRequest
-from .. import openai_fields
+from .. import members
 from ..json_body import is_given
 
 METERED: Final = frozenset(
@@ -47,7 +47,7 @@ DOCUMENTED: Final = METERED | {
 }
 
 REFUSED: Final[dict[str, str]] = {
-    **dict.fromkeys(openai_fields.REFUSED - METERED, "can't be used here."),
+    **dict.fromkeys(members.REFUSED - METERED, "can't be used here."),
     "background": "can't be used here: the answer has to be waited for. Stream it instead.",
     "background_options": "can't be used here: the answer has to be waited for. Stream it instead.",
     "conversation": "can't be used here. Send the earlier items as input, or previous_response_id.",

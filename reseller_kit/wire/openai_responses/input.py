@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from ...core.errors import InvalidRequest
 from ..json_body import decode_as
 from ..media import Medium, payload, token_bound
-from ..openai_media import NO_MEDIA, Media
+from ..openai_chat.media import NO_MEDIA, Media
 from ..signatures import MARK, is_marked, unmark
 from .tools import Tool, is_own
 

@@ -18,12 +18,12 @@ from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartSta
 from ..conversation import Text, ToolCall
 from ..json_body import NULL, is_given
 from ..reading import StreamReader
-from ..responses_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, parse_event
 from ..upstream_message import failed
 from .answer import response_of
 from .completion import finish_of
 from .items import OutputItem, item_of, parts_of
+from .usage import read_usage
 
 _MAX_WAITING: Final = 100_000
 _DELTAS: Final[dict[str, PartKind]] = {

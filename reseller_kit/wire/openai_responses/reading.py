@@ -9,9 +9,9 @@ from msgspec import Raw, Struct
 
 from ...core.errors import InvalidRequest
 from .. import conversation as form
-from ..chat_translation.options import effort_named, left_out
 from ..codec import Call
 from ..json_body import NULL, decode_as, encode_object, is_given
+from ..openai_chat.options import effort_named, left_out
 from .request import ENCRYPTED
 from .tools import Choice, Tool, choice_of, hosted_of, joined, name_of, tools_of
 from .turns import read_input

@@ -16,7 +16,7 @@ from msgspec import Meta, Raw, Struct
 from ...core.errors import InvalidRequest
 from ..codec import Call, Counted, Headers, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
-from ..openai_text import strings_in
+from ..texts import strings_in
 from .fields import refuse_unknown, without_empty
 from .input import for_maker, items_of, measure, media_in
 from .tools import choice_of, hosted_of, own_tools, tools_of

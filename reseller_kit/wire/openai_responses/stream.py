@@ -16,10 +16,9 @@ from ...core.errors import KitError, UpstreamFailed
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
-from ..openai_text import text_of
-from ..responses_usage import read_usage
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
+from ..texts import text_of
 from ..upstream_message import failed
 from .answer import join_items, own_item, own_items, response_of, string_of
 from .envelope import Envelope, ItemIds
@@ -27,6 +26,7 @@ from .events import BAD_ENDS, CALLS, GOOD_ENDS, ITEM_EVENTS, OPENING, PASSED, Ev
 from .failure import error_event, failure_code, failure_message
 from .form import NO_FORM, form_of, match
 from .items import text_of_items
+from .usage import read_usage
 
 _MAX_ITEMS: Final = 1024
 _MAX_NUMBER: Final = 1 << 53

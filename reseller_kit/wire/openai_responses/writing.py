@@ -8,10 +8,10 @@ import msgspec
 
 from ...core.errors import InvalidRequest
 from .. import conversation as form
-from ..chat_translation.request import FIXED_SAMPLING, THINKERS, effort_for
 from ..codec import Sending
 from ..custom_tools import as_function, wrap
 from ..data_url import data_url
+from ..openai_chat.conversation import FIXED_SAMPLING, THINKERS, effort_for
 from ..signatures import unmark
 from .request import ENCRYPTED, gives_thoughts
 

@@ -10,8 +10,8 @@ from msgspec import Meta, Raw
 
 from ...core.errors import InvalidRequest, UpstreamFailed
 from ..json_body import encode_object, is_given, parse_object, quote
-from ..openai_envelope import describe_error
-from ..openai_fields import REFUSED
+from ..members import REFUSED
+from ..upstream_message import describe_error
 
 _T = TypeVar("_T")
 ModelName = Annotated[str, Meta(min_length=1, max_length=200)]

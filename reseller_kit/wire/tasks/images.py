@@ -14,9 +14,8 @@ from msgspec import Meta, Raw, Struct
 
 from ...core.errors import InvalidRequest, UpstreamFailed
 from ...core.usage import Usage
-from ..json_body import NULL, decode_as, is_given
+from ..json_body import NULL, decode_as, is_given, string_member
 from ..media_usage import counted_by, images_usage, images_usage_object
-from ..openai_envelope import string_member
 from ..task import Prices, Task, TaskAnswer
 from .common import ModelName, encoder, read_fields, read_json, refuse
 

@@ -12,8 +12,8 @@ from ...core.errors import InvalidRequest, UpstreamFailed
 from ...core.usage import Usage
 from ..json_body import decode_as, is_given, quote
 from ..media_usage import counted_by, moderation_usage
-from ..openai_text import strings_in
 from ..task import Prices, Task, TaskAnswer
+from ..texts import strings_in
 from .common import ModelName, encoder, read_fields, read_json
 
 _FIELDS: Final = ("model", "input")

@@ -12,8 +12,8 @@ from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
 from ..json_body import NULL, decode_as, quote
 from ..media_usage import counted_by, rerank_meta_object, rerank_usage
-from ..openai_text import strings_in
 from ..task import Prices, Task, TaskAnswer
+from ..texts import strings_in
 from .common import ModelName, encoder, read_fields, read_json, refuse
 
 MAX_DOCUMENTS: Final = 10_000

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reseller_kit.wire import chat_translation, openai_chat, openai_responses
+from reseller_kit.wire import openai_chat, openai_responses
 from reseller_kit.wire.codec import Sending
 from reseller_kit.wire.conversation import Conversation, Text, ToolCall, ToolResult
 from reseller_kit.wire.openai_responses.state import names_earlier_items, with_history
@@ -51,7 +51,7 @@ def texts_of(conversation: Conversation) -> list[str]:
 @pytest.mark.parametrize("path", CHATS, ids=lambda path: path.stem)
 def test_a_chat_is_translated_without_loss(path: Path) -> None:
     body = body_of(path)
-    conversation = chat_translation.to_conversation(openai_chat.decode(json.dumps(body).encode()))
+    conversation = openai_chat.to_conversation(openai_chat.decode(json.dumps(body).encode()))
     assert conversation.left_out == ()
     assert len(conversation.tools) == len(body.get("tools", ()))
     again = openai_responses.CODEC.to_conversation(
@@ -90,8 +90,8 @@ def test_a_responses_request_is_translated_without_loss(path: Path) -> None:
         call = with_history(call, ())
     conversation = openai_responses.CODEC.to_conversation(call)
     assert set(conversation.left_out) <= {"client_metadata", "prompt_cache_key", "tools[8] (web_search)"}
-    sent = chat_translation.from_conversation(conversation, _SENDING)
-    again = chat_translation.to_conversation(openai_chat.decode(sent))
+    sent = openai_chat.from_conversation(conversation, _SENDING)
+    again = openai_chat.to_conversation(openai_chat.decode(sent))
     assert "\n\n".join(texts_of(again)) == "\n\n".join(texts_of(conversation))
     assert len(again.tools) == len(conversation.tools)
     names = [json.loads(sent)["tools"][index] for index in range(len(again.tools))]

@@ -21,7 +21,7 @@ def decoded(**members: Any) -> Call:
 
 
 def sent(**members: Any) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(openai_chat.encode(decoded(**members), _SENDING))
+    body: dict[str, Any] = json.loads(openai_chat.CODEC.encode(decoded(**members), _SENDING))
     return body
 
 

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from reseller_kit.core.catalog import TOKEN_CLASSES, PriceList
 from reseller_kit.core.pricing import charge, complete
 from reseller_kit.core.usage import Usage, clamp
-from reseller_kit.wire import anthropic_usage, gemini_usage, media_usage, openai_usage, responses_usage
+from reseller_kit.wire import gemini_usage, media_usage
+from reseller_kit.wire.anthropic_messages import usage as anthropic_usage
+from reseller_kit.wire.openai_chat import usage as openai_usage
+from reseller_kit.wire.openai_responses import usage as responses_usage
 
 Read = Callable[[bytes], Usage | None]
 

@@ -10,7 +10,6 @@ import pytest
 from msgspec import Raw
 
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.wire.chat_translation import from_conversation, not_carried, to_conversation
 from reseller_kit.wire.codec import Sending
 from reseller_kit.wire.conversation import (
     Conversation,
@@ -26,7 +25,8 @@ from reseller_kit.wire.conversation import (
     ToolResult,
     Turn,
 )
-from reseller_kit.wire.openai_chat import decode
+from reseller_kit.wire.openai_chat import from_conversation, not_carried, to_conversation
+from reseller_kit.wire.openai_chat.request import decode
 from tests.unit.wire.translation_table import rows_of
 
 _HELLO = Turn(role="user", parts=(Text(text="Hello"),))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from reseller_kit.wire.codec import Sending
-from reseller_kit.wire.openai_chat import decode, encode
+from reseller_kit.wire.openai_chat.request import decode, encode
 from reseller_kit.wire.signatures import mark
 
 _SENDING = Sending(model="up", provider="openai", maker="openai", output_limit=None, room=100)

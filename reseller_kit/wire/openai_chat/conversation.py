@@ -26,9 +26,9 @@ from ..conversation import (
 )
 from ..custom_tools import as_function, wrap
 from ..data_url import data_url
-from ..openai_chat import limit_field
 from .messages import AUDIO_TYPES, DEFAULT_DOCUMENT_TYPE, read_messages
 from .options import read_options
+from .request import limit_field
 
 _ENCODER: Final = msgspec.json.Encoder()
 _OPENAI: Final = "openai"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reseller_kit.core.usage import ABSURD, Usage
-from reseller_kit.wire.anthropic_usage import (
+from reseller_kit.wire.anthropic_messages.usage import (
     NOTHING_REPORTED,
     Terms,
     add_report,

@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from ..core.errors import InvalidRequest
-from .json_body import decode_as
-from .media import Medium, payload, token_bound
+from ...core.errors import InvalidRequest
+from ..json_body import decode_as
+from ..media import Medium, payload, token_bound
 
 _DECODER: Final = msgspec.json.Decoder()
 

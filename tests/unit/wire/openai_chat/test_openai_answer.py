@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.errors import UpstreamFailed
 from reseller_kit.core.usage import Usage
-from reseller_kit.wire.openai_answer import Answer, read_answer
+from reseller_kit.wire.openai_chat.answer import Answer, read_answer
 
 _REPORT = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.errors import ServiceUnavailable
 from reseller_kit.core.usage import Usage
-from reseller_kit.wire.chat_translation import EventReader, EventWriter
 from reseller_kit.wire.codec import Reply
 from reseller_kit.wire.completion import Event, Finished, PartEnded, PartGrew, PartStarted
-from reseller_kit.wire.openai_chat import decode
+from reseller_kit.wire.openai_chat import EventReader, EventWriter
+from reseller_kit.wire.openai_chat.request import decode
 from reseller_kit.wire.signatures import unmark
-from tests.unit.wire.chat_translation import test_chat_answers as test_answers
+from tests.unit.wire.openai_chat import test_chat_answers as test_answers
 from tests.unit.wire.translation_table import rows_of
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")

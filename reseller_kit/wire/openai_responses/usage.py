@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec import Raw
 
-from ..core.usage import Usage
-from .openai_usage import read_any_usage
+from ...core.usage import Usage
+from ..openai_chat.usage import read_any_usage
 
 
 def read_usage(report: bytes | Raw) -> Usage | None:

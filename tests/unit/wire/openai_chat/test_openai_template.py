@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reseller_kit.wire.openai_template import NO_TEMPLATE, Template, match_template, run_of, template_of
+from reseller_kit.wire.openai_chat.template import NO_TEMPLATE, Template, match_template, run_of, template_of
 
 
 def make_template(*, padded: bool = False) -> Template:

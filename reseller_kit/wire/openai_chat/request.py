@@ -11,13 +11,14 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from ..core.errors import InvalidRequest
-from .codec import Call, Counted, Headers, Sending
-from .json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
-from .openai_fields import refuse_unknown
-from .openai_marks import without_marked
-from .openai_media import MEDIA_TYPES, NO_MEDIA, measure, media_in
-from .openai_text import texts_in
+from ...core.errors import InvalidRequest
+from ..codec import Call, Counted, Headers, Sending
+from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
+from ..members import refuse_unknown
+from ..texts import texts_in
+from .fields import NAMES
+from .marks import without_marked
+from .media import MEDIA_TYPES, NO_MEDIA, measure, media_in
 
 MAX_CHOICES: Final = 128
 MAX_OUTPUT_LIMIT: Final = 1 << 31
@@ -77,7 +78,7 @@ def decode(body: bytes, _headers: Headers = ()) -> Call:
     or would change routing or billing behind the meter's back. No header means anything here.
     """
     fields = parse_object(body)
-    refuse_unknown(fields)
+    refuse_unknown(fields, NAMES)
     head = decode_as(_HEAD, body)
     _check_service_tier(head.service_tier)
     _check_tools(head.tools)

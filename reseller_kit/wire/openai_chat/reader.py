@@ -14,11 +14,11 @@ from msgspec import Raw, Struct
 from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..json_body import NULL
-from ..openai_usage import read_usage
 from ..reading import StreamReader
 from ..sse import MAX_EVENT_BYTES, parse_event
 from ..upstream_message import failed
-from .answer import CalledFunction, CalledTool, Said, arguments_text, finish_of, own_call_id, spoken
+from .completion import CalledFunction, CalledTool, Said, arguments_text, finish_of, own_call_id, spoken
+from .usage import read_usage
 
 _DONE: Final = b"[DONE]"
 _MAX_CALLS: Final = 512

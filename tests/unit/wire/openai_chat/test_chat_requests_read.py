@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.wire.chat_translation import to_conversation
 from reseller_kit.wire.conversation import (
     Conversation,
     Media,
@@ -25,7 +24,8 @@ from reseller_kit.wire.conversation import (
     ToolResult,
     Turn,
 )
-from reseller_kit.wire.openai_chat import decode
+from reseller_kit.wire.openai_chat import to_conversation
+from reseller_kit.wire.openai_chat.request import decode
 from tests.unit.wire.translation_table import rows_of
 
 _USER = {"role": "user", "content": "Hello"}

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
-from ..core.usage import Usage
-from .usage_report import UsageReport, members_of
+from ...core.usage import Usage
+from ..usage_report import UsageReport, members_of
 
 _INPUT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _BY_DURATION: Final = "cache_creation"

@@ -15,10 +15,10 @@ from ..completion import Completion, Finish
 from ..conversation import Media, Reasoning, Text, ToolCall
 from ..data_url import data_url
 from ..json_body import NULL, is_given, quote
-from ..openai_usage import read_usage, usage_body
 from ..signatures import mark
 from ..upstream_message import failed
 from .names import CallerTools, is_legacy
+from .usage import read_usage, usage_body
 
 _ENCODER: Final = msgspec.json.Encoder()
 _FINISHES: Final[dict[str, Finish]] = {

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from reseller_kit.core.errors import InvalidRequest
 from reseller_kit.wire.codec import Call, Sending, check_priced
 from reseller_kit.wire.media import IMAGE_TOKENS, PAGE_TOKENS, REMOTE_TOKENS
-from reseller_kit.wire.openai_chat import counted, decode, encode, left_out_of
-from reseller_kit.wire.openai_fields import METERED, REFUSED
+from reseller_kit.wire.members import REFUSED
+from reseller_kit.wire.openai_chat.fields import METERED
+from reseller_kit.wire.openai_chat.request import counted, decode, encode, left_out_of
 
 _MESSAGES: list[Any] = [{"role": "user", "content": "Hello"}]
 

@@ -11,13 +11,14 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from ..core.errors import UpstreamFailed
-from ..core.usage import Usage
-from .json_body import NULL, is_given, quote
-from .openai_envelope import choices_without_usage, created_or_now, string_member
-from .openai_text import output_of, text_of
-from .openai_usage import read_usage, usage_body
-from .upstream_message import failed
+from ...core.errors import UpstreamFailed
+from ...core.usage import Usage
+from ..json_body import NULL, is_given, quote, string_member
+from ..texts import text_of
+from ..upstream_message import failed
+from .envelope import choices_without_usage, created_or_now
+from .text import output_of
+from .usage import read_usage, usage_body
 
 
 class _Choice(Struct):

@@ -14,9 +14,9 @@ from ..completion import Event, Finished, PartEnded, PartGrew, PartStarted
 from ..custom_tools import unwrap
 from ..errors import stream_error
 from ..json_body import quote
-from ..openai_usage import usage_body
-from .answer import call_detail, finish_reason, reasoning_detail, response_id
+from .completion import call_detail, finish_reason, reasoning_detail, response_id
 from .names import CallerTools, is_legacy
+from .usage import usage_body
 
 _ENCODER: Final = msgspec.json.Encoder()
 _MEMBERS: Final = {"text": b"content", "refusal": b"refusal", "reasoning": b"reasoning_content"}

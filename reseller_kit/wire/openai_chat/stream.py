@@ -12,17 +12,18 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from ..core.errors import KitError, UpstreamFailed
-from ..core.usage import Usage
-from .errors import stream_error
-from .json_body import NULL, quote
-from .openai_envelope import choices_without_usage, created_or_now, string_member
-from .openai_template import NO_TEMPLATE, Template, match_template, run_of, string_or_empty, template_of
-from .openai_text import output_of, text_of
-from .openai_usage import read_usage, usage_body
-from .sse import MAX_EVENT_BYTES, EventSplitter, parse_event
-from .text_log import TextLog
-from .upstream_message import failed
+from ...core.errors import KitError, UpstreamFailed
+from ...core.usage import Usage
+from ..errors import stream_error
+from ..json_body import NULL, quote, string_member
+from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
+from ..text_log import TextLog
+from ..texts import string_or_empty, text_of
+from ..upstream_message import failed
+from .envelope import choices_without_usage, created_or_now
+from .template import NO_TEMPLATE, Template, match_template, run_of, template_of
+from .text import output_of
+from .usage import read_usage, usage_body
 
 _DONE: Final = b"[DONE]"
 _PAD: Final = b',"obfuscation":'

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.errors import ServiceUnavailable, UpstreamFailed
 from reseller_kit.core.usage import Usage
-from reseller_kit.wire.openai_stream import StreamTap
+from reseller_kit.wire.openai_chat.stream import StreamTap
 
 _DONE = b"data: [DONE]\n\n"
 _REPORT = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}

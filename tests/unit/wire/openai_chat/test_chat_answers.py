@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.errors import UpstreamFailed
 from reseller_kit.core.usage import Usage
-from reseller_kit.wire.chat_translation import read_completion, write_completion
 from reseller_kit.wire.codec import Reply
 from reseller_kit.wire.completion import Completion
 from reseller_kit.wire.conversation import Media, Part, Reasoning, Text, ToolCall
-from reseller_kit.wire.openai_chat import decode
+from reseller_kit.wire.openai_chat import read_completion, write_completion
+from reseller_kit.wire.openai_chat.request import decode
 from reseller_kit.wire.signatures import unmark
 
 REPLY = Reply(model="aurora-fast", request_id="req_0abc", maker="maker")

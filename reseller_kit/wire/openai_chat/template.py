@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from .openai_envelope import is_short_string
+from ..json_body import is_short_string
+from ..texts import string_or_empty
 
 _STRING: Final = msgspec.json.Decoder(str)
 _NO_STRING: Final = (msgspec.MsgspecError, UnicodeError)
@@ -121,14 +122,6 @@ def run_of(template: Template, blocks: list[bytes], start: int) -> Run | None:
     if not texts or not all(texts) or b"%b%b%b" % (head, template.seam.join(raws), tail) != b"\n\n".join(run):
         return None
     return Run(texts, b"%b%b%b" % (template.sent_head, template.sent_seam.join(raws), template.sent_end))
-
-
-def string_or_empty(raw: bytes) -> str:
-    """The string that `raw` is in JSON, whole and valid; empty if it is anything else."""
-    try:
-        return _STRING.decode(raw)
-    except _NO_STRING:
-        return ""
 
 
 def _is_string(raw: bytes) -> bool:

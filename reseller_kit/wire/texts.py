@@ -1,14 +1,16 @@
-"""The text inside messages and deltas of OpenAI's dialect, for estimates of usage. Counts no tokens itself."""
+"""The texts inside decoded and raw JSON, for estimates of usage. Counts no tokens itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 _DECODER: Final = msgspec.json.Decoder()
+_STRING: Final = msgspec.json.Decoder(str)
+_NO_STRING: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 _SKIPPED: Final = frozenset(
     {
         "b64_json",
@@ -31,10 +33,6 @@ _SKIPPED: Final = frozenset(
     }
 )
 """Members that name or carry something other than text that a model reads or writes."""
-_SPOKEN: Final = frozenset({"content", "refusal", "tool_calls", "function_call", "audio", "images"})
-_REASONED: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
-"""Names for the same reasoning; some upstreams send it under two, so only the first that is there counts."""
-_EMPTY: Final = frozenset({b"null", b'""', b"[]", b"{}", b"false"})
 
 
 def strings_in(value: Any) -> Iterator[str]:
@@ -58,19 +56,6 @@ def texts_in(value: Raw) -> list[str]:
         return [bytes(value).decode(errors="replace")]
 
 
-def output_of(message: Mapping[str, Raw]) -> list[Raw]:
-    """The members of a message or delta that the model wrote: content, reasoning, tool calls, refusal, audio."""
-    found = []
-    reasoned = False
-    for name, value in message.items():
-        if name in _SPOKEN:
-            if bytes(value) not in _EMPTY:
-                found.append(value)
-        elif name in _REASONED:
-            reasoned = True
-    return [*_reasoning_of(message), *found] if reasoned else found
-
-
 def text_of(value: Raw) -> str:
     """The text within one raw member; empty when it can't be decoded."""
     try:
@@ -80,9 +65,9 @@ def text_of(value: Raw) -> str:
         return ""
 
 
-def _reasoning_of(message: Mapping[str, Raw]) -> list[Raw]:
-    for name in _REASONED:
-        value = message.get(name)
-        if value is not None and bytes(value) not in _EMPTY:
-            return [value]
-    return []
+def string_or_empty(raw: bytes) -> str:
+    """The string that `raw` is in JSON, whole and valid; empty if it is anything else."""
+    try:
+        return _STRING.decode(raw)
+    except _NO_STRING:
+        return ""

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from .json_body import decode_as
-from .signatures import MARK
+from ..json_body import decode_as
+from ..signatures import MARK
 
 _MARK: Final = MARK.encode()
 _MESSAGES: Final = msgspec.json.Decoder(list[dict[str, Raw]])

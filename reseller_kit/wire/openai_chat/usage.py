@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from ..core.usage import ABSURD, Usage
-from .usage_report import UsageReport, members_of
+from ...core.usage import ABSURD, Usage
+from ..usage_report import UsageReport, members_of
 
 _Count = Annotated[int, Meta(ge=0, lt=ABSURD)]
 _Zero = Annotated[int, Meta(ge=0, le=0)]

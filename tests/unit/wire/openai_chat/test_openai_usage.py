@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reseller_kit.core.usage import Usage
-from reseller_kit.wire.openai_usage import read_any_usage, read_usage, usage_body
+from reseller_kit.wire.openai_chat.usage import read_any_usage, read_usage, usage_body
 
 
 def read(report: Any) -> Usage | None:
