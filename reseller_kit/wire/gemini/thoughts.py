@@ -18,7 +18,7 @@ from ..json_body import decode_as, quote
 
 SKIP: Final = "skip_thought_signature_validator"
 """What a history by another model bears in place of a signature. Source: Gemini API, "Thought signatures" (FAQ)."""
-_MARKED: Final = base64.b64encode(signatures.MARK[:3].encode()).decode()
+_MARKED: Final = base64.b64encode(signatures.MARK.encode()).decode()
 _MARKED_BYTES: Final = _MARKED.encode()
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _STRING: Final = msgspec.json.Decoder(str)

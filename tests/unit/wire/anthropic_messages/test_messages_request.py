@@ -21,7 +21,7 @@ from reseller_kit.wire.anthropic_messages import (
 )
 from reseller_kit.wire.codec import Call, Sending
 from reseller_kit.wire.media import IMAGE_TOKENS, REMOTE_TOKENS
-from reseller_kit.wire.signatures import mark
+from reseller_kit.wire.signatures import MARK, mark
 
 _USER = {"role": "user", "content": "Hello"}
 _PNG = {"type": "base64", "media_type": "image/png", "data": "A" * 4_000}
@@ -221,11 +221,11 @@ def test_marked_thoughts_go_to_their_maker_alone() -> None:
                 {"type": "thinking", "thinking": "C", "signature": "real"},
                 {"type": "redacted_thinking", "data": own},
                 {"type": "redacted_thinking", "data": f"call:{own}"},
-                {"type": "text", "text": "rs1. is a mark"},
+                {"type": "text", "text": f"{MARK} is a mark"},
             ],
         },
         {"role": "assistant", "content": [{"type": "thinking", "thinking": "B", "signature": mark("", "maker")}]},
-        {"role": "user", "content": "rs1.?"},
+        {"role": "user", "content": f"{MARK}?"},
     ]
     assert sent(read(*turns))["messages"] == [
         _USER,
@@ -235,10 +235,10 @@ def test_marked_thoughts_go_to_their_maker_alone() -> None:
                 {"type": "thinking", "thinking": "A", "signature": "sig"},
                 {"type": "thinking", "thinking": "C", "signature": "real"},
                 {"type": "redacted_thinking", "data": "sig"},
-                {"type": "text", "text": "rs1. is a mark"},
+                {"type": "text", "text": f"{MARK} is a mark"},
             ],
         },
-        {"role": "user", "content": "rs1.?"},
+        {"role": "user", "content": f"{MARK}?"},
     ]
 
 

@@ -29,7 +29,7 @@ from reseller_kit.wire.conversation import (
     ToolResult,
     Turn,
 )
-from reseller_kit.wire.signatures import mark
+from reseller_kit.wire.signatures import MARK, mark
 from tests.unit.wire.translation_table import rows_of
 
 _OLD = "claude-sonnet-4-5-20250929"
@@ -386,7 +386,7 @@ _TEXTS = st.builds(lambda text: Text(text=text), st.text(max_size=6))
 _PARTS = st.one_of(
     _TEXTS,
     st.builds(
-        lambda text, sig: Reasoning(text=text, signature=sig), st.text(max_size=4), st.none() | st.just("rs1.x.y")
+        lambda text, sig: Reasoning(text=text, signature=sig), st.text(max_size=4), st.none() | st.just(f"{MARK}x.y")
     ),
     st.builds(lambda i, a: ToolCall(id=i, name="look", arguments=a), st.text(max_size=4), st.text(max_size=6)),
     st.builds(lambda i, c: ToolResult(call_id=i, content=(c,)), st.text(max_size=4), _TEXTS),

@@ -26,6 +26,7 @@ from reseller_kit.wire.conversation import (
 )
 from reseller_kit.wire.openai_chat import to_conversation
 from reseller_kit.wire.openai_chat.request import decode
+from reseller_kit.wire.signatures import MARK
 from tests.unit.wire.translation_table import rows_of
 
 _USER = {"role": "user", "content": "Hello"}
@@ -167,16 +168,16 @@ def legacy_function() -> None:
 
 def reasoning_details() -> None:
     details = [
-        {"type": "reasoning.text", "text": "Hm", "signature": "rs1.a"},
-        {"type": "reasoning.encrypted", "data": "rs1.b"},
-        {"type": "reasoning.encrypted", "data": "rs1.c", "id": "call_1"},
+        {"type": "reasoning.text", "text": "Hm", "signature": f"{MARK}a"},
+        {"type": "reasoning.encrypted", "data": f"{MARK}b"},
+        {"type": "reasoning.encrypted", "data": f"{MARK}c", "id": "call_1"},
         {"type": "reasoning.summary", "summary": "unsigned"},
     ]
     said = {**_CALLING, "reasoning_content": "Hm", "reasoning_details": details}
     assert read(_USER, said).turns[1].parts == (
-        Reasoning(text="Hm", signature="rs1.a"),
-        Reasoning(text="", signature="rs1.b", redacted=True),
-        ToolCall(id="call_1", name="look", arguments='{"at":1}', signature="rs1.c"),
+        Reasoning(text="Hm", signature=f"{MARK}a"),
+        Reasoning(text="", signature=f"{MARK}b", redacted=True),
+        ToolCall(id="call_1", name="look", arguments='{"at":1}', signature=f"{MARK}c"),
     )
 
 

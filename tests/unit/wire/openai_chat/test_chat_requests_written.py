@@ -27,6 +27,7 @@ from reseller_kit.wire.conversation import (
 )
 from reseller_kit.wire.openai_chat import from_conversation, not_carried, to_conversation
 from reseller_kit.wire.openai_chat.request import decode
+from reseller_kit.wire.signatures import MARK
 from tests.unit.wire.translation_table import rows_of
 
 _HELLO = Turn(role="user", parts=(Text(text="Hello"),))
@@ -127,7 +128,7 @@ def thoughts() -> None:
 
 
 def signatures() -> None:
-    signed = Turn(role="assistant", parts=(Reasoning(text="", signature="rs1.a", redacted=True), Text(text="A")))
+    signed = Turn(role="assistant", parts=(Reasoning(text="", signature=f"{MARK}a", redacted=True), Text(text="A")))
     assert messages(signed) == [{"role": "assistant", "content": "A"}]
 
 

@@ -31,7 +31,7 @@ from reseller_kit.wire.openai_responses.state import (
     wants_store,
     with_history,
 )
-from reseller_kit.wire.signatures import mark
+from reseller_kit.wire.signatures import MARK, mark
 
 _SEARCH = {"type": "web_search"}
 _LOOK = {"type": "function", "name": "look", "parameters": {"type": "object"}}
@@ -314,7 +314,7 @@ _ITEMS = st.fixed_dictionaries(
         "input": st.text(max_size=5) | _VALUES,
         "output": st.text(max_size=5) | st.lists(_CONTENT, max_size=2) | _VALUES,
         "summary": st.just([{"type": "summary_text", "text": "Hm"}]) | _VALUES,
-        "encrypted_content": st.text(max_size=8).map(lambda text: f"rs1.{text}") | _VALUES,
+        "encrypted_content": st.text(max_size=8).map(lambda text: f"{MARK}{text}") | _VALUES,
         "id": st.just("rs_1") | _VALUES,
         "tools": st.just([_LOOK]) | _VALUES,
     },

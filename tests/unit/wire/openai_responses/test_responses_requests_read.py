@@ -23,6 +23,7 @@ from reseller_kit.wire.conversation import (
     Turn,
 )
 from reseller_kit.wire.openai_responses import CODEC, decode, left_out_of
+from reseller_kit.wire.signatures import MARK
 from tests.unit.wire.translation_table import rows_of
 
 _USER = {"role": "user", "content": "Hello"}
@@ -147,15 +148,15 @@ def outputs() -> None:
 
 def reasoning_items() -> None:
     summary = [{"type": "summary_text", "text": "Hm"}, {"type": "summary_text", "text": "So"}]
-    both = {"type": "reasoning", "summary": summary, "encrypted_content": "rs1.a"}
+    both = {"type": "reasoning", "summary": summary, "encrypted_content": f"{MARK}a"}
     shown = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm"}]}
-    silent = {"type": "reasoning", "summary": [], "encrypted_content": "rs1.b"}
+    silent = {"type": "reasoning", "summary": [], "encrypted_content": f"{MARK}b"}
     empty = {"type": "reasoning", "summary": []}
     (_, turn) = read(_USER, both, shown, silent, empty, _CALL).turns
     assert turn.parts == (
-        Reasoning(text="Hm\n\nSo", signature="rs1.a"),
+        Reasoning(text="Hm\n\nSo", signature=f"{MARK}a"),
         Reasoning(text="Hm"),
-        Reasoning(text="", signature="rs1.b", redacted=True),
+        Reasoning(text="", signature=f"{MARK}b", redacted=True),
         ToolCall(id="c1", name="look", arguments='{"at":1}'),
     )
 
