@@ -195,7 +195,10 @@ class ErrorInfo(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One request's page. `origin` is that of the tenant's primary domain, never taken from the request."""
+    """One request's page. `origin` is that of the tenant's primary domain, never taken from the request.
+
+    `view` is what this page alone shows: a Struct that its template knows.
+    """
 
     path: str
     origin: str
@@ -209,6 +212,7 @@ class Page(Struct, frozen=True, kw_only=True):
     status: tuple[StatusRow, ...] = ()
     links: Links = Links()
     error: ErrorInfo | None = None
+    view: Any = None
     noindex: bool = False
 
     @property

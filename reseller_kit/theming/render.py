@@ -19,9 +19,9 @@ from . import guides, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
 from .page import Brand, Page
 from .stylesheet import Stylesheet, look
+from .texts import DEFAULT_LANGUAGE
 
 _SEPARATOR: Final = "::"
-DEFAULT_LANGUAGE: Final = "en"
 
 
 class Library(Struct, frozen=True, eq=False):

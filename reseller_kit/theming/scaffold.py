@@ -42,8 +42,13 @@ _HOME = """{# Replaces blocks of the parent's home page; the others stay. #}
 {% endblock %}
 """
 _TEXTS = """# Texts that differ from the parent's. {brand} is known everywhere.
-[home]
-start = "Start building"
+msgid ""
+msgstr ""
+"Language: en\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+
+msgid "home.start"
+msgstr "Start building"
 """
 
 
@@ -64,7 +69,7 @@ def new_theme(parent_folder: Path, name: str, *, extends: str = "base") -> list[
         "theme.toml": _MANIFEST.format(name=name, title=title, parent=extends),
         f"static/{name}.css": _CSS.format(title=title),
         "templates/storefront/home.html": _HOME.replace("PARENT", extends),
-        "locales/en.toml": _TEXTS,
+        "locales/en/storefront.po": _TEXTS,
     }
     written = []
     for path, text in files.items():

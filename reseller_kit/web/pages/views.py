@@ -25,9 +25,16 @@ def brand_of(storefront: Storefront) -> Brand:
 
 
 def page_of(
-    runtime: Runtime, storefront: Storefront, path: str, nonce: str, port: int, error: ErrorInfo | None = None
+    runtime: Runtime,
+    storefront: Storefront,
+    path: str,
+    nonce: str,
+    port: int,
+    *,
+    error: ErrorInfo | None = None,
+    view: Any = None,
 ) -> Page:
-    """The page at `path`; its absolute URLs come from the tenant's own hosts."""
+    """The page at `path`, `view` what it alone shows; its absolute URLs come from the tenant's own hosts."""
     template = runtime.snapshot.public_url
     origin = public_url(storefront.primary_host, template, port)
     return Page(
@@ -41,6 +48,7 @@ def page_of(
         packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
         error=error,
+        view=view,
         noindex=error is not None or not storefront.open,
     )
 
