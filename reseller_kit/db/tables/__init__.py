@@ -12,6 +12,16 @@ from typing import Final
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
 from .customers import api_key, customer, customer_link
+from .identity import (
+    challenge,
+    customer_login,
+    customer_session,
+    known_device,
+    passkey,
+    recovery_code,
+    terms_acceptance,
+    throttle,
+)
 from .ledger import account, entry, hold, key_window, lot, operation, txn
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
@@ -36,13 +46,17 @@ __all__ = [
     "archived_window",
     "audit_log",
     "balance_notice",
+    "challenge",
     "clawback",
     "customer",
     "customer_link",
+    "customer_login",
+    "customer_session",
     "domain",
     "entry",
     "hold",
     "key_window",
+    "known_device",
     "lease",
     "lot",
     "member",
@@ -52,10 +66,12 @@ __all__ = [
     "outbox",
     "overage",
     "package",
+    "passkey",
     "payout",
     "platform",
     "price_notice",
     "price_version",
+    "recovery_code",
     "revision",
     "revision_change",
     "rollup_mark",
@@ -64,6 +80,8 @@ __all__ = [
     "secret",
     "stored_response",
     "tenant",
+    "terms_acceptance",
+    "throttle",
     "txn",
     "upstream",
     "upstream_key",
@@ -104,6 +122,7 @@ APPEND_ONLY: Final = frozenset(
         "overage",
         "price_version",
         "revision_change",
+        "terms_acceptance",
         "txn",
         "usage_record",
         "voucher_redemption",
@@ -111,5 +130,20 @@ APPEND_ONLY: Final = frozenset(
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""
 
-DELETABLE: Final = frozenset({"lease", "secret", "stored_response", "upstream_key"})
+DELETABLE: Final = frozenset(
+    {
+        "challenge",
+        "customer_link",
+        "customer_login",
+        "customer_session",
+        "known_device",
+        "lease",
+        "passkey",
+        "recovery_code",
+        "secret",
+        "stored_response",
+        "throttle",
+        "upstream_key",
+    }
+)
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""
