@@ -25,12 +25,16 @@ from . import snapshot as snapshots
 from .authenticate import KeyCache
 from .heartbeat import Heartbeat
 from .kept_responses import KeptResponses
+from .upstream_keys import REVISION as UPSTREAM_KEY
+from .upstream_keys import KeyBook
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 _REFRESH_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 1
 _MAX_BUCKETS: Final = 100_000
+_APART: Final = frozenset({"key", "customer", UPSTREAM_KEY})
+"""Kinds of change that are taken over without another snapshot."""
 
 UpstreamFactory = Callable[[UpstreamConfig], Upstream]
 
@@ -85,6 +89,7 @@ class Runtime:
         self.open_calls: dict[str, int] = {}
         """Calls under way by customer id."""
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
+        self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None
@@ -101,9 +106,18 @@ class Runtime:
             return held[1]
         client = self._factory(config)
         self._upstreams[name] = (config, client)
+        self.upstream_keys.attach(name, client)
         if held is not None:
             held[1].close()
         return client
+
+    def usable(self, name: str) -> bool:
+        """Whether an upstream of the snapshot has a key that a call could have now."""
+        return bool(self.snapshot.upstreams[name].api_keys) and self.upstream(name).keys.usable()
+
+    def soonest(self, name: str) -> float:
+        """Seconds until an upstream of the snapshot may have a key to spare; 0 when it has one."""
+        return self.upstream(name).keys.soonest() if self.snapshot.upstreams[name].api_keys else 60.0
 
     def bucket(self, kind: str, ref: str) -> Bucket:
         """The request bucket of a key or customer."""
@@ -163,8 +177,10 @@ class Runtime:
         for _, kind, ref in changes:
             if kind in {"key", "customer"}:
                 self.keys.forget(kind, ref)
+        for upstream in {ref for _, kind, ref in changes if kind == UPSTREAM_KEY}:
+            await self.upstream_keys.reload(upstream)
         seen = changes[-1][0] if changes else seen
-        if due or any(kind not in {"key", "customer"} for _, kind, _ in changes):
+        if due or any(kind not in _APART for _, kind, _ in changes):
             # What was written while it loaded is in it, but no key of that was forgotten yet.
             self.snapshot = snapshots.at_revision(await snapshots.load(self.db, self.vault), seen)
         elif changes:

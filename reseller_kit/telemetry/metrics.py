@@ -26,7 +26,18 @@ class Metrics:
         self.settle_retries = Counter(
             "reseller_kit_settle_retries", "Settles that had to be tried again.", registry=self.registry
         )
-
+        self.upstream_keys = Gauge(
+            "reseller_kit_upstream_keys",
+            "API keys of upstreams by state, as this process knows them.",
+            ("upstream", "state"),
+            registry=self.registry,
+        )
+        self.upstream_key_events = Counter(
+            "reseller_kit_upstream_key_events",
+            "What this process saw keys of upstreams go through: parked, cooling, well again.",
+            ("upstream", "event"),
+            registry=self.registry,
+        )
         self._call_counters: dict[tuple[str, str], Counter] = {}
 
     def count_call(self, tenant: str, status: str) -> None:

@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from ..core.errors import UpstreamFailed, UpstreamRejected
 from .json_body import is_given
+from .verdict import verdict_within
 
 _MAX_REASON_CHARACTERS: Final = 300
 GENERIC: Final = "The model did not accept this request. Check its parameters and try again."
@@ -100,17 +101,6 @@ _TRACE: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_ACCOUNT: Final = re.compile(
-    r"""
-      credit\ balance\ is\ too\ low | usage\ limits? | plans?\ &\ billing | exceeded\ your\ current\ quota
-    | (?:organi[sz]ation|account|workspace)\ has\ been\ (?:disabled|suspended)
-    | insufficient[ _](?:balance|credits?|quota|funds)
-    | api\ key\ (?:not\ valid|not\ found|expired) | user\ location\ is\ not\ supported
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""What a provider tells the operator; some say it with the status of a faulty request."""
-_ACCOUNT_TYPES: Final = frozenset({"authentication_error", "billing_error", "insufficient_quota", "permission_error"})
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -118,20 +108,6 @@ class _Refusal(Struct, frozen=True):
     message: str = ""
     code: str = ""
     param: str | None = None
-    type: str = ""
-
-
-def blames_the_account(body: bytes) -> bool:
-    """Whether a refusal is about the operator's account and not about the request, whatever its status says.
-
-    Then another route may be asked. Raises nothing.
-    """
-    refusal = _read(body)
-    return (
-        refusal.type in _ACCOUNT_TYPES
-        or refusal.code in _ACCOUNT_TYPES
-        or _ACCOUNT.search(refusal.message[:_MAX_READ_CHARACTERS]) is not None
-    )
 
 
 def rejection(
@@ -173,7 +149,8 @@ def failed(error: Raw, fallback: str) -> UpstreamFailed:
     """
     reason = describe_error(error) or fallback
     refusal = _read(bytes(error))
-    return UpstreamFailed(reason, upstream_status=200, rejection=_refused_late(refusal))
+    verdict = verdict_within(bytes(error))
+    return UpstreamFailed(reason, upstream_status=200, rejection=_refused_late(refusal), verdict=verdict)
 
 
 def _refused_late(refusal: _Refusal) -> UpstreamRejected | None:
@@ -236,14 +213,13 @@ def _read(body: bytes) -> _Refusal:
         return _Refusal(message=error)
     if not isinstance(error, dict):
         return _Refusal()
-    message, code, param, kind = (error.get(name) for name in ("message", "code", "param", "type"))
+    message, code, param = (error.get(name) for name in ("message", "code", "param"))
     if message is None:
         message = error.get("detail")
     return _Refusal(
         message=message if isinstance(message, str) else "",
         code=code if isinstance(code, str) else "",
         param=param if isinstance(param, str) and _PARAM.fullmatch(param) and not _TRACE.search(param) else None,
-        type=kind if isinstance(kind, str) else "",
     )
 
 

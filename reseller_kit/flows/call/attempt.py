@@ -6,7 +6,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from msgspec import Struct
 
@@ -14,6 +13,8 @@ from ...core import routing
 from ...core.catalog import Route
 from ...core.errors import InvalidRequest, KitError, UpstreamFailed
 from ...core.storefront import UpstreamConfig
+from ...core.verdict import Verdict
+from ...upstream.credentials import NoKeyFree
 from ...upstream.faults import TransportFailed
 from ...upstream.response import Response
 from ...wire import upstream_message
@@ -28,7 +29,6 @@ from .job import Job
 from .serving import api_for, maker_of
 
 _log = logging.getLogger(__name__)
-_ERROR_BODY_BYTES: Final = 64 * 1024
 
 
 class Reached(Struct, frozen=True, kw_only=True):
@@ -65,11 +65,11 @@ class Routes:
             for route in job.offered.routes
             if route.upstream in upstreams and suits(upstreams[route.upstream]) and _prices_units(route, job)
         ]
-        self.left = routing.ordered(found, random.random)[: routing.MAX_ATTEMPTS]
+        self.left = routing.ordered(found, random.random)
 
     def take(self) -> Route | None:
         """The next one, which is the job's from now on; None when the choice is exhausted."""
-        if not self.left:
+        if not self.left or self._job.attempts >= routing.MAX_ATTEMPTS:
             return None
         route = self._job.route = self.left.pop(0)
         return route
@@ -84,6 +84,9 @@ class Routes:
         self._job.attempts += 1
         try:
             return await upstream.open(path, body, stream=stream, request_id=request_id, headers=headers)
+        except NoKeyFree:
+            self._job.attempts -= 1
+            raise
         except TransportFailed as error:
             if not error.stale:
                 raise
@@ -91,19 +94,18 @@ class Routes:
             return await upstream.open(path, body, stream=stream, request_id=request_id, headers=headers)
 
     async def refused(self, response: Response, route: Route) -> None:
-        """Raise for a request that is itself at fault; return when another route may be asked."""
-        try:
-            body = await response.read(_ERROR_BODY_BYTES)
-        except UpstreamFailed:
-            body = b""
-        finally:
-            response.abort()
-        if not routing.is_rejection(response.status) or upstream_message.blames_the_account(body):
-            note_failure(self._job, UpstreamFailed(f"status {response.status}", upstream_status=response.status))
+        """Raise for a request that is itself at fault; return when another key or route may be asked."""
+        refusal = response.refusal
+        verdict = refusal.verdict if refusal is not None else Verdict(blame="endpoint", reason="not read")
+        if refusal is None or verdict.blame != "request":
+            failure = UpstreamFailed(f"status {response.status}", upstream_status=response.status, verdict=verdict)
+            note_failure(self._job, failure)
+            if verdict.blame in {"key", "cooldown"} and self._runtime.upstream(route.upstream).keys.usable():
+                self.left.insert(0, route)
             return
         rejection: KitError = upstream_message.rejection(
             response.status,
-            body,
+            refusal.body,
             upstream_model=route.upstream_model,
             public_model=self._job.offered.name,
             hide=self._runtime.snapshot.hidden_words,
@@ -183,9 +185,11 @@ def _prices_units(route: Route, job: Job) -> bool:
     return all(name in prices for name in job.units if name != "request")
 
 
-def note_failure(job: Job, error: UpstreamFailed) -> None:
-    """Log a failed attempt for the operator."""
+def note_failure(job: Job, error: UpstreamFailed, response: Response | None = None) -> None:
+    """Log a failed attempt for the operator. `response`: the good one that the error was in, for its key to learn."""
     upstream = job.route.upstream if job.route is not None else "none"
+    if response is not None and response.ticket is not None:
+        response.ticket.learn(error.verdict)
     _log.warning("%s: attempt %d at upstream %s failed: %s", job.request_id, job.attempts, upstream, error.reason)
 
 

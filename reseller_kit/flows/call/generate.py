@@ -143,7 +143,7 @@ async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:
         except UpstreamFailed as error:
             if error.rejection is not None:
                 raise error.rejection from None
-            note_failure(job, error)
+            note_failure(job, error, reached.response)
         else:
             first_byte(job)
             return found
@@ -185,7 +185,7 @@ async def _until_started(job: Job, response: Response, tap: Tap, sink: Sink) -> 
                 raise UpstreamFailed("the stream ended before content")
     except UpstreamFailed as error:
         if not sink.gone():
-            note_failure(job, error)
+            note_failure(job, error, response)
         return None
     return b"".join(held)
 
@@ -223,7 +223,7 @@ async def _relay(runtime: Runtime, stream: _Stream, response: Response, tap: Tap
     finally:
         pulse.stop()
     if tap.error is not None:
-        note_failure(job, tap.error)
+        note_failure(job, tap.error, response)
     keepalive.stop()
     whole = tap.whole
     try:

@@ -94,7 +94,7 @@ async def _read(job: Job, task: Task, form: Form, response: Response, prices: Pr
         content_type = response.headers.get(b"content-type", b"").decode("latin-1")
         return task.read(form.restore(body), content_type, prices, job.request_id)
     except UpstreamFailed as error:
-        note_failure(job, error)
+        note_failure(job, error, response)
         return None
     finally:
         response.abort()
