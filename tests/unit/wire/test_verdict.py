@@ -126,7 +126,7 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "blame"), OPENAI + ANTHROPIC + GEMINI + OTHERS)
+@pytest.mark.parametrize(("status", "body", "blame"), [*OPENAI, *ANTHROPIC, *GEMINI, *OTHERS])
 def test_bodies_of_providers(status: int, body: Any, blame: Blame) -> None:
     found = verdict(status, _JSON, json.dumps(body).encode(), NOW)
     assert found.blame == blame
