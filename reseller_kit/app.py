@@ -117,6 +117,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         kept_bytes=settings.kept_mib * 1024 * 1024,
     )
     await runtime.upstream_keys.reload()
+    await runtime.endpoints.refresh()
     await lease.take(runtime)
     await ledger.start()
     chores = [

@@ -154,12 +154,20 @@ def _offer(
             retail=retail,
             wholesale=wholesale,
             routes=routes[model["id"]],
+            strategy=model["settings"].get("strategy", "priority"),
+            fallbacks=_fallbacks(name, model["settings"], catalog),
             created_at=model["created_at"] // 1_000_000,
         )
     for alias, target in catalog.get("aliases", {}).items():
         if target in offered:
             offered[alias] = msgspec.structs.replace(offered[target], name=alias)
     return offered
+
+
+def _fallbacks(name: str, settings: Mapping[str, Any], catalog: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models that may answer for one, where the tenant lets it fall back."""
+    allowed = _matches(name, catalog.get("fallbacks", ()))
+    return tuple(other for other in settings.get("fallbacks", ()) if other != name) if allowed else ()
 
 
 def _later(tenant_id: int, rows: Iterable[Mapping[str, Any]], prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:

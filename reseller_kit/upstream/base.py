@@ -42,7 +42,7 @@ class Upstream(Protocol):
 
     @property
     def keys(self) -> KeyRing:
-        """The credentials: whether one is free (`usable`), when one may be (`soonest`), and their states."""
+        """The credentials, for those who keep their states."""
 
     async def open(
         self,
@@ -62,6 +62,12 @@ class Upstream(Protocol):
         says whose fault it was. Raises TransportFailed (an UpstreamFailed) when none came, and NoKeyFree (another)
         when no key may be used, so that nothing was sent. Read the answer to its end or `abort()` it.
         """
+
+    def usable(self) -> bool:
+        """Whether a call could have a key now: one that is not parked, cooling or at its ceiling."""
+
+    def soonest(self) -> float:
+        """Seconds until one may be free; 0 when one is."""
 
     async def check(self, fingerprint: str | None = None) -> Check:
         """Ask for something free of charge with every key, or one. Never raises for a fault of the upstream."""

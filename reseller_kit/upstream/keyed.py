@@ -79,6 +79,14 @@ class KeyedUpstream:
         """The keys, for those who keep their states."""
         return self._keys
 
+    def usable(self) -> bool:
+        """See `Upstream.usable`."""
+        return self._keys.usable()
+
+    def soonest(self) -> float:
+        """See `Upstream.soonest`."""
+        return self._keys.soonest()
+
     async def open(
         self,
         path: str,

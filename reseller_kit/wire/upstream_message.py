@@ -101,6 +101,27 @@ _TRACE: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_MODEL_CODES: Final = frozenset(
+    {
+        "DeploymentNotFound",
+        "invalid_model",
+        "model_decommissioned",
+        "model_deprecated",
+        "model_not_found",
+        "unknown_model",
+    }
+)
+_NO_MODEL: Final = re.compile(
+    r"""
+      \bmodels?\b.{0,160}?\b(?:not\ (?:be\ )?found|not\ exist|doesn't\ exist|decommissioned|discontinued|retired
+        |(?:has|have)\ been\ (?:deprecated|removed|shut\ down)|no\ longer\ (?:available|exists|supported))
+    | \b(?:invalid|unknown|no\ such|unable\ to\ access)\ model\b | \bnot\ a\ valid\ model\b
+    | \bno\ (?:allowed\ )?(?:endpoints|providers)\b.{0,40}\b(?:found|available)\b | ^models?:\ \S+$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""How providers say that they don't have a model, or no longer; counted only where the message has its name."""
+_BARE_NO_MODEL: Final = re.compile(r"model not exist\.?", re.IGNORECASE)
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -108,6 +129,23 @@ class _Refusal(Struct, frozen=True):
     message: str = ""
     code: str = ""
     param: str | None = None
+    type: str = ""
+
+
+def blames_the_route(status: int, body: bytes, upstream_model: str) -> bool:
+    """Whether a refusal says that there is no such model at the upstream: the route is wrong, not the request.
+
+    A 404 that is no error of an API at all comes from an address that is wrong. Raises nothing.
+    """
+    refusal = _read(body)
+    if refusal.code in _MODEL_CODES or refusal.type in _MODEL_CODES:
+        return True
+    message = refusal.message[:_MAX_READ_CHARACTERS]
+    if status == 404 and not (message or refusal.code or refusal.type):
+        return True
+    folded = message.casefold()
+    named = any(name.casefold() in folded for name in (upstream_model, upstream_model.rpartition("/")[2]) if name)
+    return (named and _NO_MODEL.search(message) is not None) or _BARE_NO_MODEL.fullmatch(message.strip()) is not None
 
 
 def rejection(
@@ -213,14 +251,22 @@ def _read(body: bytes) -> _Refusal:
         return _Refusal(message=error)
     if not isinstance(error, dict):
         return _Refusal()
-    message, code, param = (error.get(name) for name in ("message", "code", "param"))
+    message, code, param, kind = (error.get(name) for name in ("message", "code", "param", "type"))
     if message is None:
         message = error.get("detail")
     return _Refusal(
         message=message if isinstance(message, str) else "",
         code=code if isinstance(code, str) else "",
         param=param if isinstance(param, str) and _PARAM.fullmatch(param) and not _TRACE.search(param) else None,
+        type=kind if isinstance(kind, str) else "",
     )
+
+
+def describe_body(body: bytes) -> str:
+    """What a refusal's body says, in one line, for logs; never for the caller."""
+    refusal = _read(body)
+    told = " ".join(filter(None, (refusal.code, refusal.type, refusal.message)))
+    return " ".join(told.split())[:_MAX_REASON_CHARACTERS]
 
 
 def describe_error(error: Raw) -> str:

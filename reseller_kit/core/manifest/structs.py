@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct, field
 
-from ..catalog import TOKEN_CLASSES, USAGE_CLASSES
+from ..catalog import TOKEN_CLASSES, USAGE_CLASSES, Strategy
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..storefront import DEFAULT_RESPONSES_DAYS
 from ..tenant import DomainRole, TenantStatus
@@ -149,6 +149,7 @@ class Upstream(Table, frozen=True, kw_only=True):
     max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
     key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+    breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 
 
 class Route(Table, frozen=True, kw_only=True):
@@ -169,6 +170,13 @@ class Model(Table, frozen=True, kw_only=True):
     max_output: Annotated[Tokens | None, "Most tokens of an answer; default: the catalogue's."] = None
     cost: Annotated[Cost | None, "What wholesale is derived from; left out: the dearest among the routes."] = None
     allow_loss: Annotated[Flag, "Let wholesale lie below cost."] = False
+    strategy: Annotated[
+        Strategy, "How a route is chosen: by priority, by weight alone, by cost, or by measured time to the first byte."
+    ] = "priority"
+    fallbacks: Annotated[
+        tuple[ModelName, ...],
+        "Public models that answer, in this order, when every route failed; see catalog.fallbacks.",
+    ] = ()
 
 
 class Wholesale(Table, frozen=True, kw_only=True):
@@ -259,6 +267,9 @@ class Catalog(Table, frozen=True, kw_only=True):
     allow: Annotated[tuple[Glob, ...], "Patterns of models offered."] = ("*",)
     deny: Annotated[tuple[Glob, ...], "Patterns of models held back."] = ()
     aliases: Annotated[dict[ModelName, ModelName], "Branded name = public model name."] = {}
+    fallbacks: Annotated[
+        tuple[Glob, ...], "Patterns of models that may be answered by their fallbacks; left out: none."
+    ] = ()
 
 
 class Package(Table, frozen=True, kw_only=True):

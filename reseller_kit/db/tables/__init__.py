@@ -17,7 +17,7 @@ from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import model, route, upstream, upstream_key, upstream_key_state
+from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -40,6 +40,7 @@ __all__ = [
     "customer",
     "customer_link",
     "domain",
+    "endpoint_state",
     "entry",
     "hold",
     "key_window",
@@ -87,6 +88,7 @@ UNSCOPED: Final = frozenset(
         "upstream",
         "upstream_key",
         "upstream_key_state",
+        "endpoint_state",
         "model",
         "route",
         "tenant",
