@@ -64,6 +64,18 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "order_refunded": {**_ORDER, "amount": "5.00"},
     "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
     "receipt": {**_ORDER, "number": "2026-00042"},
+    "upstream_key_parked": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "401 invalid_api_key: Incorrect API key provided.",
+        "since": "2026-02-01T12:30:00Z",
+    },
+    "upstream_down": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "429 insufficient_quota: You exceeded your current quota.",
+        "since": "2026-02-01T12:30:00Z",
+    },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
     **sample_identity.MAILS,
 }

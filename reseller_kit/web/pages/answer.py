@@ -127,9 +127,10 @@ class Pages:
 
 
 def language_of(request: Handler) -> str:
-    """The language to answer in: chosen on this page, in the account or on a page before, else what the browser asks."""
+    """The language to answer in: chosen here, in the account or on a page before, else what the browser asks for."""
     session = session_of(request)
-    chosen = (request.query_params.get(PARAMETER), session and session.locale, request.cookies.get(PARAMETER))
+    own = None if session is None else session.locale
+    chosen = (request.query_params.get(PARAMETER), own, request.cookies.get(PARAMETER))
     offered = views.brand_of(storefront_of(request)).languages
     return choose(offered, *chosen, accept=request.headers.get("accept-language", ""))
 
