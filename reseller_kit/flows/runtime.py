@@ -23,6 +23,7 @@ from ..upstream.base import Upstream
 from ..vault import Vault
 from ..vault.passwords import Passwords
 from . import snapshot as snapshots
+from .announce import Board
 from .authenticate import KeyCache
 from .endpoints import Endpoints
 from .heartbeat import Heartbeat
@@ -96,6 +97,7 @@ class Runtime:
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
         self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
+        self.board = Board(db)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None

@@ -15,6 +15,7 @@ from reseller_kit.core import money
 from reseller_kit.core.catalog import TOKEN_CLASSES
 
 from . import locale
+from .support import AnnouncementRow
 
 BRAND_TEXTS: Final = (
     "home.title",
@@ -239,6 +240,7 @@ class Page(Struct, frozen=True, kw_only=True):
     models: tuple[ModelRow, ...] = ()
     packages: tuple[PackageRow, ...] = ()
     status: tuple[StatusRow, ...] = ()
+    announcements: tuple[AnnouncementRow, ...] = ()
     links: Links = Links()
     error: ErrorInfo | None = None
     view: Any = None
@@ -250,6 +252,11 @@ class Page(Struct, frozen=True, kw_only=True):
     def canonical_url(self) -> str:
         """The page's one address."""
         return self.origin + self.path
+
+    @property
+    def news(self) -> AnnouncementRow | None:
+        """What stands on every page: the latest announcement that is current."""
+        return next((row for row in self.announcements if row.current), None)
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:

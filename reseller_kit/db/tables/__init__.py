@@ -29,6 +29,7 @@ from .platform import applied_manifest, audit_log, lease, platform, revision, re
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
 from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
+from .support import announcement, legal_text, mail_opt_out, support_case, support_message
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -40,6 +41,7 @@ __all__ = [
     "SUMMED",
     "UNSCOPED",
     "account",
+    "announcement",
     "api_key",
     "applied_manifest",
     "archive",
@@ -60,7 +62,9 @@ __all__ = [
     "key_window",
     "known_device",
     "lease",
+    "legal_text",
     "lot",
+    "mail_opt_out",
     "member",
     "metadata",
     "model",
@@ -84,6 +88,8 @@ __all__ = [
     "scheduled_price",
     "secret",
     "stored_response",
+    "support_case",
+    "support_message",
     "tenant",
     "terms_acceptance",
     "throttle",
@@ -105,6 +111,7 @@ UNSCOPED: Final = frozenset(
         "revision",
         "revision_change",
         "lease",
+        "mail_opt_out",
         "rollup_mark",
         "archive",
         "upstream",
@@ -126,12 +133,14 @@ APPEND_ONLY: Final = frozenset(
         "applied_manifest",
         "audit_log",
         "entry",
+        "legal_text",
         "operation",
         "order_event",
         "overage",
         "price_version",
         "receipt",
         "revision_change",
+        "support_message",
         "terms_acceptance",
         "txn",
         "usage_record",

@@ -1,5 +1,6 @@
 """The public pages of every storefront, in its own theme and brand."""
 
+from .contact import contact_handlers
 from .handlers import storefront_handlers
 
-__all__ = ["storefront_handlers"]
+__all__ = ["contact_handlers", "storefront_handlers"]
