@@ -96,7 +96,7 @@ def make_runtime(clients: dict[str, Any], **settings: Any) -> Runtime:
             dialect="openai",
             base_url="",
             provider="openai",
-            api_keys=("k",),
+            api_keys=("key 1", "key 2"),
             headers=(),
             settings=settings.get(name, {}),
         )

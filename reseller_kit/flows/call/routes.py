@@ -236,7 +236,7 @@ class Routes:
     def _with_another_key(self, now: float) -> Attempt | None:
         """The same endpoint, where only the key was at fault and there is another; the last attempt is for others."""
         last = self._last
-        if last is None or last.fault not in {"key", "cooldown"}:
+        if last is None or last.fault not in {"key", "cooldown"} or len(last.candidate.config.api_keys) < 2:
             return None
         is_last = self._job.attempts + 1 >= routing.MAX_ATTEMPTS
         return None if is_last and self._has_other(now) else self._enter(last.candidate, now)
