@@ -50,6 +50,18 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
             {"model": "claude-sonnet-4-5", "class": "output", "above_input": 200000, "old": None, "new": "24.75"},
         ],
     },
+    "upstream_key_parked": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "401 invalid_api_key: Incorrect API key provided.",
+        "since": "2026-02-01T12:30:00Z",
+    },
+    "upstream_down": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "429 insufficient_quota: You exceeded your current quota.",
+        "since": "2026-02-01T12:30:00Z",
+    },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
 }
 """Kind → content of every mail that a theme has."""

@@ -118,6 +118,7 @@ class Platform(Table, frozen=True, kw_only=True):
     currency: Annotated[Currency, "The one currency of the ledger."] = "USD"
     storefront_suffix: Annotated[Host | None, "Each tenant also answers at <slug>.<suffix>."] = None
     public_url: Annotated[PublicUrl | None, "Template of every absolute URL, with {host}."] = None
+    alert_emails: Annotated[tuple[Email, ...], "Who is told of keys of upstreams that stop to work."] = ()
 
 
 class Timeouts(Table, frozen=True, kw_only=True):
@@ -126,6 +127,14 @@ class Timeouts(Table, frozen=True, kw_only=True):
     connect: Annotated[Seconds, "Until the connection stands."] = 5.0
     first_byte: Annotated[Seconds, "From the request sent to the first byte of the answer."] = 60.0
     idle: Annotated[Seconds, "Between two pieces of an answer."] = 60.0
+
+
+class KeyLimits(Table, frozen=True, kw_only=True):
+    """The most that goes over each key of a pool, counted by each process alone; left out: no limit."""
+
+    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
+    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
+    tokens_per_minute: Annotated[Count | None, "Tokens in a minute, as charged."] = None
 
 
 class Upstream(Table, frozen=True, kw_only=True):
@@ -138,6 +147,7 @@ class Upstream(Table, frozen=True, kw_only=True):
     api: Annotated[tuple[Api, ...] | None, "What it serves; left out: all of its dialect."] = None
     timeouts: Annotated[Timeouts, "How long to wait for it."] = Timeouts()
     max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
+    key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
     breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 

@@ -17,7 +17,7 @@ from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import endpoint_state, model, route, upstream, upstream_key
+from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -68,6 +68,7 @@ __all__ = [
     "txn",
     "upstream",
     "upstream_key",
+    "upstream_key_state",
     "usage_record",
     "usage_rollup",
     "voucher",
@@ -86,6 +87,7 @@ UNSCOPED: Final = frozenset(
         "archive",
         "upstream",
         "upstream_key",
+        "upstream_key_state",
         "endpoint_state",
         "model",
         "route",
@@ -113,5 +115,5 @@ APPEND_ONLY: Final = frozenset(
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""
 
-DELETABLE: Final = frozenset({"lease", "secret", "stored_response", "upstream_key"})
+DELETABLE: Final = frozenset({"lease", "secret", "stored_response", "upstream_key", "upstream_key_state"})
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""
