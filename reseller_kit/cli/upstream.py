@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from ..core.times import format_time
+from ..core.money import format_amount
+from ..core.times import format_time, parse_time
 from ..core.upstream_keys import KeyState, shown
 from ..db.engine import now_us
 from ..flows import upstreams as flow
+from ..flows.cache_savings import cache_savings
 from ..flows.circuits import Circuit, list_circuits, worst
 from ..flows.upstreams import Checked, ListedUpstream
 from . import shapes
@@ -95,6 +97,29 @@ def unpark(name: str, fingerprint: str | None) -> None:
     released = with_database(lambda db: flow.unpark(db, name, fingerprint, who))
     told = f"Used again: {', '.join(released)}." if released else "No key was parked or cooling."
     emit({"name": name, "unparked": released}, told)
+
+
+@upstream.command()
+@click.option("--since", type=parse_time, metavar="ISO", help="Calls from then on; default: of the last day.")
+def caches(since: int | None) -> None:
+    """What each upstream read from its prompt caches, and what that saved at cost."""
+    found = with_database(lambda db: cache_savings(db, since))
+    documents = [
+        {
+            "name": each.upstream,
+            "calls": each.calls,
+            "input_tokens": each.read,
+            "cached_tokens": each.cached,
+            "hit_percent": each.hit_percent,
+            "saved": format_amount(each.saved),
+        }
+        for each in found
+    ]
+    rows = [tuple(document.values()) for document in documents]
+    emit(
+        {"upstreams": documents, "next_cursor": None},
+        table(["NAME", "CALLS>", "INPUT>", "CACHED>", "HIT %>", "SAVED>"], rows, empty="No upstreams yet."),
+    )
 
 
 def _listed(row: ListedUpstream, now: int) -> Document:

@@ -118,7 +118,7 @@ class Attempt:
             return
         affinity, now = runtime.endpoints.affinity, time.monotonic()
         known, endpoint = affinity.of(conversation, now), self.candidate.endpoint
-        runtime.metrics.conversations.labels("new" if known is None else "same" if known == endpoint else "moved").inc()
+        runtime.metrics.count_conversation("new" if known is None else "same" if known == endpoint else "moved")
         affinity.note(conversation, endpoint, now)
 
 
