@@ -16,6 +16,7 @@ from ..core.errors import UpstreamFailed
 from ..core.limits import Bucket
 from ..core.upstream_keys import KeyState, cooled, parked
 from ..core.verdict import Verdict
+from ..telemetry.redaction import redact
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -105,8 +106,8 @@ class Credential:
         return wait / _SECOND_US
 
     def without_secret(self, text: str) -> str:
-        """What a provider says, without the key that some repeat in it."""
-        return text.replace(self._secret, "…") if self._secret else text
+        """What a provider says, without the key that some repeat in it, whole or in part."""
+        return redact(text.replace(self._secret, "…") if self._secret else text)
 
 
 class Ticket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -56,6 +57,11 @@ def _route(request: Request, path: str, query: dict[str, str], line: Line, world
         return exchange.document(line, world.journal.select(query), "application/x-ndjson")
     if not line.key or (world.options.api_keys and _key(request, query, line.dialect) not in world.options.api_keys):
         raise _unknown_key(line)
+    own = world.options.by_key.get(_key(request, query, line.dialect))
+    if own is not None:
+        world = replace(world, options=replace(world.options, always=own))
+        if request.method == "GET" and (fault := exchange.faulty(line, own)) is not None:
+            return fault
     if line.dialect == "anthropic":
         return anthropic.handle(request, path, line, world)
     if line.dialect == "gemini":
