@@ -16,6 +16,7 @@ from reseller_kit.app import make_upstream
 from reseller_kit.core.times import parse_time
 from reseller_kit.core.verdict import Blame, Verdict
 from reseller_kit.db import tables as t
+from reseller_kit.db import upstream_keys
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import open_writer
 from reseller_kit.flows import doctor, key_checks, upstreams
@@ -87,7 +88,8 @@ def fingerprints(runtime: Runtime) -> list[str]:
 
 def states(runtime: Runtime) -> list[str | None]:
     """The standing of each key of the pool."""
-    return [each.state and each.state.standing for each in runtime.upstream("one").keys.credentials]
+    found = [each.state for each in runtime.upstream("one").keys.credentials]
+    return [None if state is None else state.standing for state in found]
 
 
 async def meet(runtime: Runtime, position: int, blame: Blame, **fields: Any) -> None:
@@ -269,13 +271,13 @@ async def test_parked_keys_are_looked_at_once_an_hour_by_one_process(
     assert not await key_checks.check_one(one)
     async with db.write(EVERY_TENANT) as connection:
         await connection.execute(update(t.upstream_key_state).values(checked_at=now_us() - HOUR_US - 1))
-    asked: list[str | None] = []
+    asked: list[str] = []
     for runtime in (one, two):
         client = runtime.upstream("one")
         fake = Checking(runtime.snapshot.upstreams["one"], {"sk-b"})
 
         async def check(fingerprint: str | None = None, fake: Checking = fake) -> Check:
-            asked.append(fingerprint)
+            asked.append(str(fingerprint))
             return await fake.check(fingerprint)
 
         monkeypatch.setattr(client, "check", check)
@@ -310,9 +312,9 @@ async def test_a_state_that_the_database_does_not_take_is_kept_and_written_later
     one, two = await start(), await start()
     assert states(two) == [None] * 3
     monkeypatch.setattr("reseller_kit.flows.upstream_keys._AGAIN_SECONDS", 0.01)
-    put, faults = key_checks.upstream_keys.put, [OSError("away"), OSError("away")]
+    put, faults = upstream_keys.put, [OSError("away"), OSError("away")]
 
-    async def failing(*arguments: Any) -> bool:
+    async def failing(*arguments: Any) -> Any:
         if faults:
             raise faults.pop()
         return await put(*arguments)
