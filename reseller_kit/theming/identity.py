@@ -101,6 +101,9 @@ class SecurityView(Struct, frozen=True, kw_only=True):
 
     email: str
     name: str
+    locale: str = ""
+    timezone: str = ""
+    locales: tuple[str, ...] = ("en",)
     two_factor: bool
     recovery_codes: int
     passkeys: tuple[PasskeyLine, ...]
@@ -110,7 +113,6 @@ class SecurityView(Struct, frozen=True, kw_only=True):
     form: FormView = FormView()
     action: str = ""
     done: str = ""
-    pending_email: str = ""
     delete_on: dt.date | None = None
     grace_days: int = 14
 
