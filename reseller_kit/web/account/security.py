@@ -30,7 +30,7 @@ from ...theming.forms import FormView
 from ...theming.identity import PasskeyLine, RecoveryCodesView, SecurityView, SessionLine
 from ...vault.passwords import SHORTEST
 from ..forms import Form, read_form
-from ..guards import SECURITY, see_other, signed_in
+from ..guards import CHECK_MAIL, SECURITY, SeeOther, see_other, signed_in
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS
 from ..sessions import Session, enter, required_session, visit_of_request
@@ -55,6 +55,8 @@ def security_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     @post(SECURITY, guards=[signed_in])
     async def act(request: Handler) -> Response[Any]:
         form = await read_form(request)
+        if not required_session(request).verified:
+            raise SeeOther(CHECK_MAIL)
         name = form.raw("action")
         action = _ACTIONS.get(name)
         if action is None:

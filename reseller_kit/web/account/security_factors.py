@@ -16,7 +16,7 @@ from ...flows.identity import login, passkeys, profile, second_factor
 from ...flows.identity.second_factor import Setup
 from ...theming.identity import RecoveryCodesView, TwoFactorView
 from ..forms import read_form
-from ..guards import SECURITY, see_other, signed_in, verified
+from ..guards import SECURITY, see_other, verified
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS
 from ..sessions import Session, enter, required_session, visit_of_request
@@ -31,14 +31,14 @@ _MAX_PASSKEY_NAME: Final = 60
 def factor_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     """Setting up an authenticator app."""
 
-    @get(_TWO_FACTOR, guards=[signed_in])
+    @get(_TWO_FACTOR, guards=[verified])
     async def scan(request: Handler) -> Response[Any]:
         setup = await _waiting(request, required_session(request))
         if setup is None:
             return see_other(SECURITY)
         return show(pages, request, "account/two_factor.html", TwoFactorView(secret=setup.secret))
 
-    @get(f"{_TWO_FACTOR}.svg", guards=[signed_in])
+    @get(f"{_TWO_FACTOR}.svg", guards=[verified])
     async def picture(request: Handler) -> Response[Any]:
         setup = await _waiting(request, required_session(request))
         if setup is None:
@@ -50,7 +50,7 @@ def factor_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         headers = {**SECURITY_HEADERS, "cache-control": "no-store"}
         return Response(out.getvalue(), media_type="image/svg+xml", headers=headers)
 
-    @post(_TWO_FACTOR, guards=[signed_in])
+    @post(_TWO_FACTOR, guards=[verified])
     async def confirm(request: Handler) -> Response[Any]:
         return await _confirm(pages, request)
 
