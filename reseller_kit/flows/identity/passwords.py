@@ -146,6 +146,7 @@ async def _replace(connection: Connection, visit: Visit, customer: Customer, has
     await logins.set_password(connection, visit.tenant_id, customer.id, hashed, now)
     await customers.drop_links(connection, visit.tenant_id, customer.id, *_PURPOSES, VERIFY, EMAIL_CHANGE)
     await sessions.end_all(connection, visit.tenant_id, customer.id)
+    await sessions.forget_devices(connection, visit.tenant_id, customer.id)
 
 
 async def _tell(connection: Connection, identity: Identity, visit: Visit, customer: Customer, now: int) -> None:
