@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 import reseller_kit.db
@@ -57,6 +56,7 @@ from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support import factories as make
 from tests.support import identity_walk
+from tests.support.rows import all_rows
 
 NOBODY = 999_999
 FAR = 1 << 62
@@ -345,17 +345,6 @@ async def outcome(db: Database, read: Read, tenant_id: int, things: Things) -> o
             return await read(connection, tenant_id, things)
     except (KitError, NoResultFound, LookupError) as error:
         return type(error)
-
-
-async def all_rows(connection: Connection, tenant_id: int) -> dict[str, list[Any]]:
-    """Everything that the database holds of a tenant."""
-    found = {}
-    for table in t.metadata.tables.values():
-        column = table.c.id if table is t.tenant else table.c.get("tenant_id")
-        if column is not None:
-            statement = select(table).where(column == tenant_id).order_by(*table.primary_key.columns)
-            found[table.name] = [tuple(row) for row in await connection.execute(statement)]
-    return found
 
 
 def test_every_query_is_walked() -> None:

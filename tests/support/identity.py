@@ -77,7 +77,8 @@ async def join(identity: Identity, tenant: Tenant, email: str = "jane@example.co
     """A customer who has signed up and opened the link."""
     visit = visit_of(tenant, **changes)
     await signup.sign_up(identity, visit, applicant(email))
-    confirmed = await signup.verify(identity, visit, await token_of(identity, tenant, "verify", email), old_session=None)
+    token = await token_of(identity, tenant, "verify", email)
+    confirmed = await signup.verify(identity, visit, token, old_session=None)
     assert confirmed is not None
     assert confirmed.opened is not None
     return confirmed.opened

@@ -98,6 +98,7 @@ async def confirm(identity: Identity, visit: Visit, token: str) -> str | None:
         # A link that waits in the old mailbox must not open the account any more.
         await customers.drop_links(connection, visit.tenant_id, customer.id, EMAIL_CHANGE, RESET, SET_PASSWORD)
         await customers.set_verified(connection, visit.tenant_id, customer.id, now)
+        await attempts.mailbox_answered(connection, identity, visit.tenant_id, address)
         await audit_log.record(
             connection, visit.tenant_id, f"customer:{customer.id}", "customer.email", "customer", customer.id
         )

@@ -127,6 +127,7 @@ async def verify(identity: Identity, visit: Visit, token: str, *, old_session: s
         if customer is None or not await customers.set_verified(connection, visit.tenant_id, customer.id, now):
             return Confirmed(None)
         await _settle(connection, visit, customer, link, now)
+        await attempts.mailbox_answered(connection, identity, visit.tenant_id, customer.email)
         opened = await open_session(connection, identity, visit, customer.id, customer.email, old=old_session)
     await trial.grant(identity, visit, customer.id)
     return Confirmed(opened)

@@ -68,7 +68,7 @@ async def test_only_a_few_run_at_once_and_too_many_are_refused() -> None:
             running -= 1
         return "hash"
 
-    known._argon2 = type("Slow", (), {"hash": staticmethod(slow)})()  # type: ignore[assignment]
+    known._argon2 = type("Slow", (), {"hash": staticmethod(slow)})()
     results = await asyncio.gather(*(known.hash("x") for _ in range(AT_ONCE + WAITING + 5)), return_exceptions=True)
     assert most == AT_ONCE
     assert sum(isinstance(result, ServiceUnavailable) for result in results) == 5
