@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 import reseller_kit.db
@@ -56,6 +55,8 @@ from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support import factories as make
+from tests.support import identity_walk
+from tests.support.rows import all_rows
 
 NOBODY = 999_999
 FAR = 1 << 62
@@ -133,6 +134,7 @@ READS: dict[str, Read] = {
     "vouchers.find_code": lambda c, tenant, x: vouchers.find_code(c, tenant, x.voucher.id.encode()),
     "vouchers.page": lambda c, tenant, x: vouchers.page(c, tenant, x.voucher.batch, 100, None),
     "vouchers.redemptions": lambda c, tenant, x: vouchers.redemptions(c, tenant, x.voucher.batch),
+    **identity_walk.READS,
 }
 WRITES: dict[str, Read] = {
     "accounts.create_customer_wallet": lambda c, tenant, x: accounts.create_customer_wallet(c, tenant, x.customer.id),
@@ -186,6 +188,7 @@ WRITES: dict[str, Read] = {
     "vouchers.add": lambda c, tenant, x: vouchers.add(c, tenant, [structs.replace(x.voucher, id="vch_new")], [b"2"]),
     "vouchers.lock_batches": lambda c, tenant, _: vouchers.lock_batches(c, tenant),
     "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
+    **identity_walk.WRITES,
 }
 MOVES_ON_PURPOSE = {
     "provisioning.put_domain": "the operator's file gives a host to another tenant; the file is the one truth of hosts",
@@ -274,6 +277,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await notices.open_notice(connection, ours.id, 5, 1, 6)
         response = make.stored_response(customer.id)
         await responses.add(connection, ours.id, [response])
+        await identity_walk.fill(connection, ours.id, customer)
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
     dedupe = f"price_change:{customer.id}:{change.effective_from}:0"
     await make.make_mail(db, ours, kind="price_change", payload={"lines": []}, dedupe=dedupe)
@@ -341,17 +345,6 @@ async def outcome(db: Database, read: Read, tenant_id: int, things: Things) -> o
             return await read(connection, tenant_id, things)
     except (KitError, NoResultFound, LookupError) as error:
         return type(error)
-
-
-async def all_rows(connection: Connection, tenant_id: int) -> dict[str, list[Any]]:
-    """Everything that the database holds of a tenant."""
-    found = {}
-    for table in t.metadata.tables.values():
-        column = table.c.id if table is t.tenant else table.c.get("tenant_id")
-        if column is not None:
-            statement = select(table).where(column == tenant_id).order_by(*table.primary_key.columns)
-            found[table.name] = [tuple(row) for row in await connection.execute(statement)]
-    return found
 
 
 def test_every_query_is_walked() -> None:

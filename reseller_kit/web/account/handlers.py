@@ -10,6 +10,7 @@ from .auth_reset import reset_handlers
 from .auth_signup import signup_handlers
 from .overview import overview_handlers
 from .security import security_handlers
+from .security_factors import factor_handlers
 
 
 def account_handlers(pages: Pages) -> list[HTTPRouteHandler]:
@@ -20,4 +21,5 @@ def account_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         *reset_handlers(pages),
         *overview_handlers(pages),
         *security_handlers(pages),
+        *factor_handlers(pages),
     ]
