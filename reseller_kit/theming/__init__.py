@@ -18,7 +18,7 @@ from .page import (
     PriceRow,
     StatusRow,
 )
-from .render import Library, asset, icon, load, render, stylesheet
+from .render import Library, asset, icon, load, render, stylesheet, web_manifest
 from .stylesheet import Stylesheet
 
 __all__ = [
@@ -46,4 +46,5 @@ __all__ = [
     "render_mail",
     "stylesheet",
     "themes_dir",
+    "web_manifest",
 ]

@@ -21,7 +21,8 @@ ERROR_TEMPLATE: Final = "storefront/error.html"
 _KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "method"}
 _CSP: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:;"
-    " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
 )
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 SECURITY_HEADERS: Final = {
