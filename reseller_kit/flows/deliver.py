@@ -37,6 +37,7 @@ _FINISH_SECONDS: Final = 10
 KINDS: Final[Mapping[str, Literal["customer", "team"]]] = {
     "price_change": "customer",
     "price_withdrawn": "customer",
+    "spend_alert": "customer",
     "wholesale_low": "team",
 }
 """Kind of mail → who reads it. A customer's mail is the brand's alone; the reseller's team hears from the platform.

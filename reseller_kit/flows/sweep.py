@@ -27,6 +27,7 @@ from .kept_responses import drop_expired
 from .low_balance import watch_balances
 from .runtime import Runtime
 from .snapshot import price_list
+from .spend_alerts import watch_spending
 
 _log = logging.getLogger(__name__)
 _SWEEP_SECONDS: Final = 0.5
@@ -39,7 +40,8 @@ _AT_ONCE: Final = 200
 async def keep(runtime: Runtime) -> None:
     """Sweep twice a second for ever.
 
-    Once a minute expire credit, accrue its cash, look at resellers' balances and delete responses whose time is over.
+    Once a minute expire credit, accrue its cash, look at resellers' balances and customers' spending, and delete
+    responses whose time is over.
     A fault is logged and tried again.
     """
     expired_at = -math.inf
@@ -51,6 +53,7 @@ async def keep(runtime: Runtime) -> None:
                 await expire(runtime.db, runtime.ledger)
                 await accrue(runtime.db, runtime.ledger)
                 await watch_balances(runtime.db)
+                await watch_spending(runtime.db)
                 await drop_expired(runtime.db)
                 expired_at = time.monotonic()
         except asyncio.CancelledError:

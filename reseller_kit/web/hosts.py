@@ -78,6 +78,27 @@ class Peers:
             return False
         return any(address in network for network in self._networks if network.version == address.version)
 
+    def client_of(self, scope: Scope) -> str:
+        """The client's address: the peer's, or where that is one of these, what the nearest of them was asked from.
+
+        Only proxies of the set are believed, each about the one before it; what a client writes into the header itself
+        lies behind its own address and is never reached. Empty when the server does not know its peer.
+        """
+        found = (scope.get("client") or ("",))[0]
+        given = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for hop in reversed(given.decode("latin-1").split(",")):
+            if not self._has(found) or not _is_address(hop.strip()):
+                break
+            found = hop.strip()
+        return found
+
+    def _has(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks if network.version == address.version)
+
 
 def is_secure(scope: Scope, trusted: Peers) -> bool:
     """Whether the client came by https, by the connection itself or by a trusted proxy's word."""
@@ -92,6 +113,14 @@ def is_secure(scope: Scope, trusted: Peers) -> bool:
 def needs_https(site: Site, scope: Scope, trusted: Peers) -> bool:
     """Whether this request must be sent to https: only loopback names and literals are served over http."""
     return not site.loopback and not is_secure(scope, trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _unknown() -> UnknownHost:

@@ -11,7 +11,7 @@ from typing import Final
 
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
-from .customers import api_key, customer, customer_link
+from .customers import api_key, customer, customer_link, spend_alert
 from .ledger import account, entry, hold, key_window, lot, operation, txn
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
@@ -62,6 +62,7 @@ __all__ = [
     "route",
     "scheduled_price",
     "secret",
+    "spend_alert",
     "stored_response",
     "tenant",
     "txn",
@@ -111,5 +112,5 @@ APPEND_ONLY: Final = frozenset(
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""
 
-DELETABLE: Final = frozenset({"lease", "secret", "stored_response", "upstream_key"})
+DELETABLE: Final = frozenset({"lease", "secret", "spend_alert", "stored_response", "upstream_key"})
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""
