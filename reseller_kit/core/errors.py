@@ -3,6 +3,7 @@
 KitError                        code, HTTP status, safe message, fix
 ├── InvalidRequest              400 invalid_request
 │   ├── InvalidAmount           400 invalid_amount
+│   ├── InvalidForm             422 invalid_form          (a page's form; shown again with what was typed)
 │   └── PreviousNotFound        400 previous_response_not_found
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
@@ -31,6 +32,7 @@ The message is one sentence for the person who made the request, free of platfor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -67,6 +69,17 @@ class InvalidAmount(InvalidRequest):
     """A money amount or price that is not plain decimal, too precise, too large or of the wrong sign."""
 
     code = "invalid_amount"
+
+
+class InvalidForm(InvalidRequest):
+    """A form on a page can't be taken as it is. `problems`: field → (key of the text, its values); "" is the form."""
+
+    code = "invalid_form"
+    status = 422
+
+    def __init__(self, problems: Mapping[str, tuple[str, Mapping[str, object]]]) -> None:
+        super().__init__("The form can't be taken as it is.", fix="Correct the fields that are marked.")
+        self.problems = dict(problems)
 
 
 class PreviousNotFound(InvalidRequest):

@@ -170,6 +170,12 @@ async def latest(db: Database, tenant_id: int, customer_id: str, since: int, lim
         return await usage.settled_since(connection, tenant_id, customer_id, since, limit)
 
 
+async def key_names(db: Database, tenant_id: int, customer_id: str) -> list[KeyName]:
+    """What a customer knows its keys by, those that are gone too."""
+    async with db.read(tenant_id) as connection:
+        return [KeyName(*name) for name in await keys.names(connection, tenant_id, customer_id)]
+
+
 async def _search(connection: Connection, tenant_id: int, wanted: UsageFilter, limit: int) -> list[UsageRecord]:
     rare_by_itself = wanted.status not in {None, "ok"}
     if rare_by_itself or (wanted.model is None and wanted.key_id is None):

@@ -1,4 +1,4 @@
-"""What the pages of the customer portal show, as values that `web.account` fills. At retail alone: no cost, no upstream.
+"""What the pages of the customer portal show, as values that `web.account` fills, at retail alone.
 
 Amounts are nano-USD, moments aware datetimes by the clocks of the storefront's time zone.
 """
@@ -11,7 +11,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from .charts import Chart
-from .snippets import Snippet
+from .forms import FormView
 
 STATUSES: Final = ("ok", "cut", "failed", "refused")
 STATUS_TONES: Final = {"ok": "ok", "cut": "warn", "failed": "bad", "refused": "bad"}
@@ -127,21 +127,19 @@ class KeyRow(Struct, frozen=True, kw_only=True):
 
 
 class NewKeyView(Struct, frozen=True, kw_only=True):
-    """A key that was just made, in the one answer that shows it, with code that is ready to be pasted."""
+    """A key that was just made, in the one answer that shows it."""
 
     secret: str
     name: str
-    snippets: tuple[Snippet, ...]
 
 
 class KeysView(Struct, frozen=True, kw_only=True):
-    """The list of keys. `typed` is what a refused form held, by field; `errors` why, by field."""
+    """The list of keys, and the form of a new one."""
 
     keys: tuple[KeyRow, ...]
     created: NewKeyView | None = None
     revoked: str = ""
-    typed: dict[str, str] = {}
-    errors: dict[str, str] = {}
+    form: FormView = FormView()
     next_cursor: str | None = None
     may_create: bool = True
     suspended: bool = False
@@ -152,8 +150,7 @@ class KeyView(Struct, frozen=True, kw_only=True):
 
     key: KeyRow
     saved: bool = False
-    typed: dict[str, str] = {}
-    errors: dict[str, str] = {}
+    form: FormView = FormView()
     suspended: bool = False
 
 
@@ -185,7 +182,10 @@ class AlertRow(Struct, frozen=True, kw_only=True):
 
 
 class UsageView(Struct, frozen=True, kw_only=True):
-    """Charts and calls of a span. `filters` is what narrows them, by field; `query` the same for links."""
+    """Charts and calls of a span. `filters` is what narrows them, by field; `query` the same for links.
+
+    `form` is that of a new alert.
+    """
 
     range: str
     since: dt.date
@@ -206,8 +206,7 @@ class UsageView(Struct, frozen=True, kw_only=True):
     newest: bool = True
     older_url: str | None = None
     not_found: str = ""
-    typed: dict[str, str] = {}
-    errors: dict[str, str] = {}
+    form: FormView = FormView()
     suspended: bool = False
 
     @property
@@ -243,11 +242,9 @@ class RecordView(Struct, frozen=True, kw_only=True):
 
 
 class PlaygroundView(Struct, frozen=True, kw_only=True):
-    """The models to talk to. `ready`: whether calls may be made; `why_not` is the end of the text's key that says why."""
+    """The models to talk to. `ready`: whether calls may be made; `why_not` ends the key of the text that says why."""
 
     models: tuple[str, ...]
-    csrf: str
     ready: bool = True
     why_not: str = ""
-    available: int = 0
     suspended: bool = False

@@ -22,6 +22,8 @@ from .stylesheet import Stylesheet, look
 from .texts import DEFAULT_LANGUAGE
 
 _SEPARATOR: Final = "::"
+_FIGURES: Final = 4
+_SECOND_MS: Final = 1000
 
 
 class Library(Struct, frozen=True, eq=False):
@@ -60,6 +62,13 @@ def load(*folders: Path) -> Library:
         "usd": money.format_amount,
         "tokens": short_count,
         "date": _date,
+        "money": short_usd,
+        "number": lambda number: f"{number:,}",
+        "moment": lambda moment: f"{_day(moment)}, {moment:%H:%M}",
+        "clock": lambda moment: f"{moment:%H:%M}",
+        "day": _day,
+        "month": lambda moment: f"{moment:%B %Y}",
+        "duration": _duration,
         "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
         "markdown": prose.markdown,
     }
@@ -124,6 +133,22 @@ def short_count(number: int) -> str:
     return str(number)
 
 
+def short_usd(nano: int) -> str:
+    """An amount as people read it: cents from a dollar on, below that four figures that say something; half up."""
+    if abs(nano) >= money.NANO or nano == 0:
+        whole, cents = divmod(abs(_rounded(nano, money.NANO // 100)), 100)
+        return f"{'-' if nano < 0 else ''}{whole:,}.{cents:02d}"
+    digits = len(str(abs(nano)))
+    step = 10 ** max(0, digits - _FIGURES)
+    return money.format_amount(_rounded(nano, step) * step)
+
+
+def _rounded(value: int, step: int) -> int:
+    """How many steps an integer is, to the nearest."""
+    sign = -1 if value < 0 else 1
+    return sign * ((2 * abs(value) + step) // (2 * step))
+
+
 def texts_of(theme: Theme, lang: str) -> dict[str, str]:
     """The theme's texts in a language, each that it lacks in the default one."""
     own = theme.texts.get(lang) or theme.texts.get(lang.split("-", maxsplit=1)[0]) or {}
@@ -157,6 +182,14 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "snippets": snippets,
         "guides": guides,
     }
+
+
+def _day(moment: dt.date) -> str:
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def _duration(milliseconds: int) -> str:
+    return f"{milliseconds} ms" if milliseconds < _SECOND_MS else f"{milliseconds / _SECOND_MS:.1f} s"
 
 
 def _date(moment: dt.date) -> str:

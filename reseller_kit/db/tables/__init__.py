@@ -12,6 +12,16 @@ from typing import Final
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
 from .customers import api_key, customer, customer_link, spend_alert
+from .identity import (
+    challenge,
+    customer_login,
+    customer_session,
+    known_device,
+    passkey,
+    recovery_code,
+    terms_acceptance,
+    throttle,
+)
 from .ledger import account, entry, hold, key_window, lot, operation, txn
 from .orders import order_event, purchase_order, receipt
 from .outbox import outbox
@@ -37,13 +47,17 @@ __all__ = [
     "archived_window",
     "audit_log",
     "balance_notice",
+    "challenge",
     "clawback",
     "customer",
     "customer_link",
+    "customer_login",
+    "customer_session",
     "domain",
     "entry",
     "hold",
     "key_window",
+    "known_device",
     "lease",
     "lot",
     "member",
@@ -54,12 +68,14 @@ __all__ = [
     "outbox",
     "overage",
     "package",
+    "passkey",
     "payout",
     "platform",
     "price_notice",
     "price_version",
     "purchase_order",
     "receipt",
+    "recovery_code",
     "revision",
     "revision_change",
     "rollup_mark",
@@ -69,6 +85,8 @@ __all__ = [
     "spend_alert",
     "stored_response",
     "tenant",
+    "terms_acceptance",
+    "throttle",
     "txn",
     "upstream",
     "upstream_key",
@@ -111,6 +129,7 @@ APPEND_ONLY: Final = frozenset(
         "price_version",
         "receipt",
         "revision_change",
+        "terms_acceptance",
         "txn",
         "usage_record",
         "voucher_redemption",
@@ -118,5 +137,21 @@ APPEND_ONLY: Final = frozenset(
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""
 
-DELETABLE: Final = frozenset({"lease", "secret", "spend_alert", "stored_response", "upstream_key"})
+DELETABLE: Final = frozenset(
+    {
+        "challenge",
+        "customer_link",
+        "customer_login",
+        "customer_session",
+        "known_device",
+        "lease",
+        "passkey",
+        "recovery_code",
+        "secret",
+        "spend_alert",
+        "stored_response",
+        "throttle",
+        "upstream_key",
+    }
+)
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""

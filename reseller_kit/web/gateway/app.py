@@ -19,7 +19,7 @@ from ...telemetry.logs import AccessLine
 from ...wire import anthropic_messages, openai_chat
 from ...wire.errors import error_response
 from ...wire.task import PATHS
-from ..hosts import Headers, Peers, Scope
+from ..hosts import Headers, Peers, Scope, client_of
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Receive, Send, respond
 from . import cors, gemini, reads, text_completions
@@ -108,7 +108,7 @@ class Gateway:
         handler = self._handler(request)
         if handler is None:
             return await self._probe(request)
-        key, address = key_of(request.headers), self._trusted.client_of(request.scope)
+        key, address = key_of(request.headers), client_of(request.scope, self._trusted)
         account = await authenticate(self._runtime.keys, request.storefront, key, request.now, address=address)
         return await handler(request, account)
 

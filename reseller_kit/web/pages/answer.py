@@ -10,15 +10,19 @@ from typing import Any, Final
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from ...core.errors import KitError, RateLimited, ServiceUnavailable
 from ...core.storefront import Storefront
 from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, render
+from ...theming.legal import terms_version
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
+from ..sessions import csrf_of, session_of
 from . import views
 
 _log = logging.getLogger(__name__)
 ERROR_TEMPLATE: Final = "storefront/error.html"
-_KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "method"}
+_KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "method", 429: "limited"}
+_KIT_KINDS: Final[dict[str, Any]] = {"form_refused": "stale_form", "account_suspended": "account_suspended"}
 _CSP: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:;"
     " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -52,18 +56,17 @@ class Pages:
         status: int = 200,
         error: ErrorInfo | None = None,
         headers: Mapping[str, str] | None = None,
+        noindex: bool = False,
     ) -> Response[Any]:
         """The page of a template. `view`: what this page alone shows, a Struct that its template knows as `page.view`.
 
+        `noindex`: for pages that no search engine has to know.
+
         A storefront that is not open answers with its honest page instead.
         """
-        storefront = storefront_of(request)
-        error = views.paused(storefront) or error
+        error = views.paused(storefront_of(request)) or error
         nonce = secrets.token_urlsafe(16)
-        page = views.page_of(
-            runtime_of(request), storefront, request.url.path, nonce, self.port, error=error, view=view
-        )
-        html = render(self.library, storefront.theme, ERROR_TEMPLATE if error else template, page)
+        html = self._render(request, ERROR_TEMPLATE if error else template, nonce, view, error, noindex=noindex)
         all_headers = {
             **SECURITY_HEADERS,
             "content-security-policy": _CSP.format(nonce=nonce),
@@ -74,6 +77,45 @@ class Pages:
             all_headers["retry-after"] = "600"
         code = error.status if error else status
         return Response(html, media_type="text/html", status_code=code, headers=all_headers)
+
+    def fragment(self, request: Handler, template: str, view: Any) -> str:
+        """A piece of a page, for a script to put into one that was answered before."""
+        return self._render(request, template, "", view, None, noindex=True)
+
+    def _render(
+        self, request: Handler, template: str, nonce: str, view: Any, error: ErrorInfo | None, *, noindex: bool
+    ) -> str:
+        storefront = storefront_of(request)
+        page = views.page_of(
+            runtime_of(request),
+            storefront,
+            request.url.path,
+            nonce,
+            self.port,
+            error=error,
+            view=view,
+            noindex=noindex,
+            session=session_of(request),
+            csrf=csrf_of(request),
+        )
+        return render(self.library, storefront.theme, template, page)
+
+    def terms_version(self, request: Handler) -> str:
+        """The version of the terms that the storefront shows now."""
+        storefront = storefront_of(request)
+        return terms_version(self.library, storefront.theme, views.brand_of(storefront), "en")
+
+    def kit_error(self, request: Handler, error: KitError) -> Response[Any]:
+        """An error that we raised on purpose as a page of the brand; a fault of ours keeps its id."""
+        if error.status >= 500 and not isinstance(error, ServiceUnavailable):
+            return self.fault(request, error)
+        kind = _KIT_KINDS.get(error.code) or _KINDS.get(error.status, "invalid" if error.status < 500 else "fault")
+        headers = {"retry-after": str(error.retry_after_seconds)} if isinstance(error, RateLimited) else None
+        return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=error.status, kind=kind), headers=headers)
+
+    def paused(self, request: Handler, _: Exception) -> Response[Any]:
+        """The honest page of a customer who is suspended."""
+        return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=403, kind="account_suspended"))
 
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
         """A client's error as a page of the brand."""

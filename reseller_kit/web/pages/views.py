@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ...core.catalog import OfferedModel
 from ...core.money import parse_amount
 from ...core.storefront import Storefront
+from ...core.times import SECOND_US
 from ...core.urls import public_url
 from ...db.engine import now_us
 from ...flows import brand as flow_brand
 from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
+from ...flows.identity.signup import policy_of
 from ...flows.runtime import Runtime
-from ...theming import Brand, ErrorInfo, LaterRow, ModelRow, PackageRow, Page, StatusRow
+from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
+from ..sessions import Session
 
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
 
@@ -33,6 +37,9 @@ def page_of(
     *,
     error: ErrorInfo | None = None,
     view: Any = None,
+    noindex: bool = False,
+    session: Session | None = None,
+    csrf: str = "",
 ) -> Page:
     """The page at `path`, `view` what it alone shows; its absolute URLs come from the tenant's own hosts."""
     template = runtime.snapshot.public_url
@@ -49,8 +56,28 @@ def page_of(
         status=_status(runtime, storefront),
         error=error,
         view=view,
-        noindex=error is not None or not storefront.open,
+        noindex=noindex or error is not None or not storefront.open,
+        visitor=None if session is None else _visitor(storefront, session),
+        csrf=csrf,
+        links=_links(storefront, session),
     )
+
+
+def _visitor(storefront: Storefront, session: Session) -> Visitor:
+    zone = ZoneInfo(session.timezone or storefront.timezone)
+    delete_on = None
+    if session.status == "closing" and session.delete_at is not None:
+        delete_on = dt.datetime.fromtimestamp(session.delete_at // SECOND_US, zone).date()
+    return Visitor(
+        email=session.email, name=session.name, verified=session.verified, csrf=session.csrf, delete_on=delete_on
+    )
+
+
+def _links(storefront: Storefront, session: Session | None) -> Links:
+    """Where the account is; a storefront that takes no sign-ups offers none."""
+    if session is not None:
+        return Links(account="/account")
+    return Links(login="/login", signup="/signup" if policy_of(storefront.settings).mode == "open" else None)
 
 
 def paused(storefront: Storefront) -> ErrorInfo | None:
