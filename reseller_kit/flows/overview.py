@@ -16,12 +16,12 @@ from msgspec import Struct
 from ..core.days import day_of, start_of
 from ..core.ledger import available
 from ..db import credits as credit_rows
-from ..db import onboarding, usage
+from ..db import keys, onboarding, usage
 from ..db.customers import find as find_customer
 from ..db.engine import Database, now_us
 from ..db.onboarding import Milestones
 from ..db.usage import UsageFilter, UsageRecord
-from .usage_pages import Bar, Span, charts
+from .usage_pages import Bar, KeyName, Span, charts
 
 RECENT: Final = 5
 PACE_DAYS: Final = 7
@@ -57,6 +57,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     pace: Pace
     bars: tuple[Bar, ...]
     recent: tuple[UsageRecord, ...]
+    keys: tuple[KeyName, ...]
     steps: Milestones
 
 
@@ -75,6 +76,7 @@ async def overview(db: Database, tenant_id: int, customer_id: str, timezone: str
             return None
         wallet, lots = await credit_rows.wallet_with_lots(connection, tenant_id, customer.wallet_id)
         recent = await usage.page(connection, tenant_id, UsageFilter(customer_id), RECENT)
+        names = await keys.names(connection, tenant_id, customer_id)
         steps = await onboarding.milestones(connection, tenant_id, customer_id)
     free = available(wallet, lots, now)
     return Overview(
@@ -82,6 +84,7 @@ async def overview(db: Database, tenant_id: int, customer_id: str, timezone: str
         pace=pace(shown.bars, today, free),
         bars=shown.bars[-30:],
         recent=tuple(recent),
+        keys=tuple(KeyName(*name) for name in names),
         steps=steps,
     )
 

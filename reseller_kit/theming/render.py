@@ -24,6 +24,7 @@ from .texts import DEFAULT_LANGUAGE
 _SEPARATOR: Final = "::"
 _FIGURES: Final = 4
 _SECOND_MS: Final = 1000
+_LONG_FIGURE: Final = 100_000
 
 
 class Library(Struct, frozen=True, eq=False):
@@ -65,6 +66,8 @@ def load(*folders: Path) -> Library:
         "money": short_usd,
         "number": lambda number: f"{number:,}",
         "moment": lambda moment: f"{_day(moment)}, {moment:%H:%M}",
+        "second": lambda moment: f"{_day(moment)}, {moment:%H:%M:%S}",
+        "figure": lambda number: f"{number:,}" if number < _LONG_FIGURE else short_count(number),
         "clock": lambda moment: f"{moment:%H:%M}",
         "day": _day,
         "month": lambda moment: f"{moment:%B %Y}",

@@ -35,7 +35,7 @@ from .usage import asked
 _PAUSE_SECONDS: Final = 2.0
 _LONGEST_SECONDS: Final = 300.0
 _OVERLAP_US: Final = 15 * SECOND_US
-"""How far back each look reaches: a batch is stamped before it is committed."""
+"""How far back each look reaches: a batch is stamped before it is committed, and a page was made before it asks."""
 _AT_ONCE: Final = 50
 _PER_CUSTOMER: Final = 3
 _IN_ALL: Final = 300
@@ -82,14 +82,13 @@ async def _events(pages: Pages, request: Handler, session: Session, opened: _Ope
     wanted, _ = asked(request, session, timezone)
     names = {key.id: key.name for key in await key_names(runtime.db, session.tenant_id, session.customer_id)}
     seen: dict[str, int] = {}
-    began, since = time.monotonic(), now_us()
+    began = time.monotonic()
     opened.enter(session.customer_id)
     try:
         yield b"retry: 3000\n\n"
         while time.monotonic() - began < _LONGEST_SECONDS and not runtime.draining:
-            found = await latest(
-                runtime.db, session.tenant_id, session.customer_id, max(since, now_us() - _OVERLAP_US), _AT_ONCE
-            )
+            since = now_us() - _OVERLAP_US
+            found = await latest(runtime.db, session.tenant_id, session.customer_id, since, _AT_ONCE)
             news = [record for record in found if record.id not in seen and _matches(record, wanted)]
             seen |= dict.fromkeys((record.id for record in found), now_us())
             seen = {name: at for name, at in seen.items() if at > now_us() - 2 * _OVERLAP_US}

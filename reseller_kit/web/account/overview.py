@@ -40,7 +40,7 @@ def overview_handlers(pages: Pages) -> list[HTTPRouteHandler]:
             lasts_days=pace.lasts_days,
             chart=spending_chart(found.bars, "day", "/account/usage?"),
             bars=bar_rows(found.bars),
-            recent=call_rows(found.recent, timezone),
+            recent=call_rows(found.recent, timezone, {key.id: key.name for key in found.keys}),
             steps=_steps(found.steps),
             suspended=session.status == "suspended",
         )

@@ -16,7 +16,6 @@ from litestar import Request, Response, asgi, get
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 
 from ...core.errors import AccountSuspended, InsufficientCredit, KitError, MethodNotAllowed, ServiceUnavailable
-from ...core.ids import new_id
 from ...core.storefront import Storefront
 from ...db.engine import now_us
 from ...flows.playground import playground_account
@@ -25,7 +24,7 @@ from ...telemetry.logs import AccessLine
 from ...theming.account import PlaygroundView
 from ...wire import openai_chat
 from ...wire.errors import error_response
-from ..dispatch import RUNTIME_KEY, STOREFRONT_KEY
+from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
 from ..forms import FormRefused, check_origin
 from ..gateway.body import ClientGone, read_body
 from ..gateway.calling import Calling
@@ -73,7 +72,7 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     runtime: Runtime = scope[RUNTIME_KEY]
     storefront: Storefront = scope[STOREFRONT_KEY]
     call = Call(
-        id=new_id("req"),
+        id=scope[REQUEST_ID_KEY],
         scope=scope,
         receive=receive,
         send=send,

@@ -38,7 +38,7 @@ _MAX_TEXT: Final = 200
 _SHARES: Final = 8
 _FILTERS: Final = ("model", "key", "status", "since", "until", "range")
 _EXPORTS: Final[Mapping[str, tuple[str, Callable[[Database, int, UsageFilter], AsyncIterator[bytes]]]]] = {
-    "export.csv": ("text/csv; charset=utf-8", usage_export.as_csv),
+    "export.csv": ("text/csv", usage_export.as_csv),
     "export.json": ("application/json", usage_export.as_json),
 }
 
