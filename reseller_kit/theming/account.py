@@ -84,7 +84,6 @@ class OverviewView(Struct, frozen=True, kw_only=True):
     bars: tuple[BarRow, ...]
     recent: tuple[CallRow, ...]
     steps: Steps
-    suspended: bool = False
 
 
 class BarRow(Struct, frozen=True, kw_only=True):
@@ -142,7 +141,6 @@ class KeysView(Struct, frozen=True, kw_only=True):
     form: FormView = FormView()
     next_cursor: str | None = None
     may_create: bool = True
-    suspended: bool = False
 
 
 class KeyView(Struct, frozen=True, kw_only=True):
@@ -151,7 +149,6 @@ class KeyView(Struct, frozen=True, kw_only=True):
     key: KeyRow
     saved: bool = False
     form: FormView = FormView()
-    suspended: bool = False
 
 
 class ShareRow(Struct, frozen=True, kw_only=True):
@@ -207,7 +204,6 @@ class UsageView(Struct, frozen=True, kw_only=True):
     older_url: str | None = None
     not_found: str = ""
     form: FormView = FormView()
-    suspended: bool = False
 
     @property
     def narrowed(self) -> bool:
@@ -238,7 +234,6 @@ class RecordView(Struct, frozen=True, kw_only=True):
     exact: str
     priced_at: dt.datetime | None
     above_input: int = 0
-    suspended: bool = False
 
 
 class PlaygroundView(Struct, frozen=True, kw_only=True):
@@ -247,4 +242,3 @@ class PlaygroundView(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     ready: bool = True
     why_not: str = ""
-    suspended: bool = False

@@ -25,17 +25,7 @@ from reseller_kit.core.toml_lines import scan
 from .library import Theme, read_manifest, themes_dir
 from .mail import render_mail
 from .render import Library, load, render, template_file
-from .sample import (
-    ERROR_TEMPLATE,
-    ERRORS,
-    KIT_TEMPLATE,
-    MAILS,
-    PAGES,
-    VIEWED,
-    sample_brand,
-    sample_mail,
-    sample_page,
-)
+from .sample import ERROR_TEMPLATE, ERRORS, KIT_TEMPLATE, MAILS, PAGES, VIEWED, sample_brand, sample_mail, sample_page
 from .stylesheet import look
 from .texts import DEFAULT_LANGUAGE
 

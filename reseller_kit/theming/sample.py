@@ -25,10 +25,10 @@ PAGES: Final = {
     "/status": "storefront/status.html",
 }
 """Path → template of every page that a theme has beside the error page."""
-KIT_TEMPLATE: Final = "kit.html"
-"""Every component on one page. It is checked and looked at, never served."""
 VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES)
 """Pages that show something of their own, each with a view; a page may be there several times."""
+KIT_TEMPLATE: Final = "kit.html"
+"""Every component on one page. It is checked and looked at, never served."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (
     ErrorInfo(status=400, kind="invalid"),

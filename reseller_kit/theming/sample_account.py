@@ -166,7 +166,7 @@ PAGES: Final = (
         "/account",
         "overview",
         _overview(
-            steps=Steps(True, True, True, False), chart=bars([]), bars=(), recent=(), lasts_days=None, suspended=True
+            steps=Steps(True, True, True, False), chart=bars([]), bars=(), recent=(), lasts_days=None
         ),
     ),
     _page("/account/keys", "keys", KeysView(keys=_KEYS, next_cursor="x", revoked="Old")),

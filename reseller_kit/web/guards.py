@@ -14,6 +14,7 @@ from .sessions import Connection, is_unread, session_of
 LOG_IN: Final = "/login"
 HOME: Final = "/account"
 CHECK_MAIL: Final = "/verify"
+SECURITY: Final = "/account/security"
 _MAX_NEXT: Final = 500
 
 
@@ -47,11 +48,13 @@ def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
 
 
 def verified(connection: Connection, handler: BaseRouteHandler) -> None:
-    """As `signed_in`, and the address was confirmed."""
+    """As `signed_in`, and the address was confirmed; nothing new for an account that is being closed."""
     signed_in(connection, handler)
     session = session_of(connection)
     if session is not None and not session.verified:
         raise SeeOther(CHECK_MAIL)
+    if session is not None and session.status == "closing" and connection.scope.get("method") != "GET":
+        raise SeeOther(SECURITY)
 
 
 def see_other(location: str) -> Response[Any]:

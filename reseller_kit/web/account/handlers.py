@@ -13,6 +13,7 @@ from .live import live_handlers
 from .overview import overview_handlers
 from .playground import playground_handlers
 from .security import security_handlers
+from .security_factors import factor_handlers
 from .usage import usage_handlers
 
 
@@ -28,4 +29,5 @@ def account_handlers(pages: Pages) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *usage_handlers(pages),
         *playground_handlers(pages),
         *security_handlers(pages),
+        *factor_handlers(pages),
     ]

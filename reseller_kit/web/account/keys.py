@@ -84,7 +84,6 @@ async def _show_list(pages: Pages, request: Handler, *, status: int = 200, **sho
         keys=tuple(_row(found, timezone, now) for found in page.items),
         next_cursor=page.next_cursor,
         may_create=session.verified and session.status != "suspended",
-        suspended=session.status == "suspended",
         **shown,
     )
     return pages.answer(request, _LIST, view=view, status=status, noindex=True)
@@ -100,7 +99,6 @@ async def _show_one(
         key=_row(found, timezone, now_us()),
         saved=saved,
         form=form or _stored(found, timezone),
-        suspended=session.status == "suspended",
     )
     return pages.answer(request, _ONE, view=view, status=422 if form else 200, noindex=True)
 

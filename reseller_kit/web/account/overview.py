@@ -42,7 +42,6 @@ def overview_handlers(pages: Pages) -> list[HTTPRouteHandler]:
             bars=bar_rows(found.bars),
             recent=call_rows(found.recent, timezone, {key.id: key.name for key in found.keys}),
             steps=_steps(found.steps),
-            suspended=session.status == "suspended",
         )
         return pages.answer(request, "account/overview.html", view=view, noindex=True)
 

@@ -51,7 +51,6 @@ def playground_handlers(pages: Pages) -> list[HTTPRouteHandler | ASGIRouteHandle
             models=_chat_models(storefront_of(request)),
             ready=not why_not,
             why_not=why_not,
-            suspended=session.status == "suspended",
         )
         return pages.answer(request, "account/playground.html", view=view, noindex=True)
 

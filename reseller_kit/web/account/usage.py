@@ -119,7 +119,6 @@ async def _show(
         older_url=f"{_HERE}?{_with(kept, cursor=found.records[-1].id)}" if found.more else None,
         not_found=not_found,
         form=form or FormView(),
-        suspended=session.status == "suspended",
     )
     return pages.answer(request, "account/usage.html", view=view, status=status, noindex=True)
 
@@ -272,7 +271,6 @@ def _record(found: Explained, session: Session, timezone: str) -> views.RecordVi
         if version is None or not version.effective_from
         else local(version.effective_from, ZoneInfo(timezone)),
         above_input=retail.tier,
-        suspended=session.status == "suspended",
     )
 
 
