@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from reseller_kit.core import money
 from reseller_kit.core.errors import NotFound
-from reseller_kit.core.theme import resolve_settings
 
 from . import guides, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
@@ -113,6 +112,11 @@ def icon(library: Library, theme: str, brand: Brand) -> Asset:
     return look(find_theme(library, theme), brand).icon
 
 
+def web_manifest(library: Library, theme: str, brand: Brand) -> Asset:
+    """The brand's web manifest, served for ever as `/theme/<hash>.webmanifest`."""
+    return look(find_theme(library, theme), brand).web_manifest
+
+
 def asset(library: Library, theme: str, path: str) -> Asset | None:
     """A static file by what follows `/theme/static/` in its URL, or None; a wrong hash is no file."""
     assets = find_theme(library, theme).assets.values()
@@ -161,7 +165,6 @@ def texts_of(theme: Theme, lang: str) -> dict[str, str]:
 def _context(theme: Theme, page: Page) -> dict[str, Any]:
     brand = page.brand
     texts = texts_of(theme, page.lang)
-    settings, _ = resolve_settings(theme.chain, brand.settings)
     face = look(theme, brand)
 
     def text(key: str, /, **values: object) -> str:
@@ -173,7 +176,7 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
     return {
         "page": page,
         "brand": brand,
-        "settings": settings,
+        "settings": face.settings,
         "tokens": face.tokens,
         "t": text,
         "document": document,
@@ -181,6 +184,7 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "scripts": [theme.assets[path].url for manifest in theme.chain for path in manifest.assets.js],
         "stylesheet_url": face.stylesheet.url,
         "icon_url": face.icon.url,
+        "web_manifest_url": face.web_manifest.url,
         "font_urls": face.preloads,
         "snippets": snippets,
         "guides": guides,
