@@ -61,6 +61,7 @@ def _context(theme: Theme, mail: Mail) -> dict[str, Any]:
 
     return {
         "mail": mail,
+        "lang": mail.lang,
         "brand": mail.brand,
         "content": mail.content,
         "t": text,

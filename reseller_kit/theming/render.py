@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -11,19 +10,15 @@ import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
-from reseller_kit.core import money
 from reseller_kit.core.errors import NotFound
 
-from . import guides, prose, snippets
+from . import guides, locale, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
 from .page import Brand, Page
 from .stylesheet import Stylesheet, look
 from .texts import DEFAULT_LANGUAGE
 
 _SEPARATOR: Final = "::"
-_FIGURES: Final = 4
-_SECOND_MS: Final = 1000
-_LONG_FIGURE: Final = 100_000
 
 
 class Library(Struct, frozen=True, eq=False):
@@ -59,18 +54,20 @@ def load(*folders: Path) -> Library:
         cache_size=-1,  # bounded by the templates that are installed; names never come from a request
     )
     environment.filters |= {
-        "usd": money.format_amount,
-        "tokens": short_count,
-        "date": _date,
-        "money": short_usd,
-        "number": lambda number: f"{number:,}",
-        "moment": lambda moment: f"{_day(moment)}, {moment:%H:%M}",
-        "second": lambda moment: f"{_day(moment)}, {moment:%H:%M:%S}",
-        "figure": lambda number: f"{number:,}" if number < _LONG_FIGURE else short_count(number),
-        "clock": lambda moment: f"{moment:%H:%M}",
-        "day": _day,
-        "month": lambda moment: f"{moment:%B %Y}",
-        "duration": _duration,
+        "usd": _localised(locale.amount),
+        "money": _localised(locale.currency),
+        "number": _localised(locale.number),
+        "percent": _localised(locale.percent),
+        "tokens": _localised(locale.tokens),
+        "date": _localised(locale.day),
+        "short_date": _localised(locale.short_day),
+        "moment": _localised(locale.moment),
+        "short_money": _localised(locale.short_currency),
+        "figure": _localised(locale.figure),
+        "duration": _localised(locale.duration),
+        "local": _localised(locale.local_moment),
+        "clock": _localised(locale.clock),
+        "month": _localised(locale.month),
         "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
         "markdown": prose.markdown,
     }
@@ -131,31 +128,6 @@ def find_theme(library: Library, name: str) -> Theme:
     return theme
 
 
-def short_count(number: int) -> str:
-    """A number of tokens as people say it: 400000 as "400K", 1047576 as "1.05M"; cut, never rounded up."""
-    if number >= 1_000_000:
-        return f"{number // 10_000 / 100:.2f}".rstrip("0").rstrip(".") + "M"
-    if number >= 1_000:
-        return f"{number // 1_000}K"
-    return str(number)
-
-
-def short_usd(nano: int) -> str:
-    """An amount as people read it: cents from a dollar on, below that four figures that say something; half up."""
-    if abs(nano) >= money.NANO or nano == 0:
-        whole, cents = divmod(abs(_rounded(nano, money.NANO // 100)), 100)
-        return f"{'-' if nano < 0 else ''}{whole:,}.{cents:02d}"
-    digits = len(str(abs(nano)))
-    step = 10 ** max(0, digits - _FIGURES)
-    return money.format_amount(_rounded(nano, step) * step)
-
-
-def _rounded(value: int, step: int) -> int:
-    """How many steps an integer is, to the nearest."""
-    sign = -1 if value < 0 else 1
-    return sign * ((2 * abs(value) + step) // (2 * step))
-
-
 def texts_of(theme: Theme, lang: str) -> dict[str, str]:
     """The theme's texts in a language, each that it lacks in the default one."""
     own = theme.texts.get(lang) or theme.texts.get(lang.split("-", maxsplit=1)[0]) or {}
@@ -175,6 +147,7 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
 
     return {
         "page": page,
+        "lang": page.lang,
         "brand": brand,
         "settings": face.settings,
         "tokens": face.tokens,
@@ -191,13 +164,11 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
     }
 
 
-def _day(moment: dt.date) -> str:
-    return f"{moment.day} {moment:%b %Y}"
+def _localised(write: Callable[..., str]) -> Callable[..., str]:
+    """A filter that writes in the language of the page or mail."""
 
+    @jinja2.pass_context
+    def written(context: jinja2.runtime.Context, value: Any, *arguments: Any) -> str:
+        return write(context["lang"], value, *arguments)
 
-def _duration(milliseconds: int) -> str:
-    return f"{milliseconds} ms" if milliseconds < _SECOND_MS else f"{milliseconds / _SECOND_MS:.1f} s"
-
-
-def _date(moment: dt.date) -> str:
-    return f"{moment.day} {moment:%B %Y}"
+    return written

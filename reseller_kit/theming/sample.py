@@ -25,10 +25,10 @@ PAGES: Final = {
     "/status": "storefront/status.html",
 }
 """Path → template of every page that a theme has beside the error page."""
-VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES)
-"""Pages that show something of their own, each with a view; a page may be there several times."""
 KIT_TEMPLATE: Final = "kit.html"
 """Every component on one page. It is checked and looked at, never served."""
+VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES)
+"""Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (
     ErrorInfo(status=400, kind="invalid"),
@@ -64,6 +64,18 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "order_refunded": {**_ORDER, "amount": "5.00"},
     "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
     "receipt": {**_ORDER, "number": "2026-00042"},
+    "upstream_key_parked": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "401 invalid_api_key: Incorrect API key provided.",
+        "since": "2026-02-01T12:30:00Z",
+    },
+    "upstream_down": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "429 insufficient_quota: You exceeded your current quota.",
+        "since": "2026-02-01T12:30:00Z",
+    },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
     **sample_identity.MAILS,
     "spend_alert": {"period": "month", "threshold": "50.00", "spent": "50.12"},

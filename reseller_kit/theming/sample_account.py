@@ -165,9 +165,7 @@ PAGES: Final = (
     _page(
         "/account",
         "overview",
-        _overview(
-            steps=Steps(True, True, True, False), chart=bars([]), bars=(), recent=(), lasts_days=None
-        ),
+        _overview(steps=Steps(True, True, True, False), chart=bars([]), bars=(), recent=(), lasts_days=None),
     ),
     _page("/account/keys", "keys", KeysView(keys=_KEYS, next_cursor="x", revoked="Old")),
     _page(

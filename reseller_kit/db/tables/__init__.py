@@ -28,7 +28,7 @@ from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import model, route, upstream, upstream_key
+from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -54,6 +54,7 @@ __all__ = [
     "customer_login",
     "customer_session",
     "domain",
+    "endpoint_state",
     "entry",
     "hold",
     "key_window",
@@ -90,6 +91,7 @@ __all__ = [
     "txn",
     "upstream",
     "upstream_key",
+    "upstream_key_state",
     "usage_record",
     "usage_rollup",
     "voucher",
@@ -108,6 +110,8 @@ UNSCOPED: Final = frozenset(
         "archive",
         "upstream",
         "upstream_key",
+        "upstream_key_state",
+        "endpoint_state",
         "model",
         "route",
         "tenant",
@@ -152,6 +156,7 @@ DELETABLE: Final = frozenset(
         "stored_response",
         "throttle",
         "upstream_key",
+        "upstream_key_state",
     }
 )
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from ...core.catalog import OfferedModel
 from ...core.money import parse_amount
 from ...core.storefront import Storefront
@@ -23,6 +25,16 @@ from ..sessions import Session
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a request asks for, and who asks; `csrf` is what its forms have to bring back."""
+
+    path: str
+    nonce: str
+    lang: str
+    session: Session | None = None
+    csrf: str = ""
+
+
 def brand_of(storefront: Storefront) -> Brand:
     """The storefront's face."""
     return flow_brand.brand_of(storefront.name, storefront.slug, storefront.settings)
@@ -31,35 +43,33 @@ def brand_of(storefront: Storefront) -> Brand:
 def page_of(
     runtime: Runtime,
     storefront: Storefront,
-    path: str,
-    nonce: str,
+    asked: Asked,
     port: int,
     *,
     error: ErrorInfo | None = None,
     view: Any = None,
     noindex: bool = False,
-    session: Session | None = None,
-    csrf: str = "",
 ) -> Page:
-    """The page at `path`, `view` what it alone shows; its absolute URLs come from the tenant's own hosts."""
+    """The page that is asked for, `view` what it alone shows. Absolute URLs come from the tenant's own hosts."""
     template = runtime.snapshot.public_url
     origin = public_url(storefront.primary_host, template, port)
     return Page(
-        path=path.rstrip("/") or "/",
+        path=asked.path.rstrip("/") or "/",
         origin=origin,
         base_url=public_url(storefront.api_host, template, port) + "/v1",
-        nonce=nonce,
+        nonce=asked.nonce,
         now=dt.datetime.now(dt.UTC),
         brand=brand_of(storefront),
+        lang=asked.lang,
         models=_models(storefront) if storefront.open else (),
         packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
         error=error,
         view=view,
         noindex=noindex or error is not None or not storefront.open,
-        visitor=None if session is None else _visitor(storefront, session),
-        csrf=csrf,
-        links=_links(storefront, session),
+        visitor=None if asked.session is None else _visitor(storefront, asked.session),
+        csrf=asked.csrf,
+        links=_links(storefront, asked.session),
     )
 
 
