@@ -34,6 +34,7 @@ class Bar(Struct, frozen=True, kw_only=True):
     y: float
     width: float
     height: float
+    value: int
     label: str
     title: str
     url: str
@@ -78,6 +79,7 @@ def bars(points: Sequence[Point]) -> Chart:
                 y=round(base - height, 2),
                 width=round(slot * (1 - _GAP), 2),
                 height=round(height, 2),
+                value=point.value,
                 label=point.label if index % every == 0 else "",
                 title=point.title,
                 url=point.url,

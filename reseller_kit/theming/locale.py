@@ -101,6 +101,11 @@ def month(lang: str, value: dt.date) -> str:
     return str(format_skeleton("yMMMM", value, locale=_locale(lang)))
 
 
+def short_month(lang: str, value: dt.date) -> str:
+    """A month without its year, for axes."""
+    return str(format_date(value, "LLL", _locale(lang)))
+
+
 def language_name(lang: str) -> str:
     """A language in its own words, such as Deutsch."""
     name = Locale.parse(lang.replace("-", "_")).get_display_name() or lang

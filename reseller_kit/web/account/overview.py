@@ -13,7 +13,7 @@ from ...flows.overview import milestones, overview
 from ...theming.account import OverviewView, Steps
 from ..guards import known
 from ..pages import Handler, Pages
-from ..pages.answer import runtime_of
+from ..pages.answer import language_of, runtime_of
 from ..sessions import required_session
 from .portal import bar_rows, call_rows, spending_chart, timezone_of
 
@@ -38,7 +38,7 @@ def overview_handlers(pages: Pages) -> list[HTTPRouteHandler]:
             average=pace.average,
             forecast=pace.forecast,
             lasts_days=pace.lasts_days,
-            chart=spending_chart(found.bars, "day", "/account/usage?"),
+            chart=spending_chart(found.bars, "day", language_of(request), "/account/usage?"),
             bars=bar_rows(found.bars),
             recent=call_rows(found.recent, timezone, {key.id: key.name for key in found.keys}),
             steps=_steps(found.steps),

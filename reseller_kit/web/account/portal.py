@@ -12,6 +12,7 @@ from ...core.times import SECOND_US
 from ...db.rollups import INPUT_TOKENS
 from ...db.usage import UsageRecord
 from ...flows.usage_pages import Bar
+from ...theming import locale
 from ...theming.account import BarRow, CallRow
 from ...theming.charts import Chart, Point, bars
 from ..pages import Handler, storefront_of
@@ -78,20 +79,19 @@ def bar_row(step: Bar) -> BarRow:
     )
 
 
-def spending_chart(steps: Sequence[Bar], step: str, link: str = "") -> Chart:
-    """Bars of what was spent. `link`: where a day leads, the day's date behind it."""
-    return bars([_point(each, step, link) for each in steps])
+def spending_chart(steps: Sequence[Bar], step: str, lang: str, link: str = "") -> Chart:
+    """Bars of what was spent. `link`: where a bar leads, the days that it stands for behind it."""
+    return bars([_point(each, step, lang, link) for each in steps])
 
 
-def _point(step: Bar, kind: str, link: str) -> Point:
+def _point(step: Bar, kind: str, lang: str, link: str) -> Point:
     start = step.start
     if kind == "hour":
-        label, title, url = f"{start:%H:%M}", f"{start.day} {start:%b}, {start:%H:%M}", ""
-    elif kind == "month":
-        label, title = f"{start:%b}", f"{start:%B %Y}"
+        hour = locale.clock(lang, start)
+        return Point(hour, f"{locale.short_day(lang, start)}, {hour}", step.retail_nano)
+    if kind == "month":
         last = (start.replace(day=1) + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
         url = f"{link}since={start:%Y-%m-%d}&until={last:%Y-%m-%d}"
-    else:
-        label, title = f"{start.day} {start:%b}", f"{start.day} {start:%B %Y}"
-        url = f"{link}since={start:%Y-%m-%d}&until={start:%Y-%m-%d}"
-    return Point(label, title, step.retail_nano, url if link else "")
+        return Point(locale.short_month(lang, start), locale.month(lang, start), step.retail_nano, url)
+    url = f"{link}since={start:%Y-%m-%d}&until={start:%Y-%m-%d}"
+    return Point(locale.short_day(lang, start), locale.day(lang, start), step.retail_nano, url)

@@ -28,7 +28,7 @@ from ...theming.forms import FormView
 from ..forms import Form, read_form
 from ..guards import known, see_other, signed_in
 from ..pages import Handler, Pages
-from ..pages.answer import SECURITY_HEADERS, runtime_of
+from ..pages.answer import SECURITY_HEADERS, language_of, runtime_of
 from ..sessions import Session, required_session
 from .portal import bar_row, bar_rows, call_row, call_rows, shown_key, spending_chart, timezone_of
 
@@ -65,7 +65,7 @@ def usage_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     async def show_one(request: Handler, record_id: FromPath[str]) -> Response[Any]:
         session = required_session(request)
         found = await explained(runtime_of(request).db, session.tenant_id, session.customer_id, record_id)
-        view = _record(found, session, timezone_of(request, session))
+        view = _record(found, timezone_of(request, session))
         return pages.answer(request, "account/record.html", view=view, noindex=True)
 
     @get(_HERE + "/{record_id:str}/charge", guards=[known])
@@ -97,14 +97,14 @@ async def _show(
     alerts = await spend_alerts.list_alerts(db, session.tenant_id, session.customer_id)
     names = {key.id: key.name for key in found.keys if key.name}
     kept = _kept(request)
-    total = found.charts.total
+    total, rest = found.charts.total, _with(kept, range="", since="", until="")
     view = views.UsageView(
         range=kept.get("range", "" if "since" in kept else _DEFAULT),
         since=local(span.since, ZoneInfo(timezone)).date(),
         until=local(span.until - 1, ZoneInfo(timezone)).date(),
         step=span.step,
         timezone=timezone,
-        chart=spending_chart(found.charts.bars, span.step, f"{_HERE}?{_with(kept, range='', since='', until='')}&"),
+        chart=spending_chart(found.charts.bars, span.step, language_of(request), f"{_HERE}?{rest}&"),
         bars=bar_rows(found.charts.bars),
         total=bar_row(total),
         models=_shares(found.charts.models, total.retail_nano, kept, "model", lambda name: name),
@@ -245,7 +245,7 @@ def _wrong(field: str, key: str) -> InvalidForm:
     return InvalidForm({field: (key, {})})
 
 
-def _record(found: Explained, session: Session, timezone: str) -> views.RecordView:
+def _record(found: Explained, timezone: str) -> views.RecordView:
     record, retail, key = found.record, found.retail, found.key
     names = {key.id: key.name} if key and key.name else {}
     version = retail.version
