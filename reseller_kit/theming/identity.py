@@ -144,9 +144,3 @@ class RecoveryCodesView(Struct, frozen=True, kw_only=True):
 
     codes: tuple[str, ...]
     suspended: bool = False
-
-
-class AccountView(Struct, frozen=True, kw_only=True):
-    """The account's first page."""
-
-    email: str

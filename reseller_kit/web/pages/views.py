@@ -80,7 +80,12 @@ def _visitor(storefront: Storefront, session: Session) -> Visitor:
     if session.status == "closing" and session.delete_at is not None:
         delete_on = dt.datetime.fromtimestamp(session.delete_at // SECOND_US, zone).date()
     return Visitor(
-        email=session.email, name=session.name, verified=session.verified, csrf=session.csrf, delete_on=delete_on
+        email=session.email,
+        name=session.name,
+        verified=session.verified,
+        csrf=session.csrf,
+        delete_on=delete_on,
+        suspended=session.status == "suspended",
     )
 
 
