@@ -72,6 +72,7 @@ def customer(row: Customer, tenant_slug: str, link: str | None = None) -> Docume
         "name": row.name,
         "status": row.status,
         "suspend_reason": row.suspend_reason,
+        "group": row.group_id,
         "verified_at": _time(row.verified_at),
         "created_at": format_time(row.created_at),
         "link": link,

@@ -6,7 +6,7 @@ by `TOKEN_CLASSES` and `UNIT_CLASSES`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -25,6 +25,9 @@ UNIT_CLASSES: Final = ("seconds", "characters", "images", "request", "tool_call"
 USAGE_CLASSES: Final = TOKEN_CLASSES + UNIT_CLASSES
 INPUT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "input_image")
 OUTPUT_CLASSES: Final = ("output", "output_audio", "output_image")
+
+Strategy = Literal["priority", "weighted", "lowest_cost", "fastest"]
+"""How a call chooses among its model's routes."""
 
 DEFAULT_CONTEXT: Final = 128_000
 DEFAULT_MAX_OUTPUT: Final = 8_192
@@ -61,7 +64,10 @@ class PriceVersion(Struct, frozen=True, kw_only=True):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One way to serve a model: an upstream, the model's name there, and what that route charges."""
+    """One way to serve a model: an upstream's full name, the model's name there, and what that route charges.
+
+    `id` is negative where the route stands in a tenant's own table.
+    """
 
     id: int
     upstream: str
@@ -92,3 +98,4 @@ class OfferedModel(Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...]
     created_at: int
     """Unix seconds, as `GET /v1/models` shows."""
+    strategy: Strategy = "priority"

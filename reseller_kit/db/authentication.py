@@ -22,6 +22,7 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     requests_per_minute: int | None
     expires_at: int | None
+    group_id: str | None = None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:
@@ -34,6 +35,7 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             k.customer_id,
             c.wallet_id,
             c.status,
+            c.group_id,
             k.limit_nano,
             k.limit_reset,
             k.models,
@@ -57,4 +59,5 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
         models=tuple(row.models),
         requests_per_minute=row.requests_per_minute,
         expires_at=row.expires_at,
+        group_id=row.group_id,
     )

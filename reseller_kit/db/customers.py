@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -22,6 +22,7 @@ class Customer(Struct, frozen=True, kw_only=True):
     verified_at: int | None
     wallet_id: int
     created_at: int
+    group_id: str | None = None
 
 
 async def find(connection: AsyncConnection, tenant_id: int, reference: str) -> Customer | None:
@@ -56,6 +57,20 @@ async def set_status(
     c = t.customer.c
     statement = update(t.customer).where(c.tenant_id == tenant_id, c.id == customer_id)
     await connection.execute(statement.values(status=status, suspend_reason=reason))
+
+
+async def set_group(connection: AsyncConnection, tenant_id: int, customer_id: str, group_id: str | None) -> None:
+    """Put a customer into one of the tenant's groups, or into none."""
+    c = t.customer.c
+    statement = update(t.customer).where(c.tenant_id == tenant_id, c.id == customer_id)
+    await connection.execute(statement.values(group_id=group_id))
+
+
+async def groups(connection: AsyncConnection, tenant_id: int) -> dict[str, int]:
+    """How many customers there are in each group."""
+    c = t.customer.c
+    counted = select(c.group_id, func.count()).where(c.tenant_id == tenant_id, c.group_id.is_not(None))
+    return {row[0]: row[1] for row in await connection.execute(counted.group_by(c.group_id))}
 
 
 async def add_link(

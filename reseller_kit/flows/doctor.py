@@ -18,7 +18,7 @@ from ..db.outbox import ParkedMail
 from ..db.scheduled_prices import StoredChange
 from ..db.tenants import Connection, Tenant
 from ..theming.library import read_themes, themes_dir
-from .prices import is_offered
+from .prices import offered_models
 from .tenants import TenantDetail, require_tenant, show_tenant
 
 Severity = Literal["error", "warning"]
@@ -136,13 +136,14 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
     if platform.get("storefront_suffix"):
         hosts.append(f"{tenant.slug}.{platform['storefront_suffix']}")
     published = await prices.in_force(connection, tenant.id, now_us())
+    offered = await offered_models(connection, tenant)
     members = await tenants.members(connection, tenant.id)
     newest = await customers.page(connection, tenant.id, 1, None)
     return _Facts(
         tenant=tenant,
         hosts=hosts,
-        priced=[row.model for row in published if is_offered(tenant.settings, row.model)],
-        models=[name for name in await prices.active_models(connection) if is_offered(tenant.settings, name)],
+        priced=[row.model for row in published if row.model in offered],
+        models=sorted(offered),
         wallet=await drawn_on(connection, tenant.id, wholesale_terms(tenant.settings).settlement),
         losses=await margins.losses(connection, tenant.id, now_us() - _LOSSES_DAYS * DAY_US),
         has_owner=any(member.role == "owner" for member in members),

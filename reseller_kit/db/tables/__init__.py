@@ -17,7 +17,7 @@ from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import model, route, upstream, upstream_key
+from .routing import model, own_upstream, route, tenant_route, upstream, upstream_key
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -51,6 +51,7 @@ __all__ = [
     "operation",
     "outbox",
     "overage",
+    "own_upstream",
     "package",
     "payout",
     "platform",
@@ -64,6 +65,7 @@ __all__ = [
     "secret",
     "stored_response",
     "tenant",
+    "tenant_route",
     "txn",
     "upstream",
     "upstream_key",

@@ -18,9 +18,10 @@ customer = Table(
     at_column("verified_at", nullable=True),
     Column("wallet_id", BigInt, ForeignKey("account.id"), nullable=False),
     at_column("created_at"),
+    Column("group_id", Text, nullable=True),
     UniqueConstraint("tenant_id", "email"),
 )
-"""`email` is stored case-folded; `status`: active | suspended."""
+"""`email` is stored case-folded; `status`: active | suspended; `group_id`: one of the tenant's groups, if any."""
 
 customer_link = Table(
     "customer_link",

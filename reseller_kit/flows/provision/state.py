@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from ...core.catalog import PriceList
-from ...core.manifest import Document, Levels, Resources, Route, flat, nested, offers, route_cost
+from ...core.manifest import (
+    Document,
+    Levels,
+    Resources,
+    Route,
+    flat,
+    model_cost,
+    nested,
+    offers,
+    own_route_cost,
+    route_cost,
+    route_set,
+)
+from ...core.pricing import free_of_charge
+from ...core.route_sets import own_upstream, owner_of
 from ...db.operator_manifest import ManifestRows
+from ...db.prices import provider_list
 
 TENANT_COLUMNS: Final = ("name", "status", "theme", "timezone")
 """Fields of a tenant that have columns of their own; all others live in its settings."""
@@ -54,6 +69,9 @@ def _add_belongings(found: Resources, rows: ManifestRows) -> None:
     for row in rows.domains:
         fields = {"tenant": slugs[row["tenant_id"]], "role": row["role"], "primary": row["is_primary"]}
         found["domain", row["host"]] = fields
+    for row in rows.own_upstreams:
+        name = own_upstream(slugs[row["tenant_id"]], row["name"])
+        found["own_upstream", name] = flat("own_upstream", row["settings"])
     for row in rows.packages:
         terms = {name: value for name, value in row["terms"].items() if name != "id"}
         found["package", f"{slugs[row['tenant_id']]}/{row['code']}"] = flat("package", terms)
@@ -81,16 +99,33 @@ def published_book(rows: ManifestRows, document: Document) -> dict[tuple[str, st
     book = {}
     for tenant in document.tenants:
         for model in document.models:
-            versions = [
-                rows.prices.get((ids[tenant.slug], model, "retail")),
-                rows.prices.get((ids[tenant.slug], model, "wholesale")),
-                rows.prices.get((None, model, "cost")),
-            ]
-            if None in versions or tenant.status == "archived" or not offers(tenant.catalog, model):
+            levels = published_levels(rows, ids[tenant.slug], model)
+            if levels is None or tenant.status == "archived" or not offers(tenant.catalog, model):
                 continue
-            retail, wholesale, cost = (price_list(version[1]) for version in versions if version is not None)
-            book[tenant.slug, model] = Levels(cost=cost, wholesale=wholesale, retail=retail)
+            if route_set(document, tenant, model).routes:
+                book[tenant.slug, model] = levels
     return book
+
+
+def published_levels(rows: ManifestRows, tenant_id: int, model: str) -> Levels | None:
+    """The prices of a model that are in force for a tenant; None where a level is missing."""
+    own_cost = rows.prices.get((tenant_id, model, "cost"))
+    provider = rows.prices.get((tenant_id, model, "provider"))
+    versions = [
+        rows.prices.get((tenant_id, model, "retail")),
+        rows.prices.get((tenant_id, model, "wholesale")),
+        own_cost or rows.prices.get((None, model, "cost")),
+    ]
+    if None in versions:
+        return None
+    retail, wholesale, cost = (price_list(version[1]) for version in versions if version is not None)
+    return Levels(
+        cost=cost,
+        wholesale=wholesale,
+        retail=retail,
+        provider=None if provider is None else provider_list(provider[1]),
+        shared_cost=own_cost is None,
+    )
 
 
 def moved_costs(rows: ManifestRows, document: Document) -> frozenset[tuple[str, str, str]]:
@@ -102,7 +137,29 @@ def moved_costs(rows: ManifestRows, document: Document) -> frozenset[tuple[str, 
             known = rows.prices.get((None, route_key(name, route), "cost"))
             if cost is not None and (known is None or price_list(known[1]) != cost):
                 moved.add((name, route.upstream, route.model))
+    ids = {row["slug"]: row["id"] for row in rows.tenants}
+    for slug, name, route, cost in tenant_route_costs(document):
+        known = rows.prices.get((ids.get(slug), route_key(name, route), "cost"))
+        if known is None or price_list(known[1]) != cost:
+            moved.add((name, route.upstream, route.model))
     return frozenset(moved)
+
+
+def tenant_route_costs(document: Document) -> Iterator[tuple[str, str, Route, PriceList]]:
+    """(slug, model, route with its upstream's full name, what the operator pays) of tenants' own tables of routes.
+
+    What goes over a reseller's own upstream costs the operator nothing.
+    """
+    for tenant in document.tenants:
+        for name, stated in tenant.routing.models.items():
+            if stated.routes is None or name not in document.models or tenant.status == "archived":
+                continue
+            for route in route_set(document, tenant, name).routes:
+                model = document.models[name]
+                own = owner_of(route.upstream) is not None
+                cost = own_route_cost(route) if own else route_cost(route, model) or model_cost(model)
+                if cost is not None:
+                    yield tenant.slug, name, route, free_of_charge(cost) if own else cost
 
 
 def route_key(model: str, route: Route) -> str:

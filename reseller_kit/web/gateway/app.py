@@ -6,6 +6,8 @@ import logging
 import time
 from typing import Final
 
+import msgspec
+
 from ...core.errors import InsufficientCredit, KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
 from ...core.storefront import Storefront
@@ -108,6 +110,9 @@ class Gateway:
         if handler is None:
             return await self._probe(request)
         account = await authenticate(self._runtime.keys, request.storefront, key_of(request.headers), request.now)
+        storefront = request.storefront.as_met_by(account.group_id)
+        if storefront is not request.storefront:
+            request = msgspec.structs.replace(request, storefront=storefront)
         return await handler(request, account)
 
     def _handler(self, request: Request) -> Handler | None:
