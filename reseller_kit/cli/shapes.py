@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ..core.catalog import USAGE_CLASSES
 from ..core.ledger import Lot, Wallet
 from ..core.money import format_amount
@@ -22,6 +24,7 @@ from ..db.usage import UsageRecord
 from ..db.vouchers import VoucherRow
 from ..flows.credits import CreditBalance
 from ..flows.keys import KeyUse
+from ..flows.tenant_supply import Supply
 from ..flows.tenants import TenantDetail, TenantView
 from ..flows.usage_summary import Summary
 from ..flows.vouchers import VoucherState, status_of
@@ -60,6 +63,15 @@ def tenant_detail(detail: TenantDetail) -> Document:
             for domain in detail.view.domains
         ],
         "members": [{"email": member.email, "role": member.role, "status": member.status} for member in detail.members],
+    }
+
+
+def supply(found: Supply) -> Document:
+    """What a tenant is supplied with."""
+    return {
+        "own_upstreams": found.own_upstreams,
+        "groups": msgspec.to_builtins(found.groups),
+        "models": [{"model": model, "upstreams": upstreams} for model, upstreams in found.models.items()],
     }
 
 

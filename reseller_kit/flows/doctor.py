@@ -41,6 +41,7 @@ RULES: Final = {
     "DR210": "Mails that were given up in the last seven days.",
     "DR211": "A scheduled price that was held back in the last seven days, because it would have lost money.",
     "DR212": "Calls that cost the operator more, at an upstream, than the reseller paid.",
+    "DR213": "Customers in a group that is gone.",
     "DR301": "A month that is coming without a partition of its own (PostgreSQL).",
     "DR302": "Rows that lie in no month's partition (PostgreSQL).",
 }
@@ -67,6 +68,7 @@ class _Facts(Struct, frozen=True, kw_only=True):
     losses: list[margins.Loss]
     has_owner: bool
     has_customer: bool
+    groups: dict[str, int]
     parked: ParkedMail
     held: list[StoredChange]
 
@@ -143,12 +145,13 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
         tenant=tenant,
         hosts=hosts,
         priced=[row.model for row in published if row.model in offered],
-        models=sorted(offered),
+        models=list(offered),
         wallet=await drawn_on(connection, tenant.id, wholesale_terms(tenant.settings).settlement),
         losses=await margins.losses(connection, tenant.id, now_us() - _LOSSES_DAYS * DAY_US),
         has_owner=any(member.role == "owner" for member in members),
         has_customer=bool(newest),
         held=await scheduled_prices.held(connection, tenant.id, now_us() - _RECENT_US),
+        groups=await customers.groups(connection, tenant.id),
         parked=await outbox.parked(connection, tenant.id, now_us() - _RECENT_US),
     )
 
@@ -208,6 +211,12 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
     if not found.has_customer and tenant.settings.get("signup", {}).get("mode") == "closed":
         fix = f"Run: reseller-kit customer create --tenant {slug} --email EMAIL"
         yield _complaint("DR209", slug, "There is no customer and nobody may sign up.", fix, level="warning")
+    known = {group["id"] for group in tenant.settings.get("groups", ())}
+    for group, count in found.groups.items():
+        if group not in known:
+            message = f"{count} customers are in the group {group}, which is gone: they are served like all others."
+            fix = f"Write the group again, or run: reseller-kit customer update --tenant {slug} --group none CUSTOMER"
+            yield _complaint("DR213", slug, message, fix, level="warning")
     for stored in found.held:
         moment = format_time(stored.change.effective_from)
         message = f"The price change scheduled for {moment} was held back; the prices before it go on. {stored.reason}"

@@ -76,19 +76,23 @@ async def price_history(db: Database, tenant_slug: str, model: str | None, windo
     return page_of(rows, window, _LIST, lambda row: (row.effective_from, row.id))
 
 
-async def offered_models(connection: Connection, tenant: Tenant) -> frozenset[str]:
-    """The public models that a tenant's catalogue lets through and that it has a route for, priced or not."""
+async def offered_models(connection: Connection, tenant: Tenant) -> dict[str, list[str]]:
+    """The public models that a tenant's catalogue lets through and that it has a route for, priced or not.
+
+    Of each the full names of the upstreams that serve it.
+    """
     names = allowed(
         tenant.settings.get("routing", {}).get("upstreams"),
         tenant.slug,
         await tenant_routes.own_upstream_names(connection, tenant.id),
     )
     routed = await tenant_routes.upstreams_by_model(connection, tenant.id)
-    return frozenset(
-        model
+    left = {
+        model: [upstream for upstream in upstreams if names is None or upstream in names]
         for model, upstreams in routed.items()
-        if _is_let_through(tenant.settings, model) and (names is None or not names.isdisjoint(upstreams))
-    )
+        if _is_let_through(tenant.settings, model)
+    }
+    return {model: list(dict.fromkeys(upstreams)) for model, upstreams in sorted(left.items()) if upstreams}
 
 
 def _is_let_through(settings: Mapping[str, Any], model: str) -> bool:

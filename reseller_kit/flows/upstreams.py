@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ..core.errors import NotFound
 from ..core.storefront import UpstreamConfig
-from ..db import upstreams
-from ..db.engine import NO_TENANT, Database
+from ..db import operator_upstreams, upstreams
+from ..db.engine import EVERY_TENANT, Database
 from ..db.upstreams import Upstream as StoredUpstream
 from ..upstream.base import Check, Upstream
 from ..vault import Vault
@@ -16,9 +16,9 @@ from . import snapshot
 
 
 async def list_upstreams(db: Database) -> list[StoredUpstream]:
-    """Every upstream, by name."""
-    async with db.read(NO_TENANT) as connection:
-        return await upstreams.every(connection)
+    """Every upstream of the operator's, and then of resellers' own, by name."""
+    async with db.read(EVERY_TENANT) as connection:
+        return [*await upstreams.every(connection), *await operator_upstreams.own_upstreams(connection)]
 
 
 async def check_upstreams(

@@ -19,6 +19,7 @@ from .prices import (
 from .resources import Resources, document_of, flat, nested, resources
 from .route_checks import refuse_address
 from .route_sets import RouteSet, group_routes, route_set
+from .serving import Serving, servings
 from .structs import DEFAULT_NOTICE_DAYS, Document, Manifest, Model, Route, Tenant, Upstream
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Resources",
     "Route",
     "RouteSet",
+    "Serving",
     "Tenant",
     "Upstream",
     "as_findings",
@@ -57,5 +59,6 @@ __all__ = [
     "resources",
     "route_cost",
     "route_set",
+    "servings",
     "with_catalogue",
 ]

@@ -83,7 +83,7 @@ def _check_stated_costs(document: Document, report: Report, on: CatalogueOn) -> 
             continue
         if not placed.own and model.cost is not None:
             _check_dearer_route(losses(cost, price_list(model.cost)), place, report)
-        sold = served_cost(model, served, own=placed.own)
+        sold = model_cost(model) or served_cost(model, served, own=placed.own)
         if sold is not None and placed.route.cost is not None:
             _check_whole_route(cost, sold, place, report)
 

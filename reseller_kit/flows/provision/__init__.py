@@ -49,10 +49,10 @@ async def plan(
     reset_drift: bool = False,
     needs_secrets: bool = False,
 ) -> Plan:
-    """What `apply` would do. Changes nothing; a secret that can't be read is a warning, unless
-    it is an upstream's key or `needs_secrets`.
+    """What `apply` would do. Changes nothing.
 
-    Raises InvalidManifest as `apply` does.
+    A secret that can't be read is a warning, unless it is an upstream's key or `needs_secrets`. Raises InvalidManifest
+    as `apply` does.
     """
     now = now_us()
     async with db.read(EVERY_TENANT) as connection:

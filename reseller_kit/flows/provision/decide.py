@@ -17,12 +17,14 @@ from ...core.manifest import (
     PriceMove,
     Report,
     Resources,
+    Serving,
     check_document,
     cost_sources,
     document_of,
     invalid,
     price_moves,
     resources,
+    servings,
     with_catalogue,
 )
 from ...core.merge import Change, ResourceKey, merge, pending, state_after
@@ -52,15 +54,15 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     `changes` holds drift and orphans too; `prices` the published prices and margins that move, `scheduled` those that
     are to move later, and `republished` whether that, or a price that shows in no move, is other than what was
-    published. `costs` says where the
-    cost of each route comes from, `moved_costs` which of them (model, upstream, model there) have another price than
-    before. `base_moved`: the file says something new, if only what the database holds already, so apply has to
-    remember it.
+    published. `costs` says where the cost of each route comes from, `servings` by which routes each model is served,
+    `moved_costs` which routes (model, upstream, model there) have another price than before. `base_moved`: the file
+    says something new, if only what the database holds already, so apply has to remember it.
     """
 
     changes: tuple[Change, ...]
     prices: tuple[PriceMove, ...]
     costs: tuple[CostSource, ...]
+    servings: tuple[Serving, ...]
     moved_costs: frozenset[tuple[str, str, str]]
     scheduled: tuple[LaterMove, ...]
     republished: bool
@@ -129,6 +131,7 @@ def decide(
     plan = Plan(
         changes=tuple(_with_changed_secrets(changes, replaced)),
         costs=tuple(cost_sources(stated, manifest.catalogue)),
+        servings=tuple(servings(document)),
         moved_costs=moved_costs(rows, document),
         prices=tuple(price_moves(published_book(rows, before), timeline[0][1])),
         scheduled=tuple(
