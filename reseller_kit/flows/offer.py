@@ -60,8 +60,8 @@ def groups_of(tenant: Mapping[str, Any], storefront: Storefront, rows: SnapshotR
 
 
 def own_upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
-    """The resellers' own upstreams, by full name. Only one whose tenant's secrets open is of use to it."""
-    slugs = {row["id"]: row["slug"] for row in rows.tenants}
+    """The resellers' own upstreams, by full name; those of archived tenants serve nobody."""
+    slugs = {row["id"]: row["slug"] for row in rows.tenants if row["status"] != "archived"}
     return {
         (name := own_upstream(slugs[row["tenant_id"]], row["name"])): UpstreamConfig(
             name=name,
@@ -75,6 +75,7 @@ def own_upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]
             public_only=not rows.platform.get("private_upstreams", False),
         )
         for row in rows.own_upstreams
+        if row["tenant_id"] in slugs
     }
 
 

@@ -205,6 +205,17 @@ async def test_going_back_to_the_operators_routes_brings_their_prices_back(db: D
     assert not (await planned(db, TEXT)).pending
 
 
+async def test_a_tenant_that_was_archived_does_not_hold_up_its_upstreams_end(db: Database) -> None:
+    await applied(db, text_with(OWN, '  [tenants.routing]\n  upstreams = ["one", "two"]\n'))
+    without, rest = TEXT.partition("[[tenants]]")[0], "[[tenants]]" + TEXT.partition("#aurora\n[[tenants]]")[2]
+    done = await applied(db, without + rest, prune=True)
+    assert ("archive", "tenant", "aurora") in shown(done)
+    shorter = without.replace("two", "three")
+    done = await applied(db, shorter.replace("env:TWO", "env:ONE") + rest, prune=True)
+    assert ("archive", "upstream", "two") in shown(done)
+    assert set((await served(db)).upstreams) == {"one", "three"}
+
+
 async def test_a_provider_that_becomes_dearer_is_a_pending_price_even_if_retail_is_fixed(db: Database) -> None:
     fixed = '  [[tenants.pricing.rules]]\n  match = "m1"\n  input = "9.00"\n  output = "20.00"\n'
     fee = '  [tenants.wholesale]\n  own_upstream_fee = "0%"\n'

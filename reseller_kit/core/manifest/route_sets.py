@@ -53,9 +53,9 @@ def group_routes(tenant: Tenant, group: Group, served: RouteSet) -> tuple[Route,
 
 
 def stated_routes(document: Document) -> Iterator[Placed]:
-    """Every route of every tenant's own tables, in the file's order."""
+    """Every route of every live tenant's own tables, in the file's order."""
     for index, tenant in enumerate(document.tenants):
-        for name, stated in tenant.routing.models.items():
+        for name, stated in tenant.routing.models.items() if tenant.status != "archived" else ():
             for position, route in enumerate(stated.routes or ()):
                 yield Placed(
                     tenant=tenant,

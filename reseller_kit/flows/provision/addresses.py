@@ -41,7 +41,7 @@ def address_check(look_up: LookUp) -> Callable[[Document, Report], None]:
 def _own_hosts(document: Document) -> Iterable[tuple[Path, str]]:
     """Where each upstream of a reseller's stands in the file, and its host; literals are judged already."""
     for index, tenant in enumerate(document.tenants):
-        for name, upstream in tenant.upstreams.items():
+        for name, upstream in tenant.upstreams.items() if tenant.status != "archived" else ():
             host = urlsplit(upstream.base_url).hostname or ""
             if host and not is_address(host) and not is_loopback_host(host):
                 yield ("tenants", index, "upstreams", name), host
