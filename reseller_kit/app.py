@@ -31,7 +31,7 @@ from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
 from .web.hosts import Peers
 from .web.responses import Receive, Send
-from .web.storefront import build_pages
+from .web.site import build_pages
 
 _log = logging.getLogger(__name__)
 _FLUSH_SECONDS: Final = 0.2
