@@ -115,6 +115,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         access_log=AccessLog(settings.log),
         kept_bytes=settings.kept_mib * 1024 * 1024,
     )
+    await runtime.endpoints.refresh()
     await lease.take(runtime)
     await ledger.start()
     chores = [

@@ -27,7 +27,7 @@ INPUT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h"
 OUTPUT_CLASSES: Final = ("output", "output_audio", "output_image")
 
 Strategy = Literal["priority", "weighted", "lowest_cost", "fastest"]
-"""How a call chooses among its model's routes."""
+"""How a call's route is chosen among a model's; see `core.routing.choice`."""
 
 DEFAULT_CONTEXT: Final = 128_000
 DEFAULT_MAX_OUTPUT: Final = 8_192
@@ -96,6 +96,8 @@ class OfferedModel(Struct, frozen=True, kw_only=True):
     retail: PriceVersion
     wholesale: PriceVersion
     routes: tuple[Route, ...]
+    strategy: Strategy = "priority"
+    fallbacks: tuple[str, ...] = ()
+    """Public models that may answer in its place, in order; empty where the tenant does not let it fall back."""
     created_at: int
     """Unix seconds, as `GET /v1/models` shows."""
-    strategy: Strategy = "priority"

@@ -205,6 +205,8 @@ class ServiceUnavailable(KitError):
 
     code = "service_unavailable"
     status = 503
+    retry_after_seconds: int | None = None
+    """When it makes sense to come back, where that is known."""
 
 
 class UpstreamFailed(ServiceUnavailable):

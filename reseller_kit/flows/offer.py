@@ -9,7 +9,7 @@ import msgspec
 
 from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
-from ..core.route_sets import allowed, own_upstream, within
+from ..core.route_sets import allowed, own_upstream, owner_of, within
 from ..core.storefront import CallLimits, Storefront, UpstreamConfig
 from ..db.snapshot import SnapshotRows
 from ..vault import Vault
@@ -44,6 +44,21 @@ def routes_for(tenant: Mapping[str, Any], rows: SnapshotRows, shared: Routes, st
     """The routes that serve each model for a tenant: its own table's before the model's, none over other upstreams."""
     names = _allowed(tenant, rows, tenant["settings"].get("routing", {}).get("upstreams"))
     return {model: within(routes, names) for model, routes in {**shared, **stated}.items()}
+
+
+def with_fallbacks_of_one_payer(offered: Mapping[str, OfferedModel]) -> dict[str, OfferedModel]:
+    """The models, those over a reseller's own upstreams without fallbacks over the operator's.
+
+    Such a call would be charged at the fee, which is the lower of the two, while the operator pays for it.
+    """
+    own = {name for name, model in offered.items() if any(owner_of(route.upstream) for route in model.routes)}
+    kept = {
+        name: msgspec.structs.replace(
+            offered[name], fallbacks=tuple(other for other in offered[name].fallbacks if other in own)
+        )
+        for name in own
+    }
+    return {**offered, **kept}
 
 
 def groups_of(tenant: Mapping[str, Any], storefront: Storefront, rows: SnapshotRows) -> dict[str, Storefront]:

@@ -17,7 +17,16 @@ from ..db.accounts import DRAWN_ON
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.snapshot import SnapshotRows, read_all
 from ..vault import Vault
-from .offer import Routes, groups_of, headers_of, own_upstreams, routes_for, shared_routes, stated_routes
+from .offer import (
+    Routes,
+    groups_of,
+    headers_of,
+    own_upstreams,
+    routes_for,
+    shared_routes,
+    stated_routes,
+    with_fallbacks_of_one_payer,
+)
 
 _Prices = dict[tuple[int, str, str], PriceVersion]
 
@@ -150,12 +159,20 @@ def _offer(
             wholesale=wholesale,
             routes=routes[name],
             strategy=stated.get(name, {}).get("strategy") or model["settings"].get("strategy", "priority"),
+            fallbacks=_fallbacks(name, model["settings"], catalog),
             created_at=model["created_at"] // 1_000_000,
         )
+    offered = with_fallbacks_of_one_payer(offered)
     for alias, target in catalog.get("aliases", {}).items():
         if target in offered:
             offered[alias] = msgspec.structs.replace(offered[target], name=alias)
     return offered
+
+
+def _fallbacks(name: str, settings: Mapping[str, Any], catalog: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models that may answer for one, where the tenant lets it fall back."""
+    allowed = _matches(name, catalog.get("fallbacks", ()))
+    return tuple(other for other in settings.get("fallbacks", ()) if other != name) if allowed else ()
 
 
 def _later(tenant_id: int, rows: Iterable[Mapping[str, Any]], prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:

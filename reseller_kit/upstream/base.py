@@ -29,14 +29,28 @@ class Upstream(Protocol):
         """Address, deadlines and bounds."""
 
     async def open(
-        self, path: str, body: bytes, *, stream: bool, request_id: str, headers: Sequence[tuple[str, str]] = ()
+        self,
+        path: str,
+        body: bytes,
+        *,
+        stream: bool,
+        request_id: str,
+        headers: Sequence[tuple[str, str]] = (),
+        affinity: int | None = None,
     ) -> Response:
         """Post a body of this dialect to a path below the base URL; returns when the answer's head has come.
 
         `path` is one of the dialect's own paths, never the caller's. `headers`: what the caller's codec lets through,
-        in place of the upstream's own of those names. Any HTTP status is an answer; raises TransportFailed (an
+        in place of the upstream's own of those names. `affinity`: calls of one number want the same key.
+        Any HTTP status is an answer; raises TransportFailed (an
         UpstreamFailed) when none came. Read the answer to its end or `abort()` it.
         """
+
+    def usable(self) -> bool:
+        """Whether a key can be used now."""
+
+    def soonest(self) -> float:
+        """Seconds until one can."""
 
     async def check(self) -> Check:
         """Ask for something free of charge. Never raises for a fault of the upstream."""

@@ -61,8 +61,23 @@ class KeyedUpstream:
         """The connections, for metrics."""
         return self._pool
 
+    def usable(self) -> bool:
+        """See `Upstream.usable`."""
+        return True
+
+    def soonest(self) -> float:
+        """See `Upstream.soonest`."""
+        return 0.0
+
     async def open(
-        self, path: str, body: bytes, *, stream: bool, request_id: str, headers: Sequence[tuple[str, str]] = ()
+        self,
+        path: str,
+        body: bytes,
+        *,
+        stream: bool,
+        request_id: str,
+        headers: Sequence[tuple[str, str]] = (),
+        affinity: int | None = None,  # noqa: ARG002  # one key, or turns among them
     ) -> Response:
         """See `Upstream.open`. The id travels as `x-client-request-id`."""
         accept = "text/event-stream" if stream else "application/json"

@@ -110,6 +110,27 @@ _ACCOUNT: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """What a provider tells the operator; some say it with the status of a faulty request."""
+_MODEL_CODES: Final = frozenset(
+    {
+        "DeploymentNotFound",
+        "invalid_model",
+        "model_decommissioned",
+        "model_deprecated",
+        "model_not_found",
+        "unknown_model",
+    }
+)
+_NO_MODEL: Final = re.compile(
+    r"""
+      \bmodels?\b.{0,160}?\b(?:not\ (?:be\ )?found|not\ exist|doesn't\ exist|decommissioned|discontinued|retired
+        |(?:has|have)\ been\ (?:deprecated|removed|shut\ down)|no\ longer\ (?:available|exists|supported))
+    | \b(?:invalid|unknown|no\ such|unable\ to\ access)\ model\b | \bnot\ a\ valid\ model\b
+    | \bno\ (?:allowed\ )?(?:endpoints|providers)\b.{0,40}\b(?:found|available)\b | ^models?:\ \S+$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""How providers say that they don't have a model, or no longer; counted only where the message has its name."""
+_BARE_NO_MODEL: Final = re.compile(r"model not exist\.?", re.IGNORECASE)
 _ACCOUNT_TYPES: Final = frozenset({"authentication_error", "billing_error", "insufficient_quota", "permission_error"})
 _ANY: Final = msgspec.json.Decoder()
 
@@ -132,6 +153,22 @@ def blames_the_account(body: bytes) -> bool:
         or refusal.code in _ACCOUNT_TYPES
         or _ACCOUNT.search(refusal.message[:_MAX_READ_CHARACTERS]) is not None
     )
+
+
+def blames_the_route(status: int, body: bytes, upstream_model: str) -> bool:
+    """Whether a refusal says that there is no such model at the upstream: the route is wrong, not the request.
+
+    A 404 that is no error of an API at all comes from an address that is wrong. Raises nothing.
+    """
+    refusal = _read(body)
+    if refusal.code in _MODEL_CODES or refusal.type in _MODEL_CODES:
+        return True
+    message = refusal.message[:_MAX_READ_CHARACTERS]
+    if status == 404 and not (message or refusal.code or refusal.type):
+        return True
+    folded = message.casefold()
+    named = any(name.casefold() in folded for name in (upstream_model, upstream_model.rpartition("/")[2]) if name)
+    return (named and _NO_MODEL.search(message) is not None) or _BARE_NO_MODEL.fullmatch(message.strip()) is not None
 
 
 def rejection(
@@ -245,6 +282,13 @@ def _read(body: bytes) -> _Refusal:
         param=param if isinstance(param, str) and _PARAM.fullmatch(param) and not _TRACE.search(param) else None,
         type=kind if isinstance(kind, str) else "",
     )
+
+
+def describe_body(body: bytes) -> str:
+    """What a refusal's body says, in one line, for logs; never for the caller."""
+    refusal = _read(body)
+    told = " ".join(filter(None, (refusal.code, refusal.type, refusal.message)))
+    return " ".join(told.split())[:_MAX_REASON_CHARACTERS]
 
 
 def describe_error(error: Raw) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from reseller_kit.core.errors import InvalidManifest, ModelNotFound, NotFound
 from reseller_kit.core.paging import window
 from reseller_kit.core.storefront import Snapshot, Storefront
-from reseller_kit.db import operator_manifest
+from reseller_kit.db import operator_manifest, tenants
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.flows import snapshot
@@ -187,6 +188,24 @@ async def test_the_same_file_again_changes_nothing_and_stored_prices_are_what_th
         )
 
 
+async def test_a_model_over_an_own_upstream_falls_back_to_no_call_that_the_operator_pays_for(db: Database) -> None:
+    text = text_with(OWN, '  [tenants.catalog]\n  fallbacks = ["*"]\n')
+    text = text.replace("[models.m1]", '[models.m1]\nfallbacks = ["m2"]')
+    text = text.replace(
+        'host = "boreal.example"\n', 'host = "boreal.example"\n  [tenants.catalog]\n  fallbacks = ["m1"]\n'
+    )
+    done = await applied(db, text)
+    assert [(finding.code, finding.path) for finding in done.warnings] == [("RK332", "tenants[0].routing.models.m1")]
+    assert (await storefront(db)).models["m1"].fallbacks == ()
+    assert (await storefront(db, "boreal.example")).models["m1"].fallbacks == ("m2",)
+    both = text.replace(
+        "[tenants.routing.models.m1]",
+        "[tenants.routing.models.m2]\n" + OWN.splitlines()[6] + "\n  [tenants.routing.models.m1]",
+    )
+    assert (await applied(db, both)).warnings == ()
+    assert (await storefront(db)).models["m1"].fallbacks == ("m2",)
+
+
 async def test_going_back_to_the_operators_routes_brings_their_prices_back(db: Database) -> None:
     await applied(db, TEXT)
     before = await input_prices(db)
@@ -283,9 +302,14 @@ def test_a_host_that_leads_inside_is_refused(answers: list[str], expected: tuple
 
 def test_no_host_is_looked_up_that_need_not_be() -> None:
     asked: list[str] = []
-    read_manifest(TEXT, "t.toml", installed(), look_up=lambda hosts: asked.extend(hosts) or {})
+
+    def look_up(hosts: Iterable[str]) -> dict[str, list[str]]:
+        asked.extend(hosts)
+        return {}
+
+    read_manifest(TEXT, "t.toml", installed(), look_up=look_up)
     permitted = text_with(OWN).replace('name = "Northwind"', 'name = "Northwind"\nprivate_upstreams = true')
-    read_manifest(permitted, "t.toml", installed(), look_up=lambda hosts: asked.extend(hosts) or {})
+    read_manifest(permitted, "t.toml", installed(), look_up=look_up)
     assert asked == []
 
 
@@ -305,8 +329,10 @@ async def test_a_group_meets_the_storefront_in_its_own_way(db: Database) -> None
 async def test_a_customer_is_put_into_a_group_of_its_tenant_alone(db: Database) -> None:
     await applied(db, text_with(GROUPS))
     async with db.read(EVERY_TENANT) as connection:
-        tenants = {row.slug: row for row in await connection.execute(select(t.tenant))}
-    ours, theirs = await make_customer(db, tenants["aurora"]), await make_customer(db, tenants["boreal"])
+        aurora, boreal = await tenants.find(connection, "aurora"), await tenants.find(connection, "boreal")
+    assert aurora is not None
+    assert boreal is not None
+    ours, theirs = await make_customer(db, aurora), await make_customer(db, boreal)
     assert (await set_customer_group(db, "aurora", ours.id, "pro", "test")).group_id == "pro"
     with pytest.raises(NotFound, match="no group"):
         await set_customer_group(db, "boreal", theirs.id, "pro", "test")

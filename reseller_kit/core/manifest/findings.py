@@ -65,6 +65,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK329": "A tenant's own upstream that no route goes over.",
     "RK330": "Routes that all have weight 0.",
     "RK331": "A group's id that is reserved.",
+    "RK332": "A fallback from a tenant's own upstream to the operator's, which is not taken.",
     "RK401": "A retail price below wholesale.",
     "RK402": "A wholesale price below cost.",
     "RK403": "A route dearer than the model's explicit cost.",

@@ -16,7 +16,7 @@ from .findings import Refusal, Report, check_unique, format_path
 from .leaves import check_header
 from .prices import offers
 from .reader import suggest
-from .route_sets import Placed, group_routes, route_set, stated_routes
+from .route_sets import Placed, RouteSet, group_routes, route_set, stated_routes
 from .structs import Document, Model, Route, Tenant, Upstream
 from .texts import is_private_address
 
@@ -227,9 +227,20 @@ def _check_unserved(document: Document, tenant: Tenant, path: Path, report: Repo
     _tell_unserved(
         [name for name, found in served.items() if not found.routes], "the tenant", (*path, "routing"), report
     )
+    for name, found in served.items():
+        if found.own and any(fnmatch.fnmatchcase(name, glob) for glob in tenant.catalog.fallbacks):
+            _tell_lost_fallbacks(document.models[name], served, (*path, "routing", "models", name), report)
     for index, group in enumerate(tenant.groups):
         lost = [name for name, found in served.items() if found.routes and not group_routes(tenant, group, found)]
         _tell_unserved(lost, f"the group {group.id!r}", (*path, "groups", index, "upstreams"), report)
+
+
+def _tell_lost_fallbacks(model: Model, served: Mapping[str, RouteSet], path: Path, report: Report) -> None:
+    lost = [name for name in model.fallbacks if name in served and not served[name].own]
+    if lost:
+        message = f"Calls over the tenant's own upstream do not fall back to the operator's: {', '.join(lost)}."
+        fix = "Give these models routes over its own upstream as well, or let the model fall back no more."
+        report.add("RK332", path, message, fix, level="warning")
 
 
 def _tell_unserved(names: list[str], whom: str, path: Path, report: Report) -> None:

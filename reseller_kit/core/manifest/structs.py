@@ -135,6 +135,7 @@ class Upstream(Table, frozen=True, kw_only=True):
     timeouts: Annotated[Timeouts, "How long to wait for it."] = Timeouts()
     max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+    breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 
 
 class Route(Table, frozen=True, kw_only=True):
@@ -153,14 +154,17 @@ class Model(Table, frozen=True, kw_only=True):
     """A public model name, how it is served and what it costs."""
 
     routes: Annotated[tuple[Route, ...], NOT_EMPTY, "Ways to serve it."]
-    strategy: Annotated[Strategy, "How a call chooses among them."] = "priority"
-    fallbacks: Annotated[
-        tuple[ModelName, ...], "Public models to answer instead, in order, where the tenant's catalog lets this one."
-    ] = ()
     context: Annotated[Tokens | None, "Tokens of a request and its answer; default: the catalogue's."] = None
     max_output: Annotated[Tokens | None, "Most tokens of an answer; default: the catalogue's."] = None
     cost: Annotated[Cost | None, "What wholesale is derived from; left out: the dearest among the routes."] = None
     allow_loss: Annotated[Flag, "Let wholesale lie below cost."] = False
+    strategy: Annotated[
+        Strategy, "How a route is chosen: by priority, by weight alone, by cost, or by measured time to the first byte."
+    ] = "priority"
+    fallbacks: Annotated[
+        tuple[ModelName, ...],
+        "Public models that answer, in this order, when every route failed; see catalog.fallbacks.",
+    ] = ()
 
 
 class Wholesale(Table, frozen=True, kw_only=True):
@@ -210,7 +214,9 @@ class Catalog(Table, frozen=True, kw_only=True):
     allow: Annotated[tuple[Glob, ...], "Patterns of models offered."] = ("*",)
     deny: Annotated[tuple[Glob, ...], "Patterns of models held back."] = ()
     aliases: Annotated[dict[ModelName, ModelName], "Branded name = public model name."] = {}
-    fallbacks: Annotated[tuple[Glob, ...], "Patterns of models that may fall back to others."] = ()
+    fallbacks: Annotated[
+        tuple[Glob, ...], "Patterns of models that may be answered by their fallbacks; left out: none."
+    ] = ()
 
 
 class Limits(Table, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import model, own_upstream, route, tenant_route, upstream, upstream_key
+from .routing import endpoint_state, model, own_upstream, route, tenant_route, upstream, upstream_key
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -41,6 +41,7 @@ __all__ = [
     "customer",
     "customer_link",
     "domain",
+    "endpoint_state",
     "entry",
     "hold",
     "key_window",
@@ -91,6 +92,7 @@ UNSCOPED: Final = frozenset(
         "archive",
         "upstream",
         "upstream_key",
+        "endpoint_state",
         "model",
         "route",
         "tenant",

@@ -87,3 +87,19 @@ tenant_route = Table(
     UniqueConstraint("tenant_id", "model", "upstream", "upstream_model"),
 )
 """Routes of a public model for one tenant, instead of the model's. `upstream`: its full name (`core.route_sets`)."""
+
+endpoint_state = Table(
+    "endpoint_state",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("upstream_model", Text, primary_key=True),
+    text_column("state"),
+    Column("trips", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    text_column("reason"),
+    at_column("until"),
+    at_column("probe_until"),
+    at_column("changed_at"),
+)
+"""The circuit of an upstream and its model, written when it changes. `state`: open | closed. `until`: when an open one
+is due for a probe; `probe_until`: how long the one that was claimed by a process keeps others from claiming it."""

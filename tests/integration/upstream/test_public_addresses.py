@@ -97,6 +97,6 @@ def test_looking_up_tells_what_there_is_and_fails_for_no_host(monkeypatch: pytes
             raise socket.gaierror("unknown")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, 0))] * 2
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     assert addresses.look_up(["a.example", "none.example", "a.example"]) == {"a.example": [PUBLIC], "none.example": []}
     assert addresses.look_up([]) == {}
