@@ -67,6 +67,16 @@ class HostEntry(Struct, frozen=True):
     role: DomainRole
 
 
+class UpstreamKey(Struct, frozen=True):
+    """A key of an upstream's pool. Holds the credential: never logged, never shown; its fingerprint is."""
+
+    secret: str
+    fingerprint: str
+
+    def __repr__(self) -> str:
+        return f"UpstreamKey(fingerprint={self.fingerprint!r})"
+
+
 class UpstreamConfig(Struct, frozen=True, kw_only=True):
     """How to reach one upstream, by its full name. Holds credentials: never logged, never shown."""
 
@@ -74,7 +84,7 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True):
     dialect: str
     base_url: str
     provider: str
-    api_keys: tuple[str, ...]
+    api_keys: tuple[UpstreamKey, ...]
     headers: tuple[tuple[str, str], ...]
     settings: Mapping[str, Any]
     tenant_id: int | None = None

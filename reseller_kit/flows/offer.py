@@ -10,7 +10,7 @@ import msgspec
 from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
 from ..core.route_sets import allowed, own_upstream, owner_of, within
-from ..core.storefront import CallLimits, Storefront, UpstreamConfig
+from ..core.storefront import CallLimits, Storefront, UpstreamConfig, UpstreamKey
 from ..db.snapshot import SnapshotRows
 from ..vault import Vault
 
@@ -107,9 +107,10 @@ def headers_of(
             yield header, vault.open(secret, *rows.secrets[secret])
 
 
-def _keys(name: str, references: Iterable[str], rows: SnapshotRows, vault: Vault) -> tuple[str, ...]:
+def _keys(name: str, references: Iterable[str], rows: SnapshotRows, vault: Vault) -> tuple[UpstreamKey, ...]:
     secrets = [f"own_upstream:{name}:key:{position}" for position, _ in enumerate(references)]
-    return tuple(vault.open(secret, *rows.secrets[secret]) for secret in secrets if secret in rows.secrets)
+    opened = [vault.open(secret, *rows.secrets[secret]) for secret in secrets if secret in rows.secrets]
+    return tuple(UpstreamKey(secret, vault.fingerprint(secret)) for secret in opened)
 
 
 def _allowed(tenant: Mapping[str, Any], rows: SnapshotRows, names: Iterable[str] | None) -> frozenset[str] | None:

@@ -21,11 +21,15 @@ from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
 from ..upstream.base import Upstream
 from ..vault import Vault
+from ..vault.passwords import Passwords
 from . import snapshot as snapshots
 from .authenticate import KeyCache
 from .endpoints import Endpoints
 from .heartbeat import Heartbeat
+from .identity.visit import Identity
 from .kept_responses import KeptResponses
+from .upstream_keys import REVISION as UPSTREAM_KEY
+from .upstream_keys import KeyBook
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
@@ -33,7 +37,7 @@ _REFRESH_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 1
 _MAX_BUCKETS: Final = 100_000
 
-_APART: Final = frozenset({"key", "customer", endpoints.KIND})
+_APART: Final = frozenset({"key", "customer", UPSTREAM_KEY, endpoints.KIND})
 """Kinds of changes that no part of the snapshot hangs on."""
 
 UpstreamFactory = Callable[[UpstreamConfig], Upstream]
@@ -69,6 +73,7 @@ class Runtime:
         self.ledger = ledger
         self.snapshot = snapshot
         self.keys = KeyCache(db, vault.pepper)
+        self.identity = Identity(db, vault, Passwords(vault.pepper))
         self.metrics = Metrics()
         self.health = HealthBoard()
         self.access_log = access_log
@@ -89,6 +94,7 @@ class Runtime:
         self.open_calls: dict[str, int] = {}
         """Calls under way by customer id."""
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
+        self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
@@ -106,6 +112,7 @@ class Runtime:
             return held[1]
         client = self._factory(config)
         self._upstreams[name] = (config, client)
+        self.upstream_keys.attach(name, client)
         if held is not None:
             held[1].close()
         return client
@@ -168,6 +175,8 @@ class Runtime:
         for _, kind, ref in changes:
             if kind in {"key", "customer"}:
                 self.keys.forget(kind, ref)
+        for upstream in {ref for _, kind, ref in changes if kind == UPSTREAM_KEY}:
+            await self.upstream_keys.reload(upstream)
         seen = changes[-1][0] if changes else seen
         if any(kind == endpoints.KIND for _, kind, _ in changes):
             await self.endpoints.refresh()

@@ -10,7 +10,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion
-from ..core.storefront import DEFAULT_RESPONSES_DAYS, CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
+from ..core.storefront import (
+    DEFAULT_RESPONSES_DAYS,
+    CallLimits,
+    HostEntry,
+    Snapshot,
+    Storefront,
+    UpstreamConfig,
+    UpstreamKey,
+)
 from ..core.tenant import DomainRole, is_loopback_host
 from ..core.wholesale import wholesale_terms
 from ..db.accounts import DRAWN_ON
@@ -203,11 +211,12 @@ def _prices(rows: SnapshotRows) -> _Prices:
 
 
 def _upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
-    keys: dict[int, list[str]] = {}
+    keys: dict[int, list[UpstreamKey]] = {}
     for row in rows.upstream_keys:
         name = row["secret_name"]
         if name in rows.secrets:
-            keys.setdefault(row["upstream_id"], []).append(vault.open(name, *rows.secrets[name]))
+            key = UpstreamKey(vault.open(name, *rows.secrets[name]), row["fingerprint"])
+            keys.setdefault(row["upstream_id"], []).append(key)
     return {
         row["name"]: UpstreamConfig(
             name=row["name"],

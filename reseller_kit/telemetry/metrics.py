@@ -26,6 +26,18 @@ class Metrics:
         self.settle_retries = Counter(
             "reseller_kit_settle_retries", "Settles that had to be tried again.", registry=self.registry
         )
+        self.upstream_keys = Gauge(
+            "reseller_kit_upstream_keys",
+            "API keys of upstreams by state, as this process knows them.",
+            ("upstream", "state"),
+            registry=self.registry,
+        )
+        self.upstream_key_events = Counter(
+            "reseller_kit_upstream_key_events",
+            "What this process saw keys of upstreams go through: parked, cooling, well again.",
+            ("upstream", "event"),
+            registry=self.registry,
+        )
         self.circuits = Gauge(
             "reseller_kit_circuit_open",
             "Whether the circuit of an upstream and its model is open: 1, else 0.",

@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from ..core.errors import UpstreamFailed, UpstreamRejected
 from .json_body import is_given
+from .verdict import verdict_within
 
 _MAX_REASON_CHARACTERS: Final = 300
 GENERIC: Final = "The model did not accept this request. Check its parameters and try again."
@@ -100,16 +101,6 @@ _TRACE: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_ACCOUNT: Final = re.compile(
-    r"""
-      credit\ balance\ is\ too\ low | usage\ limits? | plans?\ &\ billing | exceeded\ your\ current\ quota
-    | (?:organi[sz]ation|account|workspace)\ has\ been\ (?:disabled|suspended)
-    | insufficient[ _](?:balance|credits?|quota|funds)
-    | api\ key\ (?:not\ valid|not\ found|expired) | user\ location\ is\ not\ supported
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""What a provider tells the operator; some say it with the status of a faulty request."""
 _MODEL_CODES: Final = frozenset(
     {
         "DeploymentNotFound",
@@ -131,7 +122,6 @@ _NO_MODEL: Final = re.compile(
 )
 """How providers say that they don't have a model, or no longer; counted only where the message has its name."""
 _BARE_NO_MODEL: Final = re.compile(r"model not exist\.?", re.IGNORECASE)
-_ACCOUNT_TYPES: Final = frozenset({"authentication_error", "billing_error", "insufficient_quota", "permission_error"})
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -140,19 +130,6 @@ class _Refusal(Struct, frozen=True):
     code: str = ""
     param: str | None = None
     type: str = ""
-
-
-def blames_the_account(body: bytes) -> bool:
-    """Whether a refusal is about the operator's account and not about the request, whatever its status says.
-
-    Then another route may be asked. Raises nothing.
-    """
-    refusal = _read(body)
-    return (
-        refusal.type in _ACCOUNT_TYPES
-        or refusal.code in _ACCOUNT_TYPES
-        or _ACCOUNT.search(refusal.message[:_MAX_READ_CHARACTERS]) is not None
-    )
 
 
 def blames_the_route(status: int, body: bytes, upstream_model: str) -> bool:
@@ -210,7 +187,8 @@ def failed(error: Raw, fallback: str) -> UpstreamFailed:
     """
     reason = describe_error(error) or fallback
     refusal = _read(bytes(error))
-    return UpstreamFailed(reason, upstream_status=200, rejection=_refused_late(refusal))
+    verdict = verdict_within(bytes(error))
+    return UpstreamFailed(reason, upstream_status=200, rejection=_refused_late(refusal), verdict=verdict)
 
 
 def _refused_late(refusal: _Refusal) -> UpstreamRejected | None:

@@ -11,20 +11,22 @@ from sqlalchemy import select
 
 from reseller_kit.core.errors import InvalidManifest, ModelNotFound, NotFound
 from reseller_kit.core.paging import window
-from reseller_kit.core.storefront import Snapshot, Storefront
-from reseller_kit.db import operator_manifest, tenants
+from reseller_kit.core.storefront import Snapshot, Storefront, UpstreamConfig
+from reseller_kit.core.upstream_keys import KeyState
+from reseller_kit.db import operator_manifest, tenants, upstream_keys
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.flows import snapshot
 from reseller_kit.flows.customers import set_customer_group
-from reseller_kit.flows.doctor import examine_tenant
+from reseller_kit.flows.doctor import examine, examine_tenant
+from reseller_kit.flows.key_alerts import tell_of_parked
 from reseller_kit.flows.prices import price_history, show_prices
 from reseller_kit.flows.provision import Plan, apply, plan, read_manifest, resolver
 from reseller_kit.flows.provision.timeline import books, stored_document
 from reseller_kit.flows.schedule import NewChange, schedule_price
 from reseller_kit.flows.tenant_supply import supply_of
 from reseller_kit.flows.unlock import unlock
-from reseller_kit.flows.upstreams import list_upstreams
+from reseller_kit.flows.upstreams import list_upstreams, unpark
 from tests.support.factories import make_customer
 from tests.support.provisioning import SECRET_KEY, installed, shown
 
@@ -106,6 +108,10 @@ async def served(db: Database) -> Snapshot:
     return await snapshot.load(db, await unlock(db, SECRET_KEY))
 
 
+def secrets_of(upstream: UpstreamConfig) -> list[str]:
+    return [key.secret for key in upstream.api_keys]
+
+
 async def storefront(db: Database, host: str = "aurora.example") -> Storefront:
     return (await served(db)).hosts[host].storefront
 
@@ -141,10 +147,10 @@ async def test_an_own_upstream_serves_its_tenant_with_its_own_keys(db: Database)
     assert ("create", "own_upstream", "aurora/one") in shown(done)
     found = await served(db)
     own = found.upstreams["aurora/one"]
-    assert own.api_keys == ("sk-own-1", "sk-own-2")
+    assert secrets_of(own) == ["sk-own-1", "sk-own-2"]
     assert set(own.headers) == {("x-team-token", "team-secret"), ("x-plain", "yes")}
     assert (own.base_url, own.public_only) == ("https://own.example/v1", True)
-    assert found.upstreams["one"].api_keys == ("sk-one",)
+    assert secrets_of(found.upstreams["one"]) == ["sk-one"]
     assert not found.upstreams["one"].public_only
     aurora, boreal = found.hosts["aurora.example"].storefront, found.hosts["boreal.example"].storefront
     assert own.tenant_id == aurora.tenant_id
@@ -264,7 +270,7 @@ async def test_a_change_of_a_key_reaches_the_next_snapshot(db: Database, monkeyp
     assert [(change.kind, change.id, change.fields) for change in done.changes] == [
         ("own_upstream", "aurora/one", {"secret": "changed"})
     ]
-    assert (await served(db)).upstreams["aurora/one"].api_keys == ("sk-own-1", "sk-own-new")
+    assert secrets_of((await served(db)).upstreams["aurora/one"]) == ["sk-own-1", "sk-own-new"]
 
 
 async def test_a_missing_key_of_an_own_upstream_is_refused_at_its_place(
@@ -348,9 +354,42 @@ async def test_a_customer_is_put_into_a_group_of_its_tenant_alone(db: Database) 
 
 async def test_upstreams_are_listed_with_their_owners_and_fingerprints(db: Database) -> None:
     await applied(db, text_with(OWN))
-    found = {upstream.name: upstream for upstream in await list_upstreams(db)}
+    found = {listed.stored.name: listed.stored for listed in await list_upstreams(db)}
     assert list(found) == ["one", "two", "aurora/one"]
     own = found["aurora/one"]
     assert own.models == ["m1"]
     assert [key.reference for key in own.keys] == ["env:OWN_1", "env:OWN_2"]
     assert len({key.fingerprint for key in own.keys} | {key.fingerprint for key in found["one"].keys}) == 3
+
+
+async def park(db: Database, secret: str) -> None:
+    """A key of the tenant's own upstream is refused, as a serving process notes it."""
+    fingerprint = (await unlock(db, SECRET_KEY)).fingerprint(secret)
+    state = KeyState(standing="parked", reason="401 invalid_api_key", since=now_us(), until=None)
+    async with db.write(EVERY_TENANT) as connection:
+        assert await upstream_keys.put(connection, "aurora/one", fingerprint, state)
+        await tell_of_parked(connection, "aurora/one", fingerprint, state, now_us())
+
+
+async def test_a_resellers_owners_are_told_of_its_keys_and_nobody_else(db: Database) -> None:
+    text = text_with(OWN).replace('name = "Aurora"', 'name = "Aurora"\nowners = ["ada@aurora.example"]')
+    text = text.replace('name = "Northwind"', 'name = "Northwind"\nalert_emails = ["ops@northwind.example"]')
+    await applied(db, text)
+    await park(db, "sk-own-1")
+    await park(db, "sk-own-2")
+    async with db.read(EVERY_TENANT) as connection:
+        mails = list(await connection.execute(select(t.outbox).order_by(t.outbox.c.id)))
+    assert [(mail.kind, mail.recipient) for mail in mails] == [("own_key_parked", "ada@aurora.example")] * 2
+    assert [mail.payload["last"] for mail in mails] == [False, True]
+    assert {mail.payload["upstream"] for mail in mails} == {"one"}
+    codes = [complaint.code for complaint in await examine(db)]
+    assert codes.count("DR111") == 2
+    assert codes.count("DR112") == 1
+    listed = {each.stored.name: each for each in await list_upstreams(db)}
+    assert len(listed["aurora/one"].states) == 2
+    assert listed["one"].states == {}
+    assert len(await unpark(db, "aurora/one", None, "test")) == 2
+    await park(db, "sk-own-1")
+    without = text.replace('["env:OWN_1", "env:OWN_2"]', '["env:OWN_2"]')
+    await applied(db, without)
+    assert {each.stored.name: each.states for each in await list_upstreams(db)}["aurora/one"] == {}

@@ -14,6 +14,9 @@ from reseller_kit.flows.call.job import Job
 from reseller_kit.flows.endpoints import Endpoints
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.telemetry.metrics import Metrics
+from reseller_kit.upstream.response import Refusal
+from reseller_kit.wire.verdict import verdict
+from tests.support.pools import key_pool
 
 Answer = Callable[[], Any]
 ACCOUNT = KeyAccount(
@@ -96,7 +99,7 @@ def make_runtime(clients: dict[str, Any], **settings: Any) -> Runtime:
             dialect="openai",
             base_url="",
             provider="openai",
-            api_keys=("k",),
+            api_keys=key_pool("k"),
             headers=(),
             settings=settings.get(name, {}),
         )
@@ -144,7 +147,10 @@ def answered(status: int = 200, body: bytes = b"{}") -> Answer:
     async def read(_limit: int) -> bytes:
         return body
 
-    return lambda: SimpleNamespace(status=status, headers={}, read=read, abort=lambda: None)
+    refusal = Refusal(body, verdict(status, {}, body, 0.0)) if status >= 300 else None
+    return lambda: SimpleNamespace(
+        status=status, headers={}, read=read, abort=lambda: None, refusal=refusal, ticket=None
+    )
 
 
 def raising(error: Exception) -> Answer:

@@ -114,6 +114,7 @@ class Platform(Table, frozen=True, kw_only=True):
     private_upstreams: Annotated[
         Flag, "Let resellers' own upstreams lie at private addresses too; for tests and closed networks."
     ] = False
+    alert_emails: Annotated[tuple[Email, ...], "Who is told of keys of upstreams that stop to work."] = ()
 
 
 class Timeouts(Table, frozen=True, kw_only=True):
@@ -122,6 +123,14 @@ class Timeouts(Table, frozen=True, kw_only=True):
     connect: Annotated[Seconds, "Until the connection stands."] = 5.0
     first_byte: Annotated[Seconds, "From the request sent to the first byte of the answer."] = 60.0
     idle: Annotated[Seconds, "Between two pieces of an answer."] = 60.0
+
+
+class KeyLimits(Table, frozen=True, kw_only=True):
+    """The most that goes over each key of a pool, counted by each process alone; left out: no limit."""
+
+    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
+    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
+    tokens_per_minute: Annotated[Count | None, "Tokens in a minute, as charged."] = None
 
 
 class Upstream(Table, frozen=True, kw_only=True):
@@ -134,6 +143,7 @@ class Upstream(Table, frozen=True, kw_only=True):
     api: Annotated[tuple[Api, ...] | None, "What it serves; left out: all of its dialect."] = None
     timeouts: Annotated[Timeouts, "How long to wait for it."] = Timeouts()
     max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
+    key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
     breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 

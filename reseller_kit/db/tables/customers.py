@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 
 from .base import BigInt, Document, at_column, metadata, tenant_column, text_column
+
+_CLOSING = text("status = 'closing'")
 
 customer = Table(
     "customer",
@@ -19,9 +21,17 @@ customer = Table(
     Column("wallet_id", BigInt, ForeignKey("account.id"), nullable=False),
     at_column("created_at"),
     Column("group_id", Text, nullable=True),
+    Column("locale", Text, nullable=True),
+    Column("timezone", Text, nullable=True),
+    at_column("delete_at", nullable=True),
     UniqueConstraint("tenant_id", "email"),
+    Index("ix_customer_delete_at", "delete_at", postgresql_where=_CLOSING, sqlite_where=_CLOSING),
 )
-"""`email` is stored case-folded; `status`: active | suspended; `group_id`: one of the tenant's groups, if any."""
+"""`email` is stored case-folded; `status`: active | suspended | closing | deleted.
+
+`locale` and `timezone`: the customer's own choice. `delete_at`: when a closing account is deleted. `group_id`: one of the
+tenant's groups, if any.
+"""
 
 customer_link = Table(
     "customer_link",
@@ -33,8 +43,12 @@ customer_link = Table(
     at_column("expires_at"),
     at_column("used_at", nullable=True),
     at_column("created_at"),
+    Column("detail", Document, nullable=True),
+    Index(None, "tenant_id", "customer_id"),
 )
-"""One-time links such as the one that sets a password; only the keyed hash of the token is kept."""
+"""One-time links such as the one that sets a password; only the keyed hash of the token is kept.
+
+`detail`: what becomes true with the link's use: the password of a sign-up, a new address."""
 
 api_key = Table(
     "api_key",

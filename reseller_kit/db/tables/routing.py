@@ -31,6 +31,22 @@ upstream_key = Table(
     UniqueConstraint("upstream_id", "position"),
 )
 
+upstream_key_state = Table(
+    "upstream_key_state",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    text_column("standing"),
+    text_column("reason"),
+    at_column("since"),
+    at_column("until_at", nullable=True),
+    at_column("checked_at"),
+)
+"""A key that is not simply used: parked, cooling or on trial. Named by its fingerprint, so a new secret begins anew.
+
+`until_at`: when one that cools may be used again; `checked_at`: when a parked one was last looked at.
+"""
+
 model = Table(
     "model",
     metadata,

@@ -13,6 +13,7 @@ from ...core.ledger import Hold
 from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST, Usage
 from ...db.authentication import KeyAccount
+from ...upstream.credentials import Ticket
 
 
 class CallFacts(Struct, frozen=True, kw_only=True):
@@ -78,6 +79,8 @@ class Job(Struct, kw_only=True, eq=False):
     route: Route | None = None
     attempts: int = 0
     first_byte_ns: int | None = None
+    ticket: Ticket | None = None
+    """The upstream's key that the answer comes over."""
     settled: bool = False
 
     @property

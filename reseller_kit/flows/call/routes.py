@@ -15,16 +15,18 @@ from typing import Final
 from ...core import routing
 from ...core.errors import KitError, UpstreamFailed
 from ...core.routing import Fault, Permit
+from ...core.verdict import Verdict
 from ...upstream.base import Upstream
+from ...upstream.credentials import NoKeyFree, Ticket
 from ...upstream.faults import TransportFailed
-from ...upstream.response import Response
+from ...upstream.response import Refusal, Response
 from ...wire import upstream_message
 from ..runtime import Runtime
 from .candidates import Candidate, Suits, candidates
 from .job import Job
 
 _log = logging.getLogger(__name__)
-_ERROR_BODY_BYTES: Final = 64 * 1024
+_SERVERS_OWN: Final = 500
 _PAUSE_SECONDS: Final = (0.05, 0.25)
 """Before the same endpoint is asked again: the bounds between which the pause is drawn."""
 _NAMED_STATUSES: Final = frozenset({400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529})
@@ -44,6 +46,8 @@ class Attempt:
         self._first_byte_ms: int | None = None
         self._told = False
         self.fault: Fault | None = None
+        self.ticket: Ticket | None = None
+        """The key that a good answer came over, to learn of an error inside it."""
         self.again = False
         """Whether its fault may pass, so that it makes sense to ask the same endpoint again."""
 
@@ -76,6 +80,10 @@ class Attempt:
             return
         if kind in _OWN_KINDS:
             fault = "neutral"
+        elif error.verdict.blame in {"key", "cooldown"}:
+            fault = "key" if error.verdict.blame == "key" else "cooldown"
+        if self.ticket is not None:
+            self.ticket.learn(error.verdict)
         self.fault = fault
         self.again = fault in {"endpoint", "neutral"} and kind not in _NOT_AGAIN and self._first_byte_ms is None
         route = self.candidate.route
@@ -157,35 +165,36 @@ class Routes:
     async def open(self, attempt: Attempt, path: str, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> Response:
         """Make the attempt. Raises UpstreamFailed, which the attempt knows of then."""
         try:
-            return await self._send(attempt, path, body, headers)
+            response = await self._send(attempt, path, body, headers)
         except UpstreamFailed as error:
             attempt.failed(error)
             raise
         except BaseException:
             attempt.close()
             raise
+        if response.refusal is None:
+            self._job.ticket = attempt.ticket = response.ticket
+        return response
 
     async def refused(self, attempt: Attempt, response: Response) -> None:
         """Raise for a request that is itself at fault; return when another route may be asked."""
-        try:
-            body = await response.read(_ERROR_BODY_BYTES)
-        except UpstreamFailed:
-            body = b""
-        finally:
-            response.abort()
+        response.abort()
         route = attempt.candidate.route
-        fault = self._fault(response.status, body, route.upstream_model)
+        refusal = response.refusal or Refusal(b"", Verdict(blame="endpoint", reason=""))
+        fault = self._fault(response.status, refusal, route.upstream_model)
         if fault == "request" and attempt.candidate.offered is not self._job.offered:
             # The model that was asked for might have taken it: to its caller that one is down, no more.
             fault = "neutral"
         if fault != "request":
-            failure = UpstreamFailed(_reason(response.status, body), upstream_status=response.status)
+            failure = UpstreamFailed(
+                _reason(response.status, refusal.body), upstream_status=response.status, verdict=refusal.verdict
+            )
             attempt.failed(failure, fault)
             return
         attempt.close("rejected")
         rejection: KitError = upstream_message.rejection(
             response.status,
-            body,
+            refusal.body,
             upstream_model=route.upstream_model,
             public_model=self._job.offered.name,
             hide=self._runtime.snapshot.hidden_words,
@@ -203,13 +212,13 @@ class Routes:
         return error
 
     @staticmethod
-    def _fault(status: int, body: bytes, upstream_model: str) -> Fault:
-        fault = routing.fault_of_status(status)
-        if fault != "request":
-            return fault
-        if upstream_message.blames_the_account(body):
-            return "key"
-        return "misconfigured" if upstream_message.blames_the_route(status, body, upstream_model) else "request"
+    def _fault(status: int, refusal: Refusal, upstream_model: str) -> Fault:
+        blame = refusal.verdict.blame
+        if blame in {"key", "cooldown"} or status >= _SERVERS_OWN:
+            return blame
+        if upstream_message.blames_the_route(status, refusal.body, upstream_model):
+            return "misconfigured"
+        return "neutral" if blame == "endpoint" and routing.fault_of_status(status) == "neutral" else blame
 
     async def _send(self, attempt: Attempt, path: str, body: bytes, headers: Sequence[tuple[str, str]]) -> Response:
         try:
@@ -229,9 +238,14 @@ class Routes:
         job = self._job
         client = self._runtime.upstream(attempt.candidate.route.upstream)
         job.attempts += 1
-        return await client.open(
-            path, body, stream=job.stream, request_id=job.request_id, headers=headers, affinity=job.conversation
-        )
+        try:
+            return await client.open(
+                path, body, stream=job.stream, request_id=job.request_id, headers=headers, affinity=job.conversation
+            )
+        except NoKeyFree:
+            # Somebody took the last one meanwhile: nothing was sent.
+            job.attempts -= 1
+            raise
 
     def _with_another_key(self, now: float) -> Attempt | None:
         """The same endpoint, where only the key was at fault and there is another; the last attempt is for others."""

@@ -228,6 +228,8 @@ def _note_caches(runtime: Runtime, job: Job, usage: Usage) -> None:
 
 
 def _note_tokens(runtime: Runtime, job: Job, usage: Usage) -> None:
+    if job.ticket is not None:
+        job.ticket.used(usage.total_input_tokens + usage.total_output_tokens)
     per_minute = job.storefront.limits.tokens_per_minute
     if per_minute is not None:
         bucket = runtime.token_buckets.setdefault(job.account.customer_id, Bucket())

@@ -13,7 +13,17 @@ from ...core.manifest import CostSource, model_cost, nested, route_cost
 from ...core.merge import Change, pending
 from ...core.pricing import complete
 from ...core.times import format_time
-from ...db import accounts, audit_log, provisioning, revisions, scheduled_prices, secrets, tenant_routes, tenants
+from ...db import (
+    accounts,
+    audit_log,
+    provisioning,
+    revisions,
+    scheduled_prices,
+    secrets,
+    tenant_routes,
+    tenants,
+    upstream_keys,
+)
 from ...db.engine import now_us
 from ...db.operator_manifest import ManifestRows
 from ...db.tenant_routes import TenantRouteRow
@@ -118,6 +128,7 @@ async def _write_upstream(target: _Target, name: str) -> None:
         if found.field == "api_keys"
     ]
     await provisioning.put_upstream_keys(target.connection, upstream_id, keys)
+    await upstream_keys.forget_strangers(target.connection, name)
 
 
 async def _write_tenant(target: _Target, slug: str) -> None:
@@ -142,8 +153,10 @@ async def _write_belonging(target: _Target, change: Change) -> None:
         await provisioning.put_owner(connection, tenant_id, name)
     elif change.kind == "own_upstream" and change.action == "archive":
         await tenant_routes.withdraw_own_upstream(connection, tenant_id, name)
+        await upstream_keys.forget_strangers(connection, change.id)
     elif change.kind == "own_upstream":
         await tenant_routes.put_own_upstream(connection, tenant_id, name, nested(change.kind, fields))
+        await upstream_keys.forget_strangers(connection, change.id)
     elif change.action == "archive":
         await provisioning.withdraw_package(connection, tenant_id, name)
     else:

@@ -171,7 +171,7 @@ async def test_an_upstream_hears_nothing_of_a_caller_s_own_words() -> None:
 
     async def open_(_path: str, body: bytes, **_options: Any) -> Any:
         bodies.append(json.loads(body))
-        return SimpleNamespace(status=200)
+        return SimpleNamespace(status=200, refusal=None, ticket=None)
 
     runtime = make_runtime({"up": SimpleNamespace(open=open_, usable=lambda: True)})
     said = b'"user":"ada","prompt_cache_key":"k"'
