@@ -1,4 +1,4 @@
-"""Tells of keys that were parked: the operator of its own, a reseller's owners of those of its upstreams. Parks none."""
+"""Tells of keys that were parked: the operator, or a reseller's owners where the upstream is its own. Parks none."""
 
 from __future__ import annotations
 

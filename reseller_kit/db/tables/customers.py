@@ -29,8 +29,8 @@ customer = Table(
 )
 """`email` is stored case-folded; `status`: active | suspended | closing | deleted.
 
-`locale` and `timezone`: the customer's own choice. `delete_at`: when a closing account is deleted. `group_id`: one of the
-tenant's groups, if any.
+`locale` and `timezone`: the customer's own choice. `delete_at`: when a closing account is deleted. `group_id`: one of
+the tenant's groups, if any.
 """
 
 customer_link = Table(
