@@ -34,6 +34,11 @@ def full_name(name: str, slug: str, own: Container[str]) -> str:
     return own_upstream(slug, name) if name in own else name
 
 
+def priced_as(model: str, upstream: str, upstream_model: str) -> str:
+    """The name under which the price of a model's route is kept; `upstream` in full."""
+    return f"{model}@{upstream}/{upstream_model}"
+
+
 def allowed(names: Iterable[str] | None, slug: str, own: Container[str]) -> frozenset[str] | None:
     """The full names of the upstreams in a tenant's list; None for no list, which lets all through."""
     return None if names is None else frozenset(full_name(name, slug, own) for name in names)

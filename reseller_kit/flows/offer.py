@@ -9,7 +9,7 @@ import msgspec
 
 from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
-from ..core.route_sets import allowed, own_upstream, owner_of, within
+from ..core.route_sets import allowed, own_upstream, owner_of, priced_as, within
 from ..core.storefront import CallLimits, Storefront, UpstreamConfig, UpstreamKey
 from ..db.snapshot import SnapshotRows
 from ..vault import Vault
@@ -31,12 +31,16 @@ def shared_routes(rows: SnapshotRows) -> Routes:
     return found
 
 
-def stated_routes(rows: SnapshotRows) -> dict[int, Routes]:
-    """The routes of tenants' own tables, by tenant."""
+def stated_routes(rows: SnapshotRows, prices: Mapping[tuple[int, str, str], PriceVersion]) -> dict[int, Routes]:
+    """The routes of tenants' own tables, by tenant. `prices`: by tenant, what for, and level."""
     found: dict[int, dict[str, tuple[Route, ...]]] = {}
     for row in rows.tenant_routes:
         own = found.setdefault(row["tenant_id"], {})
-        own[row["model"]] = (*own.get(row["model"], ()), _route(-row["id"], row["upstream"], row, rows))
+        route = _route(-row["id"], row["upstream"], row, rows)
+        if owner_of(route.upstream) is not None:
+            key = priced_as(row["model"], route.upstream, route.upstream_model)
+            route = msgspec.structs.replace(route, provider=prices.get((row["tenant_id"], key, "provider")))
+        own[row["model"]] = (*own.get(row["model"], ()), route)
     return dict(found)
 
 

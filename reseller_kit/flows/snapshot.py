@@ -49,8 +49,8 @@ async def load(db: Database, vault: Vault) -> Snapshot:
 def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     """The snapshot that these rows describe."""
     upstreams = {**_upstreams(rows, vault), **own_upstreams(rows, vault)}
-    shared, stated = shared_routes(rows), stated_routes(rows)
     prices = _prices(rows)
+    shared, stated = shared_routes(rows), stated_routes(rows, prices)
     domains: dict[int, list[dict[str, Any]]] = {}
     for domain in rows.domains:
         domains.setdefault(domain["tenant_id"], []).append(domain)

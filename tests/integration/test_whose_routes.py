@@ -165,6 +165,8 @@ async def test_over_it_the_operator_pays_nothing_and_is_owed_a_fee(db: Database)
     offered = (await storefront(db)).models["m1"]
     (route,) = offered.routes
     assert set(route.cost.price_list.prices.values()) == {0}
+    # By this one its own routes are compared, where the cheapest is wanted.
+    assert route.paid.price_list.prices["input"] == 2_000_000
     assert offered.wholesale.price_list.prices["input"] == 100_000
     assert offered.retail.price_list.prices["input"] == 2_940_000
     assert await input_prices(db) == (0, 2_000_000, 100_000, 2_940_000, 840_000)

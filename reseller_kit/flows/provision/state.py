@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from ...core.catalog import PriceList
 from ...core.manifest import (
@@ -22,7 +23,7 @@ from ...core.manifest import (
     route_set,
 )
 from ...core.pricing import free_of_charge
-from ...core.route_sets import own_upstream, owner_of
+from ...core.route_sets import own_upstream, owner_of, priced_as
 from ...db.operator_manifest import ManifestRows
 from ...db.prices import provider_list
 
@@ -138,33 +139,49 @@ def moved_costs(rows: ManifestRows, document: Document) -> frozenset[tuple[str, 
             if cost is not None and (known is None or price_list(known[1]) != cost):
                 moved.add((name, route.upstream, route.model))
     ids = {row["slug"]: row["id"] for row in rows.tenants}
-    for slug, name, route, cost in tenant_route_costs(document):
-        known = rows.prices.get((ids.get(slug), route_key(name, route), "cost"))
-        if known is None or price_list(known[1]) != cost:
-            moved.add((name, route.upstream, route.model))
+    for found in tenant_route_costs(document):
+        key = route_key(found.model, found.route)
+        wanted = [("cost", found.cost), *([("provider", found.provider)] if found.provider is not None else [])]
+        for level, prices in wanted:
+            known = rows.prices.get((ids.get(found.slug), key, level))
+            if known is None or price_list(known[1]) != prices:
+                moved.add((found.model, found.route.upstream, found.route.model))
     return frozenset(moved)
 
 
-def tenant_route_costs(document: Document) -> Iterator[tuple[str, str, Route, PriceList]]:
-    """(slug, model, route with its upstream's full name, what the operator pays) of tenants' own tables of routes.
+class TenantRouteCost(Struct, frozen=True, kw_only=True):
+    """What a route of a tenant's own table costs the operator; its upstream is named in full.
 
-    What goes over a reseller's own upstream costs the operator nothing.
+    What goes over an upstream of the reseller's own costs nothing: `provider` is what the reseller pays there.
     """
+
+    slug: str
+    model: str
+    route: Route
+    cost: PriceList
+    provider: PriceList | None = None
+
+
+def tenant_route_costs(document: Document) -> Iterator[TenantRouteCost]:
+    """Of every route that serves a live tenant out of its own table."""
     for tenant in document.tenants:
         for name, stated in tenant.routing.models.items():
             if stated.routes is None or name not in document.models or tenant.status == "archived":
                 continue
+            model = document.models[name]
             for route in route_set(document, tenant, name).routes:
-                model = document.models[name]
-                own = owner_of(route.upstream) is not None
-                cost = own_route_cost(route) if own else route_cost(route, model) or model_cost(model)
+                if owner_of(route.upstream) is None:
+                    cost, provider = route_cost(route, model) or model_cost(model), None
+                else:
+                    provider = own_route_cost(route)
+                    cost = None if provider is None else free_of_charge(provider)
                 if cost is not None:
-                    yield tenant.slug, name, route, free_of_charge(cost) if own else cost
+                    yield TenantRouteCost(slug=tenant.slug, model=name, route=route, cost=cost, provider=provider)
 
 
 def route_key(model: str, route: Route) -> str:
     """The name under which the cost of a route is kept."""
-    return f"{model}@{route.upstream}/{route.model}"
+    return priced_as(model, route.upstream, route.model)
 
 
 def price_list(stored: Any) -> PriceList:

@@ -118,8 +118,7 @@ def _stored_route_costs(rows: ManifestRows, document: Document) -> dict[tuple[st
     for placed in stated_routes(document):
         tenant_id = ids[placed.tenant.slug]
         full = msgspec.structs.replace(placed.route, upstream=placed.upstream)
-        key = (placed.model, "provider") if placed.own else (route_key(placed.model, full), "cost")
-        known = rows.prices.get((tenant_id, *key))
+        known = rows.prices.get((tenant_id, route_key(placed.model, full), "provider" if placed.own else "cost"))
         if known is not None:
             cost = cost_table(price_list(known[1]))
             found[placed.tenant.slug, placed.model, int(placed.path[-1])] = msgspec.structs.replace(

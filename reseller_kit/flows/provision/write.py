@@ -220,12 +220,15 @@ async def _write_tenant_routes(target: _Target) -> None:
         for found in target.decision.plan.costs
     }
     routes: dict[str, list[TenantRouteRow]] = {tenant.slug: [] for tenant in target.decision.document.tenants}
-    for slug, name, route, cost in tenant_route_costs(target.decision.document):
-        origin = origins.get((slug, name, route.upstream, route.model), "file")
-        version, _ = await _cost_version(target, target.tenant_ids[slug], route_key(name, route), cost, origin)
-        routes[slug].append(
+    for found in tenant_route_costs(target.decision.document):
+        route, tenant_id, key = found.route, target.tenant_ids[found.slug], route_key(found.model, found.route)
+        origin = origins.get((found.slug, found.model, route.upstream, route.model), "file")
+        version, _ = await _cost_version(target, tenant_id, key, found.cost, origin)
+        if found.provider is not None:
+            await _write_provider(target, tenant_id, key, found.provider)
+        routes[found.slug].append(
             TenantRouteRow(
-                model=name,
+                model=found.model,
                 upstream=route.upstream,
                 upstream_model=route.model,
                 priority=route.priority,
@@ -235,6 +238,13 @@ async def _write_tenant_routes(target: _Target) -> None:
         )
     for slug, rows in routes.items():
         await tenant_routes.put_tenant_routes(target.connection, target.tenant_ids[slug], rows)
+
+
+async def _write_provider(target: _Target, tenant_id: int, key: str, prices: PriceList) -> None:
+    known = target.rows.prices.get((tenant_id, key, "provider"))
+    if known is None or price_list(known[1]) != prices:
+        stored = msgspec.to_builtins(prices)
+        await provisioning.add_price_version(target.connection, tenant_id, "provider", key, stored, now_us())
 
 
 async def _cost_version(
