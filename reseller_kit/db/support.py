@@ -41,13 +41,13 @@ class Message(Struct, frozen=True, kw_only=True):
 
 async def add(connection: AsyncConnection, tenant_id: int, case: Case) -> None:
     """A new case."""
-    await connection.execute(insert(t.support_case).values(_values(case), tenant_id=tenant_id))
+    await connection.execute(insert(t.support_case).values({**_values(case), "tenant_id": tenant_id}))
 
 
 async def add_message(connection: AsyncConnection, tenant_id: int, case_id: str, message: Message) -> None:
     """A message of the tenant's case, the latest one."""
     row = {name: getattr(message, name) for name in Message.__struct_fields__}
-    await connection.execute(insert(t.support_message).values(row, tenant_id=tenant_id, case_id=case_id))
+    await connection.execute(insert(t.support_message).values({**row, "tenant_id": tenant_id, "case_id": case_id}))
 
 
 async def find(

@@ -29,6 +29,7 @@ from .endpoints import Endpoints
 from .heartbeat import Heartbeat
 from .identity.visit import Identity
 from .kept_responses import KeptResponses
+from .legal import LegalArchive
 from .upstream_keys import REVISION as UPSTREAM_KEY
 from .upstream_keys import KeyBook
 
@@ -98,6 +99,7 @@ class Runtime:
         self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
         self.board = Board(db)
+        self.legal = LegalArchive(db)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None

@@ -25,6 +25,7 @@ BRAND_TEXTS: Final = (
     "legal.terms",
     "legal.privacy",
     "legal.refunds",
+    "legal.acceptable_use",
 )
 """Texts a brand may give. The first two are plain; the others are Markdown, and a legal text replaces the theme's."""
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
@@ -194,13 +195,14 @@ class Links(Struct, frozen=True, kw_only=True):
 
 
 class Visitor(Struct, frozen=True, kw_only=True):
-    """The customer who looks at the page. `closing`: the account is to be deleted on `delete_on`."""
+    """The customer who looks at the page. `delete_on`: when the account is to be deleted, if it is."""
 
     email: str
     name: str
     verified: bool
     csrf: str
     delete_on: dt.date | None = None
+    suspended: bool = False
 
 
 class ErrorInfo(Struct, frozen=True, kw_only=True):

@@ -26,7 +26,8 @@ async def load(scope: dict[str, Any]) -> None:
 def rows_of(request: Request[Any, Any, Any]) -> tuple[AnnouncementRow, ...]:
     """All that may be read, newest first."""
     now = now_us()
-    return tuple(_row(found, now) for found in request.scope.get(_KEY, ()))
+    kept: list[Announcement] = request.scope.get(_KEY, [])  # type: ignore[assignment]
+    return tuple(_row(found, now) for found in kept)
 
 
 def _row(found: Announcement, now: int) -> AnnouncementRow:

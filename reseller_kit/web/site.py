@@ -16,7 +16,7 @@ from .dispatch import REQUEST_ID_KEY, PageApp
 from .guards import Paused, SeeOther, redirect
 from .pages import Pages
 from .responses import Message, Receive, Send
-from .storefront import contact_handlers, storefront_handlers
+from .storefront import contact_handlers, legal_handlers, storefront_handlers
 
 _ASSETS: Final = "/theme/"
 """What is the same for everybody."""
@@ -26,7 +26,12 @@ def build_pages(library: Library, port: int) -> PageApp:
     """The pages of all storefronts; `port` is where the server listens, for the URLs of loopback hosts."""
     pages = Pages(library, port)
     app = Litestar(
-        route_handlers=[*storefront_handlers(pages), *contact_handlers(pages), *account_handlers(pages)],
+        route_handlers=[
+            *storefront_handlers(pages),
+            *contact_handlers(pages),
+            *legal_handlers(pages),
+            *account_handlers(pages),
+        ],
         exception_handlers={
             HTTPException: pages.http_error,
             KitError: pages.kit_error,
@@ -52,7 +57,8 @@ def _finish(app: Litestar) -> PageApp:
 
         async def send_finished(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                headers = [pair for pair in message["headers"] if pair[0] != b"x-request-id"]
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
             elif head:
                 message = {**message, "body": b""}
             await send(message)

@@ -64,9 +64,7 @@ async def _own(request: Handler, case_id: str) -> CaseDetail:
     return await support.own_case(runtime_of(request).db, session.tenant_id, session.customer_id, case_id)
 
 
-def _show(
-    pages: Pages, request: Handler, detail: CaseDetail, form: FormView, *, status: int = 200
-) -> Response[Any]:
+def _show(pages: Pages, request: Handler, detail: CaseDetail, form: FormView, *, status: int = 200) -> Response[Any]:
     case = detail.case
     view = CaseView(
         case=_row(case),

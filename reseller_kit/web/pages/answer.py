@@ -16,6 +16,7 @@ from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, render
 from ...theming.legal import terms_version
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
+from ..notices import rows_of
 from ..sessions import csrf_of, session_of
 from . import views
 from .language import PARAMETER, choose
@@ -26,7 +27,8 @@ _KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "metho
 _KIT_KINDS: Final[dict[str, Any]] = {"form_refused": "stale_form", "account_suspended": "account_suspended"}
 _CSP: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:;"
-    " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
 )
 _LANGUAGE_SECONDS: Final = 365 * 86_400
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
@@ -71,7 +73,12 @@ class Pages:
         nonce = secrets.token_urlsafe(16)
         lang = language_of(request)
         asked = views.Asked(
-            path=request.url.path, nonce=nonce, lang=lang, session=session_of(request), csrf=csrf_of(request)
+            path=request.url.path,
+            nonce=nonce,
+            lang=lang,
+            session=session_of(request),
+            csrf=csrf_of(request),
+            announcements=rows_of(request),
         )
         page = views.page_of(runtime_of(request), storefront, asked, self.port, error=error, view=view, noindex=noindex)
         html = render(self.library, storefront.theme, ERROR_TEMPLATE if error else template, page)
@@ -95,6 +102,19 @@ class Pages:
                 secure=request.url.scheme == "https",
             )
         return answer
+
+    def fragment(self, request: Handler, template: str, view: Any) -> str:
+        """A piece of a page, for a script to put into one that was answered before."""
+        storefront = storefront_of(request)
+        asked = views.Asked(
+            path=request.url.path,
+            nonce="",
+            lang=language_of(request),
+            session=session_of(request),
+            csrf=csrf_of(request),
+        )
+        page = views.page_of(runtime_of(request), storefront, asked, self.port, view=view, noindex=True)
+        return render(self.library, storefront.theme, template, page)
 
     def terms_version(self, request: Handler) -> str:
         """The version of the terms that the storefront shows now."""

@@ -2,5 +2,6 @@
 
 from .contact import contact_handlers
 from .handlers import storefront_handlers
+from .legal import legal_handlers
 
-__all__ = ["contact_handlers", "storefront_handlers"]
+__all__ = ["contact_handlers", "legal_handlers", "storefront_handlers"]
