@@ -103,7 +103,7 @@ def test_a_dead_upstream_is_left_alone_by_all_processes_until_it_is_back(pair: P
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("asked_for", ["big", "solaria-big"])
-def test_a_fallback_answers_under_its_own_name_at_the_lower_price(pair: Pair, asked_for: str, stream: bool) -> None:  # noqa: FBT001
+def test_a_fallback_answers_under_its_own_name_at_the_lower_price(pair: Pair, asked_for: str, *, stream: bool) -> None:
     pair.fragile.will("500")
     customer = pair.shop.customer()
     answer = pair.shop.call(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from reseller_kit.core.catalog import OfferedModel
 from reseller_kit.core.errors import UpstreamFailed, UpstreamRejected
@@ -13,9 +15,11 @@ from reseller_kit.flows.call import routes as module
 from reseller_kit.flows.call.candidates import Suits, candidates
 from reseller_kit.flows.call.job import Job
 from reseller_kit.flows.call.routes import Routes
+from reseller_kit.flows.call.task import _counts_alike
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.upstream.faults import TransportFailed
-from tests.support.routing import ACCOUNT, Scripted, answered, make_job, make_runtime, offer, raising, route
+from reseller_kit.wire.task import Task
+from tests.support.routing import ACCOUNT, Scripted, answered, make_job, make_runtime, offer, price, raising, route
 
 ANY = Suits(lambda _config: True, lambda _model: True)
 GOOD = answered()
@@ -206,8 +210,6 @@ async def test_what_a_fallback_refuses_is_no_refusal_of_what_was_asked_for() -> 
 
 @pytest.mark.parametrize("why", ["not offered", "alias", "key", "unpriced"])
 async def test_a_model_that_the_customer_could_not_ask_for_is_no_fallback(why: str) -> None:
-    from msgspec.structs import replace
-
     big, small = models()
     runtime = make_runtime({"a": Scripted(DEAD), "b": Scripted(GOOD)})
     others = () if why == "not offered" else (replace(small, model="other"),) if why == "alias" else (small,)
@@ -215,6 +217,19 @@ async def test_a_model_that_the_customer_could_not_ask_for_is_no_fallback(why: s
     suits = Suits(lambda _config: True, lambda _model: why != "unpriced")
     found = candidates(runtime, make_job(big, *others, account=account), suits)
     assert [each.offered.name for each in found] == ["big"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "alike"),
+    [(("input",), True), (("input", "cached_input"), True), (("images",), False), (("input", "images"), False)],
+)
+def test_a_task_falls_back_to_a_model_that_is_counted_in_the_same_units(
+    classes: tuple[str, ...], *, alike: bool
+) -> None:
+    task = SimpleNamespace(api="embeddings")
+    asked = replace(offer("m", route("a")), retail=price("p", "retail", input=5))
+    other = replace(asked, retail=price("q", "retail", **dict.fromkeys(classes, 3)))
+    assert _counts_alike(other, asked, cast("Task", task)) is alike
 
 
 # --- Conversations ----------------------------------------------------------------------------------------------------
