@@ -59,22 +59,22 @@ def session_of(headers: Headers) -> str:
     return ""
 
 
-def conversation_name(call: Call, session: str) -> str:
-    """The conversation as its client names it, else the beginning of its prompt: a few kilobytes at most.
+def conversation_name(call: Call, session: str) -> tuple[str, bool]:
+    """The conversation as its client names it, else the beginning of its prompt, and whether it was named.
 
-    `session`: of `session_of`. Raises nothing.
+    A few kilobytes at most. `session`: of `session_of`. Raises nothing.
     """
     named = _string(call.fields.get("prompt_cache_key"))
     if named:
-        return "key:" + named[:_MAX_NAME_BYTES]
+        return "key:" + named[:_MAX_NAME_BYTES], True
     if session:
-        return "session:" + session
+        return "session:" + session, True
     user = _user_of(call.fields.get("metadata"))
     if user:
-        return "user:" + user[:_MAX_NAME_BYTES]
+        return "user:" + user[:_MAX_NAME_BYTES], True
     rules = [_slice(call.fields[name], _MAX_RULES_BYTES) for name in _RULES[call.api] if name in call.fields]
     turns = call.fields.get(_TURNS[call.api])
-    return "head:" + "".join([*rules, "" if turns is None else _opening(_slice(turns, _MAX_HEAD_BYTES))])
+    return "head:" + "".join([*rules, "" if turns is None else _opening(_slice(turns, _MAX_HEAD_BYTES))]), False
 
 
 def _opening(turns: str) -> str:

@@ -54,6 +54,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     inputs: int = 1
     units: Mapping[str, int] = {}
     conversation: int | None = None
+    named: bool = False
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
@@ -126,6 +127,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         started_ns=caller.started_ns,
         input_bound=wanted.input_bound,
         conversation=wanted.conversation,
+        named=wanted.named,
         lowered=outcome.output_limit < request.terms.output_limit,
     )
 

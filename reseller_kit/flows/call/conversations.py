@@ -9,12 +9,12 @@ from ...wire.conversation_name import conversation_name
 from .admit import Caller
 
 
-def conversation_of(caller: Caller, call: Call) -> int:
-    """64 bits of a digest of the conversation's name, the same in each process.
+def conversation_of(caller: Caller, call: Call) -> tuple[int, bool]:
+    """64 bits of a digest of the conversation's name, the same in each process, and whether its client named it.
 
     Apart for each tenant and customer, and for each model: agents use several in one session, and none reads another's
     prompt cache.
     """
-    name = conversation_name(call, caller.session)
+    name, named = conversation_name(call, caller.session)
     whose = f"{caller.storefront.tenant_id}\0{caller.account.customer_id}\0{call.model}\0{name}"
-    return int.from_bytes(hashlib.blake2b(whose.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return int.from_bytes(hashlib.blake2b(whose.encode("utf-8", "surrogatepass"), digest_size=8).digest()), named

@@ -74,6 +74,8 @@ class Job(Struct, kw_only=True, eq=False):
     """Tokens of input at most."""
     conversation: int | None = None
     """What calls of one conversation have in common; None where there is no choice that it could hang on."""
+    named: bool = False
+    """Whether its client names the conversation, so that it is one for sure and not just a prompt that begins alike."""
     fallback: OfferedModel | None = None
     """The model that is asked in place of the one that was asked for."""
     route: Route | None = None

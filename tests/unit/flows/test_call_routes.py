@@ -241,15 +241,25 @@ async def test_a_conversation_goes_on_where_it_was_answered_unless_that_is_deare
     a, b, dear = route("a"), route("b", priority=1), route("dear", priority=1, cost=99)
     offered = offer("m", a, b, dear)
     clients["a"].answers = [DEAD, GOOD]
-    assert await serve(runtime, make_job(offer("m", a, b), conversation=7)) == "b"
-    assert await serve(runtime, make_job(offered, conversation=7)) == "b"
+    assert await serve(runtime, make_job(offer("m", a, b), conversation=7, named=True)) == "b"
+    assert await serve(runtime, make_job(offered, conversation=7, named=True)) == "b"
     assert await serve(runtime, make_job(offered)) == "a"
     assert clients["b"].affinities == [7, 7]
     clients["a"].answers = [DEAD, GOOD]
-    assert await serve(runtime, make_job(offer("m", a, dear), conversation=8)) == "dear"
-    assert await serve(runtime, make_job(offered, conversation=8)) == "a"
+    assert await serve(runtime, make_job(offer("m", a, dear), conversation=8, named=True)) == "dear"
+    assert await serve(runtime, make_job(offered, conversation=8, named=True)) == "a"
     clients["b"].answers = [DEAD]
-    assert await serve(runtime, make_job(offered, conversation=7)) == "a"
+    assert await serve(runtime, make_job(offered, conversation=7, named=True)) == "a"
     counted = runtime.metrics.render().decode()
     assert 'reseller_kit_conversations_total{outcome="same"} 1.0' in counted
     assert 'reseller_kit_conversations_total{outcome="moved"} 2.0' in counted
+
+
+async def test_prompts_that_begin_alike_go_back_to_the_route_that_is_preferred() -> None:
+    clients = {"a": Scripted(DEAD, DEAD, GOOD), "b": Scripted(GOOD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a"), route("b", priority=1))
+    assert [await serve(runtime, make_job(offered, conversation=7)) for _ in range(3)] == ["b", "b", "a"]
+    equal = offer("m", route("a"), route("b"))
+    homes = {await serve(runtime, make_job(equal, conversation=7)) for _ in range(8)}
+    assert len(homes) == 1

@@ -15,12 +15,19 @@ from reseller_kit.flows.call.admit import Caller
 from reseller_kit.flows.call.conversations import conversation_of
 from reseller_kit.wire import anthropic_messages, gemini, openai_chat, openai_responses
 from reseller_kit.wire.codec import Call
-from reseller_kit.wire.conversation_name import conversation_name, session_of
+from reseller_kit.wire.conversation_name import conversation_name as named_conversation
+from reseller_kit.wire.conversation_name import session_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "requests"
 SYSTEM = {"role": "system", "content": "You are kind."}
 HI = {"role": "user", "content": "Hi"}
 HELLO = {"role": "assistant", "content": "Hello"}
+
+
+def conversation_name(call: Call, session: str) -> str:
+    name, named = named_conversation(call, session)
+    assert named is not name.startswith("head:")
+    return name
 
 
 def chat(*messages: Any, **fields: Any) -> Call:
@@ -106,5 +113,5 @@ def test_no_two_customers_share_a_conversation() -> None:
         )
     )
     assert len(seen) == 4
-    assert all(0 <= number < 2**64 for number in seen)
+    assert all(0 <= number < 2**64 and named for number, named in seen)
     assert conversation_of(caller(1, "a"), chat(HI)) in seen
