@@ -98,7 +98,8 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, routes: Sequence
     if known is None or endpoints.admission(known, now) != "yes":
         return ordered
     place = next((place for place, route in enumerate(ordered) if endpoint_of(route) == known), 0)
-    first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) == "yes"), ordered[0])
+    # One that is due for a probe counts: were everybody at home elsewhere, nobody would find out that it is back.
+    first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) != "no"), ordered[0])
     if place and _may_stay(job, offered, ordered[place], first, by):
         ordered.insert(0, ordered.pop(place))
     return ordered

@@ -263,3 +263,18 @@ async def test_prompts_that_begin_alike_go_back_to_the_route_that_is_preferred()
     equal = offer("m", route("a"), route("b"))
     homes = {await serve(runtime, make_job(equal, conversation=7)) for _ in range(8)}
     assert len(homes) == 1
+
+
+async def test_prompts_that_begin_alike_probe_the_route_that_is_preferred() -> None:
+    clients = {"a": Scripted(DEAD), "b": Scripted(GOOD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a"), route("b", priority=1))
+    for _ in range(6):
+        assert await serve(runtime, make_job(offered, conversation=7)) == "b"
+    breaker = runtime.endpoints._breakers["a", "vendor"]
+    clients["a"].answers = [GOOD]
+    breaker._until = 0.0
+    assert await serve(runtime, make_job(offered, conversation=7)) == "b", "the probe is not claimed yet"
+    breaker.claimed(asyncio.get_running_loop().time(), 30)
+    assert await serve(runtime, make_job(offered, conversation=7)) == "a"
+    assert breaker.state(0.0) == "closed"
