@@ -55,6 +55,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     units: Mapping[str, int] = {}
     conversation: int | None = None
     named: bool = False
+    remember: int | None = None
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
@@ -128,6 +129,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         input_bound=wanted.input_bound,
         conversation=wanted.conversation,
         named=wanted.named,
+        remember=wanted.remember,
         lowered=outcome.output_limit < request.terms.output_limit,
     )
 

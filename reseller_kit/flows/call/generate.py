@@ -117,8 +117,9 @@ async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     check_priced(call, offered.retail.price_list.prices)
     wanted = _wanted(call)
     if has_choice(runtime, offered):
-        conversation, named = conversation_of(caller, call)
-        wanted = replace(wanted, conversation=conversation, named=named)
+        found = conversation_of(caller, call)
+        number = found.number if found.cached else None
+        wanted = replace(wanted, conversation=number, named=found.named, remember=found.number)
     return await admit(runtime, caller, wanted)
 
 

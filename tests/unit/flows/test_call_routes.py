@@ -241,15 +241,15 @@ async def test_a_conversation_goes_on_where_it_was_answered_unless_that_is_deare
     a, b, dear = route("a"), route("b", priority=1), route("dear", priority=1, cost=99)
     offered = offer("m", a, b, dear)
     clients["a"].answers = [DEAD, GOOD]
-    assert await serve(runtime, make_job(offer("m", a, b), conversation=7, named=True)) == "b"
-    assert await serve(runtime, make_job(offered, conversation=7, named=True)) == "b"
+    assert await serve(runtime, make_job(offer("m", a, b), conversation=7, remember=7, named=True)) == "b"
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7, named=True)) == "b"
     assert await serve(runtime, make_job(offered)) == "a"
     assert clients["b"].affinities == [7, 7]
     clients["a"].answers = [DEAD, GOOD]
-    assert await serve(runtime, make_job(offer("m", a, dear), conversation=8, named=True)) == "dear"
-    assert await serve(runtime, make_job(offered, conversation=8, named=True)) == "a"
+    assert await serve(runtime, make_job(offer("m", a, dear), conversation=8, remember=8, named=True)) == "dear"
+    assert await serve(runtime, make_job(offered, conversation=8, remember=8, named=True)) == "a"
     clients["b"].answers = [DEAD]
-    assert await serve(runtime, make_job(offered, conversation=7, named=True)) == "a"
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7, named=True)) == "a"
     counted = runtime.metrics.render().decode()
     assert 'reseller_kit_conversations_total{outcome="same"} 1.0' in counted
     assert 'reseller_kit_conversations_total{outcome="moved"} 2.0' in counted
@@ -259,9 +259,9 @@ async def test_prompts_that_begin_alike_go_back_to_the_route_that_is_preferred()
     clients = {"a": Scripted(DEAD, DEAD, GOOD), "b": Scripted(GOOD)}
     runtime = make_runtime(dict(clients))
     offered = offer("m", route("a"), route("b", priority=1))
-    assert [await serve(runtime, make_job(offered, conversation=7)) for _ in range(3)] == ["b", "b", "a"]
+    assert [await serve(runtime, make_job(offered, conversation=7, remember=7)) for _ in range(3)] == ["b", "b", "a"]
     equal = offer("m", route("a"), route("b"))
-    homes = {await serve(runtime, make_job(equal, conversation=7)) for _ in range(8)}
+    homes = {await serve(runtime, make_job(equal, conversation=7, remember=7)) for _ in range(8)}
     assert len(homes) == 1
 
 
@@ -270,11 +270,22 @@ async def test_prompts_that_begin_alike_probe_the_route_that_is_preferred() -> N
     runtime = make_runtime(dict(clients))
     offered = offer("m", route("a"), route("b", priority=1))
     for _ in range(6):
-        assert await serve(runtime, make_job(offered, conversation=7)) == "b"
+        assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == "b"
     breaker = runtime.endpoints._breakers["a", "vendor"]
     clients["a"].answers = [GOOD]
     breaker._until = 0.0
-    assert await serve(runtime, make_job(offered, conversation=7)) == "b", "the probe is not claimed yet"
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == "b", "the probe is not claimed yet"
     breaker.claimed(asyncio.get_running_loop().time(), 30)
-    assert await serve(runtime, make_job(offered, conversation=7)) == "a"
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == "a"
     assert breaker.state(0.0) == "closed"
+
+
+async def test_short_first_turns_go_by_weight_and_the_second_follows_the_first() -> None:
+    clients = {"a": Scripted(GOOD), "b": Scripted(GOOD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a", weight=3), route("b", weight=1))
+    firsts = [await serve(runtime, make_job(offered, remember=7)) for _ in range(60)]
+    assert set(firsts) == {"a", "b"}
+    for _ in range(5):
+        assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == firsts[-1]
+    assert clients[str(firsts[-1])].affinities[-1] == 7

@@ -25,9 +25,9 @@ HELLO = {"role": "assistant", "content": "Hello"}
 
 
 def conversation_name(call: Call, session: str) -> str:
-    name, named = named_conversation(call, session)
-    assert named is not name.startswith("head:")
-    return name
+    name = named_conversation(call, session)
+    assert name.named is not name.text.startswith("head:")
+    return name.text
 
 
 def chat(*messages: Any, **fields: Any) -> Call:
@@ -43,6 +43,21 @@ def test_each_turn_has_the_name_of_the_first() -> None:
     assert first == conversation_name(chat(SYSTEM, HI, HELLO, {"role": "user", "content": "More"}), "")
     assert first != conversation_name(chat(SYSTEM, {"role": "user", "content": "Ho"}), "")
     assert first != conversation_name(chat(HI), "")
+
+
+def test_a_first_turn_that_no_provider_caches_is_told_from_what_goes_on() -> None:
+    def cached(call: Call, session: str = "") -> bool:
+        who: Any = SimpleNamespace(
+            storefront=SimpleNamespace(tenant_id=1), account=SimpleNamespace(customer_id="a"), session=session
+        )
+        return conversation_of(who, call).cached
+
+    assert not cached(chat(SYSTEM, HI))
+    assert not cached(responses("Hi"))
+    assert cached(chat(SYSTEM, HI, HELLO, HI))
+    assert cached(chat({"role": "system", "content": "x" * 5_000}, HI))
+    assert cached(chat(HI), "session")
+    assert cached(chat(HI, prompt_cache_key="k"))
 
 
 def test_a_text_and_its_parts_are_one_conversation() -> None:
@@ -113,5 +128,5 @@ def test_no_two_customers_share_a_conversation() -> None:
         )
     )
     assert len(seen) == 4
-    assert all(0 <= number < 2**64 and named for number, named in seen)
+    assert all(0 <= each.number < 2**64 and each.named and each.cached for each in seen)
     assert conversation_of(caller(1, "a"), chat(HI)) in seen
