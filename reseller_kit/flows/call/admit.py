@@ -54,6 +54,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     inputs: int = 1
     units: Mapping[str, int] = {}
     conversation: int | None = None
+    named: bool = False
+    remember: int | None = None
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
@@ -126,6 +128,8 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         started_ns=caller.started_ns,
         input_bound=wanted.input_bound,
         conversation=wanted.conversation,
+        named=wanted.named,
+        remember=wanted.remember,
         lowered=outcome.output_limit < request.terms.output_limit,
     )
 

@@ -73,7 +73,11 @@ class Job(Struct, kw_only=True, eq=False):
     input_bound: int = 0
     """Tokens of input at most."""
     conversation: int | None = None
-    """What calls of one conversation have in common; None where there is no choice that it could hang on."""
+    """What calls of one conversation have in common; None where nothing hangs on it: no choice, or no prompt cache."""
+    named: bool = False
+    """Whether its client names the conversation, so that it is one for sure and not just a prompt that begins alike."""
+    remember: int | None = None
+    """The conversation for which the endpoint that answers is remembered."""
     fallback: OfferedModel | None = None
     """The model that is asked in place of the one that was asked for."""
     route: Route | None = None

@@ -115,11 +115,13 @@ class Attempt:
         return True
 
     def _note_conversation(self) -> None:
-        conversation, runtime = self._job.conversation, self._runtime
+        conversation, runtime = self._job.remember, self._runtime
         if conversation is None:
             return
         affinity, now = runtime.endpoints.affinity, time.monotonic()
         known, endpoint = affinity.of(conversation, now), self.candidate.endpoint
+        if self._job.conversation is None:
+            known = None
         runtime.metrics.count_conversation("new" if known is None else "same" if known == endpoint else "moved")
         affinity.note(conversation, endpoint, now)
 
