@@ -54,12 +54,16 @@ def shown(name: str) -> str:
 
 
 @contextmanager
-def opened_pool(folder: Path, url: str | None, workers: int) -> Iterator[Shop]:
+def opened_pool(folder: Path, url: str | None, workers: int, *edits: tuple[str, str]) -> Iterator[Shop]:
     """A shop on a pool of three keys: one refused, one that has too much, one fine."""
+    text = TEMPLATE
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
     for name, secret in KEYS.items():
         (folder / name).write_text(secret)
     template = folder / "pool.toml"
-    template.write_text(TEMPLATE.replace("$folder", str(folder)))
+    template.write_text(text.replace("$folder", str(folder)))
     options = [
         *("--for-key", f"{KEYS['bad']}=status=401"),
         *("--for-key", f"{KEYS['busy']}=status=429 retry_after={BUSY_SECONDS}"),
@@ -186,3 +190,23 @@ def check_and_unpark(shop: Shop) -> None:
 
     eventually(asked_again, "the key is asked again")
     eventually(lambda: states(shop)[0] == "parked", "and parked again")
+
+
+TWO_FINE = ('"file:$folder/bad", "file:$folder/busy", ', '"file:$folder/new", ')
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [("requests_per_minute = 1", "Hello"), ("tokens_per_minute = 100", "[[input=1500 output=5]] Hello")],
+)
+def test_keys_are_used_up_to_their_ceilings(tmp_path: Path, limits: str, said: str) -> None:
+    limited = ("[models.", f"key_limits = {{ {limits} }}\n[models.")
+    with opened_pool(tmp_path, None, 1, TWO_FINE, limited) as shop:
+        customer = shop.customer(credit="50.00")
+        answers = [shop.call(customer, f"{said} {number}") for number in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 503, 503]
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        eventually(lambda: len(calls_of(shop)) == 2, "the journal")
+        assert {line["key"] for line in calls_of(shop)} == {shown("new"), shown("fine")}
+        assert states(shop) == ["ok"] * 2
+        shop.assert_books_are_right()
