@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...core.errors import NotFound, UpstreamFailed
 from ...core.storefront import UpstreamConfig
+from ...core.usage import figures_in
 from ...tokens import count_text
 from ...upstream.response import Response
 from ...wire.pseudonyms import body_apart
@@ -114,7 +116,10 @@ def _form(config: UpstreamConfig, task: Task) -> Form:
 
 
 def _ending(job: Job, task: Task, answer: TaskAnswer, prices: Prices) -> Ending:
-    if answer.usage is not None:
-        return Ending(status="ok", http_status=200, usage=answer.usage)
+    reported = figures_in(answer.usage)
+    if reported is not None:
+        return Ending(status="ok", http_status=200, usage=reported)
     usage = task.estimate(prices, lambda text: count_text(job.offered.model, text))
+    if answer.usage is not None:
+        usage = replace(usage, irregular=True)
     return Ending(status="ok", http_status=200, usage=usage, estimated=True)
