@@ -6,13 +6,13 @@ import functools
 import html
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from reseller_kit.core.errors import InvalidManifest
-from reseller_kit.core.theme import Color, Font, Tokens, fonts, resolve_tokens
+from reseller_kit.core.theme import Color, Font, Tokens, derived_colors, fonts, resolve_tokens
 
 from .library import Asset, Theme, content_hash
 from .page import Brand
@@ -147,8 +147,10 @@ def _token_rules(theme: Theme, tokens: Tokens) -> str:
     )
 
 
-def _color_rules(colors: Mapping[str, Color], scheme: str) -> str:
-    return f"color-scheme:{scheme};" + _declarations({_variable(name): color.css for name, color in colors.items()})
+def _color_rules(colors: Mapping[str, Color], scheme: Literal["light", "dark"]) -> str:
+    values = {_variable(name): color.css for name, color in colors.items()}
+    values |= {_variable(f"color.{name}"): color.css for name, color in derived_colors(colors, scheme).items()}
+    return f"color-scheme:{scheme};" + _declarations(values)
 
 
 def _stack(font: Font) -> str:
