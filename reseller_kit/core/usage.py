@@ -106,6 +106,24 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.output_tokens + self.output_audio_tokens + self.output_image_tokens
 
 
+UNSOUND: Final = Usage(irregular=True)
+"""A report in which there is no figure to go by: what was used has to be estimated, and somebody should look."""
+
+
+def later(known: Usage | None, found: Usage | None) -> Usage | None:
+    """What is known after a further report; one without a figure to go by only casts doubt on the one before."""
+    if found is None:
+        return known
+    if known is None or found.quantities():
+        return found
+    return structs.replace(known, irregular=True)
+
+
+def figures_in(usage: Usage | None) -> Usage | None:
+    """The report, if it holds a figure to go by."""
+    return usage if usage is not None and usage.quantities() else None
+
+
 def with_output(usage: Usage, output_tokens: int) -> Usage:
     """`usage` with that output, by our count, where what was reported can't be of it.
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 
+from scripts._lib.processes import Child
 from tests.lab.behaviour import Behaviour
 from tests.lab.house import HOST, Customer, House, open_house
 from tests.lab.load import APIS, Load, Target, request
@@ -43,6 +44,7 @@ class Gate:
     """A server that answers; models are named like the dialect of the upstream behind them."""
 
     house: House
+    server: Child
     port: int
     customer: Customer
     http: httpx.Client
@@ -111,11 +113,11 @@ def open_gate(folder: Path, *, timeouts: dict[str, float] | None = None) -> Iter
     scenarios = [Scenario(name=each, about="", upstreams={"up": _route(each, timeouts)}) for each in DIALECTS]
     with (
         open_house(folder, scenarios) as house,
-        house.serving() as (port, _),
+        house.serving() as (port, child),
         httpx.Client(trust_env=False, timeout=60) as http,
     ):
         upstreams = {each.name: house.upstreams_of(each)["up"] for each in scenarios}
-        yield Gate(house, port, house.customer(), http, upstreams)
+        yield Gate(house, child, port, house.customer(), http, upstreams)
 
 
 __all__ = ["APIS", "DIALECTS", "Gate", "open_gate", "thinking", "with_tool"]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ...core.catalog import OfferedModel
 from ...core.errors import KitError, ModelNotFound, ServiceUnavailable, UpstreamFailed
-from ...core.usage import ONE_REQUEST, Usage, with_output
+from ...core.usage import ONE_REQUEST, UNSOUND, Usage, figures_in, with_output
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
@@ -271,21 +271,30 @@ def _told(error: Exception) -> KitError:
 
 
 def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:
-    if found.usage is not None:
-        return Ending(status="ok", http_status=200, usage=found.usage)
+    reported = figures_in(found.usage)
+    if reported is not None:
+        return Ending(status="ok", http_status=200, usage=reported)
     if not found.delivered:
         return Ending(status="ok", http_status=200, estimated=True)
-    return _estimated(job, call, found.estimate_text(), "ok")
+    return _in_doubt(_estimated(job, call, found.estimate_text(), "ok"), found.usage)
 
 
 def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
-    if tap.usage is not None and tap.whole:
-        return Ending(status=status, http_status=200, usage=tap.usage)
-    if tap.usage is not None:
-        return _cut(job, tap.usage, tap.estimate_text(), status)
+    reported = figures_in(tap.usage)
+    if reported is not None and tap.whole:
+        return Ending(status=status, http_status=200, usage=reported)
+    if reported is not None:
+        return _cut(job, reported, tap.estimate_text(), status)
     if not tap.started:
         return Ending(status=status, http_status=200, estimated=True)
-    return _estimated(job, call, tap.estimate_text(), status, tap.opening)
+    return _in_doubt(_estimated(job, call, tap.estimate_text(), status, tap.opening), tap.usage)
+
+
+def _in_doubt(ending: Ending, reported: Usage | None) -> Ending:
+    """An estimate in place of a report without a figure to go by is flagged like a report that was cut."""
+    if reported != UNSOUND or ending.usage is None:
+        return ending
+    return replace(ending, usage=replace(ending.usage, irregular=True))
 
 
 def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:

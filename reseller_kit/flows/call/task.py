@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...core.catalog import USAGE_CLASSES, OfferedModel
 from ...core.errors import NotFound, UpstreamFailed
 from ...core.pricing import price_of
 from ...core.storefront import UpstreamConfig
+from ...core.usage import figures_in
 from ...tokens import count_text
 from ...upstream.response import Response
 from ...wire.media_usage import counted_by
@@ -135,7 +137,10 @@ def _form(config: UpstreamConfig, task: Task) -> Form:
 
 
 def _ending(job: Job, task: Task, answer: TaskAnswer) -> Ending:
-    if answer.usage is not None:
-        return Ending(status="ok", http_status=200, usage=answer.usage)
+    reported = figures_in(answer.usage)
+    if reported is not None:
+        return Ending(status="ok", http_status=200, usage=reported)
     usage = task.estimate(_prices_of(job), lambda text: count_text(job.served.model, text))
+    if answer.usage is not None:
+        usage = replace(usage, irregular=True)
     return Ending(status="ok", http_status=200, usage=usage, estimated=True)
