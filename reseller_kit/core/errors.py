@@ -8,6 +8,7 @@ KitError                        code, HTTP status, safe message, fix
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
 ├── AccountSuspended            403 account_suspended
+├── AddressNotAllowed           403 address_not_allowed
 ├── NotFound                    404 not_found
 │   └── ModelNotFound           404 model_not_found
 ├── MethodNotAllowed            405 method_not_allowed
@@ -33,6 +34,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+from .verdict import Verdict
 
 
 class KitError(Exception):
@@ -112,6 +115,13 @@ class AccountSuspended(KitError):
     """The customer or the storefront is suspended, or the storefront is not open."""
 
     code = "account_suspended"
+    status = 403
+
+
+class AddressNotAllowed(KitError):
+    """The key may be used from certain addresses only, and the request came from another one."""
+
+    code = "address_not_allowed"
     status = 403
 
 
@@ -218,6 +228,8 @@ class ServiceUnavailable(KitError):
 
     code = "service_unavailable"
     status = 503
+    retry_after_seconds: int | None = None
+    """When it makes sense to come back, where that is known."""
 
 
 class UpstreamFailed(ServiceUnavailable):
@@ -225,15 +237,22 @@ class UpstreamFailed(ServiceUnavailable):
 
     `reason` is for logs and usage records, never for the caller. `upstream_status` is None without an answer.
     `rejection`: the answer began well but then refused the request itself, so that no other route need be tried.
+    `verdict`: whose fault it was, the endpoint's unless somebody knows better.
     """
 
     def __init__(
-        self, reason: str, *, upstream_status: int | None = None, rejection: UpstreamRejected | None = None
+        self,
+        reason: str,
+        *,
+        upstream_status: int | None = None,
+        rejection: UpstreamRejected | None = None,
+        verdict: Verdict | None = None,
     ) -> None:
         super().__init__("The model is not available right now. Please try again in a moment.")
         self.reason = reason
         self.upstream_status = upstream_status
         self.rejection = rejection
+        self.verdict = verdict or Verdict(blame="endpoint", reason=reason)
 
 
 class SchemaOutdated(ServiceUnavailable):

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from .forms import FormProblem, FormView
 from .identity import (
-    AccountView,
     CodeView,
     ConfirmView,
     LoginView,
@@ -92,7 +91,6 @@ PAGES: Final = (
         "auth/set_password.html",
         SetPasswordView(form=_WRONG, token="sample", email="jane@example.com", first=True, asks_terms=True),
     ),
-    _page("/account", "account/overview.html", AccountView(email="jane@example.com")),
     _page("/account/security", "account/security.html", _security(done="profile")),
     _page(
         "/account/security",

@@ -44,14 +44,20 @@ def open_storefront(connection: Connection, _: BaseRouteHandler) -> None:
         raise Closed
 
 
-def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
-    """Only customers who are logged in and not suspended; others log in first and come back."""
+def known(connection: Connection, _: BaseRouteHandler) -> None:
+    """Only customers who are logged in, suspended ones too: for what they may read. Others log in first."""
     if is_unread(connection):
         raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     session = session_of(connection)
     if session is None:
         raise SeeOther(f"{LOG_IN}?next={quote(_here(connection), safe='/')}")
-    if session.status == "suspended":
+
+
+def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+    """As `known`, and not suspended."""
+    known(connection, handler)
+    session = session_of(connection)
+    if session is not None and session.status == "suspended":
         raise Paused
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
-from .customers import api_key, customer, customer_link
+from .customers import api_key, customer, customer_link, spend_alert
 from .identity import (
     challenge,
     customer_login,
@@ -23,11 +23,21 @@ from .identity import (
     throttle,
 )
 from .ledger import account, entry, hold, key_window, lot, operation, txn
+from .orders import order_event, purchase_order, receipt
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import model, route, upstream, upstream_key
+from .routing import (
+    endpoint_state,
+    model,
+    own_upstream,
+    route,
+    tenant_route,
+    upstream,
+    upstream_key,
+    upstream_key_state,
+)
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -53,6 +63,7 @@ __all__ = [
     "customer_login",
     "customer_session",
     "domain",
+    "endpoint_state",
     "entry",
     "hold",
     "key_window",
@@ -63,14 +74,18 @@ __all__ = [
     "metadata",
     "model",
     "operation",
+    "order_event",
     "outbox",
     "overage",
+    "own_upstream",
     "package",
     "passkey",
     "payout",
     "platform",
     "price_notice",
     "price_version",
+    "purchase_order",
+    "receipt",
     "recovery_code",
     "revision",
     "revision_change",
@@ -78,13 +93,16 @@ __all__ = [
     "route",
     "scheduled_price",
     "secret",
+    "spend_alert",
     "stored_response",
     "tenant",
+    "tenant_route",
     "terms_acceptance",
     "throttle",
     "txn",
     "upstream",
     "upstream_key",
+    "upstream_key_state",
     "usage_record",
     "usage_rollup",
     "voucher",
@@ -103,6 +121,8 @@ UNSCOPED: Final = frozenset(
         "archive",
         "upstream",
         "upstream_key",
+        "upstream_key_state",
+        "endpoint_state",
         "model",
         "route",
         "tenant",
@@ -119,8 +139,10 @@ APPEND_ONLY: Final = frozenset(
         "audit_log",
         "entry",
         "operation",
+        "order_event",
         "overage",
         "price_version",
+        "receipt",
         "revision_change",
         "terms_acceptance",
         "txn",
@@ -141,9 +163,11 @@ DELETABLE: Final = frozenset(
         "passkey",
         "recovery_code",
         "secret",
+        "spend_alert",
         "stored_response",
         "throttle",
         "upstream_key",
+        "upstream_key_state",
     }
 )
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""

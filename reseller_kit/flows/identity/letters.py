@@ -40,7 +40,7 @@ async def post(
     )
 
 
-def opened(vault: Vault, tenant_id: int, payload: Mapping[str, Any]) -> dict[str, Any]:
+def opened(vault: Vault, tenant_id: int | None, payload: Mapping[str, Any]) -> dict[str, Any]:
     """A mail's payload as its templates read it."""
     content = {name: value for name, value in payload.items() if name != SEALED}
     if SEALED in payload:
@@ -54,5 +54,5 @@ def circumstances(visit: Visit, now: int) -> dict[str, str]:
     return {"browser": visit.browser, "place": visit.place, "moment": shown_moment(now, visit.timezone)}
 
 
-def _name(tenant_id: int) -> str:
-    return f"mail:{tenant_id}"
+def _name(tenant_id: int | None) -> str:
+    return f"mail:{'platform' if tenant_id is None else tenant_id}"

@@ -18,6 +18,7 @@ from ...theming.legal import terms_version
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
 from ..sessions import csrf_of, session_of
 from . import views
+from .language import PARAMETER, choose
 
 _log = logging.getLogger(__name__)
 ERROR_TEMPLATE: Final = "storefront/error.html"
@@ -25,8 +26,10 @@ _KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "metho
 _KIT_KINDS: Final[dict[str, Any]] = {"form_refused": "stale_form", "account_suspended": "account_suspended"}
 _CSP: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:;"
-    " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
 )
+_LANGUAGE_SECONDS: Final = 365 * 86_400
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -67,18 +70,11 @@ class Pages:
         storefront = storefront_of(request)
         error = views.paused(storefront) or error
         nonce = secrets.token_urlsafe(16)
-        page = views.page_of(
-            runtime_of(request),
-            storefront,
-            request.url.path,
-            nonce,
-            self.port,
-            error=error,
-            view=view,
-            noindex=noindex,
-            session=session_of(request),
-            csrf=csrf_of(request),
+        lang = language_of(request)
+        asked = views.Asked(
+            path=request.url.path, nonce=nonce, lang=lang, session=session_of(request), csrf=csrf_of(request)
         )
+        page = views.page_of(runtime_of(request), storefront, asked, self.port, error=error, view=view, noindex=noindex)
         html = render(self.library, storefront.theme, ERROR_TEMPLATE if error else template, page)
         all_headers = {
             **SECURITY_HEADERS,
@@ -89,7 +85,30 @@ class Pages:
         if error is not None and error.status == 503:
             all_headers["retry-after"] = "600"
         code = error.status if error else status
-        return Response(html, media_type="text/html", status_code=code, headers=all_headers)
+        answer = Response(html, media_type="text/html", status_code=code, headers=all_headers)
+        if request.query_params.get(PARAMETER) == lang:
+            answer.set_cookie(
+                PARAMETER,
+                lang,
+                max_age=_LANGUAGE_SECONDS,
+                httponly=True,
+                samesite="lax",
+                secure=request.url.scheme == "https",
+            )
+        return answer
+
+    def fragment(self, request: Handler, template: str, view: Any) -> str:
+        """A piece of a page, for a script to put into one that was answered before."""
+        storefront = storefront_of(request)
+        asked = views.Asked(
+            path=request.url.path,
+            nonce="",
+            lang=language_of(request),
+            session=session_of(request),
+            csrf=csrf_of(request),
+        )
+        page = views.page_of(runtime_of(request), storefront, asked, self.port, view=view, noindex=True)
+        return render(self.library, storefront.theme, template, page)
 
     def terms_version(self, request: Handler) -> str:
         """The version of the terms that the storefront shows now."""
@@ -123,6 +142,15 @@ class Pages:
         request_id: str = request.scope[REQUEST_ID_KEY]  # type: ignore[literal-required]
         _log.error("%s: a page failed", request_id, exc_info=error)
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=500, kind="fault", request_id=request_id))
+
+
+def language_of(request: Handler) -> str:
+    """The language to answer in: chosen here, in the account or on a page before, else what the browser asks for."""
+    session = session_of(request)
+    own = None if session is None else session.locale
+    chosen = (request.query_params.get(PARAMETER), own, request.cookies.get(PARAMETER))
+    offered = views.brand_of(storefront_of(request)).languages
+    return choose(offered, *chosen, accept=request.headers.get("accept-language", ""))
 
 
 def storefront_of(request: Handler) -> Storefront:

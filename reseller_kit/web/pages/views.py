@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from ...core.catalog import OfferedModel
 from ...core.money import parse_amount
 from ...core.storefront import Storefront
@@ -15,12 +17,23 @@ from ...core.urls import public_url
 from ...db.engine import now_us
 from ...flows import brand as flow_brand
 from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
+from ...flows.circuits import health_of
 from ...flows.identity.signup import policy_of
 from ...flows.runtime import Runtime
 from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
 from ..sessions import Session
 
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a request asks for, and who asks; `csrf` is what its forms have to bring back."""
+
+    path: str
+    nonce: str
+    lang: str
+    session: Session | None = None
+    csrf: str = ""
 
 
 def brand_of(storefront: Storefront) -> Brand:
@@ -31,35 +44,33 @@ def brand_of(storefront: Storefront) -> Brand:
 def page_of(
     runtime: Runtime,
     storefront: Storefront,
-    path: str,
-    nonce: str,
+    asked: Asked,
     port: int,
     *,
     error: ErrorInfo | None = None,
     view: Any = None,
     noindex: bool = False,
-    session: Session | None = None,
-    csrf: str = "",
 ) -> Page:
-    """The page at `path`, `view` what it alone shows; its absolute URLs come from the tenant's own hosts."""
+    """The page that is asked for, `view` what it alone shows. Absolute URLs come from the tenant's own hosts."""
     template = runtime.snapshot.public_url
     origin = public_url(storefront.primary_host, template, port)
     return Page(
-        path=path.rstrip("/") or "/",
+        path=asked.path.rstrip("/") or "/",
         origin=origin,
         base_url=public_url(storefront.api_host, template, port) + "/v1",
-        nonce=nonce,
+        nonce=asked.nonce,
         now=dt.datetime.now(dt.UTC),
         brand=brand_of(storefront),
+        lang=asked.lang,
         models=_models(storefront) if storefront.open else (),
         packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
         error=error,
         view=view,
         noindex=noindex or error is not None or not storefront.open,
-        visitor=None if session is None else _visitor(storefront, session),
-        csrf=csrf,
-        links=_links(storefront, session),
+        visitor=None if asked.session is None else _visitor(storefront, asked.session),
+        csrf=asked.csrf,
+        links=_links(storefront, asked.session),
     )
 
 
@@ -69,7 +80,12 @@ def _visitor(storefront: Storefront, session: Session) -> Visitor:
     if session.status == "closing" and session.delete_at is not None:
         delete_on = dt.datetime.fromtimestamp(session.delete_at // SECOND_US, zone).date()
     return Visitor(
-        email=session.email, name=session.name, verified=session.verified, csrf=session.csrf, delete_on=delete_on
+        email=session.email,
+        name=session.name,
+        verified=session.verified,
+        csrf=session.csrf,
+        delete_on=delete_on,
+        suspended=session.status == "suspended",
     )
 
 
@@ -140,5 +156,8 @@ def _amount(text: str | None) -> int:
 def _status(runtime: Runtime, storefront: Storefront) -> tuple[StatusRow, ...]:
     """The API, which answers as this page does, and each public model by what its latest calls said."""
     api = StatusRow(name="API", state="operational" if storefront.open and not runtime.draining else "down")
-    rows = [StatusRow(name=name, state=runtime.health.state(m.model)) for name, m in sorted(storefront.models.items())]
+    rows = [
+        StatusRow(name=name, state=health_of(runtime, storefront, model))
+        for name, model in sorted(storefront.models.items())
+    ]
     return (api, *rows)
