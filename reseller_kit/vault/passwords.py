@@ -21,7 +21,7 @@ from ..core.errors import ServiceUnavailable
 
 AT_ONCE: Final = 2
 WAITING: Final = 64
-SHORTEST: Final = 10
+SHORTEST: Final = 8
 LONGEST: Final = 200
 """Characters of a password."""
 
