@@ -13,7 +13,7 @@ from ..theming import Library
 from . import notices, sessions
 from .account import account_handlers
 from .dispatch import REQUEST_ID_KEY, PageApp
-from .guards import Paused, SeeOther, redirect
+from .guards import Closed, Paused, SeeOther, open_storefront, redirect
 from .pages import Pages
 from .responses import Message, Receive, Send
 from .storefront import contact_handlers, legal_handlers, storefront_handlers
@@ -32,11 +32,13 @@ def build_pages(library: Library, port: int) -> PageApp:
             *legal_handlers(pages),
             *account_handlers(pages),
         ],
+        guards=[open_storefront],
         exception_handlers={
             HTTPException: pages.http_error,
             KitError: pages.kit_error,
             SeeOther: redirect,
             Paused: pages.paused,
+            Closed: pages.closed,
             Exception: pages.fault,
         },
         openapi_config=None,

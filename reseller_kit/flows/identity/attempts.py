@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from ...core.errors import RateLimited
-from ...core.throttle import ADDRESS, MAILS, PASSWORD, SIGN_UPS, Count, Rule, attempt
+from ...core.throttle import ADDRESS, EXPORTS, MAILS, PASSWORD, SIGN_UPS, Count, Rule, attempt
 from ...core.times import SECOND_US
 from ...core.visitors import throttled_as
 from ...db import throttles
@@ -26,6 +26,7 @@ _RULES: Final[dict[str, Rule]] = {
     "mail": MAILS,
     "sign_up": SIGN_UPS,
     "contact": SIGN_UPS,
+    "export": EXPORTS,
 }
 
 
@@ -67,9 +68,10 @@ async def may(identity: Identity, tenant_id: int, *subjects: Subject) -> bool:
 
 async def succeed(connection: Connection, tenant_id: int, account: Subject, address: Subject | None = None) -> None:
     """The attempt was right: the account's are forgotten, and the address' last one did not happen."""
-    await throttles.clear(connection, tenant_id, account.kind, account.digest)
+    # In the order in which attempts are counted, so that neither waits for the other.
     if address is not None:
         await lower(connection, tenant_id, address)
+    await throttles.clear(connection, tenant_id, account.kind, account.digest)
 
 
 async def mailbox_answered(connection: Connection, identity: Identity, tenant_id: int, address: str) -> None:

@@ -17,6 +17,15 @@ from ...vault.passwords import LONGEST, SHORTEST, Passwords
 
 MAX_NAME: Final = 100
 MAX_EMAIL: Final = 254
+_DISTINCT: Final = 3
+_TRIED_FIRST: Final = frozenset(
+    {
+        *("12345678", "123456789", "1234567890", "0123456789", "87654321", "abcd1234", "abc12345", "1q2w3e4r"),
+        *("password", "password1", "passw0rd", "p@ssw0rd", "qwertyui", "qwertyuiop", "qwerty12", "qwerty123"),
+        *("iloveyou", "sunshine", "princess", "football", "baseball", "superman", "trustno1", "letmein1", "welcome1"),
+    }
+)
+"""Of the lists of leaked passwords, those that stand first and are long enough. Throttles stop the rest."""
 
 
 class Identity(Struct, frozen=True, eq=False):
@@ -79,10 +88,10 @@ def new_token() -> str:
 
 
 def check_password(password: str, field: str = "password") -> None:
-    """Raises InvalidForm for a password that is too short, too long or of one character alone."""
+    """Raises InvalidForm for a password that is too short, too long, or among the first that anybody would try."""
     if len(password) < SHORTEST:
         raise InvalidForm({field: ("form.password_short", {"count": SHORTEST})})
     if len(password) > LONGEST:
         raise InvalidForm({field: ("form.password_long", {"count": LONGEST})})
-    if len(set(password)) < 3:
+    if len(set(password)) < _DISTINCT or password.casefold() in _TRIED_FIRST:
         raise InvalidForm({field: ("form.password_simple", {})})

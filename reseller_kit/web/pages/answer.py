@@ -133,6 +133,10 @@ class Pages:
         """The honest page of a customer who is suspended."""
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=403, kind="account_suspended"))
 
+    def closed(self, request: Handler, _: Exception) -> Response[Any]:
+        """The honest page of a storefront that is not open."""
+        return self.answer(request, ERROR_TEMPLATE)
+
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
         """A client's error as a page of the brand."""
         kind = _KINDS.get(error.status_code, "invalid" if error.status_code < 500 else "fault")
