@@ -52,7 +52,7 @@ def new_id(prefix: str) -> str:
 
     Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
     own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund),
-    payout.
+    payout, ord (order).
     """
     return f"{prefix}_{_SOURCE.next()}"
 

@@ -35,8 +35,13 @@ _AT_ONCE: Final = 10
 _FINISH_SECONDS: Final = 10
 
 KINDS: Final[Mapping[str, Literal["customer", "team"]]] = {
+    "order_rejected": "customer",
+    "order_refunded": "customer",
+    "order_requested": "customer",
+    "order_to_approve": "team",
     "price_change": "customer",
     "price_withdrawn": "customer",
+    "receipt": "customer",
     "wholesale_low": "team",
 }
 """Kind of mail → who reads it. A customer's mail is the brand's alone; the reseller's team hears from the platform.

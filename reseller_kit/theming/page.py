@@ -14,6 +14,8 @@ from msgspec import Struct
 from reseller_kit.core import money
 from reseller_kit.core.catalog import TOKEN_CLASSES
 
+from . import locale
+
 BRAND_TEXTS: Final = (
     "home.title",
     "home.lead",
@@ -39,7 +41,10 @@ class Legal(Struct, frozen=True, kw_only=True):
 
 
 class Brand(Struct, frozen=True, kw_only=True):
-    """The storefront's face. `tokens` and `settings` are the brand's raw overrides; `texts` is keyed by BRAND_TEXTS."""
+    """The storefront's face. `tokens` and `settings` are the brand's raw overrides; `texts` is keyed by BRAND_TEXTS.
+
+    `languages`: those of its pages, the default first.
+    """
 
     name: str
     slug: str
@@ -47,6 +52,7 @@ class Brand(Struct, frozen=True, kw_only=True):
     support_email: str = ""
     key_prefix: str = "sk"
     logo_url: str | None = None
+    languages: tuple[str, ...] = ("en",)
     tokens: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     legal: Legal = Legal()
@@ -219,6 +225,11 @@ class Page(Struct, frozen=True, kw_only=True):
     def canonical_url(self) -> str:
         """The page's one address."""
         return self.origin + self.path
+
+    @property
+    def languages(self) -> tuple[tuple[str, str], ...]:
+        """The languages of the storefront's pages, each with its name in itself."""
+        return tuple((code, locale.language_name(code)) for code in self.brand.languages)
 
     @property
     def dir(self) -> Literal["ltr", "rtl"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +10,9 @@ import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
-from reseller_kit.core import money
 from reseller_kit.core.errors import NotFound
 
-from . import guides, prose, snippets
+from . import guides, locale, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
 from .page import Brand, Page
 from .stylesheet import Stylesheet, look
@@ -56,9 +54,14 @@ def load(*folders: Path) -> Library:
         cache_size=-1,  # bounded by the templates that are installed; names never come from a request
     )
     environment.filters |= {
-        "usd": money.format_amount,
-        "tokens": short_count,
-        "date": _date,
+        "usd": _localised(locale.amount),
+        "money": _localised(locale.currency),
+        "number": _localised(locale.number),
+        "percent": _localised(locale.percent),
+        "tokens": _localised(locale.tokens),
+        "date": _localised(locale.day),
+        "short_date": _localised(locale.short_day),
+        "moment": _localised(locale.moment),
         "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
         "markdown": prose.markdown,
     }
@@ -119,15 +122,6 @@ def find_theme(library: Library, name: str) -> Theme:
     return theme
 
 
-def short_count(number: int) -> str:
-    """A number of tokens as people say it: 400000 as "400K", 1047576 as "1.05M"; cut, never rounded up."""
-    if number >= 1_000_000:
-        return f"{number // 10_000 / 100:.2f}".rstrip("0").rstrip(".") + "M"
-    if number >= 1_000:
-        return f"{number // 1_000}K"
-    return str(number)
-
-
 def texts_of(theme: Theme, lang: str) -> dict[str, str]:
     """The theme's texts in a language, each that it lacks in the default one."""
     own = theme.texts.get(lang) or theme.texts.get(lang.split("-", maxsplit=1)[0]) or {}
@@ -147,6 +141,7 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
 
     return {
         "page": page,
+        "lang": page.lang,
         "brand": brand,
         "settings": face.settings,
         "tokens": face.tokens,
@@ -163,5 +158,11 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
     }
 
 
-def _date(moment: dt.date) -> str:
-    return f"{moment.day} {moment:%B %Y}"
+def _localised(write: Callable[..., str]) -> Callable[..., str]:
+    """A filter that writes in the language of the page or mail."""
+
+    @jinja2.pass_context
+    def written(context: jinja2.runtime.Context, value: Any, *arguments: Any) -> str:
+        return write(context["lang"], value, *arguments)
+
+    return written

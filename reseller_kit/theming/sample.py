@@ -37,6 +37,7 @@ ERRORS: Final = (
     ErrorInfo(status=503, kind="draft"),
     ErrorInfo(status=503, kind="suspended"),
 )
+_ORDER: Final = {"order": "ord_01JD0000000000000000000000", "title": "Starter", "price": "10.00", "credits": "12.00"}
 MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "price_change": {
         "from_date": "1 March 2026",
@@ -52,6 +53,11 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
             {"model": "claude-sonnet-4-5", "class": "output", "above_input": 200000, "old": None, "new": "24.75"},
         ],
     },
+    "order_requested": {**_ORDER},
+    "order_rejected": {**_ORDER, "reason": "No payment arrived."},
+    "order_refunded": {**_ORDER, "amount": "5.00"},
+    "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
+    "receipt": {**_ORDER, "number": "2026-00042"},
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
 }
 """Kind → content of every mail that a theme has."""

@@ -13,6 +13,7 @@ from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
 from .customers import api_key, customer, customer_link
 from .ledger import account, entry, hold, key_window, lot, operation, txn
+from .orders import order_event, purchase_order, receipt
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
@@ -49,6 +50,7 @@ __all__ = [
     "metadata",
     "model",
     "operation",
+    "order_event",
     "outbox",
     "overage",
     "package",
@@ -56,6 +58,8 @@ __all__ = [
     "platform",
     "price_notice",
     "price_version",
+    "purchase_order",
+    "receipt",
     "revision",
     "revision_change",
     "rollup_mark",
@@ -101,8 +105,10 @@ APPEND_ONLY: Final = frozenset(
         "audit_log",
         "entry",
         "operation",
+        "order_event",
         "overage",
         "price_version",
+        "receipt",
         "revision_change",
         "txn",
         "usage_record",

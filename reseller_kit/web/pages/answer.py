@@ -15,6 +15,7 @@ from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, render
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
 from . import views
+from .language import PARAMETER, choose
 
 _log = logging.getLogger(__name__)
 ERROR_TEMPLATE: Final = "storefront/error.html"
@@ -24,6 +25,7 @@ _CSP: Final = (
     " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
+_LANGUAGE_SECONDS: Final = 365 * 86_400
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -61,8 +63,11 @@ class Pages:
         storefront = storefront_of(request)
         error = views.paused(storefront) or error
         nonce = secrets.token_urlsafe(16)
+        lang = choose(
+            views.brand_of(storefront).languages, *_wishes(request), accept=request.headers.get("accept-language", "")
+        )
         page = views.page_of(
-            runtime_of(request), storefront, request.url.path, nonce, self.port, error=error, view=view
+            runtime_of(request), storefront, request.url.path, nonce, self.port, lang=lang, error=error, view=view
         )
         html = render(self.library, storefront.theme, ERROR_TEMPLATE if error else template, page)
         all_headers = {
@@ -74,7 +79,17 @@ class Pages:
         if error is not None and error.status == 503:
             all_headers["retry-after"] = "600"
         code = error.status if error else status
-        return Response(html, media_type="text/html", status_code=code, headers=all_headers)
+        answer = Response(html, media_type="text/html", status_code=code, headers=all_headers)
+        if request.query_params.get(PARAMETER) == lang:
+            answer.set_cookie(
+                PARAMETER,
+                lang,
+                max_age=_LANGUAGE_SECONDS,
+                httponly=True,
+                samesite="lax",
+                secure=request.url.scheme == "https",
+            )
+        return answer
 
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
         """A client's error as a page of the brand."""
@@ -87,6 +102,11 @@ class Pages:
         request_id: str = request.scope[REQUEST_ID_KEY]  # type: ignore[literal-required]
         _log.error("%s: a page failed", request_id, exc_info=error)
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=500, kind="fault", request_id=request_id))
+
+
+def _wishes(request: Handler) -> tuple[str | None, ...]:
+    """What the visitor chose: on this page, then on one before it."""
+    return request.query_params.get(PARAMETER), request.cookies.get(PARAMETER)
 
 
 def storefront_of(request: Handler) -> Storefront:

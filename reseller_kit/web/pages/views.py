@@ -31,10 +31,11 @@ def page_of(
     nonce: str,
     port: int,
     *,
+    lang: str,
     error: ErrorInfo | None = None,
     view: Any = None,
 ) -> Page:
-    """The page at `path`, `view` what it alone shows; its absolute URLs come from the tenant's own hosts."""
+    """The page at `path` in a language, `view` what it alone shows. Absolute URLs come from the tenant's own hosts."""
     template = runtime.snapshot.public_url
     origin = public_url(storefront.primary_host, template, port)
     return Page(
@@ -44,6 +45,7 @@ def page_of(
         nonce=nonce,
         now=dt.datetime.now(dt.UTC),
         brand=brand_of(storefront),
+        lang=lang,
         models=_models(storefront) if storefront.open else (),
         packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
