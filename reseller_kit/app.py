@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from .core.storefront import UpstreamConfig
+from .core.storefront import UpstreamConfig, UpstreamKey
 from .db import schema
 from .db.engine import Database
 from .db.ledger import new_owner, open_writer
-from .flows import deliver, lease, price_chores, rollup, sweep
+from .flows import deliver, key_checks, lease, price_chores, rollup, sweep
 from .flows import snapshot as snapshots
 from .flows.deliver import Post
 from .flows.runtime import Runtime
@@ -25,6 +25,7 @@ from .theming import load as load_themes
 from .tokens import warm
 from .upstream.anthropic import AnthropicUpstream
 from .upstream.base import Upstream
+from .upstream.credentials import Ceilings
 from .upstream.endpoint import Endpoint, endpoint
 from .upstream.gemini import GeminiUpstream
 from .upstream.openai import OpenAIUpstream
@@ -115,6 +116,8 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         access_log=AccessLog(settings.log),
         kept_bytes=settings.kept_mib * 1024 * 1024,
     )
+    await runtime.upstream_keys.reload()
+    await runtime.endpoints.refresh()
     await lease.take(runtime)
     await ledger.start()
     chores = [
@@ -126,6 +129,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(price_chores.keep(db), name="prices"),
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
         asyncio.create_task(rollup.keep(runtime), name="rollup"),
+        asyncio.create_task(key_checks.keep(runtime), name="key-checks"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
     ]
     settle_memory()
@@ -156,11 +160,13 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         max_concurrency=config.settings.get("max_concurrency") or 1000,
         headers=config.headers,
     )
-    return _CLIENTS[config.dialect](target, list(config.api_keys))
+    ceilings = Ceilings(**(config.settings.get("key_limits") or {}))
+    if config.dialect == "openai":
+        return OpenAIUpstream(target, config.api_keys, ceilings, config.provider)
+    return _CLIENTS[config.dialect](target, config.api_keys, ceilings)
 
 
-_CLIENTS: Final[Mapping[str, Callable[[Endpoint, Sequence[str]], Upstream]]] = {
-    "openai": OpenAIUpstream,
+_CLIENTS: Final[Mapping[str, Callable[[Endpoint, Sequence[UpstreamKey], Ceilings], Upstream]]] = {
     "anthropic": AnthropicUpstream,
     "gemini": GeminiUpstream,
 }

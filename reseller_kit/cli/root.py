@@ -43,7 +43,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "price": Entry("price", "price", "Published prices at all three levels."),
     "catalogue": Entry("catalogue", "catalogue", "The bundled prices of providers."),
     "mail": Entry("mail", "mail", "Mails that were sent, wait, or were given up."),
-    "upstream": Entry("upstream", "upstream", "Provider endpoints."),
+    "upstream": Entry("upstream", "upstream", "Provider endpoints and their keys."),
     "reconcile": Entry("reconcile", "reconcile", "Compare usage with an upstream's own export."),
     "ledger": Entry("ledger", "ledger", "Prove the books."),
     "theme": Entry("theme", "theme", "Themes: list, check, start a new one."),

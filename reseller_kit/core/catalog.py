@@ -6,7 +6,7 @@ by `TOKEN_CLASSES` and `UNIT_CLASSES`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -25,6 +25,9 @@ UNIT_CLASSES: Final = ("seconds", "characters", "images", "request", "tool_call"
 USAGE_CLASSES: Final = TOKEN_CLASSES + UNIT_CLASSES
 INPUT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "input_image")
 OUTPUT_CLASSES: Final = ("output", "output_audio", "output_image")
+
+Strategy = Literal["priority", "weighted", "lowest_cost", "fastest"]
+"""How a call's route is chosen among a model's; see `core.routing.choice`."""
 
 DEFAULT_CONTEXT: Final = 128_000
 DEFAULT_MAX_OUTPUT: Final = 8_192
@@ -90,5 +93,8 @@ class OfferedModel(Struct, frozen=True, kw_only=True):
     retail: PriceVersion
     wholesale: PriceVersion
     routes: tuple[Route, ...]
+    strategy: Strategy = "priority"
+    fallbacks: tuple[str, ...] = ()
+    """Public models that may answer in its place, in order; empty where the tenant does not let it fall back."""
     created_at: int
     """Unix seconds, as `GET /v1/models` shows."""

@@ -52,7 +52,7 @@ def new_id(prefix: str) -> str:
 
     Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
     own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund),
-    payout, ord (order).
+    payout, ord (order), ses (session), psk (passkey).
     """
     return f"{prefix}_{_SOURCE.next()}"
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, Tier
+from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, PriceVersion, Tier
 from .money import add_markup, charge_nano
 
 _FALLBACK: Final = {
@@ -130,6 +130,15 @@ def charge(price_list: PriceList, quantities: Mapping[str, int]) -> int:
             price = prices.get(name)
             pico += quantity * (_required_price(prices, name) if price is None else price)
     return charge_nano(pico)
+
+
+def lowest(versions: Sequence[PriceVersion], quantities: Mapping[str, int]) -> tuple[PriceVersion, int]:
+    """The version whose charge is the lowest, the first of equals, and that charge in nano-USD. Raises as `charge`."""
+    if len(versions) == 1:
+        return versions[0], charge(versions[0].price_list, quantities)
+    charged = [(charge(version.price_list, quantities), place) for place, version in enumerate(versions)]
+    amount, place = min(charged)
+    return versions[place], amount
 
 
 def charge_lines(price_list: PriceList, quantities: Mapping[str, int]) -> list[tuple[str, int, int, int]]:

@@ -59,6 +59,16 @@ class HostEntry(Struct, frozen=True):
     role: DomainRole
 
 
+class UpstreamKey(Struct, frozen=True):
+    """A key of an upstream's pool. Holds the credential: never logged, never shown; its fingerprint is."""
+
+    secret: str
+    fingerprint: str
+
+    def __repr__(self) -> str:
+        return f"UpstreamKey(fingerprint={self.fingerprint!r})"
+
+
 class UpstreamConfig(Struct, frozen=True, kw_only=True):
     """How to reach one upstream. Holds credentials: never logged, never shown."""
 
@@ -66,7 +76,7 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True):
     dialect: str
     base_url: str
     provider: str
-    api_keys: tuple[str, ...]
+    api_keys: tuple[UpstreamKey, ...]
     headers: tuple[tuple[str, str], ...]
     settings: Mapping[str, Any]
 

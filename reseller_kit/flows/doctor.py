@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -10,13 +10,27 @@ from msgspec import Struct
 from ..core.money import format_amount
 from ..core.paging import MAX_LIMIT
 from ..core.times import DAY_US, format_time
+from ..core.upstream_keys import KeyState
 from ..core.wholesale import wholesale_terms
-from ..db import customers, margins, operator, outbox, partitions, prices, scheduled_prices, schema, tenants, upstreams
+from ..db import (
+    customers,
+    margins,
+    operator,
+    outbox,
+    partitions,
+    prices,
+    scheduled_prices,
+    schema,
+    tenants,
+    upstream_keys,
+    upstreams,
+)
 from ..db.accounts import Balance, drawn_on
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.outbox import ParkedMail
 from ..db.scheduled_prices import StoredChange
 from ..db.tenants import Connection, Tenant
+from ..db.upstreams import Upstream
 from ..theming.library import read_themes, themes_dir
 from .prices import is_offered
 from .tenants import TenantDetail, require_tenant, show_tenant
@@ -29,6 +43,9 @@ RULES: Final = {
     "DR102": "An upstream without a stored key.",
     "DR103": "A model without an upstream.",
     "DR104": "Row-level security, PostgreSQL's second lock, is missing or weaker than it should be.",
+    "DR111": "A key of an upstream that is parked.",
+    "DR112": "An upstream whose keys are all parked, so that it serves no call.",
+    "DR113": "Mails to the operator that were given up in the last seven days.",
     "DR201": "A tenant that serves nothing because of its status.",
     "DR202": "A tenant that is suspended.",
     "DR203": "A tenant without a storefront host.",
@@ -92,6 +109,11 @@ async def examine(db: Database) -> list[Complaint]:
             fix = "Run: reseller-kit init, edit tenants.toml, then reseller-kit apply."
             return [*found, _complaint("DR101", "platform", "No configuration was applied yet.", fix)]
         found += await _examine_supply(connection)
+        parked = await outbox.parked(connection, None, now_us() - _RECENT_US)
+        if parked.count:
+            message = f"{parked.count} mails to you were given up lately. The latest reason: {parked.last_error}"
+            fix = "Correct [platform] alert_emails or RESELLER_KIT_MAIL_URL, then run: reseller-kit mail retry"
+            found.append(_complaint("DR113", "platform", message, fix, level="warning"))
         for tenant in await operator.tenants(connection, MAX_LIMIT, None):
             if tenant.status != "archived":
                 found += _complaints(await _facts(connection, tenant), themes)
@@ -115,17 +137,36 @@ async def examine_database(db: Database) -> list[Complaint]:
 async def _examine_supply(connection: Connection) -> list[Complaint]:
     found = []
     routed: set[str] = set()
+    states = await upstream_keys.states(connection)
     for upstream in await upstreams.every(connection):
         if upstream.status == "active":
             routed.update(upstream.models)
             if not upstream.keys:
                 fix = "Give it api_keys in tenants.toml, then run reseller-kit apply."
                 found.append(_complaint("DR102", upstream.name, "No key of this upstream is stored.", fix))
+            found += _about_keys(upstream, states.get(upstream.name, {}))
     for model in await prices.active_models(connection):
         if model not in routed:
             fix = "Give it routes in tenants.toml, then run reseller-kit apply."
             found.append(_complaint("DR103", model, "No active upstream serves this model.", fix))
     return found
+
+
+def _about_keys(upstream: Upstream, states: Mapping[str, KeyState]) -> Iterator[Complaint]:
+    parked = {
+        key.fingerprint: states[key.fingerprint]
+        for key in upstream.keys
+        if key.fingerprint in states and states[key.fingerprint].standing == "parked"
+    }
+    fix = (
+        f"Mend it with the provider, then run: reseller-kit upstream check {upstream.name}."
+        " Or change its secret and run reseller-kit apply."
+    )
+    for fingerprint, state in parked.items():
+        message = f"Key {fingerprint} is parked since {format_time(state.since)}: {state.reason}"
+        yield _complaint("DR111", upstream.name, message, fix)
+    if parked and len(parked) == len({key.fingerprint for key in upstream.keys}):
+        yield _complaint("DR112", upstream.name, "Every key of this upstream is parked: it serves no call.", fix)
 
 
 async def _facts(connection: Connection, tenant: Tenant) -> _Facts:

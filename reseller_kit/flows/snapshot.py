@@ -11,7 +11,15 @@ import msgspec
 
 from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion, Route
 from ..core.manifest.leaves import is_reference
-from ..core.storefront import DEFAULT_RESPONSES_DAYS, CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
+from ..core.storefront import (
+    DEFAULT_RESPONSES_DAYS,
+    CallLimits,
+    HostEntry,
+    Snapshot,
+    Storefront,
+    UpstreamConfig,
+    UpstreamKey,
+)
 from ..core.tenant import DomainRole, is_loopback_host
 from ..core.wholesale import wholesale_terms
 from ..db.accounts import DRAWN_ON
@@ -146,12 +154,20 @@ def _offer(
             retail=retail,
             wholesale=wholesale,
             routes=routes[model["id"]],
+            strategy=model["settings"].get("strategy", "priority"),
+            fallbacks=_fallbacks(name, model["settings"], catalog),
             created_at=model["created_at"] // 1_000_000,
         )
     for alias, target in catalog.get("aliases", {}).items():
         if target in offered:
             offered[alias] = msgspec.structs.replace(offered[target], name=alias)
     return offered
+
+
+def _fallbacks(name: str, settings: Mapping[str, Any], catalog: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models that may answer for one, where the tenant lets it fall back."""
+    allowed = _matches(name, catalog.get("fallbacks", ()))
+    return tuple(other for other in settings.get("fallbacks", ()) if other != name) if allowed else ()
 
 
 def _later(tenant_id: int, rows: Iterable[Mapping[str, Any]], prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:
@@ -202,11 +218,12 @@ def _prices(rows: SnapshotRows) -> _Prices:
 
 
 def _upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
-    keys: dict[int, list[str]] = {}
+    keys: dict[int, list[UpstreamKey]] = {}
     for row in rows.upstream_keys:
         name = row["secret_name"]
         if name in rows.secrets:
-            keys.setdefault(row["upstream_id"], []).append(vault.open(name, *rows.secrets[name]))
+            key = UpstreamKey(vault.open(name, *rows.secrets[name]), row["fingerprint"])
+            keys.setdefault(row["upstream_id"], []).append(key)
     return {
         row["name"]: UpstreamConfig(
             name=row["name"],

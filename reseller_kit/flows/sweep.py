@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ..core import pricing
+from ..core.catalog import PriceVersion
 from ..core.errors import ServiceUnavailable
 from ..core.ledger import Capture
 from ..core.usage import Usage
@@ -124,7 +125,7 @@ async def _prices(runtime: Runtime, holds: Iterable[OrphanHold]) -> dict[str, An
     wanted: dict[int, set[str]] = {}
     for hold in holds:
         if (seen := _checkpoint(hold)) is not None:
-            wanted.setdefault(hold.tenant_id, set()).update(_versions(hold, seen))
+            wanted.setdefault(hold.tenant_id, set()).update(*_versions(hold, seen))
     found: dict[str, Any] = {}
     if wanted:
         async with runtime.db.read(EVERY_TENANT) as connection:
@@ -137,8 +138,13 @@ def _checkpoint(hold: OrphanHold) -> CheckpointFacts | None:
     return None if hold.checkpoint is None else msgspec.json.decode(hold.checkpoint, type=CheckpointFacts)
 
 
-def _versions(hold: OrphanHold, seen: CheckpointFacts) -> tuple[str, str, str]:
-    return hold.retail_version, hold.wholesale_version, seen.cost_version
+def _versions(hold: OrphanHold, seen: CheckpointFacts) -> tuple[list[str], list[str], list[str]]:
+    """The price versions of which each level's charge is the lowest."""
+    retail, wholesale, fallback = [hold.retail_version], [hold.wholesale_version], seen.fallback
+    if fallback is not None:
+        retail.append(fallback.retail_version)
+        wholesale.append(fallback.wholesale_version)
+    return retail, wholesale, [seen.cost_version]
 
 
 def _settle_item(hold: OrphanHold, prices: Mapping[str, Any]) -> Settle:
@@ -147,14 +153,14 @@ def _settle_item(hold: OrphanHold, prices: Mapping[str, Any]) -> Settle:
     seen = _checkpoint(hold)
     usage = Usage() if seen is None else seen.usage
     at = now_us()
-    retail = wholesale = cost = 0
+    charged: list[tuple[str, int]] = [(hold.retail_version, 0), (hold.wholesale_version, 0), ("", 0)]
     if seen is not None:
         quantities = quantities_of(usage)
-        lists = (price_list(prices[version]) for version in _versions(hold, seen))
-        retail, wholesale, cost = (pricing.charge(each, quantities) for each in lists)
+        charged = [_lowest(versions, prices, quantities) for versions in _versions(hold, seen)]
+    retail, wholesale, cost = (amount for _, amount in charged)
     return Settle(
         capture=Capture(request_id=hold.request_id, retail=retail, wholesale=wholesale, cost=cost, at=at),
-        usage=_usage_row(hold, facts, seen, usage, (retail, wholesale, cost), at),
+        usage=_usage_row(hold, facts, seen, usage, charged, at),
         wallet_id=hold.wallet_id,
         reseller_wallet_id=hold.reseller_wallet_id,
         window=(hold.key_id, hold.window_started_at) if hold.window_started_at >= 0 else None,
@@ -164,21 +170,28 @@ def _settle_item(hold: OrphanHold, prices: Mapping[str, Any]) -> Settle:
     )
 
 
+def _lowest(versions: list[str], prices: Mapping[str, Any], quantities: Mapping[str, int]) -> tuple[str, int]:
+    lists = [PriceVersion(id=each, level="", price_list=price_list(prices[each])) for each in versions]
+    version, amount = pricing.lowest(lists, quantities)
+    return version.id, amount
+
+
 def _usage_row(
     hold: OrphanHold,
     facts: CallFacts,
     seen: CheckpointFacts | None,
     usage: Usage,
-    amounts: tuple[int, int, int],
+    charged: list[tuple[str, int]],
     at: int,
 ) -> UsageRow:
+    fallback = None if seen is None else seen.fallback
     return UsageRow(
         id=hold.request_id,
         tenant_id=hold.tenant_id,
         customer_id=hold.customer_id,
         key_id=hold.key_id,
         model=facts.model,
-        public_model=facts.public_model,
+        public_model=facts.public_model if fallback is None else fallback.public_model,
         upstream=None if seen is None else seen.upstream,
         upstream_model=None if seen is None else seen.upstream_model,
         dialect=facts.dialect,
@@ -189,11 +202,11 @@ def _usage_row(
         reasoning_tokens=usage.reasoning_tokens,
         usage_source="estimated",
         usage_capped=False,
-        retail_nano=amounts[0],
-        wholesale_nano=amounts[1],
-        cost_nano=amounts[2],
-        retail_version=hold.retail_version,
-        wholesale_version=hold.wholesale_version,
+        retail_nano=charged[0][1],
+        wholesale_nano=charged[1][1],
+        cost_nano=charged[2][1],
+        retail_version=charged[0][0],
+        wholesale_version=charged[1][0],
         cost_version=None if seen is None else seen.cost_version,
         attempts=0 if seen is None else seen.attempts,
         latency_ms=(at - hold.created_at) // 1000,

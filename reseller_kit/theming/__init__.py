@@ -17,6 +17,7 @@ from .page import (
     Page,
     PriceRow,
     StatusRow,
+    Visitor,
 )
 from .render import Library, asset, icon, load, render, stylesheet, web_manifest
 from .stylesheet import Stylesheet
@@ -39,6 +40,7 @@ __all__ = [
     "StatusRow",
     "Stylesheet",
     "Theme",
+    "Visitor",
     "asset",
     "icon",
     "load",

@@ -26,7 +26,7 @@ from reseller_kit.core.toml_lines import scan
 from .library import Theme, read_manifest, themes_dir
 from .mail import render_mail
 from .render import Library, load, render, template_file
-from .sample import ERROR_TEMPLATE, ERRORS, KIT_TEMPLATE, MAILS, PAGES, sample_brand, sample_mail, sample_page
+from .sample import ERROR_TEMPLATE, ERRORS, KIT_TEMPLATE, MAILS, PAGES, VIEWED, sample_brand, sample_mail, sample_page
 from .stylesheet import look
 from .texts import DEFAULT_LANGUAGE
 
@@ -254,6 +254,7 @@ def _references(tree: nodes.Template) -> Iterator[tuple[str, int]]:
 def _check_pages(library: Library, theme: Theme) -> list[Finding]:
     found: list[Finding] = []
     pages = [(template, sample_page(path)) for path, template in PAGES.items()]
+    pages += [(viewed.template, sample_page(viewed.path, viewed=viewed)) for viewed in VIEWED]
     pages += [(ERROR_TEMPLATE, sample_page("/missing", error=error)) for error in ERRORS]
     pages.append((KIT_TEMPLATE, sample_page("/kit")))
     for template, page in pages:

@@ -192,18 +192,41 @@ class Links(Struct, frozen=True, kw_only=True):
     account: str | None = None
 
 
+class Visitor(Struct, frozen=True, kw_only=True):
+    """The customer who looks at the page. `closing`: the account is to be deleted on `delete_on`."""
+
+    email: str
+    name: str
+    verified: bool
+    csrf: str
+    delete_on: dt.date | None = None
+
+
 class ErrorInfo(Struct, frozen=True, kw_only=True):
     """What an error page tells. `kind` picks its words."""
 
     status: int
-    kind: Literal["not_found", "method", "fault", "draft", "suspended", "archived", "forbidden", "invalid"]
+    kind: Literal[
+        "not_found",
+        "method",
+        "fault",
+        "draft",
+        "suspended",
+        "archived",
+        "forbidden",
+        "invalid",
+        "account_suspended",
+        "limited",
+        "stale_form",
+    ]
     request_id: str = ""
 
 
 class Page(Struct, frozen=True, kw_only=True):
     """One request's page. `origin` is that of the tenant's primary domain, never taken from the request.
 
-    `view` is what this page alone shows: a Struct that its template knows.
+    `view` is what this page alone shows: a Struct that its template knows. `visitor`: who is logged in; `csrf`: what
+    each form on the page carries.
     """
 
     path: str
@@ -220,6 +243,8 @@ class Page(Struct, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     view: Any = None
     noindex: bool = False
+    visitor: Visitor | None = None
+    csrf: str = ""
 
     @property
     def canonical_url(self) -> str:

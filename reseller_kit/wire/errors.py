@@ -104,6 +104,8 @@ def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", r
         headers.append(_NO_RETRY)
     if isinstance(error, RateLimited):
         headers.append((b"retry-after", b"%d" % max(1, error.retry_after_seconds)))
+    if isinstance(error, ServiceUnavailable) and error.retry_after_seconds is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after_seconds))
     if isinstance(error, RequestTimeout):
         # The rest of the request may still be on its way: nothing else can follow on this connection.
         headers.append(_CLOSE)

@@ -251,11 +251,12 @@ def test_no_refusal_of_a_storefront_names_another(any_shop: Shop, ours: Customer
         any_shop.call(ours, model="raw"),
         any_shop.call(ours, max_tokens=0),
         any_shop.call(ours, "[[status=400]]"),
-        any_shop.call(ours, "[[status=401]]"),
         any_shop.call(ours, "[[status=500]]", stream=True),
         any_shop.call(ours, "[[error=5]]", stream=True),
         any_shop.call(any_shop.customer("lunaris", credit=None)),
+        any_shop.call(ours, "[[status=401]]"),
     ]
+    any_shop.revive()
     for answer in asked:
         where = f"{answer.request.method} {answer.request.url}"
         assert answer.status_code >= 400 or "event-stream" in answer.headers["content-type"], where

@@ -113,6 +113,7 @@ def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(
     any_shop: Shop, customer: Customer, status: int, stream: Stream
 ) -> None:
     answer = any_shop.call(customer, f"[[status={status} retry_after=77]]", stream=stream)
+    any_shop.revive()
     assert_unavailable(any_shop, customer, answer)
     assert "77" not in answer.headers.get("retry-after", "")
 
@@ -159,6 +160,7 @@ FIRST_STREAM_FAULTS: dict[str, Sequence[Step]] = {**FIRST_ROUTE_FAULTS, **STREAM
 def test_another_route_serves_what_the_first_could_not(any_shop: Shop, customer: Customer, fault: str) -> None:
     any_shop.rawfeed.will(FIRST_ROUTE_FAULTS[fault])
     answer = any_shop.call(customer, "[[input=700 cached=100 output=30]]", model="two-ways")
+    any_shop.revive()
     assert_served_by_the_second(any_shop, customer, answer)
     assert answer.json()["model"] == "two-ways"
 
@@ -167,6 +169,7 @@ def test_another_route_serves_what_the_first_could_not(any_shop: Shop, customer:
 def test_another_route_serves_a_stream(any_shop: Shop, customer: Customer, fault: str) -> None:
     any_shop.rawfeed.will(FIRST_STREAM_FAULTS[fault])
     answer = any_shop.call(customer, "[[input=700 cached=100 output=30]]", model="two-ways", stream=True)
+    any_shop.revive()
     assert_served_by_the_second(any_shop, customer, answer)
     assert events(answer)[-1] == "[DONE]"
     # Nothing of the first route's beginning was sent.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct, field
 
-from ..catalog import TOKEN_CLASSES, USAGE_CLASSES
+from ..catalog import TOKEN_CLASSES, USAGE_CLASSES, Strategy
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..storefront import DEFAULT_RESPONSES_DAYS
 from ..tenant import DomainRole, TenantStatus
@@ -118,6 +118,7 @@ class Platform(Table, frozen=True, kw_only=True):
     currency: Annotated[Currency, "The one currency of the ledger."] = "USD"
     storefront_suffix: Annotated[Host | None, "Each tenant also answers at <slug>.<suffix>."] = None
     public_url: Annotated[PublicUrl | None, "Template of every absolute URL, with {host}."] = None
+    alert_emails: Annotated[tuple[Email, ...], "Who is told of keys of upstreams that stop to work."] = ()
 
 
 class Timeouts(Table, frozen=True, kw_only=True):
@@ -126,6 +127,14 @@ class Timeouts(Table, frozen=True, kw_only=True):
     connect: Annotated[Seconds, "Until the connection stands."] = 5.0
     first_byte: Annotated[Seconds, "From the request sent to the first byte of the answer."] = 60.0
     idle: Annotated[Seconds, "Between two pieces of an answer."] = 60.0
+
+
+class KeyLimits(Table, frozen=True, kw_only=True):
+    """The most that goes over each key of a pool, counted by each process alone; left out: no limit."""
+
+    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
+    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
+    tokens_per_minute: Annotated[Count | None, "Tokens in a minute, as charged."] = None
 
 
 class Upstream(Table, frozen=True, kw_only=True):
@@ -138,7 +147,9 @@ class Upstream(Table, frozen=True, kw_only=True):
     api: Annotated[tuple[Api, ...] | None, "What it serves; left out: all of its dialect."] = None
     timeouts: Annotated[Timeouts, "How long to wait for it."] = Timeouts()
     max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
+    key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+    breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 
 
 class Route(Table, frozen=True, kw_only=True):
@@ -159,6 +170,13 @@ class Model(Table, frozen=True, kw_only=True):
     max_output: Annotated[Tokens | None, "Most tokens of an answer; default: the catalogue's."] = None
     cost: Annotated[Cost | None, "What wholesale is derived from; left out: the dearest among the routes."] = None
     allow_loss: Annotated[Flag, "Let wholesale lie below cost."] = False
+    strategy: Annotated[
+        Strategy, "How a route is chosen: by priority, by weight alone, by cost, or by measured time to the first byte."
+    ] = "priority"
+    fallbacks: Annotated[
+        tuple[ModelName, ...],
+        "Public models that answer, in this order, when every route failed; see catalog.fallbacks.",
+    ] = ()
 
 
 class Wholesale(Table, frozen=True, kw_only=True):
@@ -249,6 +267,9 @@ class Catalog(Table, frozen=True, kw_only=True):
     allow: Annotated[tuple[Glob, ...], "Patterns of models offered."] = ("*",)
     deny: Annotated[tuple[Glob, ...], "Patterns of models held back."] = ()
     aliases: Annotated[dict[ModelName, ModelName], "Branded name = public model name."] = {}
+    fallbacks: Annotated[
+        tuple[Glob, ...], "Patterns of models that may be answered by their fallbacks; left out: none."
+    ] = ()
 
 
 class Package(Table, frozen=True, kw_only=True):

@@ -12,13 +12,23 @@ from typing import Final
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
 from .customers import api_key, customer, customer_link
+from .identity import (
+    challenge,
+    customer_login,
+    customer_session,
+    known_device,
+    passkey,
+    recovery_code,
+    terms_acceptance,
+    throttle,
+)
 from .ledger import account, entry, hold, key_window, lot, operation, txn
 from .orders import order_event, purchase_order, receipt
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import model, route, upstream, upstream_key
+from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -37,13 +47,18 @@ __all__ = [
     "archived_window",
     "audit_log",
     "balance_notice",
+    "challenge",
     "clawback",
     "customer",
     "customer_link",
+    "customer_login",
+    "customer_session",
     "domain",
+    "endpoint_state",
     "entry",
     "hold",
     "key_window",
+    "known_device",
     "lease",
     "lot",
     "member",
@@ -54,12 +69,14 @@ __all__ = [
     "outbox",
     "overage",
     "package",
+    "passkey",
     "payout",
     "platform",
     "price_notice",
     "price_version",
     "purchase_order",
     "receipt",
+    "recovery_code",
     "revision",
     "revision_change",
     "rollup_mark",
@@ -68,9 +85,12 @@ __all__ = [
     "secret",
     "stored_response",
     "tenant",
+    "terms_acceptance",
+    "throttle",
     "txn",
     "upstream",
     "upstream_key",
+    "upstream_key_state",
     "usage_record",
     "usage_rollup",
     "voucher",
@@ -89,6 +109,8 @@ UNSCOPED: Final = frozenset(
         "archive",
         "upstream",
         "upstream_key",
+        "upstream_key_state",
+        "endpoint_state",
         "model",
         "route",
         "tenant",
@@ -110,6 +132,7 @@ APPEND_ONLY: Final = frozenset(
         "price_version",
         "receipt",
         "revision_change",
+        "terms_acceptance",
         "txn",
         "usage_record",
         "voucher_redemption",
@@ -117,5 +140,21 @@ APPEND_ONLY: Final = frozenset(
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""
 
-DELETABLE: Final = frozenset({"lease", "secret", "stored_response", "upstream_key"})
+DELETABLE: Final = frozenset(
+    {
+        "challenge",
+        "customer_link",
+        "customer_login",
+        "customer_session",
+        "known_device",
+        "lease",
+        "passkey",
+        "recovery_code",
+        "secret",
+        "stored_response",
+        "throttle",
+        "upstream_key",
+        "upstream_key_state",
+    }
+)
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""

@@ -31,6 +31,22 @@ upstream_key = Table(
     UniqueConstraint("upstream_id", "position"),
 )
 
+upstream_key_state = Table(
+    "upstream_key_state",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    text_column("standing"),
+    text_column("reason"),
+    at_column("since"),
+    at_column("until_at", nullable=True),
+    at_column("checked_at"),
+)
+"""A key that is not simply used: parked, cooling or on trial. Named by its fingerprint, so a new secret begins anew.
+
+`until_at`: when one that cools may be used again; `checked_at`: when a parked one was last looked at.
+"""
+
 model = Table(
     "model",
     metadata,
@@ -58,3 +74,19 @@ route = Table(
     text_column("status", server_default="active"),
     UniqueConstraint("model_id", "upstream_id", "upstream_model"),
 )
+
+endpoint_state = Table(
+    "endpoint_state",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("upstream_model", Text, primary_key=True),
+    text_column("state"),
+    Column("trips", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    text_column("reason"),
+    at_column("until"),
+    at_column("probe_until"),
+    at_column("changed_at"),
+)
+"""The circuit of an upstream and its model, written when it changes. `state`: open | closed. `until`: when an open one
+is due for a probe; `probe_until`: how long the one that was claimed by a process keeps others from claiming it."""

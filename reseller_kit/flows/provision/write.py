@@ -13,7 +13,7 @@ from ...core.manifest import CostSource, model_cost, nested, route_cost
 from ...core.merge import Change, pending
 from ...core.pricing import complete
 from ...core.times import format_time
-from ...db import accounts, audit_log, provisioning, revisions, scheduled_prices, secrets, tenants
+from ...db import accounts, audit_log, provisioning, revisions, scheduled_prices, secrets, tenants, upstream_keys
 from ...db.engine import now_us
 from ...db.operator_manifest import ManifestRows
 from ...db.tenants import Connection
@@ -115,6 +115,7 @@ async def _write_upstream(target: _Target, name: str) -> None:
         if found.field == "api_keys"
     ]
     await provisioning.put_upstream_keys(target.connection, upstream_id, keys)
+    await upstream_keys.forget_strangers(target.connection, upstream_id)
 
 
 async def _write_tenant(target: _Target, slug: str) -> None:

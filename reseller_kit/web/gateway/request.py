@@ -11,6 +11,7 @@ from ...core.storefront import Storefront
 from ...db.authentication import KeyAccount
 from ...flows import call as calls
 from ...flows.call.job import Job
+from ...wire.conversation_name import session_of
 from ...wire.errors import Dialect
 from ..hosts import Headers, Scope
 from ..responses import JSON, Header, Receive, Send, respond
@@ -42,6 +43,7 @@ class Request(Struct, frozen=True, eq=False):
             dialect=self.dialect,
             started_ns=self.started_ns,
             now=self.now,
+            session=session_of(self.headers),
         )
 
 

@@ -10,16 +10,20 @@ from typing import Any, Final
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from ...core.errors import KitError, RateLimited, ServiceUnavailable
 from ...core.storefront import Storefront
 from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, render
+from ...theming.legal import terms_version
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
+from ..sessions import csrf_of, session_of
 from . import views
 from .language import PARAMETER, choose
 
 _log = logging.getLogger(__name__)
 ERROR_TEMPLATE: Final = "storefront/error.html"
-_KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "method"}
+_KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "method", 429: "limited"}
+_KIT_KINDS: Final[dict[str, Any]] = {"form_refused": "stale_form", "account_suspended": "account_suspended"}
 _CSP: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:;"
     " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none';"
@@ -55,20 +59,22 @@ class Pages:
         status: int = 200,
         error: ErrorInfo | None = None,
         headers: Mapping[str, str] | None = None,
+        noindex: bool = False,
     ) -> Response[Any]:
         """The page of a template. `view`: what this page alone shows, a Struct that its template knows as `page.view`.
+
+        `noindex`: for pages that no search engine has to know.
 
         A storefront that is not open answers with its honest page instead.
         """
         storefront = storefront_of(request)
         error = views.paused(storefront) or error
         nonce = secrets.token_urlsafe(16)
-        lang = choose(
-            views.brand_of(storefront).languages, *_wishes(request), accept=request.headers.get("accept-language", "")
+        lang = language_of(request)
+        asked = views.Asked(
+            path=request.url.path, nonce=nonce, lang=lang, session=session_of(request), csrf=csrf_of(request)
         )
-        page = views.page_of(
-            runtime_of(request), storefront, request.url.path, nonce, self.port, lang=lang, error=error, view=view
-        )
+        page = views.page_of(runtime_of(request), storefront, asked, self.port, error=error, view=view, noindex=noindex)
         html = render(self.library, storefront.theme, ERROR_TEMPLATE if error else template, page)
         all_headers = {
             **SECURITY_HEADERS,
@@ -91,6 +97,23 @@ class Pages:
             )
         return answer
 
+    def terms_version(self, request: Handler) -> str:
+        """The version of the terms that the storefront shows now."""
+        storefront = storefront_of(request)
+        return terms_version(self.library, storefront.theme, views.brand_of(storefront), "en")
+
+    def kit_error(self, request: Handler, error: KitError) -> Response[Any]:
+        """An error that we raised on purpose as a page of the brand; a fault of ours keeps its id."""
+        if error.status >= 500 and not isinstance(error, ServiceUnavailable):
+            return self.fault(request, error)
+        kind = _KIT_KINDS.get(error.code) or _KINDS.get(error.status, "invalid" if error.status < 500 else "fault")
+        headers = {"retry-after": str(error.retry_after_seconds)} if isinstance(error, RateLimited) else None
+        return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=error.status, kind=kind), headers=headers)
+
+    def paused(self, request: Handler, _: Exception) -> Response[Any]:
+        """The honest page of a customer who is suspended."""
+        return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=403, kind="account_suspended"))
+
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
         """A client's error as a page of the brand."""
         kind = _KINDS.get(error.status_code, "invalid" if error.status_code < 500 else "fault")
@@ -104,9 +127,13 @@ class Pages:
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=500, kind="fault", request_id=request_id))
 
 
-def _wishes(request: Handler) -> tuple[str | None, ...]:
-    """What the visitor chose: on this page, then on one before it."""
-    return request.query_params.get(PARAMETER), request.cookies.get(PARAMETER)
+def language_of(request: Handler) -> str:
+    """The language to answer in: chosen here, in the account or on a page before, else what the browser asks for."""
+    session = session_of(request)
+    own = None if session is None else session.locale
+    chosen = (request.query_params.get(PARAMETER), own, request.cookies.get(PARAMETER))
+    offered = views.brand_of(storefront_of(request)).languages
+    return choose(offered, *chosen, accept=request.headers.get("accept-language", ""))
 
 
 def storefront_of(request: Handler) -> Storefront:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from ...core.catalog import OfferedModel
 from ...core.money import parse_amount
 from ...core.storefront import Storefront
+from ...core.times import SECOND_US
 from ...core.urls import public_url
 from ...db.engine import now_us
 from ...flows import brand as flow_brand
 from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
+from ...flows.identity.signup import policy_of
 from ...flows.runtime import Runtime
-from ...theming import Brand, ErrorInfo, LaterRow, ModelRow, PackageRow, Page, StatusRow
+from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
+from ..sessions import Session
 
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a request asks for, and who asks; `csrf` is what its forms have to bring back."""
+
+    path: str
+    nonce: str
+    lang: str
+    session: Session | None = None
+    csrf: str = ""
 
 
 def brand_of(storefront: Storefront) -> Brand:
@@ -27,32 +43,51 @@ def brand_of(storefront: Storefront) -> Brand:
 def page_of(
     runtime: Runtime,
     storefront: Storefront,
-    path: str,
-    nonce: str,
+    asked: Asked,
     port: int,
     *,
-    lang: str,
     error: ErrorInfo | None = None,
     view: Any = None,
+    noindex: bool = False,
 ) -> Page:
-    """The page at `path` in a language, `view` what it alone shows. Absolute URLs come from the tenant's own hosts."""
+    """The page that is asked for, `view` what it alone shows. Absolute URLs come from the tenant's own hosts."""
     template = runtime.snapshot.public_url
     origin = public_url(storefront.primary_host, template, port)
     return Page(
-        path=path.rstrip("/") or "/",
+        path=asked.path.rstrip("/") or "/",
         origin=origin,
         base_url=public_url(storefront.api_host, template, port) + "/v1",
-        nonce=nonce,
+        nonce=asked.nonce,
         now=dt.datetime.now(dt.UTC),
         brand=brand_of(storefront),
-        lang=lang,
+        lang=asked.lang,
         models=_models(storefront) if storefront.open else (),
         packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
         error=error,
         view=view,
-        noindex=error is not None or not storefront.open,
+        noindex=noindex or error is not None or not storefront.open,
+        visitor=None if asked.session is None else _visitor(storefront, asked.session),
+        csrf=asked.csrf,
+        links=_links(storefront, asked.session),
     )
+
+
+def _visitor(storefront: Storefront, session: Session) -> Visitor:
+    zone = ZoneInfo(session.timezone or storefront.timezone)
+    delete_on = None
+    if session.status == "closing" and session.delete_at is not None:
+        delete_on = dt.datetime.fromtimestamp(session.delete_at // SECOND_US, zone).date()
+    return Visitor(
+        email=session.email, name=session.name, verified=session.verified, csrf=session.csrf, delete_on=delete_on
+    )
+
+
+def _links(storefront: Storefront, session: Session | None) -> Links:
+    """Where the account is; a storefront that takes no sign-ups offers none."""
+    if session is not None:
+        return Links(account="/account")
+    return Links(login="/login", signup="/signup" if policy_of(storefront.settings).mode == "open" else None)
 
 
 def paused(storefront: Storefront) -> ErrorInfo | None:

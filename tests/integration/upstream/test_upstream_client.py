@@ -29,6 +29,7 @@ from reseller_kit.upstream.gemini import GeminiUpstream
 from reseller_kit.upstream.openai import OpenAIUpstream
 from reseller_kit.upstream.pool import Pool
 from reseller_kit.upstream.response import Response
+from tests.support.pools import fingerprint_of, key_pool
 
 Answer = Callable[[asyncio.StreamWriter, int], Awaitable[bool]]
 LIMIT = 1024 * 1024
@@ -713,7 +714,7 @@ async def test_plain_http_on_a_tls_port_and_the_other_way(certificate: tuple[Pat
 
 async def test_openai_upstream_sends_credentials_and_its_own_headers() -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = OpenAIUpstream(local(server.port, headers=(("X-Team", "blue"),)), ["sk-one", "sk-two"])
+        upstream = OpenAIUpstream(local(server.port, headers=(("X-Team", "blue"),)), key_pool("sk-one", "sk-two"))
         for stream in (False, True, False):
             response = await upstream.open("/chat/completions", b"{}", stream=stream, request_id="req_7")
             assert await response.read(LIMIT) == b"{}"
@@ -739,7 +740,7 @@ async def test_openai_upstream_prefers_the_idle_key() -> None:
         return True
 
     async with serving(gated) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one", "sk-two"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one", "sk-two"))
         slow = asyncio.create_task(upstream.open("/chat/completions", b"{}", stream=False, request_id="r"))
         await eventually(lambda: len(server.requests) == 1)
         for _ in range(3):
@@ -753,21 +754,25 @@ async def test_openai_upstream_prefers_the_idle_key() -> None:
 async def test_openai_upstream_check() -> None:
     answers = (sized(b'{"data":[]}'), sized(b"{}", status=b"401 Unauthorized"))
     async with serving(answering(*answers)) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one", "sk-two"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one", "sk-two"))
         report = await upstream.check()
-        assert (report.upstream, report.ok, report.status, report.fault) == ("test", False, 401, "key 2: answered 401")
+        assert (report.upstream, report.ok) == ("test", False)
+        assert [(key.fingerprint, key.status, key.fault) for key in report.keys] == [
+            (fingerprint_of("sk-one"), 200, ""),
+            (fingerprint_of("sk-two"), 401, "answered 401"),
+        ]
         assert server.requests[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
         upstream.close()
-    upstream = OpenAIUpstream(local(server.port), ["sk-one"])
+    upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
     report = await upstream.check()
-    assert (report.ok, report.status) == (False, None)
-    assert report.fault.startswith("connect: ")
+    assert (report.ok, report.keys[0].status) == (False, None)
+    assert report.keys[0].fault.startswith("connect: ")
     assert "sk-one" not in repr(report)
 
 
 async def test_a_wrong_request_id_never_reaches_the_wire() -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
         with pytest.raises(Exception, match="request id"):
             await upstream.open("/chat/completions", b"{}", stream=False, request_id="a\r\nx: y")
         await (await upstream.open("/chat/completions", b"{}", stream=False, request_id="ok")).read(LIMIT)
@@ -784,7 +789,7 @@ async def test_anthropic_upstream_sends_its_own_credentials_and_the_callers_head
     async with serving(answering(sized(b"{}"))) as server:
         configured = (("Anthropic-Beta", "context-1m, tools-x"), ("x-team", "blue"))
         target = endpoint("test", f"http://127.0.0.1:{server.port}{base_path}", headers=configured)
-        upstream = AnthropicUpstream(target, ["sk-one"])
+        upstream = AnthropicUpstream(target, key_pool("sk-one"))
         asked = (("anthropic-version", "2024-01-01"), ("anthropic-beta", "tools-x,fine"))
         for headers in ((), asked):
             response = await upstream.open("/v1/messages", b"{}", stream=True, request_id="req_7", headers=headers)
@@ -814,7 +819,7 @@ async def test_anthropic_upstream_sends_its_own_credentials_and_the_callers_head
 )
 async def test_gemini_upstream_shows_its_key_below_a_version(base_path: str, prefix: str) -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = GeminiUpstream(endpoint("test", f"http://127.0.0.1:{server.port}{base_path}"), ["AIza-one"])
+        upstream = GeminiUpstream(endpoint("test", f"http://127.0.0.1:{server.port}{base_path}"), key_pool("AIza-one"))
         path = "/models/m:streamGenerateContent?alt=sse"
         response = await upstream.open(path, b"{}", stream=True, request_id="req_7")
         assert await response.read(LIMIT) == b"{}"
@@ -830,7 +835,7 @@ async def test_gemini_upstream_shows_its_key_below_a_version(base_path: str, pre
 
 async def test_a_callers_header_that_could_split_the_request_never_reaches_the_wire() -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
         with pytest.raises(Exception, match="x-y"):
             await upstream.open("/a", b"{}", stream=False, request_id="r", headers=(("x-y", "1\r\nx: y"),))
         await (await upstream.open("/a", b"{}", stream=False, request_id="ok")).read(LIMIT)

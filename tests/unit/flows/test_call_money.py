@@ -31,7 +31,7 @@ from reseller_kit.flows.call.admit import (
     check_rates,
     find_model,
 )
-from reseller_kit.flows.call.attempt import _prices_units
+from reseller_kit.flows.call.candidates import _prices_units
 from reseller_kit.flows.call.generate import _stream_ending, _wanted
 from reseller_kit.flows.call.job import CheckpointFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
@@ -151,7 +151,7 @@ def wanted(input_bound: int = 300, output_limit: int | None = None, choices: int
 
 
 def terms(asked: Wanted, limits: CallLimits | None = None) -> tuple[Any, ...]:
-    found = _terms(OFFERED, asked, limits or CallLimits())
+    found = _terms(OFFERED, asked, make_storefront(limits=limits or CallLimits()))
     return (
         found.retail_fixed,
         found.retail_per_output,
@@ -217,7 +217,7 @@ def test_no_more_calls_run_at_once_than_allowed() -> None:
 def test_a_call_is_charged_each_level_with_its_one_request() -> None:
     quantities = quantities_of(Usage(input_tokens=10, output_tokens=5))
     assert quantities == {"input": 10, "output": 5, "request": 1}
-    spent = charges(OFFERED, ROUTE, quantities)
+    spent = charges(make_job(), quantities)
     assert (spent.retail, spent.wholesale, spent.cost) == (12, 7, 2)
 
 
@@ -270,7 +270,11 @@ def test_searches_are_held_for_believed_and_asked_only_where_they_have_a_price()
     usage = Usage(input_tokens=3 * OFFERED.context, tool_calls=3)
     assert believed(job, usage) == (replace(usage, tool_calls=2), True)
     priced = replace(ROUTE, cost=replace(ROUTE.cost, price_list=PriceList(prices={"input": 1, "tool_call": 1})))
-    assert (_prices_units(priced, job), _prices_units(ROUTE, job), _prices_units(ROUTE, make_job())) == (
+    assert (
+        _prices_units(priced, job.units),
+        _prices_units(ROUTE, job.units),
+        _prices_units(ROUTE, make_job().units),
+    ) == (
         True,
         False,
         True,
