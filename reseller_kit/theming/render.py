@@ -62,6 +62,12 @@ def load(*folders: Path) -> Library:
         "date": _localised(locale.day),
         "short_date": _localised(locale.short_day),
         "moment": _localised(locale.moment),
+        "short_money": _localised(locale.short_currency),
+        "figure": _localised(locale.figure),
+        "duration": _localised(locale.duration),
+        "local": _localised(locale.local_moment),
+        "clock": _localised(locale.clock),
+        "month": _localised(locale.month),
         "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
         "markdown": prose.markdown,
     }

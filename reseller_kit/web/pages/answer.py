@@ -97,6 +97,19 @@ class Pages:
             )
         return answer
 
+    def fragment(self, request: Handler, template: str, view: Any) -> str:
+        """A piece of a page, for a script to put into one that was answered before."""
+        storefront = storefront_of(request)
+        asked = views.Asked(
+            path=request.url.path,
+            nonce="",
+            lang=language_of(request),
+            session=session_of(request),
+            csrf=csrf_of(request),
+        )
+        page = views.page_of(runtime_of(request), storefront, asked, self.port, view=view, noindex=True)
+        return render(self.library, storefront.theme, template, page)
+
     def terms_version(self, request: Handler) -> str:
         """The version of the terms that the storefront shows now."""
         storefront = storefront_of(request)
