@@ -1,4 +1,4 @@
-"""Every shipped theme in Chromium, on the sample storefront: accessible, within its width in any language, touchable."""
+"""Every shipped theme in Chromium, on the sample storefront: accessible, in bounds in any language, touchable."""
 
 from __future__ import annotations
 
