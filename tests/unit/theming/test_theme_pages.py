@@ -326,3 +326,39 @@ def test_every_mail_is_whole_and_takes_nothing_as_markup(theme: str, kind: str) 
     assert TRICK in text_of(mail.html)
     assert mail.html.count("<h1") == 1
     assert "https://aurora.example" in mail.html
+
+
+def home(theme: str, **settings: object) -> str:
+    return render(theme, "/", brand=msgspec.structs.replace(sample_brand(), settings=settings))
+
+
+@pytest.mark.parametrize("theme", [name for name in THEMES if name != "base"])
+@pytest.mark.parametrize(
+    ("setting", "mark"),
+    [
+        ("show_prices", 'id="board"'),
+        ("show_facts", 'id="facts"'),
+        ("show_steps", 'id="steps"'),
+        ("show_packages", 'id="packages"'),
+        ("show_questions", 'id="questions"'),
+        ("show_closing", 'id="closing"'),
+        ("hero_code", 'id="hero-curl"|class="rate-card"'),
+    ],
+)
+def test_a_section_is_there_unless_the_brand_leaves_it_out(theme: str, setting: str, mark: str) -> None:
+    assert re.search(mark, home(theme))
+    assert re.search(mark, home(theme, **{setting: False})) is None
+
+
+@pytest.mark.parametrize("theme", [name for name in THEMES if name != "base"])
+def test_looks_that_a_brand_chooses_reach_the_page(theme: str) -> None:
+    html = home(theme, header_style="floating", card_style="raised", header_sticky=False, hero_layout="centred")
+    body = re.search(r'<body class="([^"]*)"', html)
+    assert body is not None
+    assert {"header-floating", "cards-raised"} <= set(body[1].split())
+    assert "header-sticky" not in body[1].split()
+    assert re.search(r'<section class="hero centred', html)
+    assert "hero-coloured" in home(theme, hero_color="#ffd166")
+    assert "hero-coloured" not in home(theme, hero_color="red;}")
+    assert home(theme, home_models="4").count("data-model=") == 4
+    assert home(theme).count("data-model=") == 6
