@@ -108,8 +108,10 @@ def key(owned: OwnedKey, secret: str | None = None, use: KeyUse | None = None) -
         "resets_at": None if use is None else optional_time(use.resets_at),
         "models": list(row.models),
         "rpm": row.requests_per_minute,
+        "allow_ips": list(row.allow_ips),
         "expires_at": optional_time(row.expires_at),
         "revoked_at": optional_time(row.revoked_at),
+        "last_used_at": optional_time(row.last_used_at),
         "created_at": format_time(row.created_at),
     }
     return shown if secret is None else {**shown, "key": secret}

@@ -1,66 +1,72 @@
-"""Which IP addresses lie on the public internet: what a reseller's own upstream may be at. Resolves no name."""
+"""Where a key may be used from: addresses and networks of both protocols. Asks no resolver and reads no request."""
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from typing import Final, TypeAlias
+from collections.abc import Iterable
+from typing import Final
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+from .errors import InvalidRequest
 
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_SIX_TO_FOUR: Final = ipaddress.IPv6Network("2002::/16")
-_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
-_ISATAP: Final = frozenset({0x0000_5EFE, 0x0200_5EFE})
-"""The upper half of an interface id that holds an IPv4 address below it (RFC 5214)."""
-_SERVICES: Final = (
-    ipaddress.IPv4Network("192.88.99.0/24"),  # anycast relays of 6to4, retired (RFC 7526)
-    ipaddress.IPv4Network("168.63.129.16/32"),  # a cloud's service to its machines, within a public range
-    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of a local network (RFC 8215)
-    ipaddress.IPv6Network("2001::/32"),  # Teredo: the packet leaves over an IPv4 address that is not looked at
-    ipaddress.IPv6Network("fec0::/10"),  # site-local, retired (RFC 3879)
-)
-"""Not for the public, whatever the registries behind `is_global` say of them."""
+MAX_NETWORKS: Final = 50
+"""Most that one key may name."""
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def is_public(text: str) -> bool:
-    """Whether this is an IP address that everybody on the internet reaches the same machine at; no for what is none.
+def parse_networks(texts: Iterable[str]) -> tuple[str, ...]:
+    """Addresses and networks (`203.0.113.7`, `203.0.113.0/24`, `2001:db8::/32`) in their one spelling, each once.
 
-    An IPv6 address that stands for an IPv4 address (mapped, NAT64, 6to4, ISATAP) is judged by that one as well.
+    Raises InvalidRequest for what is none, for a network with bits behind its prefix, and for too many.
     """
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return all(_is_public(each) for each in (address, *_within(address)))
+    found: dict[str, None] = {}
+    for text in texts:
+        try:
+            network = _plain(ipaddress.ip_network(text.strip()))
+        except ValueError:
+            raise InvalidRequest(
+                f"{text.strip()[:80]!r} is neither an address nor a network.",
+                param="allow_ips",
+                fix="Write it like 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.",
+            ) from None
+        whole = network.prefixlen == network.max_prefixlen
+        found[str(network.network_address) if whole else str(network)] = None
+    if len(found) > MAX_NETWORKS:
+        raise InvalidRequest(
+            f"{len(found)} networks are too many.", param="allow_ips", fix=f"Give at most {MAX_NETWORKS}."
+        )
+    return tuple(found)
 
 
-def is_address(text: str) -> bool:
-    """Whether the text is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_public(address: Address) -> bool:
-    if any(address in network for network in _SERVICES if network.version == address.version):
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and (address in _NAT64 or address.ipv4_mapped is not None):
+def admits(networks: tuple[str, ...], address: str) -> bool:
+    """Whether an address lies in one of the networks; no network at all admits every address."""
+    if not networks:
         return True
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+    try:
+        found = _address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in _parsed(networks) if network.version == found.version)
 
 
-def _within(address: Address) -> tuple[ipaddress.IPv4Address, ...]:
-    """The IPv4 addresses that the address stands for."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return ()
-    number = int(address)
-    found = []
-    if address.ipv4_mapped is not None or address in _NAT64 or address in _COMPATIBLE:
-        found.append(number & 0xFFFF_FFFF)
-    if address in _SIX_TO_FOUR:
-        found.append(number >> 80 & 0xFFFF_FFFF)
-    if number >> 32 & 0xFFFF_FFFF in _ISATAP:
-        found.append(number & 0xFFFF_FFFF)
-    return tuple(map(ipaddress.IPv4Address, found))
+@functools.lru_cache(maxsize=4096)
+def _parsed(networks: tuple[str, ...]) -> tuple[_Network, ...]:
+    return tuple(ipaddress.ip_network(network) for network in networks)
+
+
+def _address(text: str) -> _Address:
+    address = ipaddress.ip_address(text)
+    # A socket of both protocols shows its IPv4 clients in this form.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def _plain(network: _Network) -> _Network:
+    """A mapped IPv4 network as what it is, since that is how addresses are compared."""
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.ip_network((mapped, network.prefixlen - 96))
+    return network

@@ -43,6 +43,7 @@ KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
     "price_change": "customer",
     "price_withdrawn": "customer",
     "receipt": "customer",
+    "spend_alert": "customer",
     "wholesale_low": "team",
     "verify": "customer",
     "already_registered": "customer",

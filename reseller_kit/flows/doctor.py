@@ -14,6 +14,7 @@ from ..core.upstream_keys import KeyState
 from ..core.wholesale import wholesale_terms
 from ..db import (
     customers,
+    endpoints,
     margins,
     operator,
     operator_upstreams,
@@ -47,6 +48,7 @@ RULES: Final = {
     "DR111": "A key of an upstream that is parked.",
     "DR112": "An upstream whose keys are all parked, so that it serves no call.",
     "DR113": "Mails to the operator that were given up in the last seven days.",
+    "DR114": "An endpoint that is not asked because it kept failing: the circuit is open.",
     "DR201": "A tenant that serves nothing because of its status.",
     "DR202": "A tenant that is suspended.",
     "DR203": "A tenant without a storefront host.",
@@ -148,6 +150,7 @@ async def _examine_supply(connection: Connection) -> list[Complaint]:
                 fix = "Give it api_keys in tenants.toml, then run reseller-kit apply."
                 found.append(_complaint("DR102", upstream.name, "No key of this upstream is stored.", fix))
             found += _about_keys(upstream, states.get(upstream.name, {}))
+    found += await _examine_circuits(connection)
     for own in await operator_upstreams.own_upstreams(connection):
         if own.status == "active":
             found += _about_keys(own, states.get(own.name, {}))
@@ -156,6 +159,22 @@ async def _examine_supply(connection: Connection) -> list[Complaint]:
             fix = "Give it routes in tenants.toml, then run reseller-kit apply."
             found.append(_complaint("DR103", model, "No active upstream serves this model.", fix))
     return found
+
+
+async def _examine_circuits(connection: Connection) -> list[Complaint]:
+    routed = set(await upstreams.endpoints(connection))
+    fix = "It is tried again by itself. See: reseller-kit upstream list"
+    return [
+        _complaint(
+            "DR114",
+            f"{row.upstream}/{row.upstream_model}",
+            f"The circuit is open since {format_time(row.changed_at)}: {row.reason}",
+            fix,
+            level="warning",
+        )
+        for row in await endpoints.every(connection)
+        if row.state == "open" and (row.upstream, row.upstream_model) in routed
+    ]
 
 
 def _about_keys(upstream: Upstream, states: Mapping[str, KeyState]) -> Iterator[Complaint]:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import guides, sample_identity
+from . import guides, sample_account, sample_identity
 from .mail import Mail
 from .page import Brand, ErrorInfo, LaterRow, Legal, Links, ModelRow, PackageRow, Page, PriceRow, StatusRow
 from .sample_page import SamplePage
@@ -27,7 +27,7 @@ PAGES: Final = {
 """Path → template of every page that a theme has beside the error page."""
 KIT_TEMPLATE: Final = "kit.html"
 """Every component on one page. It is checked and looked at, never served."""
-VIEWED: Final = (*sample_identity.PAGES,)
+VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES)
 """Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (
@@ -86,6 +86,7 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
     **sample_identity.MAILS,
+    "spend_alert": {"period": "month", "threshold": "50.00", "spent": "50.12"},
 }
 """Kind → content of every mail that a theme has."""
 _DOLLAR_NANO: Final = 10**9

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from ..core.addresses import is_public
+from ..core.public_addresses import is_public
 from .faults import TransportFailed
 
 _LOOK_UP_SECONDS: Final = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from ..addresses import is_address, is_public
+from ..public_addresses import is_address, is_public
 from ..route_sets import allowed, full_name
 from ..storefront import NO_GROUP
 from ..tenant import is_loopback_host

@@ -11,7 +11,7 @@ from typing import Final
 
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
-from .customers import api_key, customer, customer_link
+from .customers import api_key, customer, customer_link, spend_alert
 from .identity import (
     challenge,
     customer_login,
@@ -93,6 +93,7 @@ __all__ = [
     "route",
     "scheduled_price",
     "secret",
+    "spend_alert",
     "stored_response",
     "tenant",
     "tenant_route",
@@ -162,6 +163,7 @@ DELETABLE: Final = frozenset(
         "passkey",
         "recovery_code",
         "secret",
+        "spend_alert",
         "stored_response",
         "throttle",
         "upstream_key",

@@ -12,6 +12,7 @@ from ...core import pricing
 from ...core.catalog import OfferedModel, Route
 from ...core.routing import EndpointName, Weighed, endpoint_of, order, point_of
 from ...core.storefront import UpstreamConfig
+from ...core.usage import ONE_REQUEST
 from ..runtime import Runtime
 from .admit import is_allowed
 from .job import Job
@@ -49,7 +50,8 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> list[Candidate]:
     """All of them: those of the model first, then those of its fallbacks."""
     upstreams = runtime.snapshot.upstreams
     found: list[Candidate] = []
-    for offered in (job.offered, *_fallbacks(job, suits)):
+    models = (job.offered, *_fallbacks(job, suits)) if job.offered.fallbacks else (job.offered,)
+    for offered in models:
         routes = [
             route
             for route in offered.routes
@@ -119,5 +121,7 @@ def _likely(runtime: Runtime, job: Job, offered: OfferedModel) -> Mapping[str, i
 
 def _prices_units(route: Route, units: Mapping[str, int]) -> bool:
     """Whether it is known what the route charges for the units that the call may come to."""
+    if units is ONE_REQUEST:
+        return True
     prices = route.cost.price_list.prices
     return all(name in prices for name in units if name != "request")

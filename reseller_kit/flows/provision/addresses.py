@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from ...core.addresses import is_address, is_public
 from ...core.manifest import Document, Report, refuse_address
+from ...core.public_addresses import is_address, is_public
 from ...core.tenant import is_loopback_host
 from ...core.toml_lines import Path
 
