@@ -23,7 +23,7 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None
     expires_at: int | None
     allow_ips: tuple[str, ...] = ()
-    group_id: str | None = None
+    group_id: str | None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:

@@ -101,7 +101,7 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
         await durable
     finally:
         timer.cancel()
-    runtime.health.note(job.offered.model, failed=ending.status == "failed", now=item.capture.at)
+    runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
     _note_tokens(runtime, job, usage)
     _note_caches(runtime, job, usage)
     if capped:

@@ -38,7 +38,7 @@ class Request(Struct, frozen=True, eq=False):
         """Who calls, for a flow."""
         return calls.Caller(
             request_id=self.id,
-            storefront=self.storefront,
+            storefront=self.storefront.as_met_by(account.group_id),
             account=account,
             dialect=self.dialect,
             started_ns=self.started_ns,

@@ -73,6 +73,7 @@ ACCOUNT = KeyAccount(
     models=(),
     requests_per_minute=None,
     expires_at=None,
+    group_id=None,
 )
 
 
