@@ -60,7 +60,7 @@ from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support import factories as make
-from tests.support import identity_walk
+from tests.support import identity_walk, shop_walk
 from tests.support.rows import all_rows
 
 NOBODY = 999_999
@@ -155,6 +155,7 @@ READS: dict[str, Read] = {
     "vouchers.page": lambda c, tenant, x: vouchers.page(c, tenant, x.voucher.batch, 100, None),
     "vouchers.redemptions": lambda c, tenant, x: vouchers.redemptions(c, tenant, x.voucher.batch),
     **identity_walk.READS,
+    **shop_walk.READS,
 }
 WRITES: dict[str, Read] = {
     "accounts.create_customer_wallet": lambda c, tenant, x: accounts.create_customer_wallet(c, tenant, x.customer.id),
@@ -222,6 +223,7 @@ WRITES: dict[str, Read] = {
     "vouchers.lock_batches": lambda c, tenant, _: vouchers.lock_batches(c, tenant),
     "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
     **identity_walk.WRITES,
+    **shop_walk.WRITES,
 }
 MOVES_ON_PURPOSE = {
     "provisioning.put_domain": "the operator's file gives a host to another tenant; the file is the one truth of hosts",
@@ -324,6 +326,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         response = make.stored_response(customer.id)
         await responses.add(connection, ours.id, [response])
         await identity_walk.fill(connection, ours.id, customer)
+        await shop_walk.fill(connection, ours.id, customer)
         alert = SpendAlert(
             id=new_id("alr"), customer_id=customer.id, period="day", threshold_nano=1, created_at=now_us()
         )
