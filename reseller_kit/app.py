@@ -16,6 +16,7 @@ from .db.ledger import new_owner, open_writer
 from .flows import deliver, key_checks, lease, price_chores, rollup, sweep
 from .flows import snapshot as snapshots
 from .flows.deliver import Post
+from .flows.identity import chores as identity_chores
 from .flows.runtime import Runtime
 from .flows.unlock import unlock
 from .mail import open_outlet
@@ -32,7 +33,7 @@ from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
 from .web.hosts import Peers
 from .web.responses import Receive, Send
-from .web.storefront import build_pages
+from .web.site import build_pages
 
 _log = logging.getLogger(__name__)
 _FLUSH_SECONDS: Final = 0.2
@@ -130,6 +131,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
         asyncio.create_task(rollup.keep(runtime), name="rollup"),
         asyncio.create_task(key_checks.keep(runtime), name="key-checks"),
+        asyncio.create_task(identity_chores.keep(db), name="identity"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
     ]
     settle_memory()

@@ -6,6 +6,7 @@ import click
 
 from ..db.customers import Customer
 from ..flows import customers as flow
+from ..flows.identity import invite as invitations
 from . import shapes
 from .invocation import actor, with_database, with_vault
 from .options import TEXT, Group, chosen, customer_argument, page_options, tenant_option, window_of
@@ -34,6 +35,25 @@ def create(tenant: str, email: str, name: str) -> None:
     )
     if new.link is None:
         tell("The tenant has no storefront host yet, so there is no link to set a password with.")
+
+
+@customer.command()
+@tenant_option
+@click.option("--email", required=True, metavar="EMAIL", help="Whom to invite.")
+@click.option("--name", default="", help="What to call the customer.")
+def invite(tenant: str, email: str, name: str) -> None:
+    """Mail a link that makes an account, also where nobody can sign up."""
+    checked = TEXT.convert(name, None, None) if name else ""
+    new = with_vault(
+        lambda db, vault: invitations.invite(db, vault, tenant_slug=tenant, email=email, name=checked, actor=actor())
+    )
+    emit(
+        shapes.customer(new.customer, tenant, new.link),
+        facts(_pairs(new.customer, tenant)),
+        f"The invitation is being mailed. Its link works once, within 7 days:\n{new.link}" if new.link else "",
+    )
+    if new.link is None:
+        tell("The tenant has no storefront host yet, so there is no link, and the mail waits for one.")
 
 
 @customer.command("list")

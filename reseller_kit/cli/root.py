@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "customer": Entry("customer", "customer", "Customers of a tenant."),
     "key": Entry("key", "key", "API keys: create, look up, rotate, revoke."),
     "credit": Entry("credit", "credit", "Customers' credit: grant, correct, reverse, look up."),
+    "order": Entry("order", "order", "Orders of customers: place, look up, approve, reject, refund."),
     "voucher": Entry("voucher", "voucher", "Vouchers: make, list, revoke, export, redeem."),
     "wholesale": Entry("wholesale", "wholesale", "Resellers' accounts with the operator: deposit, look up, margins."),
     "payout": Entry("payout", "payout", "Payouts of revenue shares: request, approve, reject, export."),

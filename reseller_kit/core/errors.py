@@ -3,10 +3,12 @@
 KitError                        code, HTTP status, safe message, fix
 ├── InvalidRequest              400 invalid_request
 │   ├── InvalidAmount           400 invalid_amount
+│   ├── InvalidForm             422 invalid_form          (a page's form; shown again with what was typed)
 │   └── PreviousNotFound        400 previous_response_not_found
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
 ├── AccountSuspended            403 account_suspended
+├── AddressNotAllowed           403 address_not_allowed
 ├── NotFound                    404 not_found
 │   └── ModelNotFound           404 model_not_found
 ├── MethodNotAllowed            405 method_not_allowed
@@ -30,6 +32,7 @@ The message is one sentence for the person who made the request, free of platfor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from .verdict import Verdict
@@ -70,6 +73,17 @@ class InvalidAmount(InvalidRequest):
     code = "invalid_amount"
 
 
+class InvalidForm(InvalidRequest):
+    """A form on a page can't be taken as it is. `problems`: field → (key of the text, its values); "" is the form."""
+
+    code = "invalid_form"
+    status = 422
+
+    def __init__(self, problems: Mapping[str, tuple[str, Mapping[str, object]]]) -> None:
+        super().__init__("The form can't be taken as it is.", fix="Correct the fields that are marked.")
+        self.problems = dict(problems)
+
+
 class PreviousNotFound(InvalidRequest):
     """The response to go on from is not kept for this customer: expired, deleted, another's, or never made."""
 
@@ -101,6 +115,13 @@ class AccountSuspended(KitError):
     """The customer or the storefront is suspended, or the storefront is not open."""
 
     code = "account_suspended"
+    status = 403
+
+
+class AddressNotAllowed(KitError):
+    """The key may be used from certain addresses only, and the request came from another one."""
+
+    code = "address_not_allowed"
     status = 403
 
 

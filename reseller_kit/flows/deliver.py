@@ -28,6 +28,7 @@ from ..telemetry.redaction import redact
 from ..theming import Brand, Library, Mail, render_mail
 from ..vault import Vault
 from .brand import brand_of, storefront_host
+from .identity import letters
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS: Final = 1
@@ -35,9 +36,25 @@ _AT_ONCE: Final = 10
 _FINISH_SECONDS: Final = 10
 
 KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
+    "order_rejected": "customer",
+    "order_refunded": "customer",
+    "order_requested": "customer",
+    "order_to_approve": "team",
     "price_change": "customer",
     "price_withdrawn": "customer",
+    "receipt": "customer",
+    "spend_alert": "customer",
     "wholesale_low": "team",
+    "verify": "customer",
+    "already_registered": "customer",
+    "reset": "customer",
+    "invite": "customer",
+    "password_changed": "customer",
+    "email_change": "customer",
+    "email_changed": "customer",
+    "new_login": "customer",
+    "two_factor_changed": "customer",
+    "account_deleted": "customer",
     "upstream_key_parked": "operator",
     "upstream_down": "operator",
 }
@@ -125,7 +142,8 @@ async def _deliver_one(db: Database, vault: Vault, post: Post, mail: ClaimedMail
 async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> None:
     async with db.read(_scope(mail)) as connection:
         sender = await _sender(connection, vault, post, mail)
-    content = Mail(brand=sender.brand, origin=sender.origin, content=mail.payload)
+    opened = letters.opened(vault, mail.tenant_id, mail.payload)
+    content = Mail(brand=sender.brand, origin=sender.origin, content=opened)
     written = render_mail(post.library, sender.theme, mail.kind, content)
     await sender.outlet.send(
         Letter(

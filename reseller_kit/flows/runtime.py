@@ -21,10 +21,12 @@ from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
 from ..upstream.base import Upstream
 from ..vault import Vault
+from ..vault.passwords import Passwords
 from . import snapshot as snapshots
 from .authenticate import KeyCache
 from .endpoints import Endpoints
 from .heartbeat import Heartbeat
+from .identity.visit import Identity
 from .kept_responses import KeptResponses
 from .upstream_keys import REVISION as UPSTREAM_KEY
 from .upstream_keys import KeyBook
@@ -71,6 +73,7 @@ class Runtime:
         self.ledger = ledger
         self.snapshot = snapshot
         self.keys = KeyCache(db, vault.pepper)
+        self.identity = Identity(db, vault, Passwords(vault.pepper))
         self.metrics = Metrics()
         self.health = HealthBoard()
         self.access_log = access_log

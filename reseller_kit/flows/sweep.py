@@ -24,10 +24,13 @@ from .accrue import accrue
 from .call.job import CallFacts, CheckpointFacts
 from .call.settle import quantities_of
 from .expire import expire
+from .fulfil import fulfil_forgotten
 from .kept_responses import drop_expired
 from .low_balance import watch_balances
+from .orders import lapse_orders
 from .runtime import Runtime
 from .snapshot import price_list
+from .spend_alerts import watch_spending
 
 _log = logging.getLogger(__name__)
 _SWEEP_SECONDS: Final = 0.5
@@ -40,19 +43,23 @@ _AT_ONCE: Final = 200
 async def keep(runtime: Runtime) -> None:
     """Sweep twice a second for ever.
 
-    Once a minute expire credit, accrue its cash, look at resellers' balances and delete responses whose time is over.
-    A fault is logged and tried again.
+    Orders that were paid and left by a process that died are credited. Once a minute expire credit, accrue its cash,
+    look at resellers' balances and customers' spending, delete responses whose time is over and close orders that
+    nobody paid. A fault is logged and tried again.
     """
     expired_at = -math.inf
     while True:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await sweep(runtime)
+                await fulfil_forgotten(runtime.db, runtime.ledger)
             if time.monotonic() - expired_at >= _EXPIRE_SECONDS:
                 await expire(runtime.db, runtime.ledger)
                 await accrue(runtime.db, runtime.ledger)
                 await watch_balances(runtime.db)
+                await watch_spending(runtime.db)
                 await drop_expired(runtime.db)
+                await lapse_orders(runtime.db)
                 expired_at = time.monotonic()
         except asyncio.CancelledError:
             raise
