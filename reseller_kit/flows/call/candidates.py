@@ -112,12 +112,12 @@ def _may_stay(job: Job, offered: OfferedModel, home: Route, first: Route, by: We
     """
     if offered.strategy == "priority" and home.priority > first.priority and not job.named:
         return False
-    return home.cost.id == first.cost.id or by.cost(home) <= by.cost(first)
+    return home.paid.id == first.paid.id or by.cost(home) <= by.cost(first)
 
 
 def _cost(route: Route, likely: Mapping[str, int]) -> int:
-    prices = route.cost.price_list.prices
-    return pricing.charge(route.cost.price_list, {name: n for name, n in likely.items() if name in prices})
+    prices = route.paid.price_list.prices
+    return pricing.charge(route.paid.price_list, {name: n for name, n in likely.items() if name in prices})
 
 
 def _at_random(_endpoint: EndpointName) -> float:
