@@ -16,6 +16,7 @@ from .db.ledger import new_owner, open_writer
 from .flows import deliver, key_checks, lease, price_chores, rollup, sweep
 from .flows import snapshot as snapshots
 from .flows.deliver import Post
+from .flows.identity import chores as identity_chores
 from .flows.runtime import Runtime
 from .flows.unlock import unlock
 from .mail import open_outlet
@@ -130,6 +131,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
         asyncio.create_task(rollup.keep(runtime), name="rollup"),
         asyncio.create_task(key_checks.keep(runtime), name="key-checks"),
+        asyncio.create_task(identity_chores.keep(db), name="identity"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
     ]
     settle_memory()
@@ -159,6 +161,7 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         idle_seconds=timeouts.get("idle", 60),
         max_concurrency=config.settings.get("max_concurrency") or 1000,
         headers=config.headers,
+        public_only=config.public_only,
     )
     ceilings = Ceilings(**(config.settings.get("key_limits") or {}))
     if config.dialect == "openai":

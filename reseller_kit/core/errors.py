@@ -8,6 +8,7 @@ KitError                        code, HTTP status, safe message, fix
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
 ├── AccountSuspended            403 account_suspended
+├── AddressNotAllowed           403 address_not_allowed
 ├── NotFound                    404 not_found
 │   └── ModelNotFound           404 model_not_found
 ├── MethodNotAllowed            405 method_not_allowed
@@ -114,6 +115,13 @@ class AccountSuspended(KitError):
     """The customer or the storefront is suspended, or the storefront is not open."""
 
     code = "account_suspended"
+    status = 403
+
+
+class AddressNotAllowed(KitError):
+    """The key may be used from certain addresses only, and the request came from another one."""
+
+    code = "address_not_allowed"
     status = 403
 
 

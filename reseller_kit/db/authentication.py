@@ -22,6 +22,8 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     requests_per_minute: int | None
     expires_at: int | None
+    allow_ips: tuple[str, ...] = ()
+    group_id: str | None = None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:
@@ -34,11 +36,13 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             k.customer_id,
             c.wallet_id,
             c.status,
+            c.group_id,
             k.limit_nano,
             k.limit_reset,
             k.models,
             k.requests_per_minute,
             k.expires_at,
+            k.allow_ips,
         )
         .join(t.customer, (c.id == k.customer_id) & (c.tenant_id == k.tenant_id))
         .where(k.tenant_id == tenant_id, k.digest == digest, k.revoked_at.is_(None))
@@ -57,4 +61,6 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
         models=tuple(row.models),
         requests_per_minute=row.requests_per_minute,
         expires_at=row.expires_at,
+        allow_ips=tuple(row.allow_ips),
+        group_id=row.group_id,
     )

@@ -30,6 +30,7 @@ from .low_balance import watch_balances
 from .orders import lapse_orders
 from .runtime import Runtime
 from .snapshot import price_list
+from .spend_alerts import watch_spending
 
 _log = logging.getLogger(__name__)
 _SWEEP_SECONDS: Final = 0.5
@@ -43,8 +44,8 @@ async def keep(runtime: Runtime) -> None:
     """Sweep twice a second for ever.
 
     Orders that were paid and left by a process that died are credited. Once a minute expire credit, accrue its cash,
-    look at resellers' balances, delete responses whose time is over and close orders that nobody paid.
-    A fault is logged and tried again.
+    look at resellers' balances and customers' spending, delete responses whose time is over and close orders that
+    nobody paid. A fault is logged and tried again.
     """
     expired_at = -math.inf
     while True:
@@ -56,6 +57,7 @@ async def keep(runtime: Runtime) -> None:
                 await expire(runtime.db, runtime.ledger)
                 await accrue(runtime.db, runtime.ledger)
                 await watch_balances(runtime.db)
+                await watch_spending(runtime.db)
                 await drop_expired(runtime.db)
                 await lapse_orders(runtime.db)
                 expired_at = time.monotonic()

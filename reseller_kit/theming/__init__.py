@@ -19,7 +19,7 @@ from .page import (
     StatusRow,
     Visitor,
 )
-from .render import Library, asset, icon, load, render, stylesheet
+from .render import Library, asset, icon, load, render, stylesheet, web_manifest
 from .stylesheet import Stylesheet
 
 __all__ = [
@@ -48,4 +48,5 @@ __all__ = [
     "render_mail",
     "stylesheet",
     "themes_dir",
+    "web_manifest",
 ]

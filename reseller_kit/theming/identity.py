@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from babel import Locale
 from msgspec import Struct
 
 from .forms import FormView
@@ -97,10 +98,16 @@ class PasskeyLine(Struct, frozen=True, kw_only=True):
 
 
 class SecurityView(Struct, frozen=True, kw_only=True):
-    """All that guards an account. `action`: whose form was sent and is shown again; `done`: what was finished."""
+    """All that guards an account. `action`: whose form was sent and is shown again; `done`: what was finished.
+
+    `locale` and `timezone` are the customer's own choice, empty for the storefront's.
+    """
 
     email: str
     name: str
+    locale: str = ""
+    timezone: str = ""
+    locales: tuple[str, ...] = ("en",)
     two_factor: bool
     recovery_codes: int
     passkeys: tuple[PasskeyLine, ...]
@@ -110,9 +117,14 @@ class SecurityView(Struct, frozen=True, kw_only=True):
     form: FormView = FormView()
     action: str = ""
     done: str = ""
-    pending_email: str = ""
     delete_on: dt.date | None = None
     grace_days: int = 14
+    suspended: bool = False
+
+    @property
+    def languages(self) -> tuple[tuple[str, str], ...]:
+        """Code and own name of each language that the storefront has."""
+        return tuple((code, Locale.parse(code, sep="-").get_display_name() or code) for code in self.locales)
 
     def form_of(self, action: str) -> FormView:
         """The form of one section: what was typed into it, or an empty one."""
@@ -124,15 +136,11 @@ class TwoFactorView(Struct, frozen=True, kw_only=True):
 
     secret: str
     form: FormView = FormView()
+    suspended: bool = False
 
 
 class RecoveryCodesView(Struct, frozen=True, kw_only=True):
     """Recovery codes, shown once."""
 
     codes: tuple[str, ...]
-
-
-class AccountView(Struct, frozen=True, kw_only=True):
-    """The account's first page."""
-
-    email: str
+    suspended: bool = False

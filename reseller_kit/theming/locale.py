@@ -11,13 +11,15 @@ from decimal import Decimal
 from typing import Final
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, get_timezone
+from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from reseller_kit.core import money
 
 _THOUSAND: Final = 1_000
 _MILLION: Final = 1_000_000
+_LONG_FIGURE: Final = 100_000
+_FIGURES: Final = 4
 _CACHED: Final = 16_384
 
 
@@ -29,6 +31,13 @@ def amount(lang: str, value: int | str) -> str:
 def currency(lang: str, value: int | str) -> str:
     """An amount with its currency, to the last digit: nano-USD, or a decimal string of USD."""
     return _currency(lang, money.format_amount(value) if isinstance(value, int) else value)
+
+
+def short_currency(lang: str, nano: int) -> str:
+    """An amount as people read it: cents from a dollar on, below that four figures that say something; half up."""
+    step = money.NANO // 100 if abs(nano) >= money.NANO else 10 ** max(0, len(str(abs(nano))) - _FIGURES)
+    steps = (2 * abs(nano) + step) // (2 * step)
+    return currency(lang, -steps * step if nano < 0 else steps * step)
 
 
 def number(lang: str, value: int) -> str:
@@ -50,6 +59,18 @@ def tokens(lang: str, value: int) -> str:
     return str(value)
 
 
+def figure(lang: str, value: int) -> str:
+    """A number in full as long as it is read at a glance, else as `tokens` says it."""
+    return number(lang, value) if value < _LONG_FIGURE else tokens(lang, value)
+
+
+def duration(lang: str, milliseconds: int) -> str:
+    """A time that something took."""
+    if milliseconds < _THOUSAND:
+        return f"{number(lang, milliseconds)} ms"
+    return f"{_decimal(lang, f'{milliseconds // 100 / 10:.1f}')} s"
+
+
 def day(lang: str, value: dt.date) -> str:
     """A day, such as 3 March 2026."""
     return str(format_date(value, "long", _locale(lang)))
@@ -63,6 +84,26 @@ def short_day(lang: str, value: dt.date) -> str:
 def moment(lang: str, value: dt.datetime, timezone: str = "UTC") -> str:
     """A moment to the minute, in that time zone."""
     return str(format_datetime(value, "medium", tzinfo=get_timezone(timezone), locale=_locale(lang)))
+
+
+def local_moment(lang: str, value: dt.datetime) -> str:
+    """A moment to the second, by the clocks of its own time zone."""
+    return str(format_datetime(value, "medium", tzinfo=value.tzinfo, locale=_locale(lang)))
+
+
+def clock(lang: str, value: dt.datetime) -> str:
+    """The time of day, by the clocks of its own time zone."""
+    return str(format_time(value, "short", tzinfo=value.tzinfo, locale=_locale(lang)))
+
+
+def month(lang: str, value: dt.date) -> str:
+    """A month with its year."""
+    return str(format_skeleton("yMMMM", value, locale=_locale(lang)))
+
+
+def short_month(lang: str, value: dt.date) -> str:
+    """A month without its year, for axes."""
+    return str(format_date(value, "LLL", _locale(lang)))
 
 
 def language_name(lang: str) -> str:

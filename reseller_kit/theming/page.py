@@ -193,13 +193,14 @@ class Links(Struct, frozen=True, kw_only=True):
 
 
 class Visitor(Struct, frozen=True, kw_only=True):
-    """The customer who looks at the page. `closing`: the account is to be deleted on `delete_on`."""
+    """The customer who looks at the page. `delete_on`: when the account is to be deleted, if it is."""
 
     email: str
     name: str
     verified: bool
     csrf: str
     delete_on: dt.date | None = None
+    suspended: bool = False
 
 
 class ErrorInfo(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from reseller_kit.core.errors import NotFound
-from reseller_kit.core.theme import resolve_settings
 
 from . import guides, locale, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
@@ -63,6 +62,12 @@ def load(*folders: Path) -> Library:
         "date": _localised(locale.day),
         "short_date": _localised(locale.short_day),
         "moment": _localised(locale.moment),
+        "short_money": _localised(locale.short_currency),
+        "figure": _localised(locale.figure),
+        "duration": _localised(locale.duration),
+        "local": _localised(locale.local_moment),
+        "clock": _localised(locale.clock),
+        "month": _localised(locale.month),
         "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
         "markdown": prose.markdown,
     }
@@ -104,6 +109,11 @@ def icon(library: Library, theme: str, brand: Brand) -> Asset:
     return look(find_theme(library, theme), brand).icon
 
 
+def web_manifest(library: Library, theme: str, brand: Brand) -> Asset:
+    """The brand's web manifest, served for ever as `/theme/<hash>.webmanifest`."""
+    return look(find_theme(library, theme), brand).web_manifest
+
+
 def asset(library: Library, theme: str, path: str) -> Asset | None:
     """A static file by what follows `/theme/static/` in its URL, or None; a wrong hash is no file."""
     assets = find_theme(library, theme).assets.values()
@@ -127,7 +137,6 @@ def texts_of(theme: Theme, lang: str) -> dict[str, str]:
 def _context(theme: Theme, page: Page) -> dict[str, Any]:
     brand = page.brand
     texts = texts_of(theme, page.lang)
-    settings, _ = resolve_settings(theme.chain, brand.settings)
     face = look(theme, brand)
 
     def text(key: str, /, **values: object) -> str:
@@ -140,7 +149,7 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "page": page,
         "lang": page.lang,
         "brand": brand,
-        "settings": settings,
+        "settings": face.settings,
         "tokens": face.tokens,
         "t": text,
         "document": document,
@@ -148,6 +157,7 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "scripts": [theme.assets[path].url for manifest in theme.chain for path in manifest.assets.js],
         "stylesheet_url": face.stylesheet.url,
         "icon_url": face.icon.url,
+        "web_manifest_url": face.web_manifest.url,
         "font_urls": face.preloads,
         "snippets": snippets,
         "guides": guides,

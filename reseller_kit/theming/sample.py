@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import guides, sample_identity
+from . import guides, sample_account, sample_identity
 from .mail import Mail
 from .page import Brand, ErrorInfo, LaterRow, Legal, Links, ModelRow, PackageRow, Page, PriceRow, StatusRow
 from .sample_page import SamplePage
@@ -27,7 +27,7 @@ PAGES: Final = {
 """Path → template of every page that a theme has beside the error page."""
 KIT_TEMPLATE: Final = "kit.html"
 """Every component on one page. It is checked and looked at, never served."""
-VIEWED: Final = (*sample_identity.PAGES,)
+VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES)
 """Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (
@@ -64,6 +64,14 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "order_refunded": {**_ORDER, "amount": "5.00"},
     "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
     "receipt": {**_ORDER, "number": "2026-00042"},
+    "own_key_parked": {
+        "storefront": "Aurora AI",
+        "upstream": "own",
+        "fingerprint": "0c1f29ab",
+        "reason": "401 invalid_api_key: Incorrect API key provided.",
+        "since": "2026-02-01T12:30:00Z",
+        "last": True,
+    },
     "upstream_key_parked": {
         "upstream": "openai",
         "fingerprint": "0c1f29ab",
@@ -78,6 +86,7 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
     **sample_identity.MAILS,
+    "spend_alert": {"period": "month", "threshold": "50.00", "spent": "50.12"},
 }
 """Kind → content of every mail that a theme has."""
 _DOLLAR_NANO: Final = 10**9

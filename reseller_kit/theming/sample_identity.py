@@ -8,18 +8,19 @@ from typing import Any, Final
 
 from .forms import FormProblem, FormView
 from .identity import (
-    AccountView,
     CodeView,
     ConfirmView,
     LoginView,
     NoticeView,
     PasskeyLine,
+    RecoveryCodesView,
     ResendView,
     ResetView,
     SecurityView,
     SessionLine,
     SetPasswordView,
     SignupView,
+    TwoFactorView,
 )
 from .sample_page import SAMPLE_VISITOR, SamplePage
 
@@ -90,7 +91,22 @@ PAGES: Final = (
         "auth/set_password.html",
         SetPasswordView(form=_WRONG, token="sample", email="jane@example.com", first=True, asks_terms=True),
     ),
-    _page("/account", "account/overview.html", AccountView(email="jane@example.com")),
+    _page("/account/security", "account/security.html", _security(done="profile")),
+    _page(
+        "/account/security",
+        "account/security.html",
+        _security(
+            two_factor=False,
+            passkeys=(),
+            passkeys_work=False,
+            locales=("en", "de"),
+            action="email",
+            form=_WRONG,
+            delete_on=dt.date(2026, 2, 15),
+        ),
+    ),
+    _page("/account/security/two-factor", "account/two_factor.html", TwoFactorView(secret="JBSWY3DP", form=_WRONG)),
+    _page("/account/security", "account/recovery_codes.html", RecoveryCodesView(codes=("ABCDE-23456",) * 10)),
 )
 MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "verify": {"token": "sample"},

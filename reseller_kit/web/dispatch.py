@@ -41,7 +41,7 @@ class Dispatcher:
         self._port = port
         self._trusted = trusted_proxies
         self._internal = internal_peers
-        self._gateway = Gateway(runtime, port=port)
+        self._gateway = Gateway(runtime, port=port, trusted_proxies=trusted_proxies)
         self._hosts = HostTable(runtime.snapshot)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

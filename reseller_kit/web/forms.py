@@ -74,7 +74,7 @@ class Form(Struct, frozen=True):
 
 async def read_form(request: Handler) -> Form:
     """The form that was posted. Raises FormRefused, RequestTooLarge or InvalidRequest."""
-    _check_origin(request)
+    check_origin(request)
     form = Form(_parsed(await _body(request)))
     expected = csrf_of(request)
     if not expected or not hmac.compare_digest(expected.encode(), form.raw("csrf").encode("utf-8", "replace")):
@@ -82,7 +82,8 @@ async def read_form(request: Handler) -> Form:
     return form
 
 
-def _check_origin(request: Handler) -> None:
+def check_origin(request: Handler) -> None:
+    """Raises FormRefused for what another site's page sent; a request without Origin and Referer is not judged here."""
     own_scheme = "https" if request.scope[SECURE_KEY] else "http"  # type: ignore[literal-required]
     own = (own_scheme, request.headers["host"].lower())
     for name in ("origin", "referer"):

@@ -14,6 +14,7 @@ from .sessions import Connection, is_unread, session_of
 LOG_IN: Final = "/login"
 HOME: Final = "/account"
 CHECK_MAIL: Final = "/verify"
+SECURITY: Final = "/account/security"
 _MAX_NEXT: Final = 500
 
 
@@ -29,23 +30,31 @@ class Paused(Exception):  # see SeeOther
     """The customer is suspended: an honest page instead of the account."""
 
 
-def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
-    """Only customers who are logged in and not suspended; others log in first and come back."""
+def known(connection: Connection, _: BaseRouteHandler) -> None:
+    """Only customers who are logged in, suspended ones too: for what they may read. Others log in first."""
     if is_unread(connection):
         raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     session = session_of(connection)
     if session is None:
         raise SeeOther(f"{LOG_IN}?next={quote(_here(connection), safe='/')}")
-    if session.status == "suspended":
+
+
+def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+    """As `known`, and not suspended."""
+    known(connection, handler)
+    session = session_of(connection)
+    if session is not None and session.status == "suspended":
         raise Paused
 
 
 def verified(connection: Connection, handler: BaseRouteHandler) -> None:
-    """As `signed_in`, and the address was confirmed."""
+    """As `signed_in`, and the address was confirmed; nothing new for an account that is being closed."""
     signed_in(connection, handler)
     session = session_of(connection)
     if session is not None and not session.verified:
         raise SeeOther(CHECK_MAIL)
+    if session is not None and session.status == "closing" and connection.scope.get("method") != "GET":
+        raise SeeOther(SECURITY)
 
 
 def see_other(location: str) -> Response[Any]:

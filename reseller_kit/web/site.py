@@ -51,7 +51,8 @@ def _finish(app: Litestar) -> PageApp:
 
         async def send_finished(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                headers = [pair for pair in message["headers"] if pair[0] != b"x-request-id"]
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
             elif head:
                 message = {**message, "body": b""}
             await send(message)

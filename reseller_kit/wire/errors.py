@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ..core.errors import (
     AccountSuspended,
+    AddressNotAllowed,
     InsufficientCredit,
     InvalidRequest,
     KitError,
@@ -74,6 +75,7 @@ _SERVER: Final = _Kind("api_error", "api_error")
 _KINDS: Final[tuple[tuple[type[KitError], _Kind], ...]] = (
     (Unauthenticated, _Kind("authentication_error", "authentication_error")),
     (AccountSuspended, _Kind("permission_error", "permission_error")),
+    (AddressNotAllowed, _Kind("permission_error", "permission_error")),
     (NotFound, _Kind("invalid_request_error", "not_found_error")),
     (RequestTooLarge, _Kind("invalid_request_error", "request_too_large")),
     (RequestTimeout, _Kind("invalid_request_error", "timeout_error")),

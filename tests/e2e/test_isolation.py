@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from reseller_kit.web.gateway.app import Gateway
+from reseller_kit.web.hosts import Peers
 from tests.support import raw_http
 from tests.support.product import Customer, Shop, eventually
 
@@ -62,7 +63,7 @@ def theirs(shops: Callable[[str], Shop]) -> Customer:
 def routes() -> Iterator[tuple[str, str]]:
     """Method and path of every route of the API; `ID` stands for a name or id."""
     gateway: Any = Gateway.__new__(Gateway)
-    Gateway.__init__(gateway, runtime=None, port=0)  # type: ignore[arg-type]
+    Gateway.__init__(gateway, runtime=None, port=0, trusted_proxies=Peers([]))  # type: ignore[arg-type]
     for path, methods in (gateway._exact | gateway._below).items():
         for method in methods:
             yield method, path + ("ID" if path.endswith("/") else "")

@@ -2,14 +2,14 @@
 
 Each is made for both schemes and moved until the text or line that lies on it can be read, whatever the brand chose:
 
-| name                                         | what it is                                   | what it keeps                               |
-| -------------------------------------------- | -------------------------------------------- | ------------------------------------------- |
-| accent_hover                                 | the accent under the pointer                 | 4.5 : 1 with color.on_accent                |
-| on_bad                                       | text on color.bad, as on a danger button     | 4.5 : 1                                     |
-| accent_soft, ok_soft, warn_soft, bad_soft    | a breath of the colour, behind words in it   | 4.5 : 1 with the colour and with muted text |
-| field                                        | the border of something to fill in           | 3 : 1 with every ground                     |
-| tint_1 … tint_4                              | grounds in hues that turn away from the accent | 7 : 1 with text, 4.5 : 1 with muted and link |
-| chart_1 … chart_6                            | series of a chart, the accent's hue first    | 3 : 1 with color.bg and color.surface       |
+| name                                    | what it is                                 | what it keeps             |
+| --------------------------------------- | ------------------------------------------ | ------------------------- |
+| accent_hover                            | the accent under the pointer               | 4.5 : 1 with on_accent    |
+| on_bad                                  | text on color.bad, as on a danger button   | 4.5 : 1                   |
+| accent_soft ok_soft warn_soft bad_soft  | a breath of the colour, behind words in it | 4.5 : 1 with it and muted |
+| field                                   | the border of something to fill in         | 3 : 1 with every ground   |
+| tint_1 … tint_4                         | grounds in hues that turn from the accent  | fg 7, muted and link 4.5  |
+| chart_1 … chart_6                       | series of a chart, the accent's hue first  | 3 : 1 with bg and surface |
 
 Where a theme's own pair falls short of such a figure, the derived colour ends at the ground itself.
 """
@@ -90,9 +90,9 @@ def _soft(colors: Mapping[str, Color], name: str, *, dark: bool) -> Color:
 
 
 def _tint(colors: Mapping[str, Color], turn: int, *, dark: bool) -> Color:
-    light, chroma, hue = to_oklch(colors["color.accent"])
+    _, chroma, hue = to_oklch(colors["color.accent"])
     strength = min(chroma, 0.12)
-    tinted = from_oklch(0.27 if dark else 0.92, strength * (0.5 if dark else 0.65), hue + math.radians(turn))
+    tinted = from_oklch(0.27 if dark else 0.92, strength * (0.42 if dark else 0.65), hue + math.radians(turn))
     texts = (
         (colors["color.fg"], BOLD),
         (colors["color.muted"], READABLE),

@@ -11,7 +11,7 @@ from typing import Final
 
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
-from .customers import api_key, customer, customer_link
+from .customers import api_key, customer, customer_link, spend_alert
 from .identity import (
     challenge,
     customer_login,
@@ -28,7 +28,16 @@ from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
+from .routing import (
+    endpoint_state,
+    model,
+    own_upstream,
+    route,
+    tenant_route,
+    upstream,
+    upstream_key,
+    upstream_key_state,
+)
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -68,6 +77,7 @@ __all__ = [
     "order_event",
     "outbox",
     "overage",
+    "own_upstream",
     "package",
     "passkey",
     "payout",
@@ -83,8 +93,10 @@ __all__ = [
     "route",
     "scheduled_price",
     "secret",
+    "spend_alert",
     "stored_response",
     "tenant",
+    "tenant_route",
     "terms_acceptance",
     "throttle",
     "txn",
@@ -151,6 +163,7 @@ DELETABLE: Final = frozenset(
         "passkey",
         "recovery_code",
         "secret",
+        "spend_alert",
         "stored_response",
         "throttle",
         "upstream_key",

@@ -26,7 +26,8 @@ _KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "metho
 _KIT_KINDS: Final[dict[str, Any]] = {"form_refused": "stale_form", "account_suspended": "account_suspended"}
 _CSP: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:;"
-    " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
 )
 _LANGUAGE_SECONDS: Final = 365 * 86_400
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
@@ -95,6 +96,19 @@ class Pages:
                 secure=request.url.scheme == "https",
             )
         return answer
+
+    def fragment(self, request: Handler, template: str, view: Any) -> str:
+        """A piece of a page, for a script to put into one that was answered before."""
+        storefront = storefront_of(request)
+        asked = views.Asked(
+            path=request.url.path,
+            nonce="",
+            lang=language_of(request),
+            session=session_of(request),
+            csrf=csrf_of(request),
+        )
+        page = views.page_of(runtime_of(request), storefront, asked, self.port, view=view, noindex=True)
+        return render(self.library, storefront.theme, template, page)
 
     def terms_version(self, request: Handler) -> str:
         """The version of the terms that the storefront shows now."""

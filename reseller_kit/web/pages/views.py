@@ -17,6 +17,7 @@ from ...core.urls import public_url
 from ...db.engine import now_us
 from ...flows import brand as flow_brand
 from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
+from ...flows.circuits import health_of
 from ...flows.identity.signup import policy_of
 from ...flows.runtime import Runtime
 from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
@@ -79,7 +80,12 @@ def _visitor(storefront: Storefront, session: Session) -> Visitor:
     if session.status == "closing" and session.delete_at is not None:
         delete_on = dt.datetime.fromtimestamp(session.delete_at // SECOND_US, zone).date()
     return Visitor(
-        email=session.email, name=session.name, verified=session.verified, csrf=session.csrf, delete_on=delete_on
+        email=session.email,
+        name=session.name,
+        verified=session.verified,
+        csrf=session.csrf,
+        delete_on=delete_on,
+        suspended=session.status == "suspended",
     )
 
 
@@ -150,5 +156,8 @@ def _amount(text: str | None) -> int:
 def _status(runtime: Runtime, storefront: Storefront) -> tuple[StatusRow, ...]:
     """The API, which answers as this page does, and each public model by what its latest calls said."""
     api = StatusRow(name="API", state="operational" if storefront.open and not runtime.draining else "down")
-    rows = [StatusRow(name=name, state=runtime.health.state(m.model)) for name, m in sorted(storefront.models.items())]
+    rows = [
+        StatusRow(name=name, state=health_of(runtime, storefront, model))
+        for name, model in sorted(storefront.models.items())
+    ]
     return (api, *rows)

@@ -9,7 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from ...theming import GUIDES, Asset, asset, icon, stylesheet
+from ...theming import GUIDES, Asset, asset, icon, stylesheet, web_manifest
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS, file_answer
 from ..pages.views import brand_of
@@ -56,13 +56,13 @@ def storefront_handlers(pages: Pages) -> list[HTTPRouteHandler]:
 
 
 def _generated(pages: Pages, request: Handler, name: str) -> Response[Any]:
-    """The style sheet and favicon of the brand, by their hashes."""
+    """The style sheet, favicon and web manifest of the brand, by their hashes."""
     storefront = storefront_of(request)
     brand = brand_of(storefront)
     sheet = stylesheet(pages.library, storefront.theme, brand)
     if f"/theme/{name}" == sheet.url:
         return file_answer(Asset(sheet.url, "text/css; charset=utf-8", sheet.css))
-    favicon = icon(pages.library, storefront.theme, brand)
-    if f"/theme/{name}" == favicon.url:
-        return file_answer(favicon)
+    for found in (icon(pages.library, storefront.theme, brand), web_manifest(pages.library, storefront.theme, brand)):
+        if f"/theme/{name}" == found.url:
+            return file_answer(found)
     raise NotFoundException

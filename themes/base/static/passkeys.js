@@ -46,14 +46,14 @@
 
   function add(box) {
     var fields = { csrf: box.dataset.csrf };
-    var name = box.querySelector("input");
+    box.querySelectorAll("input").forEach(function (input) { fields[input.name] = input.value; });
     return post("/account/security/passkeys/options", fields).then(function (options) {
       options.challenge = bytes(options.challenge);
       options.user.id = bytes(options.user.id);
       options.excludeCredentials = known(options.excludeCredentials);
       return navigator.credentials.create({ publicKey: options });
     }).then(function (credential) {
-      return post("/account/security/passkeys", Object.assign({ credential: written(credential), name: name.value }, fields));
+      return post("/account/security/passkeys", { csrf: fields.csrf, name: fields.name, credential: written(credential) });
     }).then(function (answer) { window.location.assign(answer.location); });
   }
 
