@@ -100,17 +100,16 @@ def thinking(api: str) -> dict[str, Any]:
     return asked[api]
 
 
-def _route(dialect: Dialect, timeouts: dict[str, float] | None) -> LabRoute:
-    settings: dict[str, Any] = {"timeouts": timeouts} if timeouts else {}
-    if dialect == "openai":
-        settings["api"] = _TASKS
-    return LabRoute(dialect=dialect, cost=_COST, settings=settings)
+def _route(dialect: Dialect, keys: int, settings: dict[str, Any]) -> LabRoute:
+    # None of the faults that it is told to have may keep it from being asked for the next one.
+    own = {"breaker": False, **settings, **({"api": _TASKS} if dialect == "openai" else {})}
+    return LabRoute(dialect=dialect, keys=keys, cost=_COST, settings=own)
 
 
 @contextmanager
-def open_gate(folder: Path, *, timeouts: dict[str, float] | None = None) -> Iterator[Gate]:
-    """A gate on SQLite in `folder`; `timeouts` are those of every upstream."""
-    scenarios = [Scenario(name=each, about="", upstreams={"up": _route(each, timeouts)}) for each in DIALECTS]
+def open_gate(folder: Path, *, keys: int = 1, **settings: Any) -> Iterator[Gate]:
+    """A gate on SQLite in `folder`; every upstream has so many keys, and `settings` are further keys of its table."""
+    scenarios = [Scenario(name=each, about="", upstreams={"up": _route(each, keys, settings)}) for each in DIALECTS]
     with (
         open_house(folder, scenarios) as house,
         house.serving() as (port, child),

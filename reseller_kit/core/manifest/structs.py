@@ -145,6 +145,9 @@ class Upstream(Table, frozen=True, kw_only=True):
     max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
     key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+    end_user_ids: Annotated[
+        Flag, "Tell it a pseudonym of each customer, by which `upstream whois` finds whom it reports."
+    ] = False
     breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 
 
