@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from ...core.errors import InvalidForm
 from ...core.storefront import Storefront
 from ...core.visitors import browser_name, place_of
-from ...db.engine import Database
+from ...db.engine import Connection, Database
 from ...vault import Vault, token_digest
 from ...vault.passwords import LONGEST, SHORTEST, Passwords
+from ..patience import limited_wait
 
+_WRITERS: Final = 3
 MAX_NAME: Final = 100
 MAX_EMAIL: Final = 254
 _DISTINCT: Final = 3
@@ -34,6 +39,21 @@ class Identity(Struct, frozen=True, eq=False):
     db: Database
     vault: Vault
     passwords: Passwords
+    writers: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(_WRITERS))
+
+    @asynccontextmanager
+    async def write(self, tenant_id: int) -> AsyncIterator[Connection]:
+        """A transaction on a tenant's rows, of which a few run at once: a flood of log-ins must not hold up calls.
+
+        Raises ServiceUnavailable after a few seconds of waiting for a turn.
+        """
+        async with limited_wait():
+            await self.writers.acquire()
+        try:
+            async with self.db.write(tenant_id) as connection:
+                yield connection
+        finally:
+            self.writers.release()
 
     def digest(self, purpose: str, token: str) -> bytes:
         """What is stored of a token, and what it is found by."""

@@ -14,7 +14,7 @@ def test_a_password_that_anybody_would_try_is_refused(password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "password", ["correct horse", "hunter22!", "пароль на двоих", "\N{SNOWMAN}abcdefg", "xy " * 66]
+    "password", ["correct horse", "hunter22!", "пароль двоих", "\N{SNOWMAN}abcdefg", "xy " * 66]
 )
 def test_any_other_is_taken(password: str) -> None:
     check_password(password)
