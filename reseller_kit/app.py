@@ -161,6 +161,7 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         idle_seconds=timeouts.get("idle", 60),
         max_concurrency=config.settings.get("max_concurrency") or 1000,
         headers=config.headers,
+        public_only=config.public_only,
     )
     ceilings = Ceilings(**(config.settings.get("key_limits") or {}))
     if config.dialect == "openai":

@@ -44,6 +44,7 @@ from reseller_kit.db import (
     rollups,
     scheduled_prices,
     spend_alerts,
+    tenant_routes,
     tenants,
     usage,
     vouchers,
@@ -103,6 +104,7 @@ READS: dict[str, Read] = {
     "credits.wallet_with_lots": lambda c, tenant, x: credits.wallet_with_lots(c, tenant, x.wallet),
     "credits.was_done": lambda c, tenant, x: credits.was_done(c, tenant, "grant", x.operation),
     "customers.find": lambda c, tenant, x: customers.find(c, tenant, x.customer.id),
+    "customers.groups": lambda c, tenant, _: customers.groups(c, tenant),
     "customers.page": lambda c, tenant, _: customers.page(c, tenant, 100, None),
     "keys.find": lambda c, tenant, x: keys.find(c, tenant, x.key_id),
     "keys.page": lambda c, tenant, x: keys.page(c, tenant, x.customer.id, 100, None),
@@ -138,6 +140,8 @@ READS: dict[str, Read] = {
     "scheduled_prices.page": lambda c, tenant, _: scheduled_prices.page(c, tenant, 100, None),
     "spend_alerts.of_customer": lambda c, tenant, x: spend_alerts.of_customer(c, tenant, x.customer.id),
     "spend_alerts.reached": lambda c, tenant, _: spend_alerts.reached(c, tenant, "day", 0),
+    "tenant_routes.own_upstream_names": lambda c, tenant, _: tenant_routes.own_upstream_names(c, tenant),
+    "tenant_routes.upstreams_by_model": lambda c, tenant, _: tenant_routes.upstreams_by_model(c, tenant),
     "tenants.domains": lambda c, tenant, _: tenants.domains(c, tenant),
     "tenants.members": lambda c, tenant, _: tenants.members(c, tenant),
     "usage.find": lambda c, tenant, x: usage.find(c, tenant, x.usage),
@@ -160,6 +164,7 @@ WRITES: dict[str, Read] = {
     "customers.add_link": lambda c, tenant, x: customers.add_link(
         c, tenant, x.customer.id, digest=b"0" * 32, purpose="reset", expires_at=FAR
     ),
+    "customers.set_group": lambda c, tenant, x: customers.set_group(c, tenant, x.customer.id, None),
     "customers.set_status": lambda c, tenant, x: customers.set_status(c, tenant, x.customer.id, "suspended", "test"),
     "keys.add": lambda c, tenant, x: keys.add(c, tenant, key_of(x), b"1" * 32),
     "keys.carry_use": lambda c, tenant, x: keys.carry_use(c, tenant, x.key_id, "key_new", 0),
@@ -180,6 +185,9 @@ WRITES: dict[str, Read] = {
     "payouts.lock_share": lambda c, tenant, _: payouts.lock_share(c, tenant),
     "payouts.mark_paid": lambda c, tenant, x: payouts.mark_paid(c, tenant, x.payout, "x", 6),
     "payouts.reject": lambda c, tenant, x: payouts.reject(c, tenant, x.payout, "x", 6),
+    "provisioning.add_cost_version": lambda c, tenant, _: provisioning.add_cost_version(
+        c, tenant, "gpt-5-mini", {"prices": {"input": 1}}, 5
+    ),
     "provisioning.add_price_version": lambda c, tenant, _: provisioning.add_price_version(
         c, tenant, "retail", "gpt-5-mini", {"prices": {"input": 1}}, 5
     ),
@@ -204,6 +212,9 @@ WRITES: dict[str, Read] = {
     ),
     "spend_alerts.note_told": lambda c, tenant, x: spend_alerts.note_told(c, tenant, x.alert.id, 7),
     "spend_alerts.remove": lambda c, tenant, x: spend_alerts.remove(c, tenant, x.customer.id, x.alert.id),
+    "tenant_routes.put_own_upstream": lambda c, tenant, _: tenant_routes.put_own_upstream(c, tenant, "own", {"x": 1}),
+    "tenant_routes.put_tenant_routes": lambda c, tenant, _: tenant_routes.put_tenant_routes(c, tenant, []),
+    "tenant_routes.withdraw_own_upstream": lambda c, tenant, _: tenant_routes.withdraw_own_upstream(c, tenant, "own"),
     "tenants.add_domain": lambda c, tenant, x: tenants.add_domain(c, tenant, x.host, "storefront", is_primary=True),
     "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
     "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
@@ -289,7 +300,12 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
     upstream = await make.make_upstream(db)
     await make.make_model(db, upstream_id=upstream)
     price_ids = await make.publish(db, ours, "gpt-5-mini", wholesale=make.COST, retail=make.COST)
+    async with db.write(ours.id) as connection:
+        await tenant_routes.put_own_upstream(connection, ours.id, "own", {"dialect": "openai"})
+        await tenant_routes.put_tenant_routes(connection, ours.id, [own_route(price_ids[0])])
     customer = await make.make_customer(db, ours, "ada@ours.example")
+    async with db.write(ours.id) as connection:
+        await customers.set_group(connection, ours.id, customer.id, "pro")
     await make.make_customer(db, theirs, "bob@theirs.example")
     key = await make.make_key(db, customer)
     await make.deposit(db, ours)
@@ -338,6 +354,13 @@ async def grant_once(db: Database, customer: Customer, operation: str) -> None:
         at=now_us(),
     )
     await make.post(db, GrantCredit(grant, Idempotency(operation="grant", key=operation, request_hash="0" * 64)))
+
+
+def own_route(version: str) -> tenant_routes.TenantRouteRow:
+    """A route of a tenant's own table."""
+    return tenant_routes.TenantRouteRow(
+        model="gpt-5-mini", upstream="ours/own", upstream_model="x", priority=0, weight=1, cost_version=version
+    )
 
 
 async def credit_things(db: Database, customer: Customer) -> tuple[str, str, VoucherRow]:

@@ -99,14 +99,14 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, routes: Sequence
         return ordered
     place = next((place for place, route in enumerate(ordered) if endpoint_of(route) == known), 0)
     first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) == "yes"), ordered[0])
-    if place and (ordered[place].cost.id == first.cost.id or by.cost(ordered[place]) <= by.cost(first)):
+    if place and (ordered[place].paid.id == first.paid.id or by.cost(ordered[place]) <= by.cost(first)):
         ordered.insert(0, ordered.pop(place))
     return ordered
 
 
 def _cost(route: Route, likely: Mapping[str, int]) -> int:
-    prices = route.cost.price_list.prices
-    return pricing.charge(route.cost.price_list, {name: n for name, n in likely.items() if name in prices})
+    prices = route.paid.price_list.prices
+    return pricing.charge(route.paid.price_list, {name: n for name, n in likely.items() if name in prices})
 
 
 def _at_random(_endpoint: EndpointName) -> float:
