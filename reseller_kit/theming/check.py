@@ -135,11 +135,13 @@ def _check_manifest(theme: Theme) -> list[Finding]:
     report = Report(
         _place(theme.folder / "theme.toml"), scan((theme.folder / "theme.toml").read_text(encoding="utf-8"))
     )
-    for problem in resolve_tokens(theme.chain)[1]:
+    problems = resolve_tokens(theme.chain)[1]
+    for problem in problems:
         report.add(_PROBLEM_CODES[problem.rule], problem.path, problem.message, problem.fix)
     _check_fonts(theme, report)
     _check_choices(theme, report)
-    _check_files(theme, report)
+    if not any(problem.rule == "missing" for problem in problems):
+        _check_files(theme, report)
     return report.sorted()
 
 

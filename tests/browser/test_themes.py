@@ -94,7 +94,11 @@ def origin() -> Iterator[str]:
 async def test_every_theme_is_accessible_in_both_schemes(
     browser: Browser, origin: str, theme: str, scheme: str
 ) -> None:
-    context = await browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    context = await browser.new_context(
+        viewport={"width": 1440, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        reduced_motion="reduce",  # what fades in is read when it is there
+    )
     page = await context.new_page()
     for address in (*LOOKED_AT, *(f"/?hero-{color[1:]}" for color in HERO_COLORS)):
         await page.goto(f"{origin}/{theme}{address}")

@@ -103,6 +103,14 @@ def test_what_holds_in_both_directions_and_every_brand_is_without_findings(tmp_p
     assert check_theme(make_theme(tmp_path, css=css)) == []
 
 
+def test_a_theme_without_parent_and_tokens_is_told_which_it_lacks(tmp_path: Path) -> None:
+    folder = make_theme(tmp_path)
+    manifest = folder / "theme.toml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('extends  = "base"\n', ""), encoding="utf-8")
+    found = [finding for finding in check_theme(folder) if finding.code == "TH104"]
+    assert "No theme of the chain sets color.bg." in {finding.message for finding in found}
+
+
 def test_low_contrast_is_found_in_the_scheme_where_it_is(tmp_path: Path) -> None:
     folder = make_theme(tmp_path)
     manifest = folder / "theme.toml"
