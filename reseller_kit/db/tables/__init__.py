@@ -30,7 +30,17 @@ from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
 from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
 from .tenants import domain, member, package, tenant
-from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
+from .usage import (
+    SUMMED,
+    TOTALLED,
+    archive,
+    archived_usage,
+    archived_window,
+    rollup_mark,
+    usage_record,
+    usage_rollup,
+    usage_total,
+)
 from .wholesale import balance_notice, payout
 
 __all__ = [
@@ -38,6 +48,7 @@ __all__ = [
     "DELETABLE",
     "PLATFORM_ROWS",
     "SUMMED",
+    "TOTALLED",
     "UNSCOPED",
     "account",
     "api_key",
@@ -94,6 +105,7 @@ __all__ = [
     "upstream_key_state",
     "usage_record",
     "usage_rollup",
+    "usage_total",
     "voucher",
     "voucher_redemption",
 ]
