@@ -130,8 +130,8 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(price_chores.keep(db), name="prices"),
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
         asyncio.create_task(rollup.keep(runtime), name="rollup"),
-        asyncio.create_task(identity_chores.keep(db), name="identity"),
         asyncio.create_task(key_checks.keep(runtime), name="key-checks"),
+        asyncio.create_task(identity_chores.keep(db), name="identity"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
     ]
     settle_memory()
@@ -161,6 +161,7 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         idle_seconds=timeouts.get("idle", 60),
         max_concurrency=config.settings.get("max_concurrency") or 1000,
         headers=config.headers,
+        public_only=config.public_only,
     )
     ceilings = Ceilings(**(config.settings.get("key_limits") or {}))
     if config.dialect == "openai":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ..core.catalog import USAGE_CLASSES
 from ..core.ledger import Lot, Wallet
 from ..core.money import format_amount
@@ -22,6 +24,7 @@ from ..db.usage import UsageRecord
 from ..db.vouchers import VoucherRow
 from ..flows.credits import CreditBalance
 from ..flows.keys import KeyUse
+from ..flows.tenant_supply import Supply
 from ..flows.tenants import TenantDetail, TenantView
 from ..flows.usage_summary import Summary
 from ..flows.vouchers import VoucherState, status_of
@@ -63,6 +66,15 @@ def tenant_detail(detail: TenantDetail) -> Document:
     }
 
 
+def supply(found: Supply) -> Document:
+    """What a tenant is supplied with."""
+    return {
+        "own_upstreams": found.own_upstreams,
+        "groups": msgspec.to_builtins(found.groups),
+        "models": [{"model": model, "upstreams": upstreams} for model, upstreams in found.models.items()],
+    }
+
+
 def customer(row: Customer, tenant_slug: str, link: str | None = None) -> Document:
     """A customer; `link` is known only when it was just created."""
     return {
@@ -72,6 +84,7 @@ def customer(row: Customer, tenant_slug: str, link: str | None = None) -> Docume
         "name": row.name,
         "status": row.status,
         "suspend_reason": row.suspend_reason,
+        "group": row.group_id,
         "verified_at": optional_time(row.verified_at),
         "created_at": format_time(row.created_at),
         "link": link,

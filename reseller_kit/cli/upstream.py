@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from ..core.times import format_time
+from ..core.money import format_amount
+from ..core.times import format_time, parse_time
 from ..core.upstream_keys import KeyState, shown
 from ..db.engine import now_us
 from ..flows import upstreams as flow
+from ..flows.cache_savings import cache_savings
+from ..flows.circuits import Circuit, list_circuits, worst
 from ..flows.upstreams import Checked, ListedUpstream
 from . import shapes
 from .failures import DONE, FINDINGS
@@ -29,22 +33,34 @@ def upstream() -> None:
 def list_() -> None:
     """Every upstream with the states of its keys and the models routed to it."""
     rows, now = with_database(flow.list_upstreams), now_us()
+    circuits = with_database(list_circuits)
     keys = [
         (row.stored.name, key["fingerprint"], _told(key, row.states.get(key["fingerprint"])), key["reason"])
         for row in rows
         for key in _keys(row, now)
     ]
     emit(
-        {"upstreams": [_listed(row, now) for row in rows], "next_cursor": None},
+        {
+            "upstreams": [{**_listed(row, now), **_circuits(circuits.get(row.stored.name, []))} for row in rows],
+            "next_cursor": None,
+        },
         table(
-            ["NAME", "STATUS", "DIALECT", "BASE URL", "MODELS>"],
+            ["NAME", "STATUS", "DIALECT", "BASE URL", "MODELS>", "CIRCUIT"],
             [
-                (row.stored.name, row.stored.status, row.stored.dialect, row.stored.base_url, len(row.stored.models))
+                (
+                    row.stored.name,
+                    row.stored.status,
+                    row.stored.dialect,
+                    row.stored.base_url,
+                    len(row.stored.models),
+                    worst(circuits.get(row.stored.name, [])),
+                )
                 for row in rows
             ],
             empty="No upstreams yet.",
         ),
         table(["UPSTREAM", "KEY", "STATE", "REASON"], keys, empty="No keys yet.") if rows else "",
+        _broken(circuits),
     )
 
 
@@ -83,6 +99,29 @@ def unpark(name: str, fingerprint: str | None) -> None:
     emit({"name": name, "unparked": released}, told)
 
 
+@upstream.command()
+@click.option("--since", type=parse_time, metavar="ISO", help="Calls from then on; default: of the last day.")
+def caches(since: int | None) -> None:
+    """What each upstream read from its prompt caches, and what that saved at cost."""
+    found = with_database(lambda db: cache_savings(db, since))
+    documents = [
+        {
+            "name": each.upstream,
+            "calls": each.calls,
+            "input_tokens": each.read,
+            "cached_tokens": each.cached,
+            "hit_percent": each.hit_percent,
+            "saved": format_amount(each.saved),
+        }
+        for each in found
+    ]
+    rows = [tuple(document.values()) for document in documents]
+    emit(
+        {"upstreams": documents, "next_cursor": None},
+        table(["NAME", "CALLS>", "INPUT>", "CACHED>", "HIT %>", "SAVED>"], rows, empty="No upstreams yet."),
+    )
+
+
 def _listed(row: ListedUpstream, now: int) -> Document:
     stored = row.stored
     return {
@@ -93,6 +132,32 @@ def _listed(row: ListedUpstream, now: int) -> Document:
         "keys": _keys(row, now),
         "models": stored.models,
     }
+
+
+def _circuits(circuits: Sequence[Circuit]) -> Document:
+    """The circuits of an upstream's models, and the worst of them in one word."""
+    endpoints = [
+        {
+            "model": each.model,
+            "circuit": each.circuit,
+            "failures": each.failures,
+            "until": None if each.until is None else format_time(each.until),
+            "reason": each.reason or None,
+        }
+        for each in circuits
+    ]
+    return {"circuit": worst(circuits), "endpoints": endpoints}
+
+
+def _broken(circuits: Mapping[str, Sequence[Circuit]]) -> Any:
+    """A table of the circuits that are not closed; nothing where all are."""
+    rows = [
+        (each.upstream, each.model, each.circuit, None if each.until is None else format_time(each.until), each.reason)
+        for found in circuits.values()
+        for each in found
+        if each.circuit != "closed"
+    ]
+    return table(["UPSTREAM", "MODEL THERE", "CIRCUIT", "UNTIL", "REASON"], rows, empty="") if rows else ""
 
 
 def _keys(row: ListedUpstream, now: int) -> list[Document]:

@@ -64,7 +64,11 @@ class PriceVersion(Struct, frozen=True, kw_only=True):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One way to serve a model: an upstream, the model's name there, and what that route charges."""
+    """One way to serve a model: an upstream's full name, the model's name there, and what that route charges.
+
+    `id` is negative where the route stands in a tenant's own table. `provider`: what the reseller pays there, where the
+    upstream is its own and the cost is therefore nothing.
+    """
 
     id: int
     upstream: str
@@ -72,6 +76,12 @@ class Route(Struct, frozen=True, kw_only=True):
     priority: int
     weight: int
     cost: PriceVersion
+    provider: PriceVersion | None = None
+
+    @property
+    def paid(self) -> PriceVersion:
+        """What whoever pays the upstream pays there: the one by which routes are dearer or cheaper."""
+        return self.provider or self.cost
 
 
 class LaterPrice(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, PriceVersion, Tier
-from .money import add_markup, charge_nano
+from .money import add_markup, charge_nano, fee_on
 
 _FALLBACK: Final = {
     "cached_input": "input",
@@ -89,6 +89,16 @@ def dearest(lists: Iterable[PriceList]) -> PriceList:
 def derive_wholesale(cost: PriceList, markup_ppm: int) -> PriceList:
     """Operator → reseller: cost × (1 + markup), rounded half-up once per class."""
     return _map_prices(complete(cost), lambda _name, price: add_markup(price, markup_ppm))
+
+
+def derive_fee(cost: PriceList, fee_ppm: int) -> PriceList:
+    """Operator → reseller where the reseller pays the provider itself: a share of that cost, once per class."""
+    return _map_prices(complete(cost), lambda _name, price: fee_on(price, fee_ppm))
+
+
+def free_of_charge(cost: PriceList) -> PriceList:
+    """The same classes and tiers at no price: what a call costs an operator who does not pay for it."""
+    return _map_prices(complete(cost), lambda _name, _price: 0)
 
 
 def matching_rule(model: str, rules: Sequence[PricingRule]) -> PricingRule | None:

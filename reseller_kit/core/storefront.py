@@ -11,6 +11,8 @@ from .catalog import LaterPrice, OfferedModel
 from .tenant import DomainRole, TenantStatus
 
 DEFAULT_RESPONSES_DAYS: Final = 30
+NO_GROUP: Final = "none"
+"""What commands call being in no group."""
 
 
 class CallLimits(Struct, frozen=True, kw_only=True):
@@ -45,6 +47,12 @@ class Storefront(Struct, frozen=True, kw_only=True):
     packages: tuple[Mapping[str, Any], ...]
     responses_days: int = DEFAULT_RESPONSES_DAYS
     """How long responses are kept; 0: none is."""
+    groups: Mapping[str, Storefront] = {}
+    """The storefront as customers of each group meet it: with its own models, routes and limits."""
+
+    def as_met_by(self, group_id: str | None) -> Storefront:
+        """The storefront as a customer of the group meets it; of no group, or of one that is gone, as it is itself."""
+        return self if group_id is None else self.groups.get(group_id, self)
 
     @property
     def open(self) -> bool:
@@ -70,7 +78,7 @@ class UpstreamKey(Struct, frozen=True):
 
 
 class UpstreamConfig(Struct, frozen=True, kw_only=True):
-    """How to reach one upstream. Holds credentials: never logged, never shown."""
+    """How to reach one upstream, by its full name. Holds credentials: never logged, never shown."""
 
     name: str
     dialect: str
@@ -79,6 +87,10 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True):
     api_keys: tuple[UpstreamKey, ...]
     headers: tuple[tuple[str, str], ...]
     settings: Mapping[str, Any]
+    tenant_id: int | None = None
+    """Whose own it is; None: the operator's."""
+    public_only: bool = False
+    """It is never connected to at an address that is not on the public internet."""
 
     def __repr__(self) -> str:
         return f"UpstreamConfig(name={self.name!r})"

@@ -44,11 +44,11 @@ class Verdict(Struct, frozen=True):
 
 PASSWORD: Final = Rule(free=5, first_us=2 * SECOND_US, longest_us=15 * MINUTE_US, forget_us=24 * HOUR_US)
 """Passwords and codes of one account: some 100 guesses a day, from however many addresses."""
-ADDRESS: Final = Rule(free=60, first_us=SECOND_US, longest_us=15 * MINUTE_US, forget_us=HOUR_US)
+ADDRESS: Final = Rule(free=100, first_us=SECOND_US, longest_us=MINUTE_US, forget_us=HOUR_US)
 """Failed log-ins from one address, over all accounts of a storefront."""
-MAILS: Final = Rule(free=3, first_us=5 * MINUTE_US, longest_us=6 * HOUR_US, forget_us=24 * HOUR_US)
-"""Mails to one mailbox that anybody can ask for."""
-SIGN_UPS: Final = Rule(free=20, first_us=30 * SECOND_US, longest_us=HOUR_US, forget_us=6 * HOUR_US)
+MAILS: Final = Rule(free=5, first_us=2 * MINUTE_US, longest_us=6 * HOUR_US, forget_us=24 * HOUR_US)
+"""Mails to one mailbox that anybody can ask for; a link that is opened shows that its owner wants them."""
+SIGN_UPS: Final = Rule(free=60, first_us=5 * SECOND_US, longest_us=2 * MINUTE_US, forget_us=HOUR_US)
 """Sign-ups and requests for mails from one address."""
 
 

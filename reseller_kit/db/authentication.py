@@ -23,6 +23,7 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None
     expires_at: int | None
     allow_ips: tuple[str, ...] = ()
+    group_id: str | None = None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:
@@ -35,6 +36,7 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             k.customer_id,
             c.wallet_id,
             c.status,
+            c.group_id,
             k.limit_nano,
             k.limit_reset,
             k.models,
@@ -60,4 +62,5 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
         requests_per_minute=row.requests_per_minute,
         expires_at=row.expires_at,
         allow_ips=tuple(row.allow_ips),
+        group_id=row.group_id,
     )

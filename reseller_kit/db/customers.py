@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +29,7 @@ class Customer(Struct, frozen=True, kw_only=True):
     locale: str | None = None
     timezone: str | None = None
     delete_at: int | None = None
+    group_id: str | None = None
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -117,6 +118,20 @@ async def set_profile(
     c = t.customer.c
     statement = update(t.customer).where(c.tenant_id == tenant_id, c.id == customer_id)
     await connection.execute(statement.values(name=name, locale=locale, timezone=timezone))
+
+
+async def set_group(connection: AsyncConnection, tenant_id: int, customer_id: str, group_id: str | None) -> None:
+    """Put a customer into one of the tenant's groups, or into none."""
+    c = t.customer.c
+    statement = update(t.customer).where(c.tenant_id == tenant_id, c.id == customer_id)
+    await connection.execute(statement.values(group_id=group_id))
+
+
+async def groups(connection: AsyncConnection, tenant_id: int) -> dict[str, int]:
+    """How many customers there are in each group."""
+    c = t.customer.c
+    counted = select(c.group_id, func.count()).where(c.tenant_id == tenant_id, c.group_id.is_not(None))
+    return {row[0]: row[1] for row in await connection.execute(counted.group_by(c.group_id))}
 
 
 async def add_link(

@@ -8,9 +8,6 @@ from sqlalchemy import Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
-from .sessions import end_all as end_sessions
-
-__all__ = ["depart", "end_sessions"]
 
 _OWN: Final[tuple[Table, ...]] = (
     t.customer_login,

@@ -49,7 +49,8 @@ async def set_password(
     }
     new = {name: row[name] for name in ("password_hash", "password_at")}
     statement = _insert(connection, t.customer_login).values(row)
-    await connection.execute(statement.on_conflict_do_update(index_elements=["customer_id"], set_=new))
+    own = t.customer_login.c.tenant_id == tenant_id
+    await connection.execute(statement.on_conflict_do_update(index_elements=["customer_id"], set_=new, where=own))
 
 
 async def set_totp(

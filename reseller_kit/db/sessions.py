@@ -133,7 +133,9 @@ async def remember_device(
     row = {"digest": digest, "tenant_id": tenant_id, "customer_id": customer_id, "seen_at": now}
     insert_ = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = insert_(t.known_device).values(row)
-    await connection.execute(statement.on_conflict_do_update(index_elements=["digest"], set_={"seen_at": now}))
+    own = t.known_device.c.tenant_id == tenant_id
+    seen = statement.on_conflict_do_update(index_elements=["digest"], set_={"seen_at": now}, where=own)
+    await connection.execute(seen)
 
 
 async def forget_devices(connection: AsyncConnection, tenant_id: int, customer_id: str) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..core.route_sets import owner_of
 from ..core.upstream_keys import KeyState
 from . import tables as t
 
@@ -73,24 +74,26 @@ async def try_again(connection: AsyncConnection, upstream: str, fingerprint: str
     return (await connection.execute(mine.where(c.standing == "parked").values(standing="trial"))).rowcount == 1
 
 
-async def forget_strangers(connection: AsyncConnection, upstream_id: int) -> None:
+async def forget_strangers(connection: AsyncConnection, upstream: str) -> None:
     """Drop the states of keys that are in an upstream's pool no more: one that comes back begins anew."""
-    c, k = t.upstream_key_state.c, t.upstream_key.c
-    name = select(t.upstream.c.name).where(t.upstream.c.id == upstream_id).scalar_subquery()
-    pool = select(k.fingerprint).where(k.upstream_id == upstream_id)
-    await connection.execute(delete(t.upstream_key_state).where(c.upstream == name, c.fingerprint.not_in(pool)))
+    c = t.upstream_key_state.c
+    strangers = (c.upstream == upstream, c.fingerprint.not_in(_pool(upstream)))
+    await connection.execute(delete(t.upstream_key_state).where(*strangers))
 
 
 async def has_other_key(connection: AsyncConnection, upstream: str) -> bool:
     """Whether the upstream's pool has a key that is not parked."""
-    c, k, u = t.upstream_key_state.c, t.upstream_key.c, t.upstream.c
+    c, pool = t.upstream_key_state.c, _pool(upstream).subquery()
     parked = select(c.fingerprint).where(c.upstream == upstream, c.standing == "parked")
-    others = (
-        select(func.count())
-        .select_from(t.upstream_key.join(t.upstream, u.id == k.upstream_id))
-        .where(u.name == upstream, k.fingerprint.not_in(parked))
-    )
+    others = select(func.count()).select_from(pool).where(pool.c.fingerprint.not_in(parked))
     return bool(await connection.scalar(others))
+
+
+def _pool(upstream: str) -> Select[tuple[str]]:
+    """The fingerprints of an upstream's keys, the operator's or a reseller's own, by its full name."""
+    kind = "upstream" if owner_of(upstream) is None else "own_upstream"
+    names = t.secret.c.name.startswith(f"{kind}:{upstream}:key:", autoescape=True)
+    return select(t.secret.c.fingerprint).where(names)
 
 
 async def claim_check(connection: AsyncConnection, before: int, now: int) -> tuple[str, str] | None:

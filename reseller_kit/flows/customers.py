@@ -1,4 +1,4 @@
-"""Use cases of the operator on a tenant's customers: create, look up, suspend, resume. Sends no mail."""
+"""Use cases of the operator on a tenant's customers: create, look up, suspend, resume, group. Sends no mail."""
 
 from __future__ import annotations
 
@@ -129,6 +129,32 @@ async def suspend_customer(db: Database, tenant_slug: str, reference: str, reaso
 async def resume_customer(db: Database, tenant_slug: str, reference: str, actor: str) -> Customer:
     """Serve a suspended customer again. Repeating is harmless."""
     return await _set_status(db, tenant_slug, reference, "active", None, actor)
+
+
+async def set_customer_group(
+    db: Database, tenant_slug: str, reference: str, group_id: str | None, actor: str
+) -> Customer:
+    """Put a customer into one of the tenant's groups, or into none. Repeating is harmless.
+
+    Raises NotFound for a group that the tenant does not have.
+    """
+    async with db.write(NO_TENANT) as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        customer = await require_customer(connection, tenant, reference)
+        known = [group["id"] for group in tenant.settings.get("groups", ())]
+        if group_id is not None and group_id not in known:
+            fix = (
+                f"There is: {', '.join(known)}." if known else "Write [[tenants.groups]] in tenants.toml and apply it."
+            )
+            raise NotFound(f"Tenant {tenant.slug} has no group {group_id[:80]!r}.", fix=fix)
+        if customer.group_id != group_id:
+            await customers.set_group(connection, tenant.id, customer.id, group_id)
+            before, after = {"group": customer.group_id}, {"group": group_id}
+            await audit_log.record(
+                connection, tenant.id, actor, "customer.group", "customer", customer.id, before=before, after=after
+            )
+            await revisions.bump(connection, "customer", customer.id)
+        return await require_customer(connection, tenant, customer.id)
 
 
 async def _set_status(

@@ -55,6 +55,7 @@ KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
     "new_login": "customer",
     "two_factor_changed": "customer",
     "account_deleted": "customer",
+    "own_key_parked": "team",
     "upstream_key_parked": "operator",
     "upstream_down": "operator",
 }

@@ -14,8 +14,10 @@ from ..core.upstream_keys import KeyState
 from ..core.wholesale import wholesale_terms
 from ..db import (
     customers,
+    endpoints,
     margins,
     operator,
+    operator_upstreams,
     outbox,
     partitions,
     prices,
@@ -32,7 +34,7 @@ from ..db.scheduled_prices import StoredChange
 from ..db.tenants import Connection, Tenant
 from ..db.upstreams import Upstream
 from ..theming.library import read_themes, themes_dir
-from .prices import is_offered
+from .prices import offered_models
 from .tenants import TenantDetail, require_tenant, show_tenant
 
 Severity = Literal["error", "warning"]
@@ -46,6 +48,7 @@ RULES: Final = {
     "DR111": "A key of an upstream that is parked.",
     "DR112": "An upstream whose keys are all parked, so that it serves no call.",
     "DR113": "Mails to the operator that were given up in the last seven days.",
+    "DR114": "An endpoint that is not asked because it kept failing: the circuit is open.",
     "DR201": "A tenant that serves nothing because of its status.",
     "DR202": "A tenant that is suspended.",
     "DR203": "A tenant without a storefront host.",
@@ -58,6 +61,7 @@ RULES: Final = {
     "DR210": "Mails that were given up in the last seven days.",
     "DR211": "A scheduled price that was held back in the last seven days, because it would have lost money.",
     "DR212": "Calls that cost the operator more, at an upstream, than the reseller paid.",
+    "DR213": "Customers in a group that is gone.",
     "DR301": "A month that is coming without a partition of its own (PostgreSQL).",
     "DR302": "Rows that lie in no month's partition (PostgreSQL).",
 }
@@ -84,6 +88,7 @@ class _Facts(Struct, frozen=True, kw_only=True):
     losses: list[margins.Loss]
     has_owner: bool
     has_customer: bool
+    groups: dict[str, int]
     parked: ParkedMail
     held: list[StoredChange]
 
@@ -145,11 +150,31 @@ async def _examine_supply(connection: Connection) -> list[Complaint]:
                 fix = "Give it api_keys in tenants.toml, then run reseller-kit apply."
                 found.append(_complaint("DR102", upstream.name, "No key of this upstream is stored.", fix))
             found += _about_keys(upstream, states.get(upstream.name, {}))
+    found += await _examine_circuits(connection)
+    for own in await operator_upstreams.own_upstreams(connection):
+        if own.status == "active":
+            found += _about_keys(own, states.get(own.name, {}))
     for model in await prices.active_models(connection):
         if model not in routed:
             fix = "Give it routes in tenants.toml, then run reseller-kit apply."
             found.append(_complaint("DR103", model, "No active upstream serves this model.", fix))
     return found
+
+
+async def _examine_circuits(connection: Connection) -> list[Complaint]:
+    routed = set(await upstreams.endpoints(connection))
+    fix = "It is tried again by itself. See: reseller-kit upstream list"
+    return [
+        _complaint(
+            "DR114",
+            f"{row.upstream}/{row.upstream_model}",
+            f"The circuit is open since {format_time(row.changed_at)}: {row.reason}",
+            fix,
+            level="warning",
+        )
+        for row in await endpoints.every(connection)
+        if row.state == "open" and (row.upstream, row.upstream_model) in routed
+    ]
 
 
 def _about_keys(upstream: Upstream, states: Mapping[str, KeyState]) -> Iterator[Complaint]:
@@ -177,18 +202,20 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
     if platform.get("storefront_suffix"):
         hosts.append(f"{tenant.slug}.{platform['storefront_suffix']}")
     published = await prices.in_force(connection, tenant.id, now_us())
+    offered = await offered_models(connection, tenant)
     members = await tenants.members(connection, tenant.id)
     newest = await customers.page(connection, tenant.id, 1, None)
     return _Facts(
         tenant=tenant,
         hosts=hosts,
-        priced=[row.model for row in published if is_offered(tenant.settings, row.model)],
-        models=[name for name in await prices.active_models(connection) if is_offered(tenant.settings, name)],
+        priced=[row.model for row in published if row.model in offered],
+        models=list(offered),
         wallet=await drawn_on(connection, tenant.id, wholesale_terms(tenant.settings).settlement),
         losses=await margins.losses(connection, tenant.id, now_us() - _LOSSES_DAYS * DAY_US),
         has_owner=any(member.role == "owner" for member in members),
         has_customer=bool(newest),
         held=await scheduled_prices.held(connection, tenant.id, now_us() - _RECENT_US),
+        groups=await customers.groups(connection, tenant.id),
         parked=await outbox.parked(connection, tenant.id, now_us() - _RECENT_US),
     )
 
@@ -248,6 +275,12 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
     if not found.has_customer and tenant.settings.get("signup", {}).get("mode") == "closed":
         fix = f"Run: reseller-kit customer create --tenant {slug} --email EMAIL"
         yield _complaint("DR209", slug, "There is no customer and nobody may sign up.", fix, level="warning")
+    known = {group["id"] for group in tenant.settings.get("groups", ())}
+    for group, count in found.groups.items():
+        if group not in known:
+            message = f"{count} customers are in the group {group}, which is gone: they are served like all others."
+            fix = f"Write the group again, or run: reseller-kit customer update --tenant {slug} --group none CUSTOMER"
+            yield _complaint("DR213", slug, message, fix, level="warning")
     for stored in found.held:
         moment = format_time(stored.change.effective_from)
         message = f"The price change scheduled for {moment} was held back; the prices before it go on. {stored.reason}"

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from ..core.routing import Admission, Affinity, Breaker, Change, EndpointName, Permit, RetryBudget, Speeds
@@ -51,10 +51,10 @@ class Endpoints:
         breaker = self._breakers.get(endpoint)
         return "closed" if breaker is None else breaker.state(time.monotonic())
 
-    def seconds_left(self, names: Iterable[EndpointName], now: float) -> float:
-        """Until one of these circuits is due for a probe; 0 where one is not open."""
-        found = [self._breakers[name].seconds_left(now) if name in self._breakers else 0.0 for name in names]
-        return min(found, default=0.0)
+    def seconds_left(self, endpoint: EndpointName, now: float) -> float:
+        """Until its circuit is due for a probe; 0 where it is not open."""
+        breaker = self._breakers.get(endpoint)
+        return 0.0 if breaker is None else breaker.seconds_left(now)
 
     def enter(self, endpoint: EndpointName, now: float) -> Permit | None:
         """Let a call in; None where the circuit is open, or where another call is the probe."""

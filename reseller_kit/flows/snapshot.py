@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion, Route
-from ..core.manifest.leaves import is_reference
+from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion
 from ..core.storefront import (
     DEFAULT_RESPONSES_DAYS,
     CallLimits,
@@ -26,6 +25,16 @@ from ..db.accounts import DRAWN_ON
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.snapshot import SnapshotRows, read_all
 from ..vault import Vault
+from .offer import (
+    Routes,
+    groups_of,
+    headers_of,
+    own_upstreams,
+    routes_for,
+    shared_routes,
+    stated_routes,
+    with_fallbacks_of_one_payer,
+)
 
 _Prices = dict[tuple[int, str, str], PriceVersion]
 
@@ -39,9 +48,9 @@ async def load(db: Database, vault: Vault) -> Snapshot:
 
 def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     """The snapshot that these rows describe."""
-    upstreams = _upstreams(rows, vault)
-    routes = _routes(rows)
+    upstreams = {**_upstreams(rows, vault), **own_upstreams(rows, vault)}
     prices = _prices(rows)
+    shared, stated = shared_routes(rows), stated_routes(rows, prices)
     domains: dict[int, list[dict[str, Any]]] = {}
     for domain in rows.domains:
         domains.setdefault(domain["tenant_id"], []).append(domain)
@@ -53,7 +62,9 @@ def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     hosts: dict[str, HostEntry] = {}
     for tenant in rows.tenants:
         own = domains.get(tenant["id"], [])
+        routes = routes_for(tenant, rows, shared, stated.get(tenant["id"], {}))
         storefront = _storefront(tenant, own, rows, prices, routes, suffix, later=later.get(tenant["id"], []))
+        storefront = msgspec.structs.replace(storefront, groups=groups_of(tenant, storefront, rows))
         if suffix:
             hosts[f"{tenant['slug']}.{suffix}"] = HostEntry(storefront, "storefront")
         for domain in own:
@@ -82,7 +93,7 @@ def _storefront(
     domains: list[dict[str, Any]],
     rows: SnapshotRows,
     prices: _Prices,
-    routes: Mapping[int, tuple[Route, ...]],
+    routes: Routes,
     suffix: str | None,
     *,
     later: list[dict[str, Any]],
@@ -104,7 +115,7 @@ def _storefront(
         reseller_wallet_id=rows.reseller_accounts[tenant["id"], DRAWN_ON[terms.settlement]],
         overdraft=terms.overdraft,
         limits=msgspec.convert(settings.get("limits", {}), CallLimits),
-        models=_offer(tenant["id"], settings.get("catalog", {}), rows, prices, routes),
+        models=_offer(tenant["id"], settings, rows, prices, routes),
         later=_later(tenant["id"], later, prices),
         settings=settings,
         packages=tuple(row["terms"] for row in rows.packages if row["tenant_id"] == tenant["id"]),
@@ -131,18 +142,19 @@ def _resolvable(primary: str, domains: list[dict[str, Any]]) -> str:
 
 def _offer(
     tenant_id: int,
-    catalog: Mapping[str, Any],
+    settings: Mapping[str, Any],
     rows: SnapshotRows,
     prices: _Prices,
-    routes: Mapping[int, tuple[Route, ...]],
+    routes: Routes,
 ) -> dict[str, OfferedModel]:
     """What the tenant's customers may ask for; a model without a published price or a route is not offered."""
     offered: dict[str, OfferedModel] = {}
+    catalog, stated = settings.get("catalog", {}), settings.get("routing", {}).get("models", {})
     allow, deny = catalog.get("allow", ["*"]), catalog.get("deny", [])
     for model in rows.models:
         name = model["name"]
         retail, wholesale = prices.get((tenant_id, name, "retail")), prices.get((tenant_id, name, "wholesale"))
-        if retail is None or wholesale is None or not routes.get(model["id"]):
+        if retail is None or wholesale is None or not routes.get(name):
             continue
         if not _matches(name, allow) or _matches(name, deny):
             continue
@@ -153,11 +165,12 @@ def _offer(
             max_output=model["max_output"],
             retail=retail,
             wholesale=wholesale,
-            routes=routes[model["id"]],
-            strategy=model["settings"].get("strategy", "priority"),
+            routes=routes[name],
+            strategy=stated.get(name, {}).get("strategy") or model["settings"].get("strategy", "priority"),
             fallbacks=_fallbacks(name, model["settings"], catalog),
             created_at=model["created_at"] // 1_000_000,
         )
+    offered = with_fallbacks_of_one_payer(offered)
     for alias, target in catalog.get("aliases", {}).items():
         if target in offered:
             offered[alias] = msgspec.structs.replace(offered[target], name=alias)
@@ -188,26 +201,6 @@ def _matches(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
 
-def _routes(rows: SnapshotRows) -> dict[int, tuple[Route, ...]]:
-    names = {row["id"]: row["name"] for row in rows.upstreams}
-    found: dict[int, tuple[Route, ...]] = {}
-    for row in rows.routes:
-        if row["upstream_id"] not in names:
-            continue
-        route = Route(
-            id=row["id"],
-            upstream=names[row["upstream_id"]],
-            upstream_model=row["upstream_model"],
-            priority=row["priority"],
-            weight=row["weight"],
-            cost=PriceVersion(
-                id=row["cost_version"], level="cost", price_list=price_list(rows.cost_versions[row["cost_version"]])
-            ),
-        )
-        found[row["model_id"]] = (*found.get(row["model_id"], ()), route)
-    return found
-
-
 def _prices(rows: SnapshotRows) -> _Prices:
     return {
         (row["tenant_id"], row["model"], row["level"]): PriceVersion(
@@ -231,22 +224,11 @@ def _upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
             base_url=row["base_url"],
             provider=row["settings"].get("provider", ""),
             api_keys=tuple(keys.get(row["id"], ())),
-            headers=tuple(_headers(row, rows, vault)),
+            headers=tuple(headers_of("upstream", row["name"], row["settings"], rows, vault)),
             settings=row["settings"],
         )
         for row in rows.upstreams
     }
-
-
-def _headers(upstream: Mapping[str, Any], rows: SnapshotRows, vault: Vault) -> Iterable[tuple[str, str]]:
-    """The extra headers of an upstream; one that refers to a secret is opened, or left out when it is not stored."""
-    for name, value in (upstream["settings"].get("headers") or {}).items():
-        if not is_reference(value):
-            yield name, value
-            continue
-        secret = f"upstream:{upstream['name']}:header:{name}"
-        if secret in rows.secrets:
-            yield name, vault.open(secret, *rows.secrets[secret])
 
 
 def _hidden_words(name: str, hosts: Iterable[str], upstreams: Iterable[UpstreamConfig]) -> set[str]:

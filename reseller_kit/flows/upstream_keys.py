@@ -12,13 +12,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from msgspec import structs
-
 from ..core.upstream_keys import KeyState, shown
 from ..db import revisions, upstream_keys
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..telemetry.metrics import Metrics
-from ..telemetry.redaction import redact
 from ..upstream.base import Upstream
 from .key_alerts import tell_of_parked
 
@@ -73,8 +70,6 @@ class KeyBook:
             self._show(name)
 
     def _changed(self, name: str, fingerprint: str, state: KeyState | None) -> None:
-        if state is not None:
-            state = structs.replace(state, reason=redact(state.reason))
         self._set(name, fingerprint, state)
         self._unwritten[name, fingerprint] = state
         event = "well" if state is None else state.standing

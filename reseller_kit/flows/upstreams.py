@@ -10,8 +10,8 @@ from msgspec import Struct
 from ..core.errors import NotFound
 from ..core.storefront import UpstreamConfig
 from ..core.upstream_keys import KeyState
-from ..db import audit_log, revisions, upstream_keys, upstreams
-from ..db.engine import EVERY_TENANT, NO_TENANT, Database
+from ..db import audit_log, operator_upstreams, revisions, upstream_keys, upstreams
+from ..db.engine import EVERY_TENANT, Connection, Database
 from ..db.upstreams import Upstream as StoredUpstream
 from ..upstream.base import Check, Upstream
 from ..vault import Vault
@@ -35,9 +35,9 @@ class Checked(Struct, frozen=True, kw_only=True):
 
 
 async def list_upstreams(db: Database) -> list[ListedUpstream]:
-    """Every upstream, by name."""
-    async with db.read(NO_TENANT) as connection:
-        stored = await upstreams.every(connection)
+    """Every upstream of the operator's, and then of resellers' own, by name."""
+    async with db.read(EVERY_TENANT) as connection:
+        stored = await _every(connection)
         states = await upstream_keys.states(connection)
     return [ListedUpstream(stored=each, states=states.get(each.name, {})) for each in stored]
 
@@ -63,7 +63,7 @@ async def unpark(db: Database, name: str, fingerprint: str | None, actor: str) -
     Raises NotFound for an unknown upstream, and for a key that it does not have.
     """
     async with db.write(EVERY_TENANT) as connection:
-        stored = {each.name: each for each in await upstreams.every(connection)}
+        stored = {each.name: each for each in await _every(connection)}
         if name not in stored:
             raise _unknown(name, list(stored))
         pool = [key.fingerprint for key in stored[name].keys]
@@ -76,6 +76,11 @@ async def unpark(db: Database, name: str, fingerprint: str | None, actor: str) -
         for each in released:
             await audit_log.record(connection, None, actor, "upstream.unpark", "upstream", f"{name}/{each}")
     return released
+
+
+async def _every(connection: Connection) -> list[StoredUpstream]:
+    """The operator's, and then resellers' own."""
+    return [*await upstreams.every(connection), *await operator_upstreams.own_upstreams(connection)]
 
 
 def _unknown(name: str, known: Sequence[str]) -> NotFound:

@@ -72,6 +72,7 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._conversation_counters = {name: self.conversations.labels(name) for name in ("same", "moved", "new")}
         self._attempt_counters: dict[tuple[str, str], Counter] = {}
         self._call_counters: dict[tuple[str, str], Counter] = {}
 
@@ -88,6 +89,10 @@ class Metrics:
         if counter is None:
             counter = self._attempt_counters[upstream, outcome] = self.attempts.labels(upstream, outcome)
         counter.inc()
+
+    def count_conversation(self, outcome: str) -> None:
+        """One more call with a choice of endpoints: its conversation is new, went on where it was, or moved."""
+        self._conversation_counters[outcome].inc()
 
     def count_cached(self, upstream: str, tokens: int, saved_nano: int) -> None:
         """Input that this upstream read from its cache, and what that saved."""

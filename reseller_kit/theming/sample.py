@@ -64,6 +64,14 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "order_refunded": {**_ORDER, "amount": "5.00"},
     "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
     "receipt": {**_ORDER, "number": "2026-00042"},
+    "own_key_parked": {
+        "storefront": "Aurora AI",
+        "upstream": "own",
+        "fingerprint": "0c1f29ab",
+        "reason": "401 invalid_api_key: Incorrect API key provided.",
+        "since": "2026-02-01T12:30:00Z",
+        "last": True,
+    },
     "upstream_key_parked": {
         "upstream": "openai",
         "fingerprint": "0c1f29ab",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct, field, structs
@@ -16,6 +16,7 @@ from ..core.errors import UpstreamFailed
 from ..core.limits import Bucket
 from ..core.upstream_keys import KeyState, cooled, parked
 from ..core.verdict import Verdict
+from ..telemetry.redaction import redact
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -74,7 +75,7 @@ class Credential:
         self._secret = secret
         self.fingerprint = fingerprint
         self.load = Load()
-        self.seed = int.from_bytes(hashlib.blake2b(fingerprint.encode(), digest_size=8).digest(), "big")
+        self.seed = int.from_bytes(hashlib.blake2b(fingerprint.encode(), digest_size=8).digest(), "big") | 1
         self.state: KeyState | None = None
 
     def head(self, path: str, accept: str, headers: Headers = ()) -> bytes:
@@ -105,8 +106,8 @@ class Credential:
         return wait / _SECOND_US
 
     def without_secret(self, text: str) -> str:
-        """What a provider says, without the key that some repeat in it."""
-        return text.replace(self._secret, "…") if self._secret else text
+        """What a provider says, without the key that some repeat in it, whole or in part."""
+        return redact(text.replace(self._secret, "…") if self._secret else text)
 
 
 class Ticket:
@@ -177,27 +178,16 @@ class KeyRing:
         self.on_change: OnChange | None = None
         self.now = clock or _now_us
         self._unlimited = self.ceilings == Ceilings()
-        self._next = 0
+        self._next = -1
 
     def take(self, affinity: int | None = None) -> Ticket:
         """A key for one more call. `affinity`: the digest of a conversation, which prefers one key as long as it can.
 
         Raises NoKeyFree.
         """
-        now, wait = self.now(), _ALL_PARKED_SECONDS
-        for credential in self._preferred(affinity):
-            if self._unlimited and credential.state is None:
-                break
-            own = credential.wait(now, self.ceilings)
-            if not own:
-                break
-            wait = min(wait, own)
-        else:
-            raise NoKeyFree(wait)
-        if credential.state is not None and credential.state.standing == "cooling":
-            credential.state = None
-        if self.ceilings.requests_per_minute is not None:
-            credential.load.requests.take(now=now, per_minute=self.ceilings.requests_per_minute)
+        credential = self._favourite(affinity)
+        if not self._unlimited or credential.state is not None:
+            credential = self._first_free(credential, affinity)
         credential.load.in_flight += 1
         return Ticket(credential, self)
 
@@ -233,23 +223,53 @@ class KeyRing:
         for credential in self.credentials:
             credential.load = loads.get(credential.fingerprint, credential.load)
 
-    def _preferred(self, affinity: int | None) -> Iterable[Credential]:
+    def _favourite(self, affinity: int | None) -> Credential:
+        """The key to take while nothing speaks against it."""
         credentials = self.credentials
         if len(credentials) == 1:
-            return credentials
-        if affinity is not None:
-            # Rendezvous: every process agrees, and a key that is gone moves nobody's conversation but its own.
-            return sorted(credentials, key=lambda credential: _mixed(affinity ^ credential.seed), reverse=True)
-        start = self._next % len(credentials)
-        self._next = start + 1
-        return sorted(credentials[start:] + credentials[:start], key=_in_flight)
+            return credentials[0]
+        if affinity is None:
+            self._next = start = (self._next + 1) % len(credentials)
+            return min(credentials[start:] + credentials[:start], key=_in_flight)
+        best, most = credentials[0], -1
+        for credential in credentials:
+            points = _points(credential, affinity)
+            if points > most:
+                best, most = credential, points
+        return best
+
+    def _first_free(self, favourite: Credential, affinity: int | None) -> Credential:
+        """The favourite, else the next best that is free, with its request counted. Raises NoKeyFree."""
+        now, wait = self.now(), _ALL_PARKED_SECONDS
+        for credential in (favourite, *self._others(favourite, affinity)):
+            own = credential.wait(now, self.ceilings)
+            if not own:
+                break
+            wait = min(wait, own)
+        else:
+            raise NoKeyFree(wait)
+        if credential.state is not None and credential.state.standing == "cooling":
+            credential.state = None
+        if self.ceilings.requests_per_minute is not None:
+            credential.load.requests.take(now=now, per_minute=self.ceilings.requests_per_minute)
+        return credential
+
+    def _others(self, favourite: Credential, affinity: int | None) -> Iterator[Credential]:
+        """All but the favourite, best first."""
+        others = [credential for credential in self.credentials if credential is not favourite]
+        if affinity is None:
+            others.sort(key=_in_flight)
+        else:
+            others.sort(key=lambda credential: _points(credential, affinity), reverse=True)
+        yield from others
 
 
-def _mixed(number: int) -> int:
-    """Scatters 64 bits evenly (the finaliser of SplitMix64)."""
-    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
-    return number ^ (number >> 31)
+def _points(credential: Credential, affinity: int) -> int:
+    """How much a conversation wants a key (rendezvous hashing by multiplication).
+
+    Every process agrees, and a key that drops out moves nobody's conversations but its own.
+    """
+    return (affinity * credential.seed) & _MASK
 
 
 def _in_flight(credential: Credential) -> int:

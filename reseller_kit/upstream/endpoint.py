@@ -37,6 +37,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `first_byte_seconds` runs from the request to the end of the answer's head, `idle_seconds` between two reads of
     the body, `keep_alive_seconds` is how long an unused connection is kept. Headers may be secret: never in `repr`.
+    `public_only`: never connected to at an address that is not on the public internet.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrency: int = 1000
     headers: tuple[tuple[str, str], ...] = ()
     ca_file: str | None = None
+    public_only: bool = False
 
     @property
     def authority(self) -> str:
@@ -74,6 +76,7 @@ def endpoint(
     max_concurrency: int = 1000,
     headers: Iterable[tuple[str, str]] = (),
     ca_file: str | None = None,
+    public_only: bool = False,
 ) -> Endpoint:
     """Check a configured address and its headers and split the URL.
 
@@ -101,6 +104,7 @@ def endpoint(
         max_concurrency=max_concurrency,
         headers=static,
         ca_file=ca_file,
+        public_only=public_only,
     )
 
 

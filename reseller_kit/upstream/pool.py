@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections import deque
 
+from .addresses import public_addresses
 from .connection import Connection
 from .endpoint import Endpoint
 from .faults import TransportFailed
@@ -98,16 +99,9 @@ class Pool:
 
     async def _connect(self) -> Connection:
         target = self.endpoint
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(target.connect_seconds):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(target, self, loop),
-                    target.host,
-                    target.port,
-                    ssl=self._tls,
-                    server_hostname=target.host if self._tls else None,
-                )
+                connection = await self._first_of(await self._addresses())
         except TimeoutError as error:
             reason = f"no connection within {target.connect_seconds:g} s"
             raise TransportFailed("connect", reason, before_bytes=True) from error
@@ -117,6 +111,29 @@ class Pool:
             raise TransportFailed("connect", "the connection was closed at once", before_bytes=True)
         self._connections.add(connection)
         return connection
+
+    async def _addresses(self) -> list[str]:
+        """What to connect to: the host, or its addresses where these have to be public ones."""
+        target = self.endpoint
+        return await public_addresses(target.host, target.port) if target.public_only else [target.host]
+
+    async def _first_of(self, addresses: list[str]) -> Connection:
+        target, loop = self.endpoint, asyncio.get_running_loop()
+        for position, address in enumerate(addresses, 1):
+            try:
+                _, connection = await loop.create_connection(
+                    lambda: Connection(target, self, loop),
+                    address,
+                    target.port,
+                    ssl=self._tls,
+                    server_hostname=target.host if self._tls else None,
+                )
+            except OSError:
+                if position == len(addresses):
+                    raise
+            else:
+                return connection
+        raise OSError("no address")
 
     async def _take_slot(self) -> None:
         if self._closed:

@@ -48,7 +48,8 @@ class Passwords:
 
         Without one (no such account, or none set) it takes as long and says no.
         """
-        prepared, against = self._prepare(password), stored or await self._nobodys()
+        nobodys = await self._nobodys()
+        prepared, against = self._prepare(password), stored or nobodys
         fits = await self._run(lambda: self._verify(against, prepared))
         return fits and stored is not None
 

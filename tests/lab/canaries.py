@@ -12,7 +12,7 @@ from typing import Any, Final
 
 _WRITTEN: Final = frozenset({"input", "args", "arguments", "parsed", "schema", "parameters", "tools", "text"})
 """Objects under these names are the model's or the caller's own."""
-_IDS: Final = {"id": "id-{0}-7d1", "responseId": "{0}Resp", "item_id": "item-{0}-7d1", "call_id": "call_{0}7d1"}
+_IDS: Final = frozenset({"id", "responseId", "item_id", "call_id", "tool_use_id"})
 _NAMES: Final = {
     "system_fingerprint": "fp_{0}",
     "model": "{0}/secret-70b",
@@ -39,8 +39,9 @@ def _member(name: str, value: Any, canary: str) -> Any:
     if name in _WRITTEN and not isinstance(value, list | str):
         return value
     if isinstance(value, str):
-        shape = _IDS.get(name) or _NAMES.get(name)
-        return shape.format(canary) if shape else value
+        if name in _IDS:
+            return f"id-{canary}-{value[-8:]}"
+        return _NAMES[name].format(canary) if name in _NAMES else value
     return seeded(value, canary)
 
 

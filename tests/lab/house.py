@@ -173,7 +173,7 @@ def _upstream(name: str, route: LabRoute, upstreams: Mapping[str, LabUpstream]) 
 
 
 def _route(name: str, route: LabRoute) -> str:
-    cost = f'cost = {{ input = "{route.cost[0]}", output = "{route.cost[1]}" }}'
+    cost = f"cost = {_value(route.cost)}"
     return (
         f'  {{ upstream = "{name}", model = "{upstream_model(name)}", priority = {route.priority},'
         f" weight = {route.weight}, {cost} }}"

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from tests.lab.behaviour import Rule
 from tests.lab.load import APIS, Load
 
 HOUSE: Final = Path(__file__).with_name("scenarios.toml")
+Dialect = Literal["openai", "anthropic", "gemini"]
 Harm = Literal["terminate", "kill_worker"]
 
 
@@ -27,14 +28,14 @@ class Malformed(ValueError):
 class LabRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An upstream of the scenario's model. `settings`: further keys of its table in tenants.toml.
 
-    `keys`: how many it has. `cost`: USD per million tokens, input then output. `rules`: what goes wrong there.
+    `keys`: how many it has. `cost`: as in tenants.toml. `rules`: what goes wrong there.
     """
 
-    dialect: Literal["openai", "anthropic", "gemini"] = "openai"
+    dialect: Dialect = "openai"
     keys: int = 1
     priority: int = 0
     weight: int = 1
-    cost: tuple[str, str] = ("1.00", "4.00")
+    cost: dict[str, str] = field(default_factory=lambda: {"input": "1.00", "output": "4.00"})
     settings: dict[str, Any] = {}
     rules: tuple[Rule, ...] = ()
 

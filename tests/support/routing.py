@@ -99,7 +99,7 @@ def make_runtime(clients: dict[str, Any], **settings: Any) -> Runtime:
             dialect="openai",
             base_url="",
             provider="openai",
-            api_keys=key_pool("k"),
+            api_keys=key_pool("key 1", "key 2"),
             headers=(),
             settings=settings.get(name, {}),
         )

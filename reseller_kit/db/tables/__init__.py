@@ -28,7 +28,16 @@ from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import endpoint_state, model, route, upstream, upstream_key, upstream_key_state
+from .routing import (
+    endpoint_state,
+    model,
+    own_upstream,
+    route,
+    tenant_route,
+    upstream,
+    upstream_key,
+    upstream_key_state,
+)
 from .tenants import domain, member, package, tenant
 from .usage import (
     SUMMED,
@@ -79,6 +88,7 @@ __all__ = [
     "order_event",
     "outbox",
     "overage",
+    "own_upstream",
     "package",
     "passkey",
     "payout",
@@ -97,6 +107,7 @@ __all__ = [
     "spend_alert",
     "stored_response",
     "tenant",
+    "tenant_route",
     "terms_acceptance",
     "throttle",
     "txn",

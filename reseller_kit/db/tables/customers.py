@@ -20,6 +20,7 @@ customer = Table(
     at_column("verified_at", nullable=True),
     Column("wallet_id", BigInt, ForeignKey("account.id"), nullable=False),
     at_column("created_at"),
+    Column("group_id", Text, nullable=True),
     Column("locale", Text, nullable=True),
     Column("timezone", Text, nullable=True),
     at_column("delete_at", nullable=True),
@@ -28,7 +29,9 @@ customer = Table(
 )
 """`email` is stored case-folded; `status`: active | suspended | closing | deleted.
 
-`locale` and `timezone`: the customer's own choice. `delete_at`: when a closing account is deleted."""
+`locale` and `timezone`: the customer's own choice. `delete_at`: when a closing account is deleted. `group_id`: one of
+the tenant's groups, if any.
+"""
 
 customer_link = Table(
     "customer_link",

@@ -1,10 +1,10 @@
-"""Upstreams, public models and the routes between them: the operator's own. Holds no query."""
+"""Upstreams, public models and the routes between them: the operator's, and what is a tenant's own. Holds no query."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
 
-from .base import BigInt, Document, at_column, id_column, metadata, text_column
+from .base import BigInt, Document, at_column, id_column, metadata, tenant_column, text_column
 
 upstream = Table(
     "upstream",
@@ -74,6 +74,35 @@ route = Table(
     text_column("status", server_default="active"),
     UniqueConstraint("model_id", "upstream_id", "upstream_model"),
 )
+
+own_upstream = Table(
+    "own_upstream",
+    metadata,
+    id_column(),
+    tenant_column(),
+    text_column("name"),
+    Column("settings", Document, nullable=False),
+    text_column("status", server_default="active"),
+    at_column("created_at"),
+    UniqueConstraint("tenant_id", "name"),
+)
+"""A provider endpoint that a reseller brings and pays itself. `settings`: its table of tenants.toml."""
+
+tenant_route = Table(
+    "tenant_route",
+    metadata,
+    id_column(),
+    tenant_column(),
+    text_column("model"),
+    text_column("upstream"),
+    text_column("upstream_model"),
+    Column("priority", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("cost_version", Text, ForeignKey("price_version.id"), nullable=False),
+    text_column("status", server_default="active"),
+    UniqueConstraint("tenant_id", "model", "upstream", "upstream_model"),
+)
+"""Routes of a public model for one tenant, instead of the model's. `upstream`: its full name (`core.route_sets`)."""
 
 endpoint_state = Table(
     "endpoint_state",

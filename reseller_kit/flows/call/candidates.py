@@ -12,6 +12,7 @@ from ...core import pricing
 from ...core.catalog import OfferedModel, Route
 from ...core.routing import EndpointName, Weighed, endpoint_of, order, point_of
 from ...core.storefront import UpstreamConfig
+from ...core.usage import ONE_REQUEST
 from ..runtime import Runtime
 from .admit import is_allowed
 from .job import Job
@@ -49,7 +50,8 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> list[Candidate]:
     """All of them: those of the model first, then those of its fallbacks."""
     upstreams = runtime.snapshot.upstreams
     found: list[Candidate] = []
-    for offered in (job.offered, *_fallbacks(job, suits)):
+    models = (job.offered, *_fallbacks(job, suits)) if job.offered.fallbacks else (job.offered,)
+    for offered in models:
         routes = [
             route
             for route in offered.routes
@@ -97,14 +99,14 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, routes: Sequence
         return ordered
     place = next((place for place, route in enumerate(ordered) if endpoint_of(route) == known), 0)
     first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) == "yes"), ordered[0])
-    if place and (ordered[place].cost.id == first.cost.id or by.cost(ordered[place]) <= by.cost(first)):
+    if place and (ordered[place].paid.id == first.paid.id or by.cost(ordered[place]) <= by.cost(first)):
         ordered.insert(0, ordered.pop(place))
     return ordered
 
 
 def _cost(route: Route, likely: Mapping[str, int]) -> int:
-    prices = route.cost.price_list.prices
-    return pricing.charge(route.cost.price_list, {name: n for name, n in likely.items() if name in prices})
+    prices = route.paid.price_list.prices
+    return pricing.charge(route.paid.price_list, {name: n for name, n in likely.items() if name in prices})
 
 
 def _at_random(_endpoint: EndpointName) -> float:
@@ -119,5 +121,7 @@ def _likely(runtime: Runtime, job: Job, offered: OfferedModel) -> Mapping[str, i
 
 def _prices_units(route: Route, units: Mapping[str, int]) -> bool:
     """Whether it is known what the route charges for the units that the call may come to."""
+    if units is ONE_REQUEST:
+        return True
     prices = route.cost.price_list.prices
     return all(name in prices for name in units if name != "request")

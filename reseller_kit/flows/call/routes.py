@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -100,16 +101,17 @@ class Attempt:
             else:
                 self._runtime.endpoints.release(self.candidate.endpoint, self._permit)
 
-    def close(self, outcome: str = "left") -> None:
-        """Nothing more will be told. Frees the place of a probe that nothing was told of."""
+    def close(self, outcome: str | None = "left") -> None:
+        """Nothing more will be told. Frees the place of a probe that nothing was told of. None: it was never made."""
         if self._tell(outcome) and self._permit is not None:
             self._runtime.endpoints.release(self.candidate.endpoint, self._permit)
 
-    def _tell(self, outcome: str) -> bool:
+    def _tell(self, outcome: str | None) -> bool:
         if self._told:
             return False
         self._told = True
-        self._runtime.metrics.count_attempt(self.candidate.route.upstream, outcome)
+        if outcome is not None:
+            self._runtime.metrics.count_attempt(self.candidate.route.upstream, outcome)
         return True
 
     def _note_conversation(self) -> None:
@@ -118,7 +120,7 @@ class Attempt:
             return
         affinity, now = runtime.endpoints.affinity, time.monotonic()
         known, endpoint = affinity.of(conversation, now), self.candidate.endpoint
-        runtime.metrics.conversations.labels("new" if known is None else "same" if known == endpoint else "moved").inc()
+        runtime.metrics.count_conversation("new" if known is None else "same" if known == endpoint else "moved")
         affinity.note(conversation, endpoint, now)
 
 
@@ -147,7 +149,7 @@ class Routes:
             return None
         if job.attempts and not self._runtime.endpoints.budget.retry(now):
             self._runtime.metrics.retries_denied.inc()
-            attempt.close("denied")
+            attempt.close(None)
             return None
         if not self._counted:
             self._counted = True
@@ -159,7 +161,7 @@ class Routes:
 
     def skip(self, attempt: Attempt) -> None:
         """The attempt can't be made: it can't carry the call."""
-        attempt.close("skipped")
+        attempt.close(None)
         self._last = None
 
     async def open(self, attempt: Attempt, path: str, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> Response:
@@ -205,10 +207,14 @@ class Routes:
         """Why the call can't be served, with the time to come back where no upstream was even asked."""
         if self._job.attempts:
             return UpstreamFailed("every route failed")
-        seconds = [client.soonest() for each in self._all if (client := self._client(each)) is not None]
-        wait = self._runtime.endpoints.seconds_left({each.endpoint for each in self._all}, time.monotonic())
+        now = time.monotonic()
+        waits = [
+            max(client.soonest(), self._runtime.endpoints.seconds_left(each.endpoint, now))
+            for each in self._all
+            if (client := self._client(each)) is not None
+        ]
         error = UpstreamFailed("no route is healthy")
-        error.retry_after_seconds = max(_LEAST_WAIT_SECONDS, round(max([wait, *seconds[:1]])))
+        error.retry_after_seconds = max(_LEAST_WAIT_SECONDS, math.ceil(min(waits, default=0)))
         return error
 
     @staticmethod
@@ -250,7 +256,7 @@ class Routes:
     def _with_another_key(self, now: float) -> Attempt | None:
         """The same endpoint, where only the key was at fault and there is another; the last attempt is for others."""
         last = self._last
-        if last is None or last.fault not in {"key", "cooldown"}:
+        if last is None or last.fault not in {"key", "cooldown"} or len(last.candidate.config.api_keys) < 2:
             return None
         is_last = self._job.attempts + 1 >= routing.MAX_ATTEMPTS
         return None if is_last and self._has_other(now) else self._enter(last.candidate, now)

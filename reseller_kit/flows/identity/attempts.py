@@ -71,6 +71,12 @@ async def succeed(connection: Connection, tenant_id: int, account: Subject, addr
         await lower(connection, tenant_id, address)
 
 
+async def mailbox_answered(connection: Connection, identity: Identity, tenant_id: int, address: str) -> None:
+    """A link that was mailed there was opened: whoever reads the mailbox wants its mails."""
+    mailed = by_account(identity, "mail", address)
+    await throttles.clear(connection, tenant_id, mailed.kind, mailed.digest)
+
+
 async def lower(connection: Connection, tenant_id: int, subject: Subject) -> None:
     """The last attempt was right: it does not count, while those before it do."""
     was = await throttles.find(connection, tenant_id, subject.kind, subject.digest)

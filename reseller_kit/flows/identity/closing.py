@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...core.times import DAY_US
-from ...db import audit_log, customers, departures, operator_identity, revisions
+from ...db import audit_log, customers, departures, operator_identity, revisions, sessions
 from ...db.engine import EVERY_TENANT, Connection, Database, now_us
 from ..brand import shown_moment
 from . import letters
@@ -29,7 +29,7 @@ async def close(identity: Identity, visit: Visit, customer_id: str, *, session_i
         customer = await customers.find(connection, visit.tenant_id, customer_id)
         if customer is None or not await customers.set_closing(connection, visit.tenant_id, customer_id, delete_at):
             return None
-        await departures.end_sessions(connection, visit.tenant_id, customer_id, but=session_id)
+        await sessions.end_all(connection, visit.tenant_id, customer_id, but=session_id)
         await letters.post(
             connection,
             identity,

@@ -13,8 +13,9 @@ from ...core.ids import new_id
 from ...core.times import DAY_US
 from ...db import audit_log, customers
 from ...db.engine import now_us
+from ..customers import SET_PASSWORD
 from . import attempts, letters
-from .passwords import EMAIL_CHANGE
+from .passwords import EMAIL_CHANGE, RESET
 from .visit import Identity, Visit, new_token
 
 _VALID_US: Final = DAY_US
@@ -94,7 +95,10 @@ async def confirm(identity: Identity, visit: Visit, token: str) -> str | None:
         if taken is not None:
             await customers.set_email(connection, visit.tenant_id, taken.id, f"{taken.id.lower()}@unclaimed.invalid")
         await customers.set_email(connection, visit.tenant_id, customer.id, address)
+        # A link that waits in the old mailbox must not open the account any more.
+        await customers.drop_links(connection, visit.tenant_id, customer.id, EMAIL_CHANGE, RESET, SET_PASSWORD)
         await customers.set_verified(connection, visit.tenant_id, customer.id, now)
+        await attempts.mailbox_answered(connection, identity, visit.tenant_id, address)
         await audit_log.record(
             connection, visit.tenant_id, f"customer:{customer.id}", "customer.email", "customer", customer.id
         )

@@ -103,6 +103,7 @@ async def set_by_link(
         # Whoever has the link reads the mailbox.
         await customers.set_verified(connection, visit.tenant_id, customer.id, now)
         await attempts.succeed(connection, visit.tenant_id, attempts.by_account(identity, "password", customer.email))
+        await attempts.mailbox_answered(connection, identity, visit.tenant_id, customer.email)
         if terms_version is not None:
             await logins.accept_terms(connection, visit.tenant_id, customer.id, terms_version, now)
         if login is not None and login.password_hash is not None:
@@ -146,6 +147,7 @@ async def _replace(connection: Connection, visit: Visit, customer: Customer, has
     await logins.set_password(connection, visit.tenant_id, customer.id, hashed, now)
     await customers.drop_links(connection, visit.tenant_id, customer.id, *_PURPOSES, VERIFY, EMAIL_CHANGE)
     await sessions.end_all(connection, visit.tenant_id, customer.id)
+    await sessions.forget_devices(connection, visit.tenant_id, customer.id)
 
 
 async def _tell(connection: Connection, identity: Identity, visit: Visit, customer: Customer, now: int) -> None:

@@ -20,6 +20,7 @@ from ...db import audit_log, customers, logins, sessions
 from ...db.accounts import create_customer_wallet
 from ...db.customers import Customer, Link
 from ...db.engine import Connection, now_us
+from ..customers import SET_PASSWORD
 from . import attempts, letters, trial
 from .sessions import Opened, open_session
 from .visit import Identity, Visit, check_password, new_token
@@ -62,9 +63,22 @@ def policy_of(settings: Mapping[str, Any]) -> Policy:
     )
 
 
+def address_of(policy: Policy, email: str) -> str:
+    """The address in its one form. Raises InvalidForm for one that is none, or that may not sign up here."""
+    if policy.mode != "open":
+        raise InvalidForm({"": (f"signup.{policy.mode}", {})})
+    try:
+        address = normalise_email(email)
+    except InvalidRequest:
+        raise InvalidForm({"email": ("form.email_invalid", {})}) from None
+    if policy.domains and address.rpartition("@")[2] not in policy.domains:
+        raise InvalidForm({"email": ("signup.domain", {"domains": ", ".join(policy.domains)})})
+    return address
+
+
 async def sign_up(identity: Identity, visit: Visit, applicant: Applicant) -> None:
     """Take an application; the answer is in the mail. Raises InvalidForm, and RateLimited by address alone."""
-    address = _address(policy_of(visit.settings), applicant)
+    address = address_of(policy_of(visit.settings), applicant.email)
     check_password(applicant.password)
     await attempts.count(identity, visit.tenant_id, attempts.by_address(identity, visit, "sign_up"))
     hashed = await identity.passwords.hash(applicant.password)
@@ -113,6 +127,7 @@ async def verify(identity: Identity, visit: Visit, token: str, *, old_session: s
         if customer is None or not await customers.set_verified(connection, visit.tenant_id, customer.id, now):
             return Confirmed(None)
         await _settle(connection, visit, customer, link, now)
+        await attempts.mailbox_answered(connection, identity, visit.tenant_id, customer.email)
         opened = await open_session(connection, identity, visit, customer.id, customer.email, old=old_session)
     await trial.grant(identity, visit, customer.id)
     return Confirmed(opened)
@@ -129,18 +144,6 @@ async def resend(identity: Identity, visit: Visit, customer_id: str) -> None:
         login = await logins.find(connection, visit.tenant_id, customer_id)
         detail = {"password": login.password_hash if login else None, "name": customer.name}
         await _mail_link(connection, identity, visit, customer.id, customer.email, detail)
-
-
-def _address(policy: Policy, applicant: Applicant) -> str:
-    if policy.mode != "open":
-        raise InvalidForm({"": (f"signup.{policy.mode}", {})})
-    try:
-        address = normalise_email(applicant.email)
-    except InvalidRequest:
-        raise InvalidForm({"email": ("form.email_invalid", {})}) from None
-    if policy.domains and address.rpartition("@")[2] not in policy.domains:
-        raise InvalidForm({"email": ("signup.domain", {"domains": ", ".join(policy.domains)})})
-    return address
 
 
 async def _apply(
@@ -219,7 +222,7 @@ async def _mail_link(
 async def _settle(connection: Connection, visit: Visit, customer: Customer, link: Link, now: int) -> None:
     """Make what came with the link the truth, and everything that others prepared void."""
     await sessions.end_all(connection, visit.tenant_id, customer.id)
-    await customers.drop_links(connection, visit.tenant_id, customer.id, VERIFY)
+    await customers.drop_links(connection, visit.tenant_id, customer.id, VERIFY, SET_PASSWORD)
     if link.detail.get("password"):
         await logins.set_password(connection, visit.tenant_id, customer.id, link.detail["password"], now)
     if link.detail.get("terms"):

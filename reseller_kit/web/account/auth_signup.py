@@ -7,6 +7,7 @@ mail follow links, and whoever is sent somebody else's link must not find themse
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from litestar import Response, get, post
@@ -84,27 +85,25 @@ async def _apply(pages: Pages, request: Handler) -> Response[Any]:
 
 def _applicant(pages: Pages, request: Handler, form: Form, policy: Policy) -> Applicant:
     """What was filled in, with everything that is wrong named at once."""
-    if policy.mode != "open":
-        raise InvalidForm({"": (f"signup.{policy.mode}", {})})
     problems: dict[str, Any] = {}
-    values = {"email": "", "name": ""}
-    for field, longest, needed in (("email", MAX_EMAIL, True), ("name", MAX_NAME, False)):
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: signup.address_of(policy, form.line("email", MAX_EMAIL)),
+        lambda: form.line("name", MAX_NAME, needed=False),
+        lambda: check_password(form.raw("password")),
+    )
+    for check in checks:
         try:
-            values[field] = form.line(field, longest, needed=needed)
+            check()
         except InvalidForm as error:
             problems |= error.problems
-    try:
-        check_password(form.raw("password"))
-    except InvalidForm as error:
-        problems |= error.problems
     if not form.ticked("terms"):
         problems["terms"] = ("signup.terms_needed", {})
     if problems:
         raise InvalidForm(problems)
     return Applicant(
-        email=values["email"],
+        email=form.line("email", MAX_EMAIL),
         password=form.raw("password"),
-        name=values["name"],
+        name=form.line("name", MAX_NAME, needed=False),
         terms_version=pages.terms_version(request),
     )
 

@@ -6,6 +6,8 @@ import logging
 import time
 from typing import Final
 
+import msgspec
+
 from ...core.errors import InsufficientCredit, KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
 from ...core.ids import new_id
 from ...core.storefront import Storefront
@@ -110,6 +112,9 @@ class Gateway:
             return await self._probe(request)
         key, address = key_of(request.headers), client_of(request.scope, self._trusted)
         account = await authenticate(self._runtime.keys, request.storefront, key, request.now, address=address)
+        storefront = request.storefront.as_met_by(account.group_id)
+        if storefront is not request.storefront:
+            request = msgspec.structs.replace(request, storefront=storefront)
         return await handler(request, account)
 
     def _handler(self, request: Request) -> Handler | None:

@@ -17,6 +17,7 @@ from ...core.urls import public_url
 from ...db.engine import now_us
 from ...flows import brand as flow_brand
 from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
+from ...flows.circuits import health_of
 from ...flows.identity.signup import policy_of
 from ...flows.runtime import Runtime
 from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
@@ -155,5 +156,8 @@ def _amount(text: str | None) -> int:
 def _status(runtime: Runtime, storefront: Storefront) -> tuple[StatusRow, ...]:
     """The API, which answers as this page does, and each public model by what its latest calls said."""
     api = StatusRow(name="API", state="operational" if storefront.open and not runtime.draining else "down")
-    rows = [StatusRow(name=name, state=runtime.health.state(m.model)) for name, m in sorted(storefront.models.items())]
+    rows = [
+        StatusRow(name=name, state=health_of(runtime, storefront, model))
+        for name, model in sorted(storefront.models.items())
+    ]
     return (api, *rows)

@@ -33,7 +33,7 @@ from reseller_kit.flows.call.admit import (
 )
 from reseller_kit.flows.call.candidates import _prices_units
 from reseller_kit.flows.call.generate import _stream_ending, _wanted
-from reseller_kit.flows.call.job import CheckpointFacts, Job
+from reseller_kit.flows.call.job import CheckpointFacts, FallbackFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
 from reseller_kit.wire.codec import Call
@@ -322,6 +322,25 @@ def test_usage_is_believed_up_to_the_limit_of_each_choice_asked_for() -> None:
     assert believed(job, reasoning)[0].output_tokens == 200 + 2 * OFFERED.max_output
 
 
+def test_a_fallback_is_charged_the_lower_price_of_each_level_and_recomputed_from_it() -> None:
+    retail, wholesale = (PriceVersion(id=name, level="", price_list=found) for name, found in FALLBACK.items())
+    small = replace(OFFERED, name="small", model="small", retail=retail, wholesale=wholesale, context=7_000)
+    job = make_job(fallback=small)
+    usage = Usage(input_tokens=10, output_tokens=5)
+    item = _item(job, Ending(status="ok", http_status=200, usage=usage), usage, capped=False)
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (10, 7, 2)
+    assert (item.usage.retail_version, item.usage.wholesale_version) == ("prc_small", "prc_wholesale")
+    assert (item.usage.model, item.usage.public_model) == ("fast", "small")
+    assert believed(job, Usage(input_tokens=7_000))[1] is False, "the context is that of the model that answered"
+
+
+def test_a_hold_covers_what_a_fallback_may_read_beyond_the_model_itself() -> None:
+    roomy = replace(OFFERED, name="roomy", model="roomy", context=4_000)
+    falling = replace(OFFERED, fallbacks=("roomy",))
+    storefront = make_storefront(models={"fast": falling, "roomy": roomy})
+    assert _terms(falling, wanted(input_bound=5_000), storefront).retail_fixed == 4_000 * 80 + 9_000
+
+
 # --- The sweep --------------------------------------------------------------------------------------------------------
 
 ORPHAN = OrphanHold(
@@ -350,6 +369,12 @@ SEEN = CheckpointFacts(
     delivered_characters=20,
     tokenizer="o200k_base",
 )
+
+
+FALLBACK = {
+    "prc_small": PriceList(prices={"input": 900, "output": 100}),
+    "prc_small_wholesale": PriceList(prices={"input": 900, "output": 200}),
+}
 
 
 class _Connection:
@@ -392,7 +417,7 @@ def swept(monkeypatch: pytest.MonkeyPatch, orphans: list[OrphanHold], own: list[
         return [hold for hold in own if hold.request_id in request_ids]
 
     async def found_lists(*_: object) -> dict[str, Any]:
-        lists = {"prc_retail": RETAIL, "prc_wholesale": WHOLESALE, "prc_cost": COST}
+        lists = {"prc_retail": RETAIL, "prc_wholesale": WHOLESALE, "prc_cost": COST, **FALLBACK}
         return {name: msgspec.to_builtins(prices) for name, prices in lists.items()}
 
     monkeypatch.setattr(leases, "be_brief", nothing)
@@ -415,6 +440,15 @@ def test_a_dead_processes_call_is_charged_what_its_checkpoint_says(monkeypatch: 
     assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (12, 7, 2)
     assert (item.owner, item.epoch, item.final_state) == ("own_dead", 4, "expired")
     assert (item.usage.status, item.usage.usage_source, item.usage.cost_version) == ("cut", "estimated", "prc_cost")
+
+
+def test_a_dead_processes_fallback_is_charged_the_lower_price_of_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = FallbackFacts(public_model="small", retail_version="prc_small", wholesale_version="prc_small_wholesale")
+    seen = msgspec.json.encode(replace(SEEN, fallback=model)).decode()
+    (item,) = swept(monkeypatch, [replace(ORPHAN, checkpoint=seen)], [])
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (10, 7, 2)
+    assert (item.usage.retail_version, item.usage.wholesale_version) == ("prc_small", "prc_wholesale")
+    assert (item.usage.model, item.usage.public_model) == ("fast", "small")
 
 
 def test_a_dead_processes_call_without_a_checkpoint_is_free(monkeypatch: pytest.MonkeyPatch) -> None:

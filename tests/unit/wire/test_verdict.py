@@ -100,7 +100,7 @@ OTHERS = [
     (403, error("Key limit exceeded (monthly limit).", code=403), "key"),
     (
         403,
-        error("x requires moderation", code=403, metadata={"reasons": ["violence"], "flagged_input": "…"}),
+        error("Input refused", code=403, metadata={"reasons": ["violence"], "flagged_input": "…"}),
         "request",
     ),
     (429, error("Provider returned error", code=429, metadata={"provider_name": "Chutes", "raw": "…"}), "endpoint"),

@@ -1,0 +1,139 @@
+"""What each tenant and each of its groups is served by: routes, upstreams of its own, models left to offer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
+from ..core.manifest.leaves import is_reference
+from ..core.route_sets import allowed, own_upstream, owner_of, priced_as, within
+from ..core.storefront import CallLimits, Storefront, UpstreamConfig, UpstreamKey
+from ..db.snapshot import SnapshotRows
+from ..vault import Vault
+
+Routes = Mapping[str, tuple[Route, ...]]
+"""Public model name → the routes that serve it."""
+
+
+def shared_routes(rows: SnapshotRows) -> Routes:
+    """The models' own routes, over the operator's upstreams."""
+    upstreams = {row["id"]: row["name"] for row in rows.upstreams}
+    models = {row["id"]: row["name"] for row in rows.models}
+    found: dict[str, tuple[Route, ...]] = {}
+    for row in rows.routes:
+        if row["upstream_id"] in upstreams and row["model_id"] in models:
+            model = models[row["model_id"]]
+            route = _route(row["id"], upstreams[row["upstream_id"]], row, rows)
+            found[model] = (*found.get(model, ()), route)
+    return found
+
+
+def stated_routes(rows: SnapshotRows, prices: Mapping[tuple[int, str, str], PriceVersion]) -> dict[int, Routes]:
+    """The routes of tenants' own tables, by tenant. `prices`: by tenant, what for, and level."""
+    found: dict[int, dict[str, tuple[Route, ...]]] = {}
+    for row in rows.tenant_routes:
+        own = found.setdefault(row["tenant_id"], {})
+        route = _route(-row["id"], row["upstream"], row, rows)
+        if owner_of(route.upstream) is not None:
+            key = priced_as(row["model"], route.upstream, route.upstream_model)
+            route = msgspec.structs.replace(route, provider=prices.get((row["tenant_id"], key, "provider")))
+        own[row["model"]] = (*own.get(row["model"], ()), route)
+    return dict(found)
+
+
+def routes_for(tenant: Mapping[str, Any], rows: SnapshotRows, shared: Routes, stated: Routes) -> Routes:
+    """The routes that serve each model for a tenant: its own table's before the model's, none over other upstreams."""
+    names = _allowed(tenant, rows, tenant["settings"].get("routing", {}).get("upstreams"))
+    return {model: within(routes, names) for model, routes in {**shared, **stated}.items()}
+
+
+def with_fallbacks_of_one_payer(offered: Mapping[str, OfferedModel]) -> dict[str, OfferedModel]:
+    """The models, those over a reseller's own upstreams without fallbacks over the operator's.
+
+    Such a call would be charged at the fee, which is the lower of the two, while the operator pays for it.
+    """
+    own = {name for name, model in offered.items() if any(owner_of(route.upstream) for route in model.routes)}
+    kept = {
+        name: msgspec.structs.replace(
+            offered[name], fallbacks=tuple(other for other in offered[name].fallbacks if other in own)
+        )
+        for name in own
+    }
+    return {**offered, **kept}
+
+
+def groups_of(tenant: Mapping[str, Any], storefront: Storefront, rows: SnapshotRows) -> dict[str, Storefront]:
+    """The storefront as each group of its customers meets it."""
+    found = {}
+    for group in tenant["settings"].get("groups", ()):
+        names = _allowed(tenant, rows, group.get("upstreams"))
+        strategy = group.get("strategy")
+        models = {name: _narrowed(offered, names, strategy) for name, offered in storefront.models.items()}
+        limits = msgspec.convert(group["limits"], CallLimits) if "limits" in group else storefront.limits
+        left = {name: offered for name, offered in models.items() if offered.routes}
+        found[group["id"]] = msgspec.structs.replace(storefront, models=left, limits=limits)
+    return found
+
+
+def own_upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
+    """The resellers' own upstreams, by full name; those of archived tenants serve nobody."""
+    slugs = {row["id"]: row["slug"] for row in rows.tenants if row["status"] != "archived"}
+    return {
+        (name := own_upstream(slugs[row["tenant_id"]], row["name"])): UpstreamConfig(
+            name=name,
+            dialect=row["settings"]["dialect"],
+            base_url=row["settings"]["base_url"],
+            provider=row["settings"].get("provider", ""),
+            api_keys=_keys(name, row["settings"].get("api_keys", ()), rows, vault),
+            headers=tuple(headers_of("own_upstream", name, row["settings"], rows, vault)),
+            settings=row["settings"],
+            tenant_id=row["tenant_id"],
+            public_only=not rows.platform.get("private_upstreams", False),
+        )
+        for row in rows.own_upstreams
+        if row["tenant_id"] in slugs
+    }
+
+
+def headers_of(
+    kind: str, name: str, settings: Mapping[str, Any], rows: SnapshotRows, vault: Vault
+) -> Iterable[tuple[str, str]]:
+    """The extra headers of an upstream; one that refers to a secret is opened, or left out when it is not stored."""
+    for header, value in (settings.get("headers") or {}).items():
+        if not is_reference(value):
+            yield header, value
+            continue
+        secret = f"{kind}:{name}:header:{header}"
+        if secret in rows.secrets:
+            yield header, vault.open(secret, *rows.secrets[secret])
+
+
+def _keys(name: str, references: Iterable[str], rows: SnapshotRows, vault: Vault) -> tuple[UpstreamKey, ...]:
+    secrets = [f"own_upstream:{name}:key:{position}" for position, _ in enumerate(references)]
+    opened = [vault.open(secret, *rows.secrets[secret]) for secret in secrets if secret in rows.secrets]
+    return tuple(UpstreamKey(secret, vault.fingerprint(secret)) for secret in opened)
+
+
+def _allowed(tenant: Mapping[str, Any], rows: SnapshotRows, names: Iterable[str] | None) -> frozenset[str] | None:
+    own = {row["name"] for row in rows.own_upstreams if row["tenant_id"] == tenant["id"]}
+    return allowed(names, tenant["slug"], own)
+
+
+def _narrowed(offered: OfferedModel, names: frozenset[str] | None, strategy: str | None) -> OfferedModel:
+    routes = within(offered.routes, names)
+    return msgspec.structs.replace(offered, routes=routes, strategy=strategy or offered.strategy)
+
+
+def _route(route_id: int, upstream: str, row: Mapping[str, Any], rows: SnapshotRows) -> Route:
+    version = row["cost_version"]
+    return Route(
+        id=route_id,
+        upstream=upstream,
+        upstream_model=row["upstream_model"],
+        priority=row["priority"],
+        weight=row["weight"],
+        cost=PriceVersion(id=version, level="cost", price_list=msgspec.convert(rows.cost_versions[version], PriceList)),
+    )
