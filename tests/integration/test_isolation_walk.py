@@ -47,6 +47,7 @@ from reseller_kit.db import (
     tenant_routes,
     tenants,
     usage,
+    usage_totals,
     vouchers,
 )
 from reseller_kit.db import tables as t
@@ -56,6 +57,7 @@ from reseller_kit.db.ledger import GrantCredit, HoldRefund, Idempotency, RedeemV
 from reseller_kit.db.rollups import SumFilter
 from reseller_kit.db.spend_alerts import SpendAlert
 from reseller_kit.db.usage import UsageFilter
+from reseller_kit.db.usage_totals import Narrowed
 from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
@@ -132,7 +134,6 @@ READS: dict[str, Read] = {
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
     "responses.chain": lambda c, tenant, x: responses.chain(c, tenant, x.customer.id, x.response.id, now=5, most=10),
     "responses.fetch": lambda c, tenant, x: responses.fetch(c, tenant, x.customer.id, [x.response.id], 5),
-    "rollups.buckets": lambda c, tenant, x: rollups.buckets(c, tenant, SumFilter(x.customer.id, 0), ((0, 0),), 1000),
     "rollups.quarters": lambda c, tenant, x: rollups.quarters(c, tenant, SumFilter(x.customer.id, 0), FAR, 9),
     "rollups.sums": lambda c, tenant, x: rollups.sums(c, tenant, SumFilter(x.customer.id, 0), "model"),
     "scheduled_prices.find": lambda c, tenant, x: scheduled_prices.find(c, tenant, x.change.id),
@@ -149,6 +150,8 @@ READS: dict[str, Read] = {
     "usage.page_of_quarters": lambda c, tenant, x: usage.page_of_quarters(
         c, tenant, UsageFilter(x.customer.id), [quarter_of(x)], 9
     ),
+    "usage_totals.by_name": lambda c, tenant, x: usage_totals.by_name(c, tenant, span_of(x), "model"),
+    "usage_totals.over_time": lambda c, tenant, x: usage_totals.over_time(c, tenant, span_of(x), ((0, 0),), 1000),
     "usage.settled_since": lambda c, tenant, x: usage.settled_since(c, tenant, x.customer.id, 0, 9),
     "vouchers.find": lambda c, tenant, x: vouchers.find(c, tenant, x.voucher.id),
     "vouchers.find_code": lambda c, tenant, x: vouchers.find_code(c, tenant, x.voucher.id.encode()),
@@ -248,6 +251,11 @@ def key_of(x: Things) -> keys.ApiKey:
         last_used_at=None,
         created_at=now_us(),
     )
+
+
+def span_of(x: Things) -> Narrowed:
+    """All that its customer ever used."""
+    return Narrowed(customer_id=x.customer.id, since=0, until=FAR)
 
 
 def quarter_of(x: Things) -> int:

@@ -40,7 +40,17 @@ from .routing import (
 )
 from .support import announcement, legal_text, mail_opt_out, support_case, support_message
 from .tenants import domain, member, package, tenant
-from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
+from .usage import (
+    SUMMED,
+    TOTALLED,
+    archive,
+    archived_usage,
+    archived_window,
+    rollup_mark,
+    usage_record,
+    usage_rollup,
+    usage_total,
+)
 from .wholesale import balance_notice, payout
 
 __all__ = [
@@ -48,6 +58,7 @@ __all__ = [
     "DELETABLE",
     "PLATFORM_ROWS",
     "SUMMED",
+    "TOTALLED",
     "UNSCOPED",
     "account",
     "announcement",
@@ -111,6 +122,7 @@ __all__ = [
     "upstream_key_state",
     "usage_record",
     "usage_rollup",
+    "usage_total",
     "voucher",
     "voucher_redemption",
 ]
