@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
+
+from .core.deadlines import Deadlines
 from .core.storefront import UpstreamConfig
 from .db import schema
 from .db.engine import Database
@@ -25,7 +28,7 @@ from .theming import load as load_themes
 from .tokens import warm
 from .upstream.anthropic import AnthropicUpstream
 from .upstream.base import Upstream
-from .upstream.endpoint import Endpoint, endpoint
+from .upstream.endpoint import Endpoint, Queueing, endpoint
 from .upstream.gemini import GeminiUpstream
 from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
@@ -146,14 +149,12 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
 
 def make_upstream(config: UpstreamConfig) -> Upstream:
     """The client of an upstream of a dialect that this version can call."""
-    timeouts = config.settings.get("timeouts") or {}
     target = endpoint(
         config.name,
         config.base_url,
-        connect_seconds=timeouts.get("connect", 5),
-        first_byte_seconds=timeouts.get("first_byte", 60),
-        idle_seconds=timeouts.get("idle", 60),
+        deadlines=msgspec.convert(config.settings.get("timeouts") or {}, Deadlines),
         max_concurrency=config.settings.get("max_concurrency") or 1000,
+        queue=msgspec.convert(config.settings.get("queue") or {}, Queueing),
         headers=config.headers,
     )
     return _CLIENTS[config.dialect](target, list(config.api_keys))

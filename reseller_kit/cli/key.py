@@ -44,6 +44,8 @@ def key() -> None:
 @click.option("--models", type=patterns, metavar="GLOB,…", help="Models it may use. Left out: all.")
 @click.option("--expires", type=parse_time, metavar="ISO", help="When it stops to work. Left out: never.")
 @click.option("--rpm", type=int, metavar="N", help="Most requests in a minute.")
+@click.option("--tpm", type=int, metavar="N", help="Most tokens in a minute.")
+@click.option("--concurrency", type=int, metavar="N", help="Most requests under way at once.")
 def create(
     *,
     tenant: str,
@@ -54,6 +56,8 @@ def create(
     models: tuple[str, ...] | None,
     expires: int | None,
     rpm: int | None,
+    tpm: int | None,
+    concurrency: int | None,
 ) -> None:
     """A new key. It is shown here and never again."""
     terms = KeyTerms(
@@ -63,6 +67,8 @@ def create(
         models=models or (),
         expires_at=expires,
         requests_per_minute=rpm,
+        tokens_per_minute=tpm,
+        concurrent_requests=concurrency,
     )
     new = with_vault(
         lambda db, vault: flow.create_key(db, vault, tenant_slug=tenant, customer=customer, terms=terms, actor=actor())
@@ -138,6 +144,8 @@ def _pairs(owned: OwnedKey) -> list[tuple[str, object]]:
         ("Limit", limit),
         ("Models", row["models"] or "all"),
         ("Requests per minute", row["rpm"]),
+        ("Tokens per minute", row["tpm"]),
+        ("Requests at once", row["concurrency"]),
         ("Expires", shapes.short_time(owned.key.expires_at)),
         ("Status", row["status"]),
     ]

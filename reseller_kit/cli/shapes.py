@@ -95,6 +95,8 @@ def key(owned: OwnedKey, secret: str | None = None, use: KeyUse | None = None) -
         "resets_at": None if use is None else _time(use.resets_at),
         "models": list(row.models),
         "rpm": row.requests_per_minute,
+        "tpm": row.tokens_per_minute,
+        "concurrency": row.concurrent_requests,
         "expires_at": _time(row.expires_at),
         "revoked_at": _time(row.revoked_at),
         "created_at": format_time(row.created_at),

@@ -10,6 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from .deadlines import Deadlines
+
 TOKEN_CLASSES: Final = (
     "input",
     "cached_input",
@@ -61,7 +63,10 @@ class PriceVersion(Struct, frozen=True, kw_only=True):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One way to serve a model: an upstream, the model's name there, and what that route charges."""
+    """One way to serve a model: an upstream, the model's name there, and what that route charges.
+
+    `deadlines`: its own, where they are not its upstream's.
+    """
 
     id: int
     upstream: str
@@ -69,6 +74,7 @@ class Route(Struct, frozen=True, kw_only=True):
     priority: int
     weight: int
     cost: PriceVersion
+    deadlines: Deadlines | None = None
 
 
 class LaterPrice(Struct, frozen=True):

@@ -14,11 +14,17 @@ DEFAULT_RESPONSES_DAYS: Final = 30
 
 
 class CallLimits(Struct, frozen=True, kw_only=True):
-    """A tenant's limits, per customer; None means none. `shrink` lowers output limits that credit does not cover."""
+    """A tenant's limits, of each customer and of all together (`tenant_…`); None means none.
+
+    `shorten` lowers output limits that credit does not cover.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
+    tenant_requests_per_minute: int | None = None
+    tenant_tokens_per_minute: int | None = None
+    tenant_concurrent_requests: int | None = None
     shorten: bool = False
 
 

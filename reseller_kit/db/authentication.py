@@ -22,6 +22,8 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     requests_per_minute: int | None
     expires_at: int | None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:
@@ -38,6 +40,8 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             k.limit_reset,
             k.models,
             k.requests_per_minute,
+            k.tokens_per_minute,
+            k.concurrent_requests,
             k.expires_at,
         )
         .join(t.customer, (c.id == k.customer_id) & (c.tenant_id == k.tenant_id))
@@ -56,5 +60,7 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
         limit_reset=row.limit_reset,
         models=tuple(row.models),
         requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
+        concurrent_requests=row.concurrent_requests,
         expires_at=row.expires_at,
     )

@@ -24,6 +24,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     limit_reset: str | None
     models: tuple[str, ...]
     requests_per_minute: int | None
+    tokens_per_minute: int | None
+    concurrent_requests: int | None
     expires_at: int | None
     revoked_at: int | None
     created_at: int

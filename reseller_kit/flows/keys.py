@@ -24,7 +24,14 @@ from .tenants import require_tenant, scope_of
 
 LimitReset = Reset
 MAX_REQUESTS_PER_MINUTE: Final = 1_000_000
+MAX_TOKENS_PER_MINUTE: Final = 1_000_000_000
+MAX_CONCURRENT_REQUESTS: Final = 100_000
 _LIST: Final = "keys"
+_SHOWN: Final = (
+    *("id", "customer_id", "prefix", "name", "limit_nano", "limit_reset"),
+    *("requests_per_minute", "tokens_per_minute", "concurrent_requests", "expires_at"),
+)
+"""What the audit log says of a key, beside its models."""
 
 
 class KeyTerms(Struct, frozen=True, kw_only=True):
@@ -36,6 +43,8 @@ class KeyTerms(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     expires_at: int | None = None
     requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
 
 
 class KeyUse(Struct, frozen=True):
@@ -168,14 +177,15 @@ def _check(terms: KeyTerms) -> None:
         raise InvalidRequest("A reset without a limit does nothing.", param="reset", fix="Give --limit as well.")
     if terms.expires_at is not None and terms.expires_at <= now_us():
         raise InvalidRequest("The key would be expired at once.", param="expires", fix="Give a time in the future.")
-    rpm = terms.requests_per_minute
-    if rpm is not None and not 1 <= rpm <= MAX_REQUESTS_PER_MINUTE:
-        raise InvalidRequest(
-            f"{rpm} requests per minute is out of range.",
-            param="rpm",
-            fix=f"Give a number from 1 to {MAX_REQUESTS_PER_MINUTE}.",
-        )
+    _check_range("rpm", "requests per minute", terms.requests_per_minute, MAX_REQUESTS_PER_MINUTE)
+    _check_range("tpm", "tokens per minute", terms.tokens_per_minute, MAX_TOKENS_PER_MINUTE)
+    _check_range("concurrency", "requests at once", terms.concurrent_requests, MAX_CONCURRENT_REQUESTS)
     check_models(terms.models)
+
+
+def _check_range(param: str, what: str, value: int | None, most: int) -> None:
+    if value is not None and not 1 <= value <= most:
+        raise InvalidRequest(f"{value} {what} is out of range.", param=param, fix=f"Give a number from 1 to {most}.")
 
 
 def _make(tenant: Tenant, customer_id: str, terms: KeyTerms) -> tuple[str, ApiKey]:
@@ -190,6 +200,8 @@ def _make(tenant: Tenant, customer_id: str, terms: KeyTerms) -> tuple[str, ApiKe
         limit_reset=terms.reset,
         models=terms.models,
         requests_per_minute=terms.requests_per_minute,
+        tokens_per_minute=terms.tokens_per_minute,
+        concurrent_requests=terms.concurrent_requests,
         expires_at=terms.expires_at,
         revoked_at=None,
         created_at=now_us(),
@@ -205,9 +217,10 @@ def _terms(key: ApiKey) -> KeyTerms:
         models=key.models,
         expires_at=key.expires_at,
         requests_per_minute=key.requests_per_minute,
+        tokens_per_minute=key.tokens_per_minute,
+        concurrent_requests=key.concurrent_requests,
     )
 
 
 def _facts(key: ApiKey) -> dict[str, object]:
-    shown = ("id", "customer_id", "prefix", "name", "limit_nano", "limit_reset", "requests_per_minute", "expires_at")
-    return {**{name: getattr(key, name) for name in shown}, "models": list(key.models)}
+    return {**{name: getattr(key, name) for name in _SHOWN}, "models": list(key.models)}

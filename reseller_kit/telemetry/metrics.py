@@ -26,7 +26,16 @@ class Metrics:
         self.settle_retries = Counter(
             "reseller_kit_settle_retries", "Settles that had to be tried again.", registry=self.registry
         )
-
+        self.shared_limits = Gauge(
+            "reseller_kit_shared_limits",
+            "1 while limits are counted together with the other processes, 0 while this one counts by itself.",
+            registry=self.registry,
+        )
+        self.limits_alone = Counter(
+            "reseller_kit_limits_alone",
+            "Times that limits were looked at by one process alone although they are to be shared.",
+            registry=self.registry,
+        )
         self._call_counters: dict[tuple[str, str], Counter] = {}
 
     def count_call(self, tenant: str, status: str) -> None:

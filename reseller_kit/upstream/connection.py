@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 import httptools
 
+from ..core.deadlines import Deadlines
 from .decoding import inflater_for
 from .endpoint import Endpoint
 from .faults import FaultKind, TransportFailed
@@ -54,7 +55,8 @@ class Connection(asyncio.Protocol):
         self._until_close = False
         self._paused = False
         self._left = False
-        self._deadline = inf
+        self._deadline = self._ends_at = inf
+        self._limits = endpoint.deadlines
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self.on_body = self._parts.append
@@ -65,12 +67,14 @@ class Connection(asyncio.Protocol):
         """Open and free for a request."""
         return self._open and self._response is None and not self._transport.is_closing()
 
-    def start(self, request: bytes) -> Response:
+    def start(self, request: bytes, deadlines: Deadlines) -> Response:
         """Send a whole request with one write; the connection is `usable`."""
         response = self._response = Response(self, self._parts)
         self._header_count = self._overhead_bytes = 0
         self._transport.write(request)
-        self._arm(self._endpoint.first_byte_seconds)
+        self._limits = deadlines
+        self._ends_at = self._loop.time() + deadlines.total
+        self._arm(deadlines.first_byte)
         return response
 
     def give_up(self, response: Response) -> None:
@@ -82,7 +86,7 @@ class Connection(asyncio.Protocol):
         """The reader took everything: read on if reading was held back."""
         if self._paused and self._response is not None:
             self._paused = False
-            self._arm(self._endpoint.idle_seconds)
+            self._arm(self._limits.idle)
             self._transport.resume_reading()
 
     def leave(self, response: Response) -> None:
@@ -98,6 +102,7 @@ class Connection(asyncio.Protocol):
 
     def keep(self) -> None:
         """Wait for the next request, for as long as the endpoint says."""
+        self._ends_at = inf
         self._arm(self._endpoint.keep_alive_seconds)
 
     def close(self) -> None:
@@ -148,7 +153,7 @@ class Connection(asyncio.Protocol):
             self._discard(response)
             return
         if response.status:
-            self._deadline = self._loop.time() + self._endpoint.idle_seconds
+            self._deadline = min(self._loop.time() + self._limits.idle, self._ends_at)
         if len(self._parts) > pieces:
             self._overhead_bytes = 0
             if response.buffered > HIGH_WATER_BYTES:
@@ -257,11 +262,12 @@ class Connection(asyncio.Protocol):
         self._arm(STALL_SECONDS)
 
     def _arm(self, seconds: float) -> None:
-        self._deadline = self._loop.time() + seconds
+        now = self._loop.time()
+        self._deadline = min(now + seconds, self._ends_at)
         if self._deadline < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
-            self._set_timer(seconds)
+            self._set_timer(max(self._deadline - now, 0))
 
     def _set_timer(self, seconds: float) -> None:
         self._timer_at = self._loop.time() + seconds
@@ -283,9 +289,11 @@ class Connection(asyncio.Protocol):
             self.close()
         elif self._left:
             self._fail("aborted", f"no end within {LEAVE_SECONDS:g} s after its reader had left")
+        elif self._deadline == self._ends_at:
+            self._fail("timeout", f"no end within {self._limits.total:g} s")
         elif self._paused:
             self._fail("timeout", f"the reader took nothing for {STALL_SECONDS:g} s")
         elif self._response.status:
-            self._fail("timeout", f"no byte of the body for {self._endpoint.idle_seconds:g} s")
+            self._fail("timeout", f"no byte of the body for {self._limits.idle:g} s")
         else:
-            self._fail("timeout", f"no answer within {self._endpoint.first_byte_seconds:g} s")
+            self._fail("timeout", f"no answer within {self._limits.first_byte:g} s")

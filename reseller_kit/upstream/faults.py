@@ -6,10 +6,22 @@ from typing import Literal
 
 from ..core.errors import UpstreamFailed
 
-FaultKind = Literal["busy", "connect", "timeout", "reset", "malformed", "too_large", "aborted"]
-"""busy: no free slot in time; connect: no connection or TLS handshake; timeout: a deadline of the endpoint passed;
+FaultKind = Literal["connect", "timeout", "reset", "malformed", "too_large", "aborted"]
+"""connect: no connection or TLS handshake; timeout: a deadline of the endpoint passed;
 reset: the connection ended too early; malformed: not HTTP, or over a bound; too_large: the body is over the cap;
 aborted: given up on this side."""
+
+
+class Busy(UpstreamFailed):
+    """The upstream has no room and nothing was sent: another route may have. `retry_after` in seconds.
+
+    `own`: it is the caller's storefront that has too much waiting, not everybody together.
+    """
+
+    def __init__(self, reason: str, *, retry_after: int, own: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+        self.own = own
 
 
 class TransportFailed(UpstreamFailed):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from ..core.deadlines import Deadlines
 from ..core.errors import InvalidRequest
+from ..core.fairness import NOBODY, Turn
 from .base import Check
 from .credentials import Credential, Headers, KeyRing
 from .endpoint import Endpoint, request_head
@@ -62,7 +64,15 @@ class KeyedUpstream:
         return self._pool
 
     async def open(
-        self, path: str, body: bytes, *, stream: bool, request_id: str, headers: Sequence[tuple[str, str]] = ()
+        self,
+        path: str,
+        body: bytes,
+        *,
+        stream: bool,
+        request_id: str,
+        headers: Sequence[tuple[str, str]] = (),
+        turn: Turn = NOBODY,
+        deadlines: Deadlines | None = None,
     ) -> Response:
         """See `Upstream.open`. The id travels as `x-client-request-id`."""
         accept = "text/event-stream" if stream else "application/json"
@@ -70,7 +80,7 @@ class KeyedUpstream:
         try:
             own = key.head(path, accept, tuple(headers))
             head = b"%bx-client-request-id: %b\r\n" % (own, _header_safe(request_id))
-            response = await self._pool.send(head, body)
+            response = await self._pool.send(head, body, turn=turn, deadlines=deadlines)
         except BaseException:
             key.release()
             raise

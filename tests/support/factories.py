@@ -120,6 +120,8 @@ async def make_key(db: Database, customer: Customer, *, prefix: str = "sk", **te
         "limit_reset": None,
         "models": (),
         "requests_per_minute": None,
+        "tokens_per_minute": None,
+        "concurrent_requests": None,
         "expires_at": None,
         "revoked_at": None,
     }

@@ -126,6 +126,24 @@ class Timeouts(Table, frozen=True, kw_only=True):
     connect: Annotated[Seconds, "Until the connection stands."] = 5.0
     first_byte: Annotated[Seconds, "From the request sent to the first byte of the answer."] = 60.0
     idle: Annotated[Seconds, "Between two pieces of an answer."] = 60.0
+    total: Annotated[Seconds, "From the request sent to the end of the answer."] = 1800.0
+
+
+class RouteTimeouts(Table, frozen=True, kw_only=True):
+    """Seconds to wait on one route; what is left out is as its upstream says."""
+
+    connect: Annotated[Seconds | None, "Until the connection stands."] = None
+    first_byte: Annotated[Seconds | None, "From the request sent to the first byte of the answer."] = None
+    idle: Annotated[Seconds | None, "Between two pieces of an answer."] = None
+    total: Annotated[Seconds | None, "From the request sent to the end of the answer."] = None
+
+
+class Queue(Table, frozen=True, kw_only=True):
+    """Requests that wait for an upstream; storefronts take turns, and within each its customers."""
+
+    length: Annotated[Count, "Most that wait, per process."] = 1000
+    length_per_tenant: Annotated[Count, "Most of one storefront."] = 500
+    seconds: Annotated[Seconds, "How long one waits at most."] = 30.0
 
 
 class Upstream(Table, frozen=True, kw_only=True):
@@ -137,7 +155,10 @@ class Upstream(Table, frozen=True, kw_only=True):
     provider: Annotated[Name | None, "The catalogue's provider id; default by the base URL's host."] = None
     api: Annotated[tuple[Api, ...] | None, "What it serves; left out: all of its dialect."] = None
     timeouts: Annotated[Timeouts, "How long to wait for it."] = Timeouts()
-    max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
+    max_concurrency: Annotated[Count | None, "Most requests under way at once, per process; default 1000."] = None
+    requests_per_minute: Annotated[Count | None, "Most requests sent to it in a minute; left out: no limit."] = None
+    tokens_per_minute: Annotated[Count | None, "Most tokens in a minute; left out: no limit."] = None
+    queue: Annotated[Queue, "Who waits while all of max_concurrency is under way."] = Queue()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
 
 
@@ -149,6 +170,7 @@ class Route(Table, frozen=True, kw_only=True):
     priority: Annotated[Annotated[int, leaves.number("priority", 0, 1000)], "Lower numbers are tried first."] = 0
     weight: Annotated[Annotated[int, leaves.number("weight", 1, 10_000)], "Share within one priority."] = 1
     cost: Annotated[Cost | None, "What this route charges; default: the model's, else the catalogue's."] = None
+    timeouts: Annotated[RouteTimeouts | None, "Instead of its upstream's."] = None
 
 
 class Model(Table, frozen=True, kw_only=True):
@@ -299,11 +321,14 @@ class Mail(Table, frozen=True, kw_only=True):
 
 
 class Limits(Table, frozen=True, kw_only=True):
-    """Limits of each customer; left out: none."""
+    """Limits of each customer and of the whole storefront; left out: none."""
 
-    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
-    tokens_per_minute: Annotated[Count | None, "Tokens in a minute."] = None
-    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
+    requests_per_minute: Annotated[Count | None, "Each customer's requests in a minute."] = None
+    tokens_per_minute: Annotated[Count | None, "Each customer's tokens in a minute."] = None
+    concurrent_requests: Annotated[Count | None, "Each customer's requests under way at once."] = None
+    tenant_requests_per_minute: Annotated[Count | None, "Requests of all customers in a minute."] = None
+    tenant_tokens_per_minute: Annotated[Count | None, "Tokens of all customers in a minute."] = None
+    tenant_concurrent_requests: Annotated[Count | None, "Requests of all customers under way at once."] = None
     shorten: Annotated[Flag, "Lower the output limit to what the credit covers, instead of refusing."] = False
 
 
@@ -334,7 +359,7 @@ class Tenant(Table, frozen=True, kw_only=True):
     packages: Annotated[tuple[Package, ...], RESOURCES, "What customers can buy."] = ()
     payments: Annotated[Payments, "How customers pay."] = Payments()
     email: Annotated[Mail, "How mails leave."] = Mail()
-    limits: Annotated[Limits, "Limits of each customer."] = Limits()
+    limits: Annotated[Limits, "Limits of its customers and its own."] = Limits()
     retention: Annotated[Retention, "How long content is kept."] = Retention()
 
 

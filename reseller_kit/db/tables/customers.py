@@ -48,6 +48,8 @@ api_key = Table(
     Column("limit_reset", Text, nullable=True),
     Column("models", Document, nullable=False),
     Column("requests_per_minute", Integer, nullable=True),
+    Column("tokens_per_minute", BigInteger, nullable=True),
+    Column("concurrent_requests", Integer, nullable=True),
     at_column("expires_at", nullable=True),
     at_column("revoked_at", nullable=True),
     at_column("created_at"),
