@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from .bus import Announcements, Redis, connect
 from .core.deadlines import Deadlines
 from .core.storefront import UpstreamConfig
 from .db import schema
@@ -118,6 +120,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         access_log=AccessLog(settings.log),
         kept_bytes=settings.kept_mib * 1024 * 1024,
     )
+    bus = open_bus(settings, runtime)
     await lease.take(runtime)
     await ledger.start()
     chores = [
@@ -130,6 +133,8 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
         asyncio.create_task(rollup.keep(runtime), name="rollup"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
+        asyncio.create_task(runtime.limiter.keep(), name="limits"),
+        *([] if runtime.announcements is None else [asyncio.create_task(runtime.listen(), name="announcements")]),
     ]
     settle_memory()
     try:
@@ -141,10 +146,25 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await ledger.close()
+        if bus is not None:
+            await runtime.limiter.close()
+            await bus.aclose()
         await lease.give_back(runtime)
         await runtime.close()
         await db.close()
         runtime.access_log.flush()
+
+
+def open_bus(settings: Settings, runtime: Runtime) -> Redis | None:
+    """Let a runtime count limits with other processes and hear of changes, where there is a Redis or Valkey."""
+    if settings.cache_url is None:
+        return None
+    redis = connect(settings.cache_url)
+    # Two installations that share a server must not meet: their ids are alike.
+    space = f"rk:{hashlib.blake2b(runtime.vault.pepper, digest_size=8).hexdigest()}:"
+    runtime.limiter.share(redis, space=space, owner=runtime.ledger.owner)
+    runtime.announcements = Announcements(redis, space=space)
+    return redis
 
 
 def make_upstream(config: UpstreamConfig) -> Upstream:

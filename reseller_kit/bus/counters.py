@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from ..core.limits import Fill, Limit, Room
 from .connection import Away
 
 _SCRIPT: Final = (Path(__file__).parent / "limits.lua").read_text(encoding="utf-8")
+_SHA: Final = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MOST_AT_ONCE: Final = 64
 """Questions in one run of the script: nobody else is served by the server meanwhile."""
 _PACK: Final = msgspec.msgpack.Encoder()
@@ -47,7 +49,6 @@ class SharedCounters:
         self._owner = owner
         self._granted = granted
         self._undone = undone
-        self._sha = ""
         self._takes: list[_Take] = []
         self._ends: list[_Question] = []
         self._tells: list[tuple[Open, asyncio.Future[None]]] = []
@@ -113,9 +114,10 @@ class SharedCounters:
         except Away as error:
             # Nobody waits for the same silence twice.
             behind, self._takes = self._takes, []
-            for waiting in (*takes, *behind, *(told for _, told in tells)):
-                if not waiting.done():
-                    waiting.set_exception(error)
+            waiting: list[asyncio.Future[Any]] = [*takes, *behind, *(told for _, told in tells)]
+            for each in waiting:
+                if not each.done():
+                    each.set_exception(error)
             return
         for _, told in tells:
             if not told.done():
@@ -136,11 +138,9 @@ class SharedCounters:
         arguments = (1, self._space, self._owner, _PACK.encode(questions))
         try:
             try:
-                if not self._sha:
-                    self._sha = await self._redis.script_load(_SCRIPT)
-                answer = await self._redis.execute_command("EVALSHA", self._sha, *arguments)
+                answer = await self._redis.evalsha(_SHA, *arguments)
             except NoScriptError:
-                answer = await self._redis.execute_command("EVAL", _SCRIPT, *arguments)
+                answer = await self._redis.eval(_SCRIPT, *arguments)
         except (RedisError, OSError, ValueError) as error:
             raise Away(f"{type(error).__name__}: {error}") from error
         return [_room(row) for row in _UNPACK.decode(answer)]

@@ -21,6 +21,7 @@ KitError                        code, HTTP status, safe message, fix
 ├── InvalidManifest             400 invalid_configuration (CLI only; carries findings)
 ├── LedgerFault                 500 ledger_fault          (a broken invariant; never a client's doing)
 └── ServiceUnavailable          503 service_unavailable
+    ├── Overloaded              503 service_unavailable   (comes with a time to try again)
     ├── UpstreamFailed          503 service_unavailable   (retryable on another route)
     └── SchemaOutdated          503 schema_outdated
 UpstreamRejected                400/404/413/422           (a KitError: the provider refused the request itself)
@@ -31,6 +32,8 @@ The message is one sentence for the person who made the request, free of platfor
 from __future__ import annotations
 
 from typing import Any, ClassVar
+
+from .rates import NO_RATES, Rates
 
 
 class KitError(Exception):
@@ -176,14 +179,15 @@ class UpgradeRequired(KitError):
 
 
 class RateLimited(KitError):
-    """Too many requests; `retry_after_seconds` says when to come back."""
+    """Too many requests; `retry_after_seconds` says when to come back, `rates` how full the caller's limits are."""
 
     code = "rate_limit_exceeded"
     status = 429
 
-    def __init__(self, message: str, *, retry_after_seconds: int, fix: str = "") -> None:
+    def __init__(self, message: str, *, retry_after_seconds: int, fix: str = "", rates: Rates = NO_RATES) -> None:
         super().__init__(message, fix=fix)
         self.retry_after_seconds = retry_after_seconds
+        self.rates = rates
 
 
 class InvalidManifest(KitError):
@@ -205,6 +209,14 @@ class ServiceUnavailable(KitError):
 
     code = "service_unavailable"
     status = 503
+
+
+class Overloaded(ServiceUnavailable):
+    """Everything that could serve the call is busy; `retry_after_seconds` says when to come back."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UpstreamFailed(ServiceUnavailable):

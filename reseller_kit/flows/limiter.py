@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
-from redis.asyncio import Redis
 
-from ..bus import Away, SharedCounters
+from ..bus import Away, Redis, SharedCounters
 from ..core.limits import PIECE_US, Counters, Limit, Room
 from ..telemetry.metrics import Metrics
 
@@ -38,6 +37,10 @@ class Admission(Struct, kw_only=True, eq=False):
     over: bool = False
 
 
+NOTHING_TAKEN: Final = Admission(limits=(), room=Room(None, 0, 0, ()), taken=0, shared=None, over=True)
+"""Of a call without limits."""
+
+
 class Limiter:
     """The limits of one process; `share` lets it count together with others."""
 
@@ -56,9 +59,16 @@ class Limiter:
         self._shared = SharedCounters(redis, space=space, owner=owner, granted=self._note, undone=self._undo)
         self._metrics.shared_limits.set(0)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes are to count together with this one."""
+        return self._shared is not None
+
     async def take(self, limits: Sequence[Limit]) -> Admission:
         """Take what a call asks for. Unless the admission's room refused it, `end` it, whatever comes."""
-        if self._shared is not None and self._together and limits:
+        if not limits:
+            return NOTHING_TAKEN
+        if self._shared is not None and self._together:
             try:
                 room = await self._shared.take(limits)
             except Away as error:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion, Route
+from ..core.deadlines import Deadlines
 from ..core.manifest.leaves import is_reference
 from ..core.storefront import DEFAULT_RESPONSES_DAYS, CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
 from ..core.tenant import DomainRole, is_loopback_host
@@ -175,6 +176,7 @@ def _matches(name: str, globs: Iterable[str]) -> bool:
 def _routes(rows: SnapshotRows) -> dict[int, tuple[Route, ...]]:
     names = {row["id"]: row["name"] for row in rows.upstreams}
     found: dict[int, tuple[Route, ...]] = {}
+    deadlines = _deadlines(rows)
     for row in rows.routes:
         if row["upstream_id"] not in names:
             continue
@@ -187,8 +189,21 @@ def _routes(rows: SnapshotRows) -> dict[int, tuple[Route, ...]]:
             cost=PriceVersion(
                 id=row["cost_version"], level="cost", price_list=price_list(rows.cost_versions[row["cost_version"]])
             ),
+            deadlines=deadlines.get((row["model_id"], names[row["upstream_id"]], row["upstream_model"])),
         )
         found[row["model_id"]] = (*found.get(row["model_id"], ()), route)
+    return found
+
+
+def _deadlines(rows: SnapshotRows) -> dict[tuple[int, str, str], Deadlines]:
+    """Of the routes that have some of their own; what a route leaves out is as its upstream says."""
+    of_upstreams = {row["name"]: row["settings"].get("timeouts") or {} for row in rows.upstreams}
+    found = {}
+    for model in rows.models:
+        for route in model["settings"].get("routes", ()):
+            if own := route.get("timeouts"):
+                both = {**of_upstreams.get(route["upstream"], {}), **own}
+                found[model["id"], route["upstream"], route["model"]] = msgspec.convert(both, Deadlines)
     return found
 
 

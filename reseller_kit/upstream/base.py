@@ -7,9 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from ..core.deadlines import Deadlines
-from ..core.fairness import NOBODY, Turn
 from .endpoint import Endpoint
+from .passage import DIRECT, Passage
 from .response import Response
 
 
@@ -38,15 +37,14 @@ class Upstream(Protocol):
         stream: bool,
         request_id: str,
         headers: Sequence[tuple[str, str]] = (),
-        turn: Turn = NOBODY,
-        deadlines: Deadlines | None = None,
+        passage: Passage = DIRECT,
     ) -> Response:
         """Post a body of this dialect to a path below the base URL; returns when the answer's head has come.
 
         `path` is one of the dialect's own paths, never the caller's. `headers`: what the caller's codec lets through,
-        in place of the upstream's own of those names. `turn`: whose call it is, where there is a queue; `deadlines`
-        instead of the endpoint's. Any HTTP status is an answer; raises TransportFailed when none came, and Busy when
-        there was no room (both are UpstreamFailed). Read the answer to its end or `abort()` it.
+        in place of the upstream's own of those names. Any HTTP status is an answer; raises
+        TransportFailed when none came, and Busy when there was no room (both are UpstreamFailed). Read the answer to
+        its end or `abort()` it.
         """
 
     async def check(self) -> Check:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ..core.deadlines import Deadlines
 from ..core.errors import InvalidRequest
-from ..core.fairness import NOBODY, Turn
 from .base import Check
 from .credentials import Credential, Headers, KeyRing
 from .endpoint import Endpoint, request_head
 from .faults import TransportFailed
+from .passage import DIRECT, Passage
 from .pool import Pool
 from .response import Response
 
@@ -71,8 +70,7 @@ class KeyedUpstream:
         stream: bool,
         request_id: str,
         headers: Sequence[tuple[str, str]] = (),
-        turn: Turn = NOBODY,
-        deadlines: Deadlines | None = None,
+        passage: Passage = DIRECT,
     ) -> Response:
         """See `Upstream.open`. The id travels as `x-client-request-id`."""
         accept = "text/event-stream" if stream else "application/json"
@@ -80,7 +78,7 @@ class KeyedUpstream:
         try:
             own = key.head(path, accept, tuple(headers))
             head = b"%bx-client-request-id: %b\r\n" % (own, _header_safe(request_id))
-            response = await self._pool.send(head, body, turn=turn, deadlines=deadlines)
+            response = await self._pool.send(head, body, passage)
         except BaseException:
             key.release()
             raise

@@ -6,11 +6,11 @@ import asyncio
 import ssl
 from typing import Final
 
-from ..core.deadlines import Deadlines
-from ..core.fairness import NOBODY, FairQueue, Turn
+from ..core.fairness import FairQueue, Turn
 from .connection import Connection
 from .endpoint import Endpoint
 from .faults import Busy, TransportFailed
+from .passage import DIRECT, Passage
 from .response import Response
 
 _AGAIN_SECONDS: Final = 1
@@ -48,18 +48,17 @@ class Pool:
         """Connections kept for the next request."""
         return len(self._idle)
 
-    async def send(
-        self, head: bytes, body: bytes | None = None, *, turn: Turn = NOBODY, deadlines: Deadlines | None = None
-    ) -> Response:
+    async def send(self, head: bytes, body: bytes | None = None, passage: Passage = DIRECT) -> Response:
         """Send one request and wait for the head of its answer.
 
         `head` is what `request_head` made, further header lines (each with CRLF) appended by a caller who vouches
-        for them; `body` None sends no content-length. `turn`: on whose behalf; `deadlines`: instead of the endpoint's.
-        Raises Busy or TransportFailed.
+        for them; `body` None sends no content-length. Raises Busy or TransportFailed.
         """
-        limits = deadlines or self.endpoint.deadlines
-        await self._take_slot(turn)
+        limits = passage.deadlines or self.endpoint.deadlines
+        await self._take_slot(passage.turn)
         try:
+            if passage.gate is not None:
+                await passage.gate()
             connection = self._kept() or await self._connect(limits.connect)
         except BaseException:
             self._free_slot()

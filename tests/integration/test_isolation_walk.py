@@ -204,6 +204,8 @@ def key_of(x: Things) -> keys.ApiKey:
         limit_reset=None,
         models=(),
         requests_per_minute=None,
+        tokens_per_minute=None,
+        concurrent_requests=None,
         expires_at=None,
         revoked_at=None,
         created_at=now_us(),

@@ -13,7 +13,8 @@ from .defaults import default_limits
 from .findings import Report
 from .reader import read_document
 from .shapes import MapOf, TableOf, keys_of
-from .structs import Document, Domain, Manifest, Model, Package, Platform, Table, Tenant, Upstream, Wholesale
+from .structs import Document, Domain, Manifest, Model, Package, Platform, Tenant, Upstream, Wholesale
+from .table import Table
 
 ResourceKey = tuple[str, str]
 Fields = dict[str, Any]

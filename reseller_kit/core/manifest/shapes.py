@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from .leaves import Leaf
-from .structs import NOT_EMPTY, RESOURCES, Document, Table
+from .structs import NOT_EMPTY, RESOURCES, Document
+from .table import Table
 
 
 class Choice(Struct, frozen=True):

@@ -14,7 +14,8 @@ from ...core import routing
 from ...core.catalog import Route
 from ...core.errors import InvalidRequest, KitError, UpstreamFailed
 from ...core.storefront import UpstreamConfig
-from ...upstream.faults import TransportFailed
+from ...upstream.base import Upstream
+from ...upstream.faults import Busy, TransportFailed
 from ...upstream.response import Response
 from ...wire import upstream_message
 from ...wire.codec import Call, Codec, Reply, Sending
@@ -25,6 +26,7 @@ from ...wire.pseudonyms import apart
 from ...wire.translated import TranslatedAnswer, TranslatedTap
 from ..runtime import Runtime
 from .job import Job
+from .passage import passage_for
 from .serving import api_for, maker_of
 
 _log = logging.getLogger(__name__)
@@ -80,15 +82,28 @@ class Routes:
 
     async def open(self, route: Route, path: str, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> Response:
         """Ask the route's upstream. Raises UpstreamFailed."""
-        upstream, request_id, stream = self._runtime.upstream(route.upstream), self._job.request_id, self._job.stream
-        self._job.attempts += 1
+        job, upstream = self._job, self._runtime.upstream(route.upstream)
+        job.attempts += 1
         try:
-            return await upstream.open(path, body, stream=stream, request_id=request_id, headers=headers)
-        except TransportFailed as error:
-            if not error.stale:
-                raise
-            # The kept-alive connection had been closed meanwhile: the upstream never saw the request.
-            return await upstream.open(path, body, stream=stream, request_id=request_id, headers=headers)
+            try:
+                return await self._open(upstream, route, path, body, headers)
+            except TransportFailed as error:
+                if not error.stale:
+                    raise
+                # The kept-alive connection had been closed meanwhile: the upstream never saw the request.
+                return await self._open(upstream, route, path, body, headers)
+        except Busy as error:
+            job.busy = error
+            raise
+
+    async def _open(
+        self, upstream: Upstream, route: Route, path: str, body: bytes, headers: Sequence[tuple[str, str]]
+    ) -> Response:
+        job = self._job
+        passage = passage_for(self._runtime, job, route, self.config(route))
+        return await upstream.open(
+            path, body, stream=job.stream, request_id=job.request_id, headers=headers, passage=passage
+        )
 
     async def refused(self, response: Response, route: Route) -> None:
         """Raise for a request that is itself at fault; return when another route may be asked."""

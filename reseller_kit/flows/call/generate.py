@@ -24,6 +24,7 @@ from .attempt import Attempts, Reached, first_byte, note_failure
 from .estimate import input_used
 from .job import Job
 from .keepalive import Keepalive
+from .passage import exhausted
 from .pulse import Pulse
 from .serving import api_for
 from .settle import Ending, settle, settle_failed
@@ -95,7 +96,7 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
             finally:
                 # After the terminal event the connection may be kept, even if its last bytes are still on the way.
                 response.leave() if tap.done and not sink.gone() else response.abort()
-        raise UpstreamFailed("the client left" if sink.gone() else "every route failed")
+        raise UpstreamFailed("the client left") if sink.gone() else exhausted(job)
     except BaseException as error:
         keepalive.stop()
         if not job.settled:
@@ -149,7 +150,7 @@ async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:
             return found
         finally:
             reached.response.abort()
-    raise UpstreamFailed("every route failed")
+    raise exhausted(job)
 
 
 async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Reached | None:

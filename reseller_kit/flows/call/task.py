@@ -17,6 +17,7 @@ from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import Routes, first_byte, note_failure
 from .job import Job
+from .passage import exhausted
 from .settle import Ending, settle, settle_failed
 
 _JSON: Final = "application/json"
@@ -81,7 +82,7 @@ async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAn
         if answer is not None:
             first_byte(job)
             return answer
-    raise UpstreamFailed("every route failed")
+    raise exhausted(job)
 
 
 def _body(job: Job, task: Task, body: bytes) -> bytes:

@@ -29,6 +29,7 @@ from reseller_kit.upstream.endpoint import Endpoint, Queueing, endpoint, request
 from reseller_kit.upstream.faults import Busy, TransportFailed
 from reseller_kit.upstream.gemini import GeminiUpstream
 from reseller_kit.upstream.openai import OpenAIUpstream
+from reseller_kit.upstream.passage import Passage
 from reseller_kit.upstream.pool import Pool
 from reseller_kit.upstream.response import Response
 
@@ -127,7 +128,7 @@ async def pool_for(server: Server, **options: Any) -> AsyncIterator[Pool]:
 
 
 async def ask(pool: Pool, body: bytes = b"{}", turn: Turn = NOBODY) -> Response:
-    return await pool.send(request_head(pool.endpoint, "POST", "/chat/completions"), body, turn=turn)
+    return await pool.send(request_head(pool.endpoint, "POST", "/chat/completions"), body, Passage(turn=turn))
 
 
 async def failure_of(pool: Pool) -> TransportFailed:
@@ -443,7 +444,7 @@ async def test_an_answer_has_an_end_however_lively_it_is() -> None:
 
     async with serving(endless) as server, pool_for(server) as pool:
         head = request_head(pool.endpoint, "POST", "/chat/completions")
-        response = await pool.send(head, b"{}", deadlines=Deadlines(total=0.3))
+        response = await pool.send(head, b"{}", Passage(deadlines=Deadlines(total=0.3)))
         with pytest.raises(TransportFailed) as caught:
             await response.read(10_000)
         assert (caught.value.kind, caught.value.reason) == ("timeout", "no end within 0.3 s")

@@ -18,7 +18,8 @@ from reseller_kit.core.manifest import (
     price_book,
 )
 from reseller_kit.core.manifest.shapes import ArrayOf, MapOf, Shape, TableOf, keys_of
-from reseller_kit.core.manifest.structs import Document, Table
+from reseller_kit.core.manifest.structs import Document
+from reseller_kit.core.manifest.table import Table
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = (ROOT / "tenants.example.toml").read_text(encoding="utf-8")

@@ -30,7 +30,8 @@ def at_once(most: int) -> Limit:
 def test_no_minute_holds_more_than_the_limit_and_refusals_tell_when(
     steps: list[tuple[float, int]],
 ) -> None:
-    counters, now, let_in = Counters(), 7 * SECOND, []
+    counters, now = Counters(), 7 * SECOND
+    let_in: list[tuple[int, int]] = []
     for pause, amount in steps:
         now += int(pause * SECOND)
         limit = requests(6, amount)
@@ -56,7 +57,8 @@ def _copy(let_in: list[tuple[int, int]]) -> Counters:
 @given(STEPS)
 def test_at_most_a_piece_late_there_is_room_again(steps: list[tuple[float, int]]) -> None:
     """Whoever keeps a strict count and waits a quarter of a second longer is never refused."""
-    counters, now, let_in = Counters(), 0, []
+    counters, now = Counters(), 0
+    let_in: list[tuple[int, int]] = []
     for pause, amount in steps:
         now += int(pause * SECOND)
         strict = sum(taken for at, taken in let_in if at > now - MINUTE - PIECE_US)

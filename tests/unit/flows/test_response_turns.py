@@ -177,7 +177,7 @@ async def test_an_upstream_hears_nothing_of_a_caller_s_own_words() -> None:
         name="up", dialect="openai", base_url="", provider="openai", api_keys=(), headers=(), settings={}
     )
     cost = SimpleNamespace(price_list=SimpleNamespace(prices={}))
-    route = SimpleNamespace(upstream="up", upstream_model="real", priority=0, weight=1, cost=cost)
+    route = SimpleNamespace(upstream="up", upstream_model="real", priority=0, weight=1, cost=cost, deadlines=None)
     runtime = SimpleNamespace(
         snapshot=SimpleNamespace(upstreams={"up": config}), upstream=lambda _name: SimpleNamespace(open=open_)
     )
@@ -190,6 +190,8 @@ async def test_an_upstream_hears_nothing_of_a_caller_s_own_words() -> None:
         request_id="req_1",
         stream=False,
         attempts=0,
+        storefront=SimpleNamespace(tenant_id=1),
+        upstream_admission=None,
     )
     said = b'"user":"ada","prompt_cache_key":"k"'
     call = openai_chat.decode(b'{"model":"m","messages":[{"role":"user","content":"x"}],%b}' % said)
