@@ -7,7 +7,7 @@ import ssl
 from typing import Final
 
 from ..core.fairness import FairQueue, Turn
-from .connection import Connection
+from .connection import READ_BYTES, Connection
 from .endpoint import Endpoint
 from .faults import Busy, TransportFailed
 from .passage import DIRECT, Passage
@@ -26,6 +26,7 @@ class Pool:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._tls = _tls_context(endpoint.ca_file) if endpoint.scheme == "https" else None
+        self.buffer = memoryview(bytearray(READ_BYTES))
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         queue = endpoint.queue

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.thorough
 
 
 HEAD = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n"
+LEFT: list[float] = []
+"""When the client of an endless answer was gone."""
 CLOSING = HEAD.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
 
 
@@ -29,8 +33,21 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     if scope["path"] == "/slow":
         await asyncio.sleep(0.6)
+    if scope["path"] == "/endless":
+        await never_stop(receive, send)
+        return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def never_stop(receive: Any, send: Any) -> None:
+    """Sends until the client is gone."""
+    leaving = asyncio.ensure_future(receive())
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while not leaving.done():
+        await send({"type": "http.response.body", "body": b"x" * 16384, "more_body": True})
+        await asyncio.sleep(0)
+    LEFT.append(time.monotonic())
 
 
 class Server(uvicorn.Server):
@@ -117,3 +134,23 @@ async def test_a_second_request_may_wait_behind_the_first() -> None:
         # The second one's body comes only after the first one's slow answer.
         answers = await received(port, HEAD + b"0123456789" + CLOSING, b"", b"0123456789", pause=0.25)
         assert answers.count(b"ok") == 2
+
+
+@pytest.mark.parametrize("after", ["nothing", "a part"])
+async def test_a_client_that_reads_nothing_of_its_answer_is_cut(monkeypatch: pytest.MonkeyPatch, after: str) -> None:
+    monkeypatch.setattr(connection_module, "READER_SECONDS", 0.5)
+    async with serving() as port:
+        began_at = time.monotonic()
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+            if after == "a part":
+                # Whoever takes a little now and then is slow, not gone.
+                for _ in range(8):
+                    await asyncio.sleep(0.2)
+                    await asyncio.to_thread(client.recv, 1 << 20)
+                assert not LEFT
+            async with asyncio.timeout(10):
+                while not LEFT:
+                    await asyncio.sleep(0.05)
+        assert LEFT.pop() - began_at > (1.5 if after == "a part" else 0.5)

@@ -212,11 +212,13 @@ async def _relay(runtime: Runtime, stream: _Stream, response: Response, tap: Tap
                 await runtime.heartbeat.confirmed()
             if job.epoch != runtime.ledger.epoch:
                 break
-            out = tap.feed(data) if data else tap.end()
+            ended = not data
+            out = tap.end() if ended else tap.feed(data)
+            del data  # while the client takes its time, one copy of this is enough
             if out:
                 keepalive.sent()
                 await sink.send(out)
-            if not data:
+            if ended:
                 break
     except UpstreamFailed as error:
         if not sink.gone():
