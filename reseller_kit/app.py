@@ -14,13 +14,14 @@ import msgspec
 
 from .bus import Announcements, Redis, connect
 from .core.deadlines import Deadlines
-from .core.storefront import UpstreamConfig
+from .core.storefront import UpstreamConfig, UpstreamKey
 from .db import schema
 from .db.engine import Database
 from .db.ledger import new_owner, open_writer
-from .flows import deliver, lease, price_chores, rollup, sweep
+from .flows import deliver, key_checks, lease, price_chores, rollup, sweep
 from .flows import snapshot as snapshots
 from .flows.deliver import Post
+from .flows.identity import chores as identity_chores
 from .flows.runtime import Runtime
 from .flows.unlock import unlock
 from .mail import open_outlet
@@ -30,13 +31,14 @@ from .theming import load as load_themes
 from .tokens import warm
 from .upstream.anthropic import AnthropicUpstream
 from .upstream.base import Upstream
+from .upstream.credentials import Ceilings
 from .upstream.endpoint import Endpoint, Queueing, endpoint
 from .upstream.gemini import GeminiUpstream
 from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
 from .web.hosts import Peers
 from .web.responses import Receive, Send
-from .web.storefront import build_pages
+from .web.site import build_pages
 
 _log = logging.getLogger(__name__)
 _FLUSH_SECONDS: Final = 0.2
@@ -120,6 +122,8 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         access_log=AccessLog(settings.log),
         kept_bytes=settings.kept_mib * 1024 * 1024,
     )
+    await runtime.upstream_keys.reload()
+    await runtime.endpoints.refresh()
     bus = open_bus(settings, runtime)
     await lease.take(runtime)
     await ledger.start()
@@ -132,6 +136,8 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(price_chores.keep(db), name="prices"),
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
         asyncio.create_task(rollup.keep(runtime), name="rollup"),
+        asyncio.create_task(key_checks.keep(runtime), name="key-checks"),
+        asyncio.create_task(identity_chores.keep(db), name="identity"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
         asyncio.create_task(runtime.limiter.keep(), name="limits"),
         *([] if runtime.announcements is None else [asyncio.create_task(runtime.listen(), name="announcements")]),
@@ -176,12 +182,15 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         max_concurrency=config.settings.get("max_concurrency") or 1000,
         queue=msgspec.convert(config.settings.get("queue") or {}, Queueing),
         headers=config.headers,
+        public_only=config.public_only,
     )
-    return _CLIENTS[config.dialect](target, list(config.api_keys))
+    ceilings = Ceilings(**(config.settings.get("key_limits") or {}))
+    if config.dialect == "openai":
+        return OpenAIUpstream(target, config.api_keys, ceilings, config.provider)
+    return _CLIENTS[config.dialect](target, config.api_keys, ceilings)
 
 
-_CLIENTS: Final[Mapping[str, Callable[[Endpoint, Sequence[str]], Upstream]]] = {
-    "openai": OpenAIUpstream,
+_CLIENTS: Final[Mapping[str, Callable[[Endpoint, Sequence[UpstreamKey], Ceilings], Upstream]]] = {
     "anthropic": AnthropicUpstream,
     "gemini": GeminiUpstream,
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..core.storefront import NO_GROUP
 from ..db.customers import Customer
 from ..flows import customers as flow
+from ..flows.identity import invite as invitations
 from . import shapes
 from .invocation import actor, with_database, with_vault
 from .options import TEXT, Group, chosen, customer_argument, page_options, tenant_option, window_of
@@ -36,6 +38,25 @@ def create(tenant: str, email: str, name: str) -> None:
         tell("The tenant has no storefront host yet, so there is no link to set a password with.")
 
 
+@customer.command()
+@tenant_option
+@click.option("--email", required=True, metavar="EMAIL", help="Whom to invite.")
+@click.option("--name", default="", help="What to call the customer.")
+def invite(tenant: str, email: str, name: str) -> None:
+    """Mail a link that makes an account, also where nobody can sign up."""
+    checked = TEXT.convert(name, None, None) if name else ""
+    new = with_vault(
+        lambda db, vault: invitations.invite(db, vault, tenant_slug=tenant, email=email, name=checked, actor=actor())
+    )
+    emit(
+        shapes.customer(new.customer, tenant, new.link),
+        facts(_pairs(new.customer, tenant)),
+        f"The invitation is being mailed. Its link works once, within 7 days:\n{new.link}" if new.link else "",
+    )
+    if new.link is None:
+        tell("The tenant has no storefront host yet, so there is no link, and the mail waits for one.")
+
+
 @customer.command("list")
 @tenant_option
 @page_options
@@ -43,10 +64,10 @@ def list_(tenant: str, limit: int, cursor: str | None) -> None:
     """A tenant's customers, newest first."""
     window = window_of(limit, cursor)
     page = with_database(lambda db: flow.list_customers(db, tenant, window))
-    rows = [(row.id, row.email, row.name, row.status) for row in page.items]
+    rows = [(row.id, row.email, row.name, row.status, row.group_id) for row in page.items]
     emit(
         shapes.listing("customers", page, [shapes.customer(row, tenant) for row in page.items]),
-        table(["ID", "EMAIL", "NAME", "STATUS"], rows, empty=f"Tenant {tenant} has no customers yet."),
+        table(["ID", "EMAIL", "NAME", "STATUS", "GROUP"], rows, empty=f"Tenant {tenant} has no customers yet."),
         more(page.next_cursor),
     )
 
@@ -58,6 +79,17 @@ def show(tenant: str, who: str | None, customer: str | None) -> None:
     """One customer."""
     wanted = chosen(who, customer, "the customer")
     _emit(with_database(lambda db: flow.show_customer(db, tenant, wanted)), tenant)
+
+
+@customer.command()
+@tenant_option
+@customer_argument
+@click.option("--group", "group", required=True, metavar="ID", help='One of the tenant\'s groups, or "none".')
+def update(tenant: str, who: str | None, customer: str | None, group: str) -> None:
+    """Put a customer into one of the tenant's groups, or into none."""
+    wanted = chosen(who, customer, "the customer")
+    group_id = None if group == NO_GROUP else group
+    _emit(with_database(lambda db: flow.set_customer_group(db, tenant, wanted, group_id, actor())), tenant)
 
 
 @customer.command()
@@ -90,6 +122,7 @@ def _pairs(row: Customer, tenant: str) -> list[tuple[str, object]]:
         ("E-mail", row.email),
         ("Name", row.name),
         ("Status", row.status),
+        ("Group", row.group_id or NO_GROUP),
         ("Created", shapes.short_time(row.created_at)),
     ]
     if row.suspend_reason:

@@ -16,6 +16,7 @@ from ..settings import Settings, load
 
 if TYPE_CHECKING:
     from ..db.engine import Database
+    from ..db.ledger import LedgerWriter
     from ..vault import Vault
 
 T = TypeVar("T")
@@ -71,6 +72,21 @@ def with_vault(work: Callable[[Database, Vault], Awaitable[T]]) -> T:
         return await work(db, await unlock(db, secret_key))
 
     return with_database(unlocked)
+
+
+def with_ledger(work: Callable[[Database, LedgerWriter], Awaitable[T]]) -> T:
+    """Run `work` on the prepared database with a ledger writer that places no holds."""
+    from ..db.ledger import open_writer
+
+    async def written(db: Database) -> T:
+        writer = open_writer(db)
+        await writer.start()
+        try:
+            return await work(db, writer)
+        finally:
+            await writer.close()
+
+    return with_database(written)
 
 
 async def _run(work: Callable[[Database], Awaitable[T]], first: Callable[[Database], Awaitable[None]]) -> T:

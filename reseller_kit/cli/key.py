@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from ..core.money import parse_amount
-from ..core.times import parse_time
+from ..core.times import HOUR_US, parse_time
 from ..db.keys import OwnedKey
 from ..flows import keys as flow
 from ..flows.keys import KeyTerms, LimitReset, NewKey
@@ -46,6 +46,14 @@ def key() -> None:
 @click.option("--rpm", type=int, metavar="N", help="Most requests in a minute.")
 @click.option("--tpm", type=int, metavar="N", help="Most tokens in a minute.")
 @click.option("--concurrency", type=int, metavar="N", help="Most requests under way at once.")
+@click.option(
+    "--allow-ip",
+    "allow_ips",
+    type=TEXT,
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address or network (203.0.113.0/24) that it may be used from; may be repeated. Left out: any.",
+)
 def create(
     *,
     tenant: str,
@@ -55,9 +63,8 @@ def create(
     reset: str | None,
     models: tuple[str, ...] | None,
     expires: int | None,
-    rpm: int | None,
-    tpm: int | None,
-    concurrency: int | None,
+    allow_ips: tuple[str, ...],
+    **rates: int | None,
 ) -> None:
     """A new key. It is shown here and never again."""
     terms = KeyTerms(
@@ -66,9 +73,10 @@ def create(
         reset=msgspec.convert(reset, LimitReset | None),
         models=models or (),
         expires_at=expires,
-        requests_per_minute=rpm,
-        tokens_per_minute=tpm,
-        concurrent_requests=concurrency,
+        requests_per_minute=rates["rpm"],
+        tokens_per_minute=rates["tpm"],
+        concurrent_requests=rates["concurrency"],
+        allow_ips=allow_ips,
     )
     new = with_vault(
         lambda db, vault: flow.create_key(db, vault, tenant_slug=tenant, customer=customer, terms=terms, actor=actor())
@@ -111,9 +119,11 @@ def show(key_id: str, tenant: str | None) -> None:
 @key.command()
 @click.argument("key_id", metavar="ID")
 @any_tenant_option
-def rotate(key_id: str, tenant: str | None) -> None:
+@click.option("--overlap", type=int, default=0, metavar="HOURS", help="How long the old one works beside it.")
+def rotate(key_id: str, tenant: str | None, overlap: int) -> None:
     """A new key with the same terms, in the same limit period; the old one stops to work."""
-    _emit_new(with_vault(lambda db, vault: flow.rotate_key(db, vault, key_id, tenant, actor())))
+    microseconds = overlap * HOUR_US
+    _emit_new(with_vault(lambda db, vault: flow.rotate_key(db, vault, key_id, tenant, actor(), overlap=microseconds)))
 
 
 @key.command()
@@ -146,6 +156,8 @@ def _pairs(owned: OwnedKey) -> list[tuple[str, object]]:
         ("Requests per minute", row["rpm"]),
         ("Tokens per minute", row["tpm"]),
         ("Requests at once", row["concurrency"]),
+        ("Allowed from", ", ".join(row["allow_ips"]) or "anywhere"),
+        ("Last used", shapes.short_time(owned.key.last_used_at) or "never"),
         ("Expires", shapes.short_time(owned.key.expires_at)),
         ("Status", row["status"]),
     ]

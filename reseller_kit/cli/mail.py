@@ -1,4 +1,4 @@
-"""`mail`: what the outbox holds for a tenant."""
+"""`mail`: what the outbox holds for a tenant, or for the operator."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from ..db.outbox import OutboxMail
 from ..flows import mails as flow
 from . import shapes
 from .invocation import actor, with_database
-from .options import Group, page_options, tenant_option, window_of
+from .options import Group, page_options, window_of
 from .output import emit, more, table
+
+_tenant_option = click.option(
+    "--tenant", metavar="SLUG", help="The tenant, by its slug; left out: mails to the operator."
+)
 
 
 @click.group(cls=Group)
@@ -21,10 +25,10 @@ def mail() -> None:
 
 
 @mail.command("list")
-@tenant_option
+@_tenant_option
 @page_options
-def list_(tenant: str, limit: int, cursor: str | None) -> None:
-    """A tenant's mails, newest first."""
+def list_(tenant: str | None, limit: int, cursor: str | None) -> None:
+    """Mails of a tenant, or to the operator, newest first."""
     window = window_of(limit, cursor)
     page = with_database(lambda db: flow.list_mails(db, tenant, window))
     rows = [
@@ -39,9 +43,9 @@ def list_(tenant: str, limit: int, cursor: str | None) -> None:
 
 
 @mail.command()
-@tenant_option
+@_tenant_option
 @click.argument("mail_id", metavar="[ID]", required=False)
-def retry(tenant: str, mail_id: str | None) -> None:
+def retry(tenant: str | None, mail_id: str | None) -> None:
     """Send the mails that were given up once more, or the one of this id."""
     who = actor()
     taken = with_database(lambda db: flow.retry_mails(db, tenant, mail_id, who))

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from ..core.manifest import CostSource, PriceMove
+from ..core.manifest import CostSource, PriceMove, Serving
 from ..core.merge import Change, pending
 from ..core.times import format_time
 from ..flows.provision import Plan
@@ -35,6 +35,7 @@ def document(found: Plan, *, applied: bool = False) -> dict[str, Any]:
             {"effective_from": format_time(later.effective_from), **_move(later.move)} for later in found.scheduled
         ],
         "costs": [_cost(found, source) for source in found.costs if not applied or _moves(found, source)],
+        "routes": msgspec.to_builtins(found.servings),
         "warnings": msgspec.to_builtins(found.warnings),
     }
 
@@ -67,6 +68,7 @@ def describe(found: Plan) -> str:
     for moment, later in groupby(found.scheduled, key=lambda later: later.effective_from):
         blocks.append(_prices(f"Scheduled for {format_time(moment)}", [one.move for one in later]))
     blocks += _costs(found)
+    blocks += _servings(found)
     blocks.append(_summary(found))
     return "\n\n".join(blocks)
 
@@ -159,10 +161,38 @@ def _costs(found: Plan) -> list[str]:
     if not shown:
         return []
     head = click.style(f"Costs by the price catalogue of {shown[0].catalogue}:", bold=True)
-    lines = [f"    {row.model}  {row.upstream}/{row.upstream_model}{_days(row)}" for row in shown[:_MAX_PRICES]]
+    lines = [f"    {_priced(row)}{_days(row)}" for row in shown[:_MAX_PRICES]]
     if len(shown) > _MAX_PRICES:
         lines.append(f"    … and {len(shown) - _MAX_PRICES} more; --json lists them all")
     return ["\n".join([head, *lines])]
+
+
+def _priced(row: CostSource) -> str:
+    whom = f" for {row.tenant}" if row.tenant else ""
+    return f"{row.model}{whom}  {row.upstream}/{row.upstream_model}"
+
+
+def _servings(found: Plan) -> list[str]:
+    """By which routes models are served, where that may have changed."""
+    touched = {change.kind for change in pending(found.changes)}
+    if not found.servings or touched.isdisjoint({"model", "upstream", "own_upstream", "tenant"}):
+        return []
+    lines = [_serving(row) for row in found.servings[:_MAX_PRICES]]
+    if len(found.servings) > _MAX_PRICES:
+        lines.append(f"    … and {len(found.servings) - _MAX_PRICES} more; --json lists them all")
+    return ["\n".join([click.style("How models are served:", bold=True), *lines])]
+
+
+def _serving(row: Serving) -> str:
+    whom = "" if row.tenant is None else f" for {row.tenant}" + (f"'s group {row.group}" if row.group else "")
+    if not row.routes:
+        return f"    {row.model}{whom}  not offered: no route is left"
+    by_priority = [
+        " | ".join(f"{way.upstream}/{way.model}" + (f" ×{way.weight}" if way.weight != 1 else "") for way in ways)
+        for _, ways in groupby(row.routes, key=lambda way: way.priority)
+    ]
+    tail = f"  else {', '.join(row.fallbacks)}" if row.fallbacks else ""
+    return f"    {row.model}{whom}  {row.strategy}: {', then '.join(by_priority)}{tail}"
 
 
 def _days(row: CostSource) -> str:

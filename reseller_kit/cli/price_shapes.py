@@ -27,7 +27,8 @@ def price_line(line: PriceLine) -> dict[str, Any]:
         "cost": shown(line.cost),
         "wholesale": shown(line.wholesale),
         "retail": shown(line.retail),
-        "margin": shown(None if line.wholesale is None else line.retail - line.wholesale),
+        "provider": shown(line.provider),
+        "margin": shown(line.margin),
     }
 
 

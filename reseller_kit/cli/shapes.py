@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ..core.catalog import USAGE_CLASSES
 from ..core.ledger import Lot, Wallet
 from ..core.money import format_amount
@@ -22,6 +24,7 @@ from ..db.usage import UsageRecord
 from ..db.vouchers import VoucherRow
 from ..flows.credits import CreditBalance
 from ..flows.keys import KeyUse
+from ..flows.tenant_supply import Supply
 from ..flows.tenants import TenantDetail, TenantView
 from ..flows.usage_summary import Summary
 from ..flows.vouchers import VoucherState, status_of
@@ -63,6 +66,15 @@ def tenant_detail(detail: TenantDetail) -> Document:
     }
 
 
+def supply(found: Supply) -> Document:
+    """What a tenant is supplied with."""
+    return {
+        "own_upstreams": found.own_upstreams,
+        "groups": msgspec.to_builtins(found.groups),
+        "models": [{"model": model, "upstreams": upstreams} for model, upstreams in found.models.items()],
+    }
+
+
 def customer(row: Customer, tenant_slug: str, link: str | None = None) -> Document:
     """A customer; `link` is known only when it was just created."""
     return {
@@ -72,7 +84,8 @@ def customer(row: Customer, tenant_slug: str, link: str | None = None) -> Docume
         "name": row.name,
         "status": row.status,
         "suspend_reason": row.suspend_reason,
-        "verified_at": _time(row.verified_at),
+        "group": row.group_id,
+        "verified_at": optional_time(row.verified_at),
         "created_at": format_time(row.created_at),
         "link": link,
     }
@@ -92,13 +105,15 @@ def key(owned: OwnedKey, secret: str | None = None, use: KeyUse | None = None) -
         "reset": row.limit_reset,
         "spent": None if use is None else format_amount(use.spent),
         "reserved": None if use is None else format_amount(use.reserved),
-        "resets_at": None if use is None else _time(use.resets_at),
+        "resets_at": None if use is None else optional_time(use.resets_at),
         "models": list(row.models),
         "rpm": row.requests_per_minute,
         "tpm": row.tokens_per_minute,
         "concurrency": row.concurrent_requests,
-        "expires_at": _time(row.expires_at),
-        "revoked_at": _time(row.revoked_at),
+        "allow_ips": list(row.allow_ips),
+        "expires_at": optional_time(row.expires_at),
+        "revoked_at": optional_time(row.revoked_at),
+        "last_used_at": optional_time(row.last_used_at),
         "created_at": format_time(row.created_at),
     }
     return shown if secret is None else {**shown, "key": secret}
@@ -121,8 +136,8 @@ def voucher(row: VoucherRow, now: int, code: str | None = None) -> Document:
         "max_redemptions": row.max_redemptions,
         "valid_days": row.valid_days,
         "models": list(row.models),
-        "expires_at": _time(row.expires_at),
-        "revoked_at": _time(row.revoked_at),
+        "expires_at": optional_time(row.expires_at),
+        "revoked_at": optional_time(row.revoked_at),
         "created_at": format_time(row.created_at),
     }
     return shown if code is None else {**shown, "code": code}
@@ -173,9 +188,9 @@ def payout(named: NamedPayout) -> Document:
         "reference": row.reference,
         "reject_reason": row.reject_reason,
         "requested_at": format_time(row.requested_at),
-        "approved_at": _time(row.approved_at),
-        "rejected_at": _time(row.rejected_at),
-        "paid_at": _time(row.paid_at),
+        "approved_at": optional_time(row.approved_at),
+        "rejected_at": optional_time(row.rejected_at),
+        "paid_at": optional_time(row.paid_at),
     }
 
 
@@ -327,11 +342,12 @@ def _lot(row: Lot) -> Document:
         "amount": format_amount(row.amount),
         "remaining": format_amount(row.remaining),
         "reserved": format_amount(row.reserved),
-        "expires_at": _time(row.expires_at),
+        "expires_at": optional_time(row.expires_at),
         "models": list(row.models),
         "created_at": format_time(row.created_at),
     }
 
 
-def _time(at_us: int | None) -> str | None:
+def optional_time(at_us: int | None) -> str | None:
+    """A moment that may not have come."""
     return None if at_us is None else format_time(at_us)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..db.engine import Database
 from ..flows import tenants as flow
 from ..flows.doctor import examine_tenant
+from ..flows.tenant_supply import Supply, supply_of
 from ..flows.tenants import NewTenant, TenantDetail, TenantView
 from . import shapes
 from .doctor import as_documents, described
@@ -41,9 +43,10 @@ def list_(limit: int, cursor: str | None) -> None:
 @tenant.command()
 @tenant_argument
 def show(slug: str | None, tenant: str | None) -> None:
-    """One tenant with its hosts and team."""
+    """One tenant with its hosts, its team and what serves it."""
     wanted = chosen(slug, tenant, "the tenant's slug")
-    _emit(with_database(lambda db: flow.show_tenant(db, wanted)))
+    detail, supply = with_database(lambda db: _shown(db, wanted))
+    _emit(detail, supply)
 
 
 @tenant.command()
@@ -115,7 +118,11 @@ def _state(view: TenantView) -> str:
     return "suspended" if view.tenant.suspended_at is not None else view.tenant.status
 
 
-def _emit(detail: TenantDetail) -> None:
+async def _shown(db: Database, slug: str) -> tuple[TenantDetail, Supply]:
+    return await flow.show_tenant(db, slug), await supply_of(db, slug)
+
+
+def _emit(detail: TenantDetail, supply: Supply | None = None) -> None:
     row = detail.view.tenant
     pairs: list[tuple[str, object]] = [
         ("Slug", row.slug),
@@ -129,4 +136,12 @@ def _emit(detail: TenantDetail) -> None:
     ]
     if row.suspended_at is not None:
         pairs.insert(3, ("Suspended", f"{shapes.short_time(row.suspended_at)}: {row.suspend_reason}"))
-    emit(shapes.tenant_detail(detail), facts(pairs))
+    if supply is None:
+        emit(shapes.tenant_detail(detail), facts(pairs))
+        return
+    if supply.own_upstreams:
+        pairs.append(("Own upstreams", supply.own_upstreams))
+    pairs += [(f"Group {group.id}", f"{group.title}, {group.customers} customers") for group in supply.groups]
+    rows = [(model, upstreams) for model, upstreams in supply.models.items()]
+    document = {**shapes.tenant_detail(detail), **shapes.supply(supply)}
+    emit(document, facts(pairs), table(["MODEL", "SERVED BY"], rows, empty="No model is on offer."))

@@ -16,6 +16,8 @@ _CHECK_LENGTH: Final = 6
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9-]{0,15}", re.ASCII)
 _KEY: Final = re.compile(r"([a-z][a-z0-9-]{0,15}_[0-9A-Za-z]{30})([0-9A-Za-z]{6})", re.ASCII)
 _SHOWN: Final = 6
+PLAYGROUND: Final = "playground"
+"""The key id of calls that a customer makes in its portal: by its session, under no key."""
 MAX_LENGTH: Final = 16 + 1 + _RANDOM_LENGTH + _CHECK_LENGTH
 
 

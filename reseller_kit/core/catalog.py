@@ -6,7 +6,7 @@ by `TOKEN_CLASSES` and `UNIT_CLASSES`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -27,6 +27,9 @@ UNIT_CLASSES: Final = ("seconds", "characters", "images", "request", "tool_call"
 USAGE_CLASSES: Final = TOKEN_CLASSES + UNIT_CLASSES
 INPUT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "input_image")
 OUTPUT_CLASSES: Final = ("output", "output_audio", "output_image")
+
+Strategy = Literal["priority", "weighted", "lowest_cost", "fastest"]
+"""How a call's route is chosen among a model's; see `core.routing.choice`."""
 
 DEFAULT_CONTEXT: Final = 128_000
 DEFAULT_MAX_OUTPUT: Final = 8_192
@@ -63,9 +66,10 @@ class PriceVersion(Struct, frozen=True, kw_only=True):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One way to serve a model: an upstream, the model's name there, and what that route charges.
+    """One way to serve a model: an upstream's full name, the model's name there, and what that route charges.
 
-    `deadlines`: its own, where they are not its upstream's.
+    `id` is negative where the route stands in a tenant's own table. `provider`: what the reseller pays there, where the
+    upstream is its own and the cost is therefore nothing. `deadlines`: its own, where they are not its upstream's.
     """
 
     id: int
@@ -75,6 +79,12 @@ class Route(Struct, frozen=True, kw_only=True):
     weight: int
     cost: PriceVersion
     deadlines: Deadlines | None = None
+    provider: PriceVersion | None = None
+
+    @property
+    def paid(self) -> PriceVersion:
+        """What whoever pays the upstream pays there: the one by which routes are dearer or cheaper."""
+        return self.provider or self.cost
 
 
 class LaterPrice(Struct, frozen=True):
@@ -96,5 +106,8 @@ class OfferedModel(Struct, frozen=True, kw_only=True):
     retail: PriceVersion
     wholesale: PriceVersion
     routes: tuple[Route, ...]
+    strategy: Strategy = "priority"
+    fallbacks: tuple[str, ...] = ()
+    """Public models that may answer in its place, in order; empty where the tenant does not let it fall back."""
     created_at: int
     """Unix seconds, as `GET /v1/models` shows."""

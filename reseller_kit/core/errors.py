@@ -3,10 +3,12 @@
 KitError                        code, HTTP status, safe message, fix
 ├── InvalidRequest              400 invalid_request
 │   ├── InvalidAmount           400 invalid_amount
+│   ├── InvalidForm             422 invalid_form          (a page's form; shown again with what was typed)
 │   └── PreviousNotFound        400 previous_response_not_found
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
 ├── AccountSuspended            403 account_suspended
+├── AddressNotAllowed           403 address_not_allowed
 ├── NotFound                    404 not_found
 │   └── ModelNotFound           404 model_not_found
 ├── MethodNotAllowed            405 method_not_allowed
@@ -31,9 +33,11 @@ The message is one sentence for the person who made the request, free of platfor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from .rates import NO_RATES, Rates
+from .verdict import Verdict
 
 
 class KitError(Exception):
@@ -71,6 +75,17 @@ class InvalidAmount(InvalidRequest):
     code = "invalid_amount"
 
 
+class InvalidForm(InvalidRequest):
+    """A form on a page can't be taken as it is. `problems`: field → (key of the text, its values); "" is the form."""
+
+    code = "invalid_form"
+    status = 422
+
+    def __init__(self, problems: Mapping[str, tuple[str, Mapping[str, object]]]) -> None:
+        super().__init__("The form can't be taken as it is.", fix="Correct the fields that are marked.")
+        self.problems = dict(problems)
+
+
 class PreviousNotFound(InvalidRequest):
     """The response to go on from is not kept for this customer: expired, deleted, another's, or never made."""
 
@@ -102,6 +117,13 @@ class AccountSuspended(KitError):
     """The customer or the storefront is suspended, or the storefront is not open."""
 
     code = "account_suspended"
+    status = 403
+
+
+class AddressNotAllowed(KitError):
+    """The key may be used from certain addresses only, and the request came from another one."""
+
+    code = "address_not_allowed"
     status = 403
 
 
@@ -209,6 +231,8 @@ class ServiceUnavailable(KitError):
 
     code = "service_unavailable"
     status = 503
+    retry_after_seconds: int | None = None
+    """When it makes sense to come back, where that is known."""
 
 
 class Overloaded(ServiceUnavailable):
@@ -224,15 +248,22 @@ class UpstreamFailed(ServiceUnavailable):
 
     `reason` is for logs and usage records, never for the caller. `upstream_status` is None without an answer.
     `rejection`: the answer began well but then refused the request itself, so that no other route need be tried.
+    `verdict`: whose fault it was, the endpoint's unless somebody knows better.
     """
 
     def __init__(
-        self, reason: str, *, upstream_status: int | None = None, rejection: UpstreamRejected | None = None
+        self,
+        reason: str,
+        *,
+        upstream_status: int | None = None,
+        rejection: UpstreamRejected | None = None,
+        verdict: Verdict | None = None,
     ) -> None:
         super().__init__("The model is not available right now. Please try again in a moment.")
         self.reason = reason
         self.upstream_status = upstream_status
         self.rejection = rejection
+        self.verdict = verdict or Verdict(blame="endpoint", reason=reason)
 
 
 class SchemaOutdated(ServiceUnavailable):

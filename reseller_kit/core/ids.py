@@ -52,7 +52,7 @@ def new_id(prefix: str) -> str:
 
     Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
     own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund),
-    payout.
+    payout, alr (spending alert), ord (order), ses (session), psk (passkey).
     """
     return f"{prefix}_{_SOURCE.next()}"
 
@@ -60,6 +60,14 @@ def new_id(prefix: str) -> str:
 def lowest_id(prefix: str, at_us: int) -> str:
     """What sorts before every id of this prefix made from that moment (µs) on, and behind those made before."""
     return f"{prefix}_{_encode(max(at_us, 0) // 1000, 10)}"
+
+
+def made_at(public_id: str) -> int:
+    """The moment (µs) that an id was made at, to the millisecond."""
+    value = 0
+    for character in public_id[public_id.index("_") + 1 :][:10]:
+        value = value << 5 | _ALPHABET.index(character)
+    return value * 1000
 
 
 def is_public_id(text: str, prefix: str) -> bool:

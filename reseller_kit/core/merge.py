@@ -118,7 +118,7 @@ def _goes_with_tenant(kind: str, name: str, fields: Fields, file: Resources) -> 
     """Whether it belongs to a tenant that the file does not name: then the tenant is the orphan, with all it has."""
     if kind == "domain":
         return ("tenant", str(fields.get("tenant"))) not in file
-    return kind in {"package", "owner"} and ("tenant", name.partition("/")[0]) not in file
+    return kind in {"own_upstream", "package", "owner"} and ("tenant", name.partition("/")[0]) not in file
 
 
 def _pairs(old: Fields, new: Fields, names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -80,6 +80,14 @@ def parse_markup(text: object) -> int:
     return ppm
 
 
+def parse_fee(text: object) -> int:
+    """A percentage of 0 or more, to parts per million."""
+    ppm = parse_markup(text)
+    if ppm < 0:
+        raise InvalidAmount(f"A fee of {text} is negative.", fix='Give a value from "0%" on.')
+    return ppm
+
+
 def format_markup(ppm: int) -> str:
     """Parts per million to a percentage without trailing zeros: 400_000 to "40%"."""
     sign = "-" if ppm < 0 else ""
@@ -91,6 +99,11 @@ def format_markup(ppm: int) -> str:
 def add_markup(price: int, markup_ppm: int) -> int:
     """`price` × (1 + markup), rounded half-up to the integer unit."""
     return (price * (PPM + markup_ppm) * 2 + PPM) // (2 * PPM)
+
+
+def fee_on(price: int, fee_ppm: int) -> int:
+    """`price` × fee, rounded so that price and fee together are `add_markup` of the two."""
+    return add_markup(price, fee_ppm) - price
 
 
 def charge_nano(pico: int) -> int:

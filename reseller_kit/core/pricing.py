@@ -11,8 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, Tier
-from .money import add_markup, charge_nano
+from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, PriceVersion, Tier
+from .money import add_markup, charge_nano, fee_on
 
 _FALLBACK: Final = {
     "cached_input": "input",
@@ -91,6 +91,16 @@ def derive_wholesale(cost: PriceList, markup_ppm: int) -> PriceList:
     return _map_prices(complete(cost), lambda _name, price: add_markup(price, markup_ppm))
 
 
+def derive_fee(cost: PriceList, fee_ppm: int) -> PriceList:
+    """Operator → reseller where the reseller pays the provider itself: a share of that cost, once per class."""
+    return _map_prices(complete(cost), lambda _name, price: fee_on(price, fee_ppm))
+
+
+def free_of_charge(cost: PriceList) -> PriceList:
+    """The same classes and tiers at no price: what a call costs an operator who does not pay for it."""
+    return _map_prices(complete(cost), lambda _name, _price: 0)
+
+
 def matching_rule(model: str, rules: Sequence[PricingRule]) -> PricingRule | None:
     """The first rule whose glob fits the public model name (case-sensitive)."""
     return next((rule for rule in rules if fnmatch.fnmatchcase(model, rule.match)), None)
@@ -130,6 +140,15 @@ def charge(price_list: PriceList, quantities: Mapping[str, int]) -> int:
             price = prices.get(name)
             pico += quantity * (_required_price(prices, name) if price is None else price)
     return charge_nano(pico)
+
+
+def lowest(versions: Sequence[PriceVersion], quantities: Mapping[str, int]) -> tuple[PriceVersion, int]:
+    """The version whose charge is the lowest, the first of equals, and that charge in nano-USD. Raises as `charge`."""
+    if len(versions) == 1:
+        return versions[0], charge(versions[0].price_list, quantities)
+    charged = [(charge(version.price_list, quantities), place) for place, version in enumerate(versions)]
+    amount, place = min(charged)
+    return versions[place], amount
 
 
 def charge_lines(price_list: PriceList, quantities: Mapping[str, int]) -> list[tuple[str, int, int, int]]:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .catalog import LaterPrice, OfferedModel
 from .tenant import DomainRole, TenantStatus
 
 DEFAULT_RESPONSES_DAYS: Final = 30
+NO_GROUP: Final = "none"
+"""What commands call being in no group."""
 
 
 class CallLimits(Struct, frozen=True, kw_only=True):
@@ -26,6 +29,15 @@ class CallLimits(Struct, frozen=True, kw_only=True):
     tenant_tokens_per_minute: int | None = None
     tenant_concurrent_requests: int | None = None
     shorten: bool = False
+
+    def for_group(self, own: CallLimits) -> CallLimits:
+        """The limits of a group that has some of its own: those of all customers together stay what they are."""
+        return replace(
+            own,
+            tenant_requests_per_minute=self.tenant_requests_per_minute,
+            tenant_tokens_per_minute=self.tenant_tokens_per_minute,
+            tenant_concurrent_requests=self.tenant_concurrent_requests,
+        )
 
 
 class Storefront(Struct, frozen=True, kw_only=True):
@@ -51,6 +63,12 @@ class Storefront(Struct, frozen=True, kw_only=True):
     packages: tuple[Mapping[str, Any], ...]
     responses_days: int = DEFAULT_RESPONSES_DAYS
     """How long responses are kept; 0: none is."""
+    groups: Mapping[str, Storefront] = {}
+    """The storefront as customers of each group meet it: with its own models, routes and limits."""
+
+    def as_met_by(self, group_id: str | None) -> Storefront:
+        """The storefront as a customer of the group meets it; of no group, or of one that is gone, as it is itself."""
+        return self if group_id is None else self.groups.get(group_id, self)
 
     @property
     def open(self) -> bool:
@@ -65,16 +83,30 @@ class HostEntry(Struct, frozen=True):
     role: DomainRole
 
 
+class UpstreamKey(Struct, frozen=True):
+    """A key of an upstream's pool. Holds the credential: never logged, never shown; its fingerprint is."""
+
+    secret: str
+    fingerprint: str
+
+    def __repr__(self) -> str:
+        return f"UpstreamKey(fingerprint={self.fingerprint!r})"
+
+
 class UpstreamConfig(Struct, frozen=True, kw_only=True):
-    """How to reach one upstream. Holds credentials: never logged, never shown."""
+    """How to reach one upstream, by its full name. Holds credentials: never logged, never shown."""
 
     name: str
     dialect: str
     base_url: str
     provider: str
-    api_keys: tuple[str, ...]
+    api_keys: tuple[UpstreamKey, ...]
     headers: tuple[tuple[str, str], ...]
     settings: Mapping[str, Any]
+    tenant_id: int | None = None
+    """Whose own it is; None: the operator's."""
+    public_only: bool = False
+    """It is never connected to at an address that is not on the public internet."""
 
     def __repr__(self) -> str:
         return f"UpstreamConfig(name={self.name!r})"

@@ -24,6 +24,8 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     expires_at: int | None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
+    allow_ips: tuple[str, ...] = ()
+    group_id: str | None = None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:
@@ -36,6 +38,7 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             k.customer_id,
             c.wallet_id,
             c.status,
+            c.group_id,
             k.limit_nano,
             k.limit_reset,
             k.models,
@@ -43,6 +46,7 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             k.tokens_per_minute,
             k.concurrent_requests,
             k.expires_at,
+            k.allow_ips,
         )
         .join(t.customer, (c.id == k.customer_id) & (c.tenant_id == k.tenant_id))
         .where(k.tenant_id == tenant_id, k.digest == digest, k.revoked_at.is_(None))
@@ -63,4 +67,6 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
         tokens_per_minute=row.tokens_per_minute,
         concurrent_requests=row.concurrent_requests,
         expires_at=row.expires_at,
+        allow_ips=tuple(row.allow_ips),
+        group_id=row.group_id,
     )

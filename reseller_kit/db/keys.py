@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import RowMapping, Select, insert, select, update
+from sqlalchemy import RowMapping, Select, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -23,12 +23,18 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     limit_nano: int | None
     limit_reset: str | None
     models: tuple[str, ...]
+    allow_ips: tuple[str, ...]
     requests_per_minute: int | None
     tokens_per_minute: int | None
     concurrent_requests: int | None
     expires_at: int | None
     revoked_at: int | None
+    last_used_at: int | None
     created_at: int
+
+    def works_at(self, now: int) -> bool:
+        """Whether it is neither revoked nor expired at that moment (µs)."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 class OwnedKey(Struct, frozen=True):
@@ -87,9 +93,33 @@ async def carry_use(connection: AsyncConnection, tenant_id: int, old_id: str, ne
 async def add(connection: AsyncConnection, tenant_id: int, key: ApiKey, digest: bytes) -> None:
     """Store a new key under the digest that it is found by."""
     row = {name: getattr(key, name) for name in ApiKey.__struct_fields__}
-    await connection.execute(
-        insert(t.api_key).values({**row, "tenant_id": tenant_id, "models": list(key.models), "digest": digest})
-    )
+    lists = {"models": list(key.models), "allow_ips": list(key.allow_ips)}
+    await connection.execute(insert(t.api_key).values({**row, **lists, "tenant_id": tenant_id, "digest": digest}))
+
+
+async def change(connection: AsyncConnection, tenant_id: int, key: ApiKey) -> None:
+    """Give a key that is not revoked the terms that `key` has."""
+    c = t.api_key.c
+    names = ("name", "limit_nano", "limit_reset", "requests_per_minute", "expires_at")
+    values = {name: getattr(key, name) for name in names}
+    lists = {"models": list(key.models), "allow_ips": list(key.allow_ips)}
+    statement = update(t.api_key).where(c.tenant_id == tenant_id, c.id == key.id, c.revoked_at.is_(None))
+    await connection.execute(statement.values({**values, **lists}))
+
+
+async def count_working(connection: AsyncConnection, tenant_id: int, customer_id: str, now: int) -> int:
+    """How many of the customer's keys are neither revoked nor expired at `now` (µs)."""
+    c = t.api_key.c
+    statement = select(func.count()).select_from(t.api_key)
+    statement = statement.where(c.tenant_id == tenant_id, c.customer_id == customer_id, c.revoked_at.is_(None))
+    return int(await connection.scalar(statement.where(or_(c.expires_at.is_(None), c.expires_at > now))) or 0)
+
+
+async def names(connection: AsyncConnection, tenant_id: int, customer_id: str) -> list[tuple[str, str, str]]:
+    """(id, what may be shown, name) of every key that the customer ever had, newest first."""
+    c = t.api_key.c
+    statement = select(c.id, c.prefix, c.name).where(c.tenant_id == tenant_id, c.customer_id == customer_id)
+    return [(row.id, row.prefix, row.name) for row in await connection.execute(statement.order_by(c.id.desc()))]
 
 
 async def revoke(connection: AsyncConnection, tenant_id: int, key_id: str, at: int) -> None:
@@ -109,4 +139,5 @@ def _select(tenant_id: int) -> Select[Any]:
 def _owned(row: RowMapping) -> OwnedKey:
     fields: dict[str, Any] = dict(row)
     email = fields.pop("email")
-    return OwnedKey(ApiKey(**{**fields, "models": tuple(fields["models"])}), email)
+    lists = {name: tuple(fields[name]) for name in ("models", "allow_ips")}
+    return OwnedKey(ApiKey(**{**fields, **lists}), email)

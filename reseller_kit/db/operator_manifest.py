@@ -28,6 +28,7 @@ class ManifestRows(Struct, frozen=True, kw_only=True):
     upstream_keys: list[Row]
     models: list[Row]
     tenants: list[Row]
+    own_upstreams: list[Row]
     domains: list[Row]
     packages: list[Row]
     owners: list[Row]
@@ -52,6 +53,7 @@ async def read_all(connection: AsyncConnection, now: int) -> ManifestRows:
         upstream_keys=await _rows(connection, keys),
         models=await _rows(connection, select(t.model).where(t.model.c.status == "active")),
         tenants=await _rows(connection, select(t.tenant)),
+        own_upstreams=await _rows(connection, select(t.own_upstream).where(t.own_upstream.c.status == "active")),
         domains=await _rows(connection, select(t.domain).where(t.domain.c.state == "live").order_by(t.domain.c.id)),
         packages=await _rows(connection, select(t.package).where(t.package.c.status == "offered")),
         owners=await _rows(

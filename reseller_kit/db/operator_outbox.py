@@ -19,7 +19,7 @@ class ClaimedMail(Struct, frozen=True, kw_only=True):
     """A mail that this process alone delivers until its claim runs out."""
 
     id: str
-    tenant_id: int
+    tenant_id: int | None
     kind: str
     recipient: str
     payload: dict[str, Any]

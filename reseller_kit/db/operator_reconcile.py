@@ -1,4 +1,4 @@
-"""Reads behind `reconcile`: what one upstream served, across tenants. Judges nothing."""
+"""Reads behind `reconcile` and `upstream caches`: what one upstream served, across tenants. Judges nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK: Final = 1_000
 
 
 class Served(Struct, frozen=True):
-    """A usage record as `reconcile` needs it; `quantities` is JSON, cost in nano-USD, time in µs."""
+    """A usage record as these need it; `quantities` is JSON, cost in nano-USD, time in µs."""
 
     id: str
     upstream_model: str
@@ -23,6 +23,7 @@ class Served(Struct, frozen=True):
     usage_source: str
     cost_nano: int
     created_at: int
+    cost_version: str | None = None
 
 
 async def is_upstream(connection: Connection, name: str) -> bool:

@@ -1,5 +1,7 @@
 """Takes settled usage into the rollups, of every tenant at once and each record once. Changes no record.
 
+What it takes in also tells when each key was last used.
+
 A settle is stamped under the lock of its process's lease, never before the lease's `settled_from`. So once that is
 raised to a moment in every lease, all settles before the moment are committed, whatever the clocks say and however
 long a commit took; those are summed and the mark moves there, in one transaction.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import CompoundSelect, case, select, union_all, update
+from sqlalchemy import ColumnElement, CompoundSelect, Update, case, func, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
@@ -55,6 +57,7 @@ async def roll(connection: Connection, fence: int) -> bool:
     customers = summed(record_rows(_u.settled_at >= rolled, _u.settled_at < end)).cte("customers")
     both = union_all(select(customers), summed(customers, whole_storefront=True))
     await connection.execute(_added(connection.dialect.name, both))
+    await connection.execute(_used(_u.settled_at >= rolled, _u.settled_at < end))
     await connection.execute(update(t.rollup_mark).where(_m.name == "rolled").values(at=end))
     return beyond is not None
 
@@ -62,6 +65,14 @@ async def roll(connection: Connection, fence: int) -> bool:
 async def rolled_until(connection: Connection) -> int:
     """Settles stamped before this moment (µs) are in the rollups."""
     return int(await connection.scalar(select(_m.at).where(_m.name == "rolled")) or 0)
+
+
+def _used(*settled: ColumnElement[bool]) -> Update:
+    """Write down when these calls' keys were last used."""
+    k = t.api_key.c
+    latest = select(_u.key_id, func.max(_u.created_at).label("at")).where(*settled).group_by(_u.key_id).subquery()
+    later = (k.id == latest.c.key_id) & (func.coalesce(k.last_used_at, 0) < latest.c.at)
+    return update(t.api_key).where(later).values(last_used_at=latest.c.at)
 
 
 def _added(dialect: str, rows: CompoundSelect[*tuple[Any, ...]]) -> Any:

@@ -57,7 +57,7 @@ class ParkedMail(Struct, frozen=True, kw_only=True):
 
 async def add(
     connection: AsyncConnection,
-    tenant_id: int,
+    tenant_id: int | None,
     *,
     kind: str,
     recipient: str,
@@ -67,6 +67,8 @@ async def add(
     due: int | None = None,
 ) -> bool:
     """Put a mail into the caller's transaction; False when the tenant has one under this `dedupe` already.
+
+    `tenant_id` None: a mail to the operator, which only `EVERY_TENANT` sees.
 
     `kind` names the template and what `payload` holds (`flows.deliver.KINDS`). Raises InvalidRequest for a malformed
     recipient and for names that are empty or too long.
@@ -85,17 +87,17 @@ async def add(
         "due_at": now if due is None else due,
     }
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(t.outbox).values(row).on_conflict_do_nothing(index_elements=["tenant_id", "dedupe"])
+    statement = insert(t.outbox).values(row).on_conflict_do_nothing()
     return (await connection.execute(statement.returning(t.outbox.c.id))).one_or_none() is not None
 
 
-async def complete(connection: AsyncConnection, tenant_id: int, mail_id: str, claim: str, now: int) -> bool:
+async def complete(connection: AsyncConnection, tenant_id: int | None, mail_id: str, claim: str, now: int) -> bool:
     """The mail was sent; False when another process has claimed it meanwhile."""
     return await _end(connection, tenant_id, mail_id, claim, {"sent_at": now, "last_error": None})
 
 
 async def fail(
-    connection: AsyncConnection, tenant_id: int, mail_id: str, claim: str, *, error: str, park: bool, now: int
+    connection: AsyncConnection, tenant_id: int | None, mail_id: str, claim: str, *, error: str, park: bool, now: int
 ) -> bool:
     """The mail was not sent: try again after a growing delay, or park it, at once or after the last attempt."""
     c = t.outbox.c
@@ -107,7 +109,7 @@ async def fail(
     return await _end(connection, tenant_id, mail_id, claim, values)
 
 
-async def parked(connection: AsyncConnection, tenant_id: int, since: int) -> ParkedMail:
+async def parked(connection: AsyncConnection, tenant_id: int | None, since: int) -> ParkedMail:
     """The tenant's mails that were given up since then."""
     c = t.outbox.c
     narrowed = (c.tenant_id == tenant_id, c.parked_at >= since)
@@ -116,7 +118,9 @@ async def parked(connection: AsyncConnection, tenant_id: int, since: int) -> Par
     return ParkedMail(count=count or 0, last_error=await connection.scalar(newest) or "")
 
 
-async def page(connection: AsyncConnection, tenant_id: int, limit: int, before_id: str | None) -> list[OutboxMail]:
+async def page(
+    connection: AsyncConnection, tenant_id: int | None, limit: int, before_id: str | None
+) -> list[OutboxMail]:
     """The tenant's mails, newest first; only those before the row `before_id`, if given."""
     c = t.outbox.c
     statement = select(*(c[name] for name in OutboxMail.__struct_fields__)).where(c.tenant_id == tenant_id)
@@ -126,7 +130,7 @@ async def page(connection: AsyncConnection, tenant_id: int, limit: int, before_i
     return [OutboxMail(**row) for row in rows.mappings()]
 
 
-async def retry(connection: AsyncConnection, tenant_id: int, mail_id: str | None, now: int) -> list[str]:
+async def retry(connection: AsyncConnection, tenant_id: int | None, mail_id: str | None, now: int) -> list[str]:
     """Take the tenant's parked mails, or one of them, up again from the first attempt; their ids."""
     c = t.outbox.c
     parked_ones = update(t.outbox).where(c.tenant_id == tenant_id, c.parked_at.is_not(None), c.sent_at.is_(None))
@@ -142,7 +146,7 @@ def delay_us(attempts: int) -> int:
 
 
 async def _end(
-    connection: AsyncConnection, tenant_id: int, mail_id: str, claim: str, values: Mapping[str, Any]
+    connection: AsyncConnection, tenant_id: int | None, mail_id: str, claim: str, values: Mapping[str, Any]
 ) -> bool:
     c = t.outbox.c
     held = update(t.outbox).where(c.tenant_id == tenant_id, c.id == mail_id, c.claim == claim, c.sent_at.is_(None))

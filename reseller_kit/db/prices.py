@@ -14,12 +14,16 @@ from . import tables as t
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """A model's prices at the three levels, as published under its public name."""
+    """A model's prices at the three levels, as published under its public name.
+
+    `provider`: what the reseller's own upstream charges the reseller, where calls go over one.
+    """
 
     model: str
     cost: PriceList
     wholesale: PriceList
     retail: PriceList
+    provider: PriceList | None = None
 
 
 class StoredVersion(Struct, frozen=True, kw_only=True):
@@ -53,9 +57,10 @@ async def in_force(connection: AsyncConnection, tenant_id: int, now: int) -> lis
     return [
         Published(
             model=row.name,
-            cost=_price_list(row.prices),
+            cost=_price_list(found.get((row.name, "cost"), row.prices)),
             wholesale=_price_list(found[row.name, "wholesale"]),
             retail=_price_list(found[row.name, "retail"]),
+            provider=provider_list(found.get((row.name, "provider"))),
         )
         for row in await connection.execute(costs.order_by(m.name))
         if (row.name, "wholesale") in found and (row.name, "retail") in found
@@ -65,17 +70,17 @@ async def in_force(connection: AsyncConnection, tenant_id: int, now: int) -> lis
 async def history(
     connection: AsyncConnection, tenant_id: int, model: str | None, limit: int, before: tuple[int, str] | None
 ) -> list[StoredVersion]:
-    """The tenant's versions and the operator's costs of the same models, newest first.
+    """The tenant's versions of its models and the operator's costs of these, newest first.
 
     Only one model's, if given, and only those before (effective_from, id), if given.
     """
     c = t.price_version.c
-    priced = select(c.model).where(c.tenant_id == tenant_id)
+    priced = select(c.model).where(c.tenant_id == tenant_id, c.level == "retail")
     following = func.lead(c.effective_from).over(
         partition_by=(c.tenant_id, c.model, c.level), order_by=(c.effective_from, c.id)
     )
     own = select(t.price_version, following.label("next_from")).where(
-        or_(c.tenant_id == tenant_id, c.tenant_id.is_(None) & c.model.in_(priced))
+        or_(c.tenant_id == tenant_id, c.tenant_id.is_(None)), c.model.in_(priced)
     )
     if model is not None:
         own = own.where(c.model == model)
@@ -104,6 +109,12 @@ async def active_models(connection: AsyncConnection) -> list[str]:
     """The public names of every active model."""
     c = t.model.c
     return list(await connection.scalars(select(c.name).where(c.status == "active").order_by(c.name)))
+
+
+def provider_list(stored: Any) -> PriceList | None:
+    """What a reseller pays its own provider, from its stored JSON: a list of nothing says that it no longer does."""
+    prices = None if stored is None else _price_list(stored)
+    return prices if prices is not None and prices.prices else None
 
 
 def _price_list(document: Any) -> PriceList:

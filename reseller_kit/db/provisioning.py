@@ -107,15 +107,17 @@ async def withdraw(connection: AsyncConnection, kind: str, name: str) -> None:
     await connection.execute(update(table).where(table.c.name == name).values(status="withdrawn"))
 
 
-async def add_cost_version(connection: AsyncConnection, model: str, prices: Any, effective_from: int) -> str:
-    """A new dated cost of a model or route; its id."""
-    return await _add_price(connection, None, "cost", model, prices, effective_from)
+async def add_cost_version(
+    connection: AsyncConnection, tenant_id: int | None, model: str, prices: Any, effective_from: int
+) -> str:
+    """A new dated cost of a model or route, of a tenant's own or the operator's (None); its id."""
+    return await _add_price(connection, tenant_id, "cost", model, prices, effective_from)
 
 
 async def add_price_version(
     connection: AsyncConnection, tenant_id: int, level: str, model: str, prices: Any, effective_from: int
 ) -> str:
-    """A newly published price list of the tenant, wholesale or retail; its id."""
+    """A newly published price list of the tenant at one level; its id."""
     return await _add_price(connection, tenant_id, level, model, prices, effective_from)
 
 

@@ -13,9 +13,9 @@ from sqlalchemy.sql import Subquery
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from ..core.days import QUARTER_US
 from . import tables as t
 
-QUARTER_US: Final = 900_000_000
 GRAIN: Final = ("tenant_id", "customer_id", "quarter_at", "model", "key_id")
 
 _AMOUNTS: Final = ("retail_nano", "wholesale_nano", "cost_nano")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from msgspec import Struct
-from sqlalchemy import Select, func, select, union_all
+from msgspec import Struct, structs
+from sqlalchemy import Select, Subquery, case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
 from .rollup_sums import record_rows, total
 
 Grouping = Literal["quarter", "model", "key"]
+INPUT_TOKENS: Final = ("input", "cached_input", "cache_write", "cache_write_1h")
+"""The usage classes that text which was read is counted in."""
 _COLUMNS: Final = {"quarter": "quarter_at", "model": "model", "key": "key_id"}
 
 
@@ -48,19 +51,82 @@ class SumFilter(Struct, frozen=True):
     customer_id: str | None
     since: int
     until: int | None = None
+    model: str | None = None
+    key_id: str | None = None
+    """Of one model as asked for, of one key; of a customer's calls alone."""
+
+
+class Bucket(Struct, frozen=True):
+    """What calls of a stretch of time came to. `number`: stretches since 1970 by the clocks of the zone."""
+
+    number: int
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    retail_nano: int
 
 
 async def sums(
     connection: AsyncConnection, tenant_id: int, wanted: SumFilter, by: Grouping
 ) -> list[tuple[int | str, Sums]]:
     """A tenant's sums by quarter of an hour (its start in µs), model as asked for, or key id; in that order."""
-    mark = t.rollup_mark.c
-    rolled = int(await connection.scalar(select(mark.at).where(mark.name == "rolled")) or 0)
-    both = union_all(_rolled(tenant_id, wanted, by), _waiting(tenant_id, wanted, by, rolled)).subquery()
+    both = await _both(connection, tenant_id, wanted, by)
     group = both.c[_COLUMNS[by]]
     statement = select(group.label("name"), *(total(both.c[name]).label(name) for name in t.SUMMED))
     rows = await connection.execute(statement.group_by(group).order_by(group))
     return [(row["name"], Sums(**{name: row[name] for name in t.SUMMED})) for row in rows.mappings()]
+
+
+async def buckets(
+    connection: AsyncConnection,
+    tenant_id: int,
+    wanted: SumFilter,
+    offsets: Sequence[tuple[int, int]],
+    width: int,
+) -> list[Bucket]:
+    """A tenant's sums by stretches of `width` µs of a zone's clocks, in order; one without calls has none.
+
+    `offsets` are the zone's (`core.days.offsets`). The database adds up the quarters: of a year there are 35,000.
+    """
+    both = await _both(connection, tenant_id, wanted, "quarter")
+    at = both.c.quarter_at
+    offset = case(*((at >= since, value) for since, value in reversed(offsets)), else_=offsets[0][1])
+    number = ((at + offset) // width).label("number")
+    columns = {
+        "calls": both.c.calls,
+        "input_tokens": sum((both.c[name] for name in INPUT_TOKENS[1:]), both.c[INPUT_TOKENS[0]]),
+        "output_tokens": both.c.output,
+        "retail_nano": both.c.retail_nano,
+    }
+    statement = select(number, *(total(column).label(name) for name, column in columns.items()))
+    rows = await connection.execute(statement.group_by(number).order_by(number))
+    return [Bucket(**row) for row in rows.mappings()]
+
+
+async def quarters(
+    connection: AsyncConnection, tenant_id: int, wanted: SumFilter, before: int, limit: int
+) -> list[tuple[int, int]]:
+    """(start, calls) of the latest quarters of an hour before `before` in which there were such calls, newest first."""
+    mark = await _rolled_until(connection)
+    narrowed = structs.replace(wanted, until=before if wanted.until is None else min(before, wanted.until))
+    found: dict[int, int] = {}
+    for rows in (_rolled(tenant_id, narrowed, "quarter"), _waiting(tenant_id, narrowed, "quarter", mark)):
+        each = rows.subquery().c
+        counted = select(each.quarter_at, total(each.calls).label("calls")).group_by(each.quarter_at)
+        for row in await connection.execute(counted.order_by(each.quarter_at.desc()).limit(limit)):
+            found[row.quarter_at] = found.get(row.quarter_at, 0) + row.calls
+    return sorted(found.items(), reverse=True)[:limit]
+
+
+async def _both(connection: AsyncConnection, tenant_id: int, wanted: SumFilter, by: Grouping) -> Subquery:
+    """The rows of the rollups, and those of the records that are not in them yet."""
+    mark = await _rolled_until(connection)
+    return union_all(_rolled(tenant_id, wanted, by), _waiting(tenant_id, wanted, by, mark)).subquery()
+
+
+async def _rolled_until(connection: AsyncConnection) -> int:
+    mark = t.rollup_mark.c
+    return int(await connection.scalar(select(mark.at).where(mark.name == "rolled")) or 0)
 
 
 def _rolled(tenant_id: int, wanted: SumFilter, by: Grouping) -> Select[Any]:
@@ -69,6 +135,9 @@ def _rolled(tenant_id: int, wanted: SumFilter, by: Grouping) -> Select[Any]:
     within = r.quarter_at >= wanted.since
     if wanted.until is not None:
         within &= r.quarter_at < wanted.until
+    for column, value in ((r.model, wanted.model), (r.key_id, wanted.key_id)):
+        if value is not None:
+            within &= column == value
     if wanted.customer_id is not None or by != "key":
         return statement.where(r.tenant_id == tenant_id, r.customer_id == (wanted.customer_id or ""), within)
     # Customer by customer, whose rows of the time lie together: not all that the storefront ever sold. It is an outer
@@ -89,5 +158,8 @@ def _waiting(tenant_id: int, wanted: SumFilter, by: Grouping, rolled: int) -> Se
         conditions.append(u.customer_id.concat("") == wanted.customer_id)
     if wanted.until is not None:
         conditions.append(u.created_at < wanted.until)
+    for column, value in ((u.model, wanted.model), (u.key_id, wanted.key_id)):
+        if value is not None:
+            conditions.append(column.concat("") == value)
     rows = record_rows(*conditions).c
     return select(rows[_COLUMNS[by]], *(rows[name] for name in t.SUMMED))

@@ -26,9 +26,11 @@ class SnapshotRows(Struct, frozen=True, kw_only=True):
     reseller_accounts: dict[tuple[int, str], int]
     upstreams: list[dict[str, Any]]
     upstream_keys: list[dict[str, Any]]
+    own_upstreams: list[dict[str, Any]]
     secrets: dict[str, tuple[str, bytes]]
     models: list[dict[str, Any]]
     routes: list[dict[str, Any]]
+    tenant_routes: list[dict[str, Any]]
     cost_versions: dict[str, Any]
     price_versions: list[dict[str, Any]]
     later_prices: list[dict[str, Any]]
@@ -41,7 +43,10 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
     `now` in µs tells the prices in force from later ones.
     """
     platform = await connection.scalar(select(t.platform.c.settings))
-    secrets = await _rows(connection, select(t.secret).where(t.secret.c.name.startswith("upstream:")))
+    name = t.secret.c.name
+    secrets = await _rows(
+        connection, select(t.secret).where(name.startswith("upstream:") | name.startswith("own_upstream:"))
+    )
     a = t.account.c
     accounts = select(a.tenant_id, a.kind, a.id).where(a.kind.in_(DRAWN_ON.values()))
     costs = select(t.price_version.c.id, t.price_version.c.prices).where(t.price_version.c.level == "cost")
@@ -55,9 +60,14 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
         reseller_accounts={(row.tenant_id, row.kind): row.id for row in await connection.execute(accounts)},
         upstreams=await _rows(connection, select(t.upstream).where(t.upstream.c.status == "active")),
         upstream_keys=await _rows(connection, select(t.upstream_key).order_by(t.upstream_key.c.position)),
+        own_upstreams=await _rows(connection, select(t.own_upstream).where(t.own_upstream.c.status == "active")),
         secrets={row["name"]: (row["key_id"], bytes(row["ciphertext"])) for row in secrets},
         models=await _rows(connection, select(t.model).where(t.model.c.status == "active")),
         routes=await _rows(connection, select(t.route).where(t.route.c.status == "active").order_by(t.route.c.id)),
+        tenant_routes=await _rows(
+            connection,
+            select(t.tenant_route).where(t.tenant_route.c.status == "active").order_by(t.tenant_route.c.id),
+        ),
         cost_versions={row.id: row.prices for row in await connection.execute(costs)},
         price_versions=await _rows(connection, _prices_in_force(now)),
         later_prices=await _rows(connection, later.order_by(c.effective_from, c.id)),

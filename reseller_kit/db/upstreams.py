@@ -51,3 +51,17 @@ async def every(connection: AsyncConnection) -> list[Upstream]:
         )
         for row in rows
     ]
+
+
+async def endpoints(connection: AsyncConnection) -> list[tuple[str, str]]:
+    """Every upstream and model there that a route leads to, by name."""
+    u, r, m = t.upstream.c, t.route.c, t.model.c
+    routed = (
+        select(u.name, r.upstream_model)
+        .join(t.upstream, u.id == r.upstream_id)
+        .join(t.model, m.id == r.model_id)
+        .where(r.status == "active", m.status == "active", u.status == "active")
+        .distinct()
+    )
+    rows = await connection.execute(routed.order_by(u.name, r.upstream_model))
+    return [(row.name, row.upstream_model) for row in rows]

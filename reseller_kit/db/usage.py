@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Column, RowMapping, Select, select
+from sqlalchemy import Column, RowMapping, Select, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..core.apikey import PLAYGROUND
+from ..core.days import QUARTER_US
 from ..core.ids import lowest_id
-from ..core.times import DAY_US
+from ..core.times import DAY_US, SECOND_US
 from . import tables as t
 
 
 class UsageRecord(Struct, frozen=True, kw_only=True):
     """One call as charged. `quantities` by usage class, amounts in nano-USD, times in µs and ms.
 
-    `tenant` is a slug; `customer` and `key_prefix` are empty when their rows are gone.
+    `tenant` is a slug; `customer` and `key_prefix` are empty when their rows are gone. Calls of the portal's playground
+    have no key: both `key_id` and `key_prefix` say so.
     """
 
     id: str
@@ -54,6 +58,9 @@ class UsageFilter(Struct, frozen=True):
     since: int | None = None
     before_id: str | None = None
     until: int | None = None
+    model: str | None = None
+    key_id: str | None = None
+    status: str | None = None
 
 
 async def page(connection: AsyncConnection, tenant_id: int, wanted: UsageFilter, limit: int) -> list[UsageRecord]:
@@ -84,6 +91,15 @@ def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> S
         statement = statement.where(u.created_at < wanted.until)
     if wanted.before_id is not None:
         statement = statement.where(u.id < wanted.before_id)
+    if wanted.model is not None:
+        statement = statement.where(u.model == wanted.model)
+    if wanted.key_id is not None:
+        statement = statement.where(u.key_id == wanted.key_id)
+    if wanted.status is not None:
+        statement = statement.where(u.status == wanted.status)
+        if wanted.status != "ok":
+            # As the index of these says it, so that it is used: most calls go well.
+            statement = statement.where(literal_column("usage_record.status <> 'ok'"))
     return statement.order_by(u.id.desc()).limit(limit)
 
 
@@ -93,12 +109,49 @@ def from_row(row: RowMapping) -> UsageRecord:
     fields["quantities"] = msgspec.json.decode(fields["quantities"], type=dict[str, int])
     fields["tenant"] = fields.pop("slug")
     fields["customer"] = fields.pop("email") or ""
-    fields["key_prefix"] = fields.pop("prefix") or ""
+    fields["key_prefix"] = fields.pop("prefix") or (PLAYGROUND if fields["key_id"] == PLAYGROUND else "")
     return UsageRecord(**fields)
 
 
-async def find(connection: AsyncConnection, tenant_id: int, record_id: str) -> UsageRecord | None:
-    """One of the tenant's records; None when there is none of that id."""
-    statement = narrowed(tenant_id, UsageFilter(), 1).where(t.usage_record.c.id == record_id)
+async def page_of_quarters(
+    connection: AsyncConnection, tenant_id: int, wanted: UsageFilter, quarters: Sequence[int], limit: int
+) -> list[UsageRecord]:
+    """The records of these quarters of an hour, newest first: each is a range of the index; nothing between is read.
+
+    For what is rare among a customer's calls, where a walk from the newest one might pass a million others.
+    """
+    u = t.usage_record.c
+    parts = [
+        narrowed(tenant_id, wanted, limit)
+        .with_only_columns(u.id)
+        .where(u.id >= lowest_id("req", start - SECOND_US), u.id < lowest_id("req", start + QUARTER_US))
+        .subquery()
+        for start in quarters
+    ]
+    if not parts:
+        return []
+    ids = union_all(*(select(part.c.id) for part in parts))
+    statement = narrowed(tenant_id, UsageFilter(), limit).where(u.id.in_(ids))
+    return [from_row(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def settled_since(
+    connection: AsyncConnection, tenant_id: int, customer_id: str, since: int, limit: int
+) -> list[UsageRecord]:
+    """The customer's records that were written from that moment (µs) on, the latest call last."""
+    u = t.usage_record.c
+    # As in `rollups`: found by when they were written, never by whose they are, of which there may be millions.
+    statement = narrowed(tenant_id, UsageFilter(), limit).where(
+        u.settled_at >= since, u.customer_id.concat("") == customer_id
+    )
+    rows = (await connection.execute(statement)).mappings()
+    return [from_row(row) for row in rows][::-1]
+
+
+async def find(
+    connection: AsyncConnection, tenant_id: int, record_id: str, customer_id: str | None = None
+) -> UsageRecord | None:
+    """One of the tenant's records, or of one customer's; None when there is none of that id."""
+    statement = narrowed(tenant_id, UsageFilter(customer_id), 1).where(t.usage_record.c.id == record_id)
     row = (await connection.execute(statement)).mappings().one_or_none()
     return None if row is None else from_row(row)

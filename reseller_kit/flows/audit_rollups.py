@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import mul
 from typing import Any, Final
 
+from ..core.days import QUARTER_US
 from ..db.operator_calls import CallRow
-from ..db.rollup_sums import QUARTER_US
 from ..db.tables import SUMMED
 
 _PRIME: Final = (1 << 61) - 1

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from typing import Final
 
 from ..core import apikey
-from ..core.errors import AccountSuspended, Unauthenticated
+from ..core.addresses import admits
+from ..core.errors import AccountSuspended, AddressNotAllowed, Unauthenticated
 from ..core.storefront import Storefront
 from ..db.authentication import KeyAccount, find_key
 from ..db.engine import Database
@@ -55,12 +56,14 @@ class KeyCache:
         return account
 
 
-async def authenticate(keys: KeyCache, storefront: Storefront, key: str | None, now: int) -> KeyAccount:
-    """The account behind a key on this storefront; `now` in µs.
+async def authenticate(
+    keys: KeyCache, storefront: Storefront, key: str | None, now: int, *, address: str = ""
+) -> KeyAccount:
+    """The account behind a key on this storefront; `now` in µs, `address` the client's.
 
-    Raises Unauthenticated for a key that is missing, malformed, unknown, revoked, expired or another tenant's, and
-    AccountSuspended for a suspended customer or a storefront that is not open, or ServiceUnavailable when a key is not
-    in memory and the database does not answer.
+    Raises Unauthenticated for a key that is missing, malformed, unknown, revoked, expired or another tenant's,
+    AddressNotAllowed for one that may not be used from there, AccountSuspended for a suspended customer or a storefront
+    that is not open, or ServiceUnavailable when a key is not in memory and the database does not answer.
     """
     if key is None:
         raise Unauthenticated("An API key is needed. Send it in the Authorization header: Bearer YOUR_KEY.")
@@ -71,6 +74,10 @@ async def authenticate(keys: KeyCache, storefront: Storefront, key: str | None, 
         raise Unauthenticated(_UNKNOWN_KEY)
     if not storefront.open:
         raise AccountSuspended("This service is not available at the moment.")
+    if account.allow_ips and not admits(account.allow_ips, address):
+        raise AddressNotAllowed(
+            "This API key may not be used from your address. Allow the address on the key's page, or use another key."
+        )
     if account.customer_status != "active":
         raise AccountSuspended("This account is suspended. Please contact support.")
     return account

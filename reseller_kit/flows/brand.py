@@ -19,6 +19,7 @@ from ..db.tenants import Connection, Tenant
 from ..theming import Brand, Legal, PriceRow
 from ..theming.page import BRAND_TEXTS
 
+DEFAULT_LANGUAGES: Final = ("en",)
 _LIKE: Final = {"cache_write": "input", "cache_write_1h": "cache_write"}
 """Classes that are named only where their price is another than that of the class they fall back to."""
 
@@ -33,6 +34,7 @@ def brand_of(name: str, slug: str, settings: Mapping[str, Any]) -> Brand:
         tagline=given.get("tagline", ""),
         support_email=given.get("support_email", ""),
         key_prefix=given.get("key_prefix", "sk"),
+        languages=tuple(given.get("locales", ())) or DEFAULT_LANGUAGES,
         tokens=given.get("tokens", {}),
         settings=given.get("settings", {}),
         legal=msgspec.convert(given.get("legal", {}), Legal),

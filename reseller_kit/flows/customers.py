@@ -1,4 +1,4 @@
-"""Use cases of the operator on a tenant's customers: create, look up, suspend, resume. Sends no mail."""
+"""Use cases of the operator on a tenant's customers: create, look up, suspend, resume, group. Sends no mail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from ..core.email import normalise_email
-from ..core.errors import Conflict, NotFound
+from ..core.errors import Conflict, InvalidRequest, NotFound
 from ..core.ids import is_public_id, new_id
 from ..core.paging import Page, Window, after, page_of
 from ..core.times import DAY_US
@@ -23,7 +23,7 @@ from .tenants import require_tenant
 
 SET_PASSWORD: Final = "set_password"
 """Purpose of the link that a new customer chooses a password with."""
-_LINK_VALID_US: Final = 7 * DAY_US
+LINK_VALID_US: Final = 7 * DAY_US
 _LIST: Final = "customers"
 
 
@@ -39,7 +39,7 @@ async def require_customer(connection: Connection, tenant: Tenant, reference: st
 
     Raises NotFound in the same words for what does not exist and what is another tenant's.
     """
-    folded = reference.strip().casefold() if "@" in reference else reference.strip()
+    folded = _address(reference) if "@" in reference else reference.strip()
     known = folded.isprintable() and ("@" in folded or is_public_id(folded, "cus"))
     customer = await customers.find(connection, tenant.id, folded) if known else None
     if customer is None:
@@ -48,6 +48,14 @@ async def require_customer(connection: Connection, tenant: Tenant, reference: st
             fix=f"See: reseller-kit customer list --tenant {tenant.slug}",
         )
     return customer
+
+
+def _address(reference: str) -> str:
+    """The address as it is stored; what is no address finds nobody."""
+    try:
+        return normalise_email(reference)
+    except InvalidRequest:
+        return reference.strip().casefold()
 
 
 async def create_customer(
@@ -66,27 +74,36 @@ async def create_customer(
                 f"Tenant {tenant.slug} has a customer {address} already.",
                 fix=f"See: reseller-kit customer show --tenant {tenant.slug} --customer {address}",
             )
-        now, customer_id = now_us(), new_id("cus")
-        customer = Customer(
-            id=customer_id,
-            tenant_id=tenant.id,
-            email=address,
-            name=name,
-            status="active",
-            suspend_reason=None,
-            verified_at=now,
-            wallet_id=await create_customer_wallet(connection, tenant.id, customer_id),
-            created_at=now,
-        )
-        await customers.add(connection, tenant.id, customer)
+        now = now_us()
+        customer = await add_customer(connection, tenant, address, name, verified_at=now)
         digest = token_digest(vault.pepper, SET_PASSWORD, token)
         await customers.add_link(
-            connection, tenant.id, customer_id, digest=digest, purpose=SET_PASSWORD, expires_at=now + _LINK_VALID_US
+            connection, tenant.id, customer.id, digest=digest, purpose=SET_PASSWORD, expires_at=now + LINK_VALID_US
         )
         facts = {"email": address, "name": name}
-        await audit_log.record(connection, tenant.id, actor, "customer.create", "customer", customer_id, after=facts)
+        await audit_log.record(connection, tenant.id, actor, "customer.create", "customer", customer.id, after=facts)
         origin = await origin_of(connection, tenant)
     return NewCustomer(customer, None if origin is None else f"{origin}/reset?token={token}")
+
+
+async def add_customer(
+    connection: Connection, tenant: Tenant, address: str, name: str, *, verified_at: int | None
+) -> Customer:
+    """A new customer with an empty wallet, in the caller's transaction; the address must be free."""
+    customer_id = new_id("cus")
+    customer = Customer(
+        id=customer_id,
+        tenant_id=tenant.id,
+        email=address,
+        name=name,
+        status="active",
+        suspend_reason=None,
+        verified_at=verified_at,
+        wallet_id=await create_customer_wallet(connection, tenant.id, customer_id),
+        created_at=now_us(),
+    )
+    await customers.add(connection, tenant.id, customer)
+    return customer
 
 
 async def list_customers(db: Database, tenant_slug: str, window: Window) -> Page[Customer]:
@@ -114,12 +131,40 @@ async def resume_customer(db: Database, tenant_slug: str, reference: str, actor:
     return await _set_status(db, tenant_slug, reference, "active", None, actor)
 
 
+async def set_customer_group(
+    db: Database, tenant_slug: str, reference: str, group_id: str | None, actor: str
+) -> Customer:
+    """Put a customer into one of the tenant's groups, or into none. Repeating is harmless.
+
+    Raises NotFound for a group that the tenant does not have.
+    """
+    async with db.write(NO_TENANT) as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        customer = await require_customer(connection, tenant, reference)
+        known = [group["id"] for group in tenant.settings.get("groups", ())]
+        if group_id is not None and group_id not in known:
+            fix = (
+                f"There is: {', '.join(known)}." if known else "Write [[tenants.groups]] in tenants.toml and apply it."
+            )
+            raise NotFound(f"Tenant {tenant.slug} has no group {group_id[:80]!r}.", fix=fix)
+        if customer.group_id != group_id:
+            await customers.set_group(connection, tenant.id, customer.id, group_id)
+            before, after = {"group": customer.group_id}, {"group": group_id}
+            await audit_log.record(
+                connection, tenant.id, actor, "customer.group", "customer", customer.id, before=before, after=after
+            )
+            await revisions.bump(connection, "customer", customer.id)
+        return await require_customer(connection, tenant, customer.id)
+
+
 async def _set_status(
     db: Database, tenant_slug: str, reference: str, status: str, reason: str | None, actor: str
 ) -> Customer:
     async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         customer = await require_customer(connection, tenant, reference)
+        if customer.status == "deleted":
+            raise Conflict(f"The account {customer.id} was deleted.", fix="It can't be brought back; create another.")
         if customer.status != status:
             await customers.set_status(connection, tenant.id, customer.id, status, reason)
             await audit_log.record(

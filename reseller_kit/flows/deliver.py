@@ -20,7 +20,7 @@ from ..core.ids import new_id
 from ..core.times import SECOND_US
 from ..core.urls import public_url
 from ..db import operator, operator_outbox, outbox, secrets, tenants
-from ..db.engine import EVERY_TENANT, Connection, Database, now_us
+from ..db.engine import EVERY_TENANT, Connection, Database, TenantScope, now_us
 from ..db.operator_outbox import ClaimedMail
 from ..db.tenants import Tenant
 from ..mail import Letter, Mailbox, MailFailed, MailServer, Outlet, mailbox
@@ -28,18 +28,38 @@ from ..telemetry.redaction import redact
 from ..theming import Brand, Library, Mail, render_mail
 from ..vault import Vault
 from .brand import brand_of, storefront_host
+from .identity import letters
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS: Final = 1
 _AT_ONCE: Final = 10
 _FINISH_SECONDS: Final = 10
 
-KINDS: Final[Mapping[str, Literal["customer", "team"]]] = {
+KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
+    "order_rejected": "customer",
+    "order_refunded": "customer",
+    "order_requested": "customer",
+    "order_to_approve": "team",
     "price_change": "customer",
     "price_withdrawn": "customer",
+    "receipt": "customer",
+    "spend_alert": "customer",
     "wholesale_low": "team",
+    "verify": "customer",
+    "already_registered": "customer",
+    "reset": "customer",
+    "invite": "customer",
+    "password_changed": "customer",
+    "email_change": "customer",
+    "email_changed": "customer",
+    "new_login": "customer",
+    "two_factor_changed": "customer",
+    "account_deleted": "customer",
+    "own_key_parked": "team",
+    "upstream_key_parked": "operator",
+    "upstream_down": "operator",
 }
-"""Kind of mail → who reads it. A customer's mail is the brand's alone; the reseller's team hears from the platform.
+"""Kind of mail → who reads it. A customer's mail is the brand's alone; others hear from the platform.
 
 A kind needs `mail/<kind>.txt` and `.html` in `themes/base`, a text `mail.<kind>.subject`, and a sample in
 `theming.sample`.
@@ -110,7 +130,7 @@ async def _deliver_one(db: Database, vault: Vault, post: Post, mail: ClaimedMail
     except Exception as fault:  # noqa: BLE001  # one bad mail must not hold up the others; the log says what it was
         _log.exception("%s can't be written", mail.id)
         error = f"{type(fault).__name__} while writing the mail."
-    async with db.write(mail.tenant_id) as connection:
+    async with db.write(_scope(mail)) as connection:
         if not error:
             await outbox.complete(connection, mail.tenant_id, mail.id, mail.claim, at)
             return
@@ -121,9 +141,10 @@ async def _deliver_one(db: Database, vault: Vault, post: Post, mail: ClaimedMail
 
 
 async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> None:
-    async with db.read(mail.tenant_id) as connection:
+    async with db.read(_scope(mail)) as connection:
         sender = await _sender(connection, vault, post, mail)
-    content = Mail(brand=sender.brand, origin=sender.origin, content=mail.payload)
+    opened = letters.opened(vault, mail.tenant_id, mail.payload)
+    content = Mail(brand=sender.brand, origin=sender.origin, content=opened)
     written = render_mail(post.library, sender.theme, mail.kind, content)
     await sender.outlet.send(
         Letter(
@@ -141,7 +162,7 @@ async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> No
 
 async def _sender(connection: Connection, vault: Vault, post: Post, mail: ClaimedMail) -> _Sender:
     platform = await tenants.platform_settings(connection)
-    if KINDS[mail.kind] == "team":
+    if KINDS[mail.kind] != "customer" or mail.tenant_id is None:
         return _platform(platform, post)
     tenant = await operator.tenant_by_id(connection, mail.tenant_id)
     host = None if tenant is None else await storefront_host(connection, tenant, platform)
@@ -155,6 +176,11 @@ async def _sender(connection: Connection, vault: Vault, post: Post, mail: Claime
         address=mailbox(given["from"]) if given.get("from") else _no_reply(tenant.name, host),
         outlet=await _outlet(connection, vault, tenant, post),
     )
+
+
+def _scope(mail: ClaimedMail) -> TenantScope:
+    """The operator's own mails are no tenant's."""
+    return EVERY_TENANT if mail.tenant_id is None else mail.tenant_id
 
 
 def _platform(platform: Mapping[str, Any], post: Post) -> _Sender:

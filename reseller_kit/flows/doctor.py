@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -10,15 +10,31 @@ from msgspec import Struct
 from ..core.money import format_amount
 from ..core.paging import MAX_LIMIT
 from ..core.times import DAY_US, format_time
+from ..core.upstream_keys import KeyState
 from ..core.wholesale import wholesale_terms
-from ..db import customers, margins, operator, outbox, partitions, prices, scheduled_prices, schema, tenants, upstreams
+from ..db import (
+    customers,
+    endpoints,
+    margins,
+    operator,
+    operator_upstreams,
+    outbox,
+    partitions,
+    prices,
+    scheduled_prices,
+    schema,
+    tenants,
+    upstream_keys,
+    upstreams,
+)
 from ..db.accounts import Balance, drawn_on
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.outbox import ParkedMail
 from ..db.scheduled_prices import StoredChange
 from ..db.tenants import Connection, Tenant
+from ..db.upstreams import Upstream
 from ..theming.library import read_themes, themes_dir
-from .prices import is_offered
+from .prices import offered_models
 from .tenants import TenantDetail, require_tenant, show_tenant
 
 Severity = Literal["error", "warning"]
@@ -29,6 +45,10 @@ RULES: Final = {
     "DR102": "An upstream without a stored key.",
     "DR103": "A model without an upstream.",
     "DR104": "Row-level security, PostgreSQL's second lock, is missing or weaker than it should be.",
+    "DR111": "A key of an upstream that is parked.",
+    "DR112": "An upstream whose keys are all parked, so that it serves no call.",
+    "DR113": "Mails to the operator that were given up in the last seven days.",
+    "DR114": "An endpoint that is not asked because it kept failing: the circuit is open.",
     "DR201": "A tenant that serves nothing because of its status.",
     "DR202": "A tenant that is suspended.",
     "DR203": "A tenant without a storefront host.",
@@ -41,6 +61,7 @@ RULES: Final = {
     "DR210": "Mails that were given up in the last seven days.",
     "DR211": "A scheduled price that was held back in the last seven days, because it would have lost money.",
     "DR212": "Calls that cost the operator more, at an upstream, than the reseller paid.",
+    "DR213": "Customers in a group that is gone.",
     "DR301": "A month that is coming without a partition of its own (PostgreSQL).",
     "DR302": "Rows that lie in no month's partition (PostgreSQL).",
 }
@@ -67,6 +88,7 @@ class _Facts(Struct, frozen=True, kw_only=True):
     losses: list[margins.Loss]
     has_owner: bool
     has_customer: bool
+    groups: dict[str, int]
     parked: ParkedMail
     held: list[StoredChange]
 
@@ -92,6 +114,11 @@ async def examine(db: Database) -> list[Complaint]:
             fix = "Run: reseller-kit init, edit tenants.toml, then reseller-kit apply."
             return [*found, _complaint("DR101", "platform", "No configuration was applied yet.", fix)]
         found += await _examine_supply(connection)
+        parked = await outbox.parked(connection, None, now_us() - _RECENT_US)
+        if parked.count:
+            message = f"{parked.count} mails to you were given up lately. The latest reason: {parked.last_error}"
+            fix = "Correct [platform] alert_emails or RESELLER_KIT_MAIL_URL, then run: reseller-kit mail retry"
+            found.append(_complaint("DR113", "platform", message, fix, level="warning"))
         for tenant in await operator.tenants(connection, MAX_LIMIT, None):
             if tenant.status != "archived":
                 found += _complaints(await _facts(connection, tenant), themes)
@@ -115,17 +142,56 @@ async def examine_database(db: Database) -> list[Complaint]:
 async def _examine_supply(connection: Connection) -> list[Complaint]:
     found = []
     routed: set[str] = set()
+    states = await upstream_keys.states(connection)
     for upstream in await upstreams.every(connection):
         if upstream.status == "active":
             routed.update(upstream.models)
             if not upstream.keys:
                 fix = "Give it api_keys in tenants.toml, then run reseller-kit apply."
                 found.append(_complaint("DR102", upstream.name, "No key of this upstream is stored.", fix))
+            found += _about_keys(upstream, states.get(upstream.name, {}))
+    found += await _examine_circuits(connection)
+    for own in await operator_upstreams.own_upstreams(connection):
+        if own.status == "active":
+            found += _about_keys(own, states.get(own.name, {}))
     for model in await prices.active_models(connection):
         if model not in routed:
             fix = "Give it routes in tenants.toml, then run reseller-kit apply."
             found.append(_complaint("DR103", model, "No active upstream serves this model.", fix))
     return found
+
+
+async def _examine_circuits(connection: Connection) -> list[Complaint]:
+    routed = set(await upstreams.endpoints(connection))
+    fix = "It is tried again by itself. See: reseller-kit upstream list"
+    return [
+        _complaint(
+            "DR114",
+            f"{row.upstream}/{row.upstream_model}",
+            f"The circuit is open since {format_time(row.changed_at)}: {row.reason}",
+            fix,
+            level="warning",
+        )
+        for row in await endpoints.every(connection)
+        if row.state == "open" and (row.upstream, row.upstream_model) in routed
+    ]
+
+
+def _about_keys(upstream: Upstream, states: Mapping[str, KeyState]) -> Iterator[Complaint]:
+    parked = {
+        key.fingerprint: states[key.fingerprint]
+        for key in upstream.keys
+        if key.fingerprint in states and states[key.fingerprint].standing == "parked"
+    }
+    fix = (
+        f"Mend it with the provider, then run: reseller-kit upstream check {upstream.name}."
+        " Or change its secret and run reseller-kit apply."
+    )
+    for fingerprint, state in parked.items():
+        message = f"Key {fingerprint} is parked since {format_time(state.since)}: {state.reason}"
+        yield _complaint("DR111", upstream.name, message, fix)
+    if parked and len(parked) == len({key.fingerprint for key in upstream.keys}):
+        yield _complaint("DR112", upstream.name, "Every key of this upstream is parked: it serves no call.", fix)
 
 
 async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
@@ -136,18 +202,20 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
     if platform.get("storefront_suffix"):
         hosts.append(f"{tenant.slug}.{platform['storefront_suffix']}")
     published = await prices.in_force(connection, tenant.id, now_us())
+    offered = await offered_models(connection, tenant)
     members = await tenants.members(connection, tenant.id)
     newest = await customers.page(connection, tenant.id, 1, None)
     return _Facts(
         tenant=tenant,
         hosts=hosts,
-        priced=[row.model for row in published if is_offered(tenant.settings, row.model)],
-        models=[name for name in await prices.active_models(connection) if is_offered(tenant.settings, name)],
+        priced=[row.model for row in published if row.model in offered],
+        models=list(offered),
         wallet=await drawn_on(connection, tenant.id, wholesale_terms(tenant.settings).settlement),
         losses=await margins.losses(connection, tenant.id, now_us() - _LOSSES_DAYS * DAY_US),
         has_owner=any(member.role == "owner" for member in members),
         has_customer=bool(newest),
         held=await scheduled_prices.held(connection, tenant.id, now_us() - _RECENT_US),
+        groups=await customers.groups(connection, tenant.id),
         parked=await outbox.parked(connection, tenant.id, now_us() - _RECENT_US),
     )
 
@@ -207,6 +275,12 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
     if not found.has_customer and tenant.settings.get("signup", {}).get("mode") == "closed":
         fix = f"Run: reseller-kit customer create --tenant {slug} --email EMAIL"
         yield _complaint("DR209", slug, "There is no customer and nobody may sign up.", fix, level="warning")
+    known = {group["id"] for group in tenant.settings.get("groups", ())}
+    for group, count in found.groups.items():
+        if group not in known:
+            message = f"{count} customers are in the group {group}, which is gone: they are served like all others."
+            fix = f"Write the group again, or run: reseller-kit customer update --tenant {slug} --group none CUSTOMER"
+            yield _complaint("DR213", slug, message, fix, level="warning")
     for stored in found.held:
         moment = format_time(stored.change.effective_from)
         message = f"The price change scheduled for {moment} was held back; the prices before it go on. {stored.reason}"

@@ -82,6 +82,7 @@ def _total(level: Level) -> dict[str, Any]:
     version = level.version
     return {
         "price_version": None if version is None else version.id,
+        "price_of": None if version is None else version.model,
         "effective_from": None if version is None else _time(version.effective_from),
         "above_input": level.tier,
         "sum": format_unit_price(level.pico),

@@ -40,7 +40,7 @@ class GrantTerms(Struct, frozen=True, kw_only=True):
 _PLAIN: Final = GrantTerms()
 
 
-class _Credit(Struct, frozen=True, kw_only=True):
+class Credit(Struct, frozen=True, kw_only=True):
     """What is to be credited, with the package worked out."""
 
     amount: int
@@ -103,11 +103,11 @@ def _arguments(customer_id: str, amount: int | None, reason: str, terms: GrantTe
     return [*arguments, others] if others else arguments
 
 
-async def _credit(connection: Connection, tenant_id: int, amount: int | None, terms: GrantTerms, now: int) -> _Credit:
+async def _credit(connection: Connection, tenant_id: int, amount: int | None, terms: GrantTerms, now: int) -> Credit:
     if terms.package is None:
         if amount is None:
             raise InvalidRequest("There is no amount.", param="amount", fix="Give an amount, or a package.")
-        return _Credit(amount=amount, terms=terms)
+        return Credit(amount=amount, terms=terms)
     if (terms.kind, terms.models, terms.expires_at) != (_PLAIN.kind, _PLAIN.models, _PLAIN.expires_at):
         raise InvalidRequest(
             "A package says itself what kind it is, for which models and how long it lasts.",
@@ -119,16 +119,20 @@ async def _credit(connection: Connection, tenant_id: int, amount: int | None, te
         codes = await offered_codes(connection, tenant_id)
         fix = f"Offered are: {', '.join(codes)}." if codes else "Add [[tenants.packages]] to tenants.toml and apply it."
         raise NotFound(f"There is no package {terms.package[:80]!r} on offer.", fix=fix)
-    return _of_offer(offer, amount, terms, now)
+    return credit_of(offer, amount, now, terms)
 
 
-def _of_offer(offer: Offer, amount: int | None, terms: GrantTerms, now: int) -> _Credit:
+def credit_of(offer: Offer, amount: int | None, now: int, terms: GrantTerms = _PLAIN) -> Credit:
+    """What an offer comes to when it is credited at `now`. A top-up needs its amount, the others have their own.
+
+    Raises InvalidRequest for an amount that the offer does not have.
+    """
     stated = offer.terms
     kind = stated.get("kind", "package")
     days = stated.get("valid_days")
     if days is None and kind == "subscription" and not stated.get("roll_over", False):
         days = _PERIOD_DAYS[stated["period"]]
-    return _Credit(
+    return Credit(
         amount=_topup(offer, amount) if kind == "topup" else _credits(offer, amount),
         terms=GrantTerms(
             kind=kind,
@@ -161,7 +165,7 @@ def _credits(offer: Offer, amount: int | None) -> int:
     return credited
 
 
-def _check(credit: _Credit, now: int, *, repeated: bool) -> None:
+def _check(credit: Credit, now: int, *, repeated: bool) -> None:
     terms = credit.terms
     positive(credit.amount)
     if terms.kind not in LOT_KINDS:

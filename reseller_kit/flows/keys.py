@@ -9,10 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from ..core import apikey
+from ..core.addresses import parse_networks
 from ..core.errors import Conflict, InvalidRequest, NotFound
 from ..core.ids import is_public_id, new_id
 from ..core.paging import Page, Window, after, page_of
 from ..core.periods import Reset, period_of, resets_at
+from ..core.times import DAY_US
 from ..db import audit_log, keys, operator, revisions
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.keys import ApiKey, OwnedKey
@@ -26,6 +28,7 @@ LimitReset = Reset
 MAX_REQUESTS_PER_MINUTE: Final = 1_000_000
 MAX_TOKENS_PER_MINUTE: Final = 1_000_000_000
 MAX_CONCURRENT_REQUESTS: Final = 100_000
+MAX_OVERLAP_US: Final = 30 * DAY_US
 _LIST: Final = "keys"
 _SHOWN: Final = (
     *("id", "customer_id", "prefix", "name", "limit_nano", "limit_reset"),
@@ -35,7 +38,10 @@ _SHOWN: Final = (
 
 
 class KeyTerms(Struct, frozen=True, kw_only=True):
-    """What a key may do. `limit` in nano-USD per period of `reset`, or for ever; no `models` means every model."""
+    """What a key may do. `limit` in nano-USD per period of `reset`, or for ever; no `models` means every model.
+
+    `allow_ips`: addresses and networks that it may be used from, none meaning any.
+    """
 
     name: str = ""
     limit: int | None = None
@@ -45,6 +51,7 @@ class KeyTerms(Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
+    allow_ips: tuple[str, ...] = ()
 
 
 class KeyUse(Struct, frozen=True):
@@ -74,7 +81,7 @@ async def create_key(
     db: Database, vault: Vault, *, tenant_slug: str, customer: str, terms: KeyTerms, actor: str
 ) -> NewKey:
     """A new key of a customer. Raises InvalidRequest for terms that make no sense."""
-    _check(terms)
+    terms = _checked(terms)
     async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = await require_customer(connection, tenant, customer)
@@ -96,27 +103,45 @@ async def list_keys(db: Database, tenant_slug: str, customer: str | None, window
     return page_of(views, window, _LIST, lambda view: (view.owned.key.id,))
 
 
-async def show_key(db: Database, key_id: str, tenant_slug: str | None) -> KeyView:
-    """One key with what it has spent. Raises NotFound."""
+async def show_key(db: Database, key_id: str, tenant_slug: str | None, *, customer_id: str | None = None) -> KeyView:
+    """One key with what it has spent; `customer_id` narrows to one customer's. Raises NotFound."""
     async with db.read(scope_of(tenant_slug)) as connection:
-        tenant, owned = await _require_key(connection, key_id, tenant_slug)
+        tenant, owned = await _require_key(connection, key_id, tenant_slug, customer_id)
         (view,) = await _views(connection, tenant, [owned])
     return view
 
 
-async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str | None, actor: str) -> NewKey:
+async def rotate_key(
+    db: Database,
+    vault: Vault,
+    key_id: str,
+    tenant_slug: str | None,
+    actor: str,
+    *,
+    customer_id: str | None = None,
+    overlap: int = 0,
+) -> NewKey:
     """A new key with the same terms, in the same limit period; the old one is revoked in the same transaction.
 
-    What calls under way have reserved counts as spent. Raises Conflict when the old one was revoked before.
+    With an `overlap` (µs) the old one works for so long beside it; each then has its own limit, the new one's begun
+    with what the old one had spent until now. What calls under way have reserved counts as spent. `customer_id` narrows
+    to one customer's keys. Raises NotFound, and Conflict when the old one was revoked or has expired before.
     """
     now = now_us()
+    if not 0 <= overlap <= MAX_OVERLAP_US:
+        raise InvalidRequest("The overlap is out of range.", param="overlap", fix="Give at most 30 days.")
     async with db.write(scope_of(tenant_slug)) as connection:
-        tenant, old = await _require_key(connection, key_id, tenant_slug)
-        if old.key.revoked_at is not None:
-            raise Conflict(f"The key {key_id} is revoked.", fix="Create a new one: reseller-kit key create")
+        tenant, old = await _require_key(connection, key_id, tenant_slug, customer_id)
+        if not old.key.works_at(now):
+            state = "is revoked" if old.key.revoked_at is not None else "has expired"
+            raise Conflict(f"The key {key_id} {state}.", fix="Create a new one: reseller-kit key create")
         secret, key = _make(tenant, old.key.customer_id, _terms(old.key))
         await keys.add(connection, tenant.id, key, key_digest(vault.pepper, secret))
-        await keys.revoke(connection, tenant.id, key_id, now)
+        if overlap:
+            until = min(now + overlap, old.key.expires_at or now + overlap)
+            await keys.change(connection, tenant.id, msgspec.structs.replace(old.key, expires_at=until))
+        else:
+            await keys.revoke(connection, tenant.id, key_id, now)
         spent = 0
         if key.limit_nano is not None:
             period = period_of(key.limit_reset, tenant.timezone, now)
@@ -128,10 +153,44 @@ async def rotate_key(db: Database, vault: Vault, key_id: str, tenant_slug: str |
     return NewKey(OwnedKey(key, old.email), secret, _use(tenant, key, now, {key.id: (spent, 0)}))
 
 
-async def revoke_key(db: Database, key_id: str, tenant_slug: str | None, actor: str) -> OwnedKey:
-    """Refuse a key from now on, for good. Repeating is harmless."""
+async def edit_key(
+    db: Database, key_id: str, tenant_slug: str, actor: str, *, customer_id: str, terms: KeyTerms
+) -> KeyView:
+    """Give a customer's key other terms, from its next call on. Raises NotFound, Conflict for one that is revoked.
+
+    An expiry that stays as it was is taken also when it has passed.
+    """
     async with db.write(scope_of(tenant_slug)) as connection:
-        tenant, owned = await _require_key(connection, key_id, tenant_slug)
+        tenant, old = await _require_key(connection, key_id, tenant_slug, customer_id)
+        if old.key.revoked_at is not None:
+            raise Conflict(f"The key {key_id} is revoked.", fix="Create a new one: reseller-kit key create")
+        kept = terms.expires_at == old.key.expires_at
+        terms = _checked(msgspec.structs.replace(terms, expires_at=None) if kept else terms)
+        key = msgspec.structs.replace(
+            old.key,
+            name=terms.name,
+            limit_nano=terms.limit,
+            limit_reset=terms.reset,
+            models=terms.models,
+            expires_at=old.key.expires_at if kept else terms.expires_at,
+            requests_per_minute=terms.requests_per_minute,
+            allow_ips=terms.allow_ips,
+        )
+        await keys.change(connection, tenant.id, key)
+        await audit_log.record(
+            connection, tenant.id, actor, "key.edit", "key", key_id, before=_facts(old.key), after=_facts(key)
+        )
+        await revisions.bump(connection, "key", key_id)
+        (view,) = await _views(connection, tenant, [OwnedKey(key, old.email)])
+    return view
+
+
+async def revoke_key(
+    db: Database, key_id: str, tenant_slug: str | None, actor: str, *, customer_id: str | None = None
+) -> OwnedKey:
+    """Refuse a key from now on, for good. Repeating is harmless. `customer_id` narrows to one customer's keys."""
+    async with db.write(scope_of(tenant_slug)) as connection:
+        tenant, owned = await _require_key(connection, key_id, tenant_slug, customer_id)
         if owned.key.revoked_at is not None:
             return owned
         revoked = msgspec.structs.replace(owned.key, revoked_at=now_us())
@@ -155,8 +214,10 @@ def _use(tenant: Tenant, key: ApiKey, now: int, found: Mapping[str, tuple[int, i
     return KeyUse(*found.get(key.id, (0, 0)), resets_at(key.limit_reset, tenant.timezone, now))
 
 
-async def _require_key(connection: Connection, key_id: str, tenant_slug: str | None) -> tuple[Tenant, OwnedKey]:
-    """The key and its tenant; `tenant_slug` narrows to one tenant. Raises NotFound."""
+async def _require_key(
+    connection: Connection, key_id: str, tenant_slug: str | None, customer_id: str | None = None
+) -> tuple[Tenant, OwnedKey]:
+    """The key and its tenant; `tenant_slug` and `customer_id` narrow to one's. Raises NotFound."""
     unknown = NotFound(f"There is no key {key_id[:80]!r}.", fix="See: reseller-kit key list --tenant TENANT")
     if tenant_slug is not None:
         tenant = await require_tenant(connection, tenant_slug)
@@ -167,12 +228,15 @@ async def _require_key(connection: Connection, key_id: str, tenant_slug: str | N
             raise unknown
         tenant = found
     owned = await keys.find(connection, tenant.id, key_id) if is_public_id(key_id, "key") else None
-    if owned is None:
+    if owned is None or customer_id not in {None, owned.key.customer_id}:
         raise unknown
     return tenant, owned
 
 
-def _check(terms: KeyTerms) -> None:
+def _checked(terms: KeyTerms) -> KeyTerms:
+    """The terms with their networks in one spelling. Raises InvalidRequest for those that make no sense."""
+    if terms.limit is not None and terms.limit <= 0:
+        raise InvalidRequest("The limit must be above 0.", param="limit", fix='Give an amount such as "10.00".')
     if terms.reset is not None and terms.limit is None:
         raise InvalidRequest("A reset without a limit does nothing.", param="reset", fix="Give --limit as well.")
     if terms.expires_at is not None and terms.expires_at <= now_us():
@@ -181,6 +245,7 @@ def _check(terms: KeyTerms) -> None:
     _check_range("tpm", "tokens per minute", terms.tokens_per_minute, MAX_TOKENS_PER_MINUTE)
     _check_range("concurrency", "requests at once", terms.concurrent_requests, MAX_CONCURRENT_REQUESTS)
     check_models(terms.models)
+    return msgspec.structs.replace(terms, allow_ips=parse_networks(terms.allow_ips))
 
 
 def _check_range(param: str, what: str, value: int | None, most: int) -> None:
@@ -199,11 +264,13 @@ def _make(tenant: Tenant, customer_id: str, terms: KeyTerms) -> tuple[str, ApiKe
         limit_nano=terms.limit,
         limit_reset=terms.reset,
         models=terms.models,
+        allow_ips=terms.allow_ips,
         requests_per_minute=terms.requests_per_minute,
         tokens_per_minute=terms.tokens_per_minute,
         concurrent_requests=terms.concurrent_requests,
         expires_at=terms.expires_at,
         revoked_at=None,
+        last_used_at=None,
         created_at=now_us(),
     )
     return secret, key
@@ -219,8 +286,10 @@ def _terms(key: ApiKey) -> KeyTerms:
         requests_per_minute=key.requests_per_minute,
         tokens_per_minute=key.tokens_per_minute,
         concurrent_requests=key.concurrent_requests,
+        allow_ips=key.allow_ips,
     )
 
 
 def _facts(key: ApiKey) -> dict[str, object]:
-    return {**{name: getattr(key, name) for name in _SHOWN}, "models": list(key.models)}
+    lists = {"models": list(key.models), "allow_ips": list(key.allow_ips)}
+    return {**{name: getattr(key, name) for name in _SHOWN}, **lists}

@@ -13,10 +13,11 @@ from ..core.errors import ModelNotFound
 from ..core.manifest import Levels
 from ..core.paging import Page, Window, after, page_of
 from ..core.pricing import price_of
-from ..db import prices
+from ..core.route_sets import allowed
+from ..db import prices, tenant_routes
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.prices import Published, StoredVersion
-from ..db.tenants import Tenant
+from ..db.tenants import Connection, Tenant
 from .tenants import require_tenant
 
 _LIST: Final = "prices"
@@ -25,6 +26,7 @@ _LIST: Final = "prices"
 class PriceLine(Struct, frozen=True, kw_only=True):
     """One usage class of a model at the three levels, in pico-USD per unit; None where a level does not price it.
 
+    `provider`: what the reseller's own upstream charges the reseller, where calls go over one.
     `above_input` is 0 for the base prices, else the input tokens beyond which the tier applies.
     """
 
@@ -34,6 +36,12 @@ class PriceLine(Struct, frozen=True, kw_only=True):
     cost: int | None
     wholesale: int | None
     retail: int
+    provider: int | None = None
+
+    @property
+    def margin(self) -> int | None:
+        """What is left to the reseller of retail, once the operator and its own provider are paid."""
+        return None if self.wholesale is None else self.retail - self.wholesale - (self.provider or 0)
 
 
 async def show_prices(db: Database, tenant_slug: str, model: str | None) -> list[PriceLine]:
@@ -44,7 +52,8 @@ async def show_prices(db: Database, tenant_slug: str, model: str | None) -> list
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         published = await prices.in_force(connection, tenant.id, now_us())
-    offered = [row for row in published if is_offered(tenant.settings, row.model)]
+        names = await offered_models(connection, tenant)
+    offered = [row for row in published if row.model in names]
     if model is not None:
         name = _public_name(tenant, model)
         offered = [row for row in offered if row.model == name]
@@ -67,8 +76,26 @@ async def price_history(db: Database, tenant_slug: str, model: str | None, windo
     return page_of(rows, window, _LIST, lambda row: (row.effective_from, row.id))
 
 
-def is_offered(settings: Mapping[str, Any], model: str) -> bool:
-    """Whether a tenant's catalogue lets a public model through."""
+async def offered_models(connection: Connection, tenant: Tenant) -> dict[str, list[str]]:
+    """The public models that a tenant's catalogue lets through and that it has a route for, priced or not.
+
+    Of each the full names of the upstreams that serve it.
+    """
+    names = allowed(
+        tenant.settings.get("routing", {}).get("upstreams"),
+        tenant.slug,
+        await tenant_routes.own_upstream_names(connection, tenant.id),
+    )
+    routed = await tenant_routes.upstreams_by_model(connection, tenant.id)
+    left = {
+        model: [upstream for upstream in upstreams if names is None or upstream in names]
+        for model, upstreams in routed.items()
+        if _is_let_through(tenant.settings, model)
+    }
+    return {model: list(dict.fromkeys(upstreams)) for model, upstreams in sorted(left.items()) if upstreams}
+
+
+def _is_let_through(settings: Mapping[str, Any], model: str) -> bool:
     catalog = settings.get("catalog", {})
     allowed = any(fnmatch.fnmatchcase(model, glob) for glob in catalog.get("allow", ["*"]))
     return allowed and not any(fnmatch.fnmatchcase(model, glob) for glob in catalog.get("deny", []))
@@ -91,4 +118,5 @@ def lines_of(model: str, row: Published | Levels) -> Iterator[PriceLine]:
                     cost=price_of(cost, usage_class),
                     wholesale=price_of(wholesale, usage_class),
                     retail=retail[usage_class],
+                    provider=None if row.provider is None else price_of(row.provider.at(above + 1), usage_class),
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 from ..bus import Announcements
 from ..core.health import HealthBoard
 from ..core.storefront import Snapshot, UpstreamConfig
-from ..db import revisions
+from ..db import endpoints, revisions
 from ..db.changes import ChangeProbe, open_probe
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.ledger import LedgerWriter
@@ -22,16 +22,24 @@ from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
 from ..upstream.base import Upstream
 from ..vault import Vault
+from ..vault.passwords import Passwords
 from . import snapshot as snapshots
 from .authenticate import KeyCache
+from .endpoints import Endpoints
 from .heartbeat import Heartbeat
+from .identity.visit import Identity
 from .kept_responses import KeptResponses
 from .limiter import Limiter
+from .upstream_keys import REVISION as UPSTREAM_KEY
+from .upstream_keys import KeyBook
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 _REFRESH_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 1
+
+_APART: Final = frozenset({"key", "customer", UPSTREAM_KEY, endpoints.KIND})
+"""Kinds of changes that no part of the snapshot hangs on."""
 
 UpstreamFactory = Callable[[UpstreamConfig], Upstream]
 
@@ -66,6 +74,7 @@ class Runtime:
         self.ledger = ledger
         self.snapshot = snapshot
         self.keys = KeyCache(db, vault.pepper)
+        self.identity = Identity(db, vault, Passwords(vault.pepper))
         self.metrics = Metrics()
         self.health = HealthBoard()
         self.access_log = access_log
@@ -85,6 +94,8 @@ class Runtime:
         self.answering: set[Answering] = set()
         """API calls that are being answered, to be looked at each second and told to end when they must."""
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
+        self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
+        self.endpoints = Endpoints(db, self.metrics, self.spawn)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None
@@ -101,6 +112,7 @@ class Runtime:
             return held[1]
         client = self._factory(config)
         self._upstreams[name] = (config, client)
+        self.upstream_keys.attach(name, client)
         if held is not None:
             held[1].close()
         return client
@@ -170,14 +182,26 @@ class Runtime:
         for _, kind, ref in changes:
             if kind in {"key", "customer"}:
                 self.keys.forget(kind, ref)
+        for upstream in {ref for _, kind, ref in changes if kind == UPSTREAM_KEY}:
+            await self.upstream_keys.reload(upstream)
         seen = changes[-1][0] if changes else seen
-        if due or any(kind not in {"key", "customer"} for _, kind, _ in changes):
+        if any(kind == endpoints.KIND for _, kind, _ in changes):
+            await self.endpoints.refresh()
+        if due or any(kind not in _APART for _, kind, _ in changes):
             # What was written while it loaded is in it, but no key of that was forgotten yet.
+            before = self.snapshot.upstreams
             self.snapshot = snapshots.at_revision(await snapshots.load(self.db, self.vault), seen)
+            self._forget_changed(before)
         elif changes:
             self.snapshot = snapshots.at_revision(self.snapshot, seen)
         if changes and not told and self.announcements is not None:
             await self.announcements.tell(seen)
+
+    def _forget_changed(self, before: Mapping[str, UpstreamConfig]) -> None:
+        """What was known of an upstream that is configured anew is known no longer."""
+        for name, config in self.snapshot.upstreams.items():
+            if name in before and not _same(before[name], config):
+                self.endpoints.forget(name)
 
     async def close(self) -> None:
         """Close upstream connections and the probe."""

@@ -18,7 +18,7 @@ from ..db import prices, usage
 from ..db.engine import EVERY_TENANT, Connection, Database, now_us
 from ..db.tenants import Tenant
 from ..db.usage import UsageFilter
-from .prices import PriceLine, is_offered, lines_of
+from .prices import PriceLine, lines_of, offered_models
 from .schedule import NewChange, read_deployment
 from .tenants import require_tenant
 
@@ -114,11 +114,8 @@ async def _prices(
             "A price needs the models that it is for.", param="model", fix="Give --model GLOB as well."
         )
     found = await read_deployment(connection, now)
-    published = {
-        row.model: row
-        for row in await prices.in_force(connection, tenant.id, now)
-        if is_offered(tenant.settings, row.model)
-    }
+    offered = await offered_models(connection, tenant)
+    published = {row.model: row for row in await prices.in_force(connection, tenant.id, now) if row.model in offered}
     change = ScheduledChange(
         id=new_id("sch"),
         effective_from=now,

@@ -9,16 +9,32 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion, Route
-from ..core.deadlines import Deadlines
-from ..core.manifest.leaves import is_reference
-from ..core.storefront import DEFAULT_RESPONSES_DAYS, CallLimits, HostEntry, Snapshot, Storefront, UpstreamConfig
+from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion
+from ..core.storefront import (
+    DEFAULT_RESPONSES_DAYS,
+    CallLimits,
+    HostEntry,
+    Snapshot,
+    Storefront,
+    UpstreamConfig,
+    UpstreamKey,
+)
 from ..core.tenant import DomainRole, is_loopback_host
 from ..core.wholesale import wholesale_terms
 from ..db.accounts import DRAWN_ON
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.snapshot import SnapshotRows, read_all
 from ..vault import Vault
+from .offer import (
+    Routes,
+    groups_of,
+    headers_of,
+    own_upstreams,
+    routes_for,
+    shared_routes,
+    stated_routes,
+    with_fallbacks_of_one_payer,
+)
 
 _Prices = dict[tuple[int, str, str], PriceVersion]
 
@@ -32,9 +48,9 @@ async def load(db: Database, vault: Vault) -> Snapshot:
 
 def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     """The snapshot that these rows describe."""
-    upstreams = _upstreams(rows, vault)
-    routes = _routes(rows)
+    upstreams = {**_upstreams(rows, vault), **own_upstreams(rows, vault)}
     prices = _prices(rows)
+    shared, stated = shared_routes(rows), stated_routes(rows, prices)
     domains: dict[int, list[dict[str, Any]]] = {}
     for domain in rows.domains:
         domains.setdefault(domain["tenant_id"], []).append(domain)
@@ -46,7 +62,9 @@ def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     hosts: dict[str, HostEntry] = {}
     for tenant in rows.tenants:
         own = domains.get(tenant["id"], [])
+        routes = routes_for(tenant, rows, shared, stated.get(tenant["id"], {}))
         storefront = _storefront(tenant, own, rows, prices, routes, suffix, later=later.get(tenant["id"], []))
+        storefront = msgspec.structs.replace(storefront, groups=groups_of(tenant, storefront, rows))
         if suffix:
             hosts[f"{tenant['slug']}.{suffix}"] = HostEntry(storefront, "storefront")
         for domain in own:
@@ -75,7 +93,7 @@ def _storefront(
     domains: list[dict[str, Any]],
     rows: SnapshotRows,
     prices: _Prices,
-    routes: Mapping[int, tuple[Route, ...]],
+    routes: Routes,
     suffix: str | None,
     *,
     later: list[dict[str, Any]],
@@ -97,7 +115,7 @@ def _storefront(
         reseller_wallet_id=rows.reseller_accounts[tenant["id"], DRAWN_ON[terms.settlement]],
         overdraft=terms.overdraft,
         limits=msgspec.convert(settings.get("limits", {}), CallLimits),
-        models=_offer(tenant["id"], settings.get("catalog", {}), rows, prices, routes),
+        models=_offer(tenant["id"], settings, rows, prices, routes),
         later=_later(tenant["id"], later, prices),
         settings=settings,
         packages=tuple(row["terms"] for row in rows.packages if row["tenant_id"] == tenant["id"]),
@@ -124,18 +142,19 @@ def _resolvable(primary: str, domains: list[dict[str, Any]]) -> str:
 
 def _offer(
     tenant_id: int,
-    catalog: Mapping[str, Any],
+    settings: Mapping[str, Any],
     rows: SnapshotRows,
     prices: _Prices,
-    routes: Mapping[int, tuple[Route, ...]],
+    routes: Routes,
 ) -> dict[str, OfferedModel]:
     """What the tenant's customers may ask for; a model without a published price or a route is not offered."""
     offered: dict[str, OfferedModel] = {}
+    catalog, stated = settings.get("catalog", {}), settings.get("routing", {}).get("models", {})
     allow, deny = catalog.get("allow", ["*"]), catalog.get("deny", [])
     for model in rows.models:
         name = model["name"]
         retail, wholesale = prices.get((tenant_id, name, "retail")), prices.get((tenant_id, name, "wholesale"))
-        if retail is None or wholesale is None or not routes.get(model["id"]):
+        if retail is None or wholesale is None or not routes.get(name):
             continue
         if not _matches(name, allow) or _matches(name, deny):
             continue
@@ -146,13 +165,22 @@ def _offer(
             max_output=model["max_output"],
             retail=retail,
             wholesale=wholesale,
-            routes=routes[model["id"]],
+            routes=routes[name],
+            strategy=stated.get(name, {}).get("strategy") or model["settings"].get("strategy", "priority"),
+            fallbacks=_fallbacks(name, model["settings"], catalog),
             created_at=model["created_at"] // 1_000_000,
         )
+    offered = with_fallbacks_of_one_payer(offered)
     for alias, target in catalog.get("aliases", {}).items():
         if target in offered:
             offered[alias] = msgspec.structs.replace(offered[target], name=alias)
     return offered
+
+
+def _fallbacks(name: str, settings: Mapping[str, Any], catalog: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models that may answer for one, where the tenant lets it fall back."""
+    allowed = _matches(name, catalog.get("fallbacks", ()))
+    return tuple(other for other in settings.get("fallbacks", ()) if other != name) if allowed else ()
 
 
 def _later(tenant_id: int, rows: Iterable[Mapping[str, Any]], prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:
@@ -173,40 +201,6 @@ def _matches(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
 
-def _routes(rows: SnapshotRows) -> dict[int, tuple[Route, ...]]:
-    names = {row["id"]: row["name"] for row in rows.upstreams}
-    found: dict[int, tuple[Route, ...]] = {}
-    deadlines = _deadlines(rows)
-    for row in rows.routes:
-        if row["upstream_id"] not in names:
-            continue
-        route = Route(
-            id=row["id"],
-            upstream=names[row["upstream_id"]],
-            upstream_model=row["upstream_model"],
-            priority=row["priority"],
-            weight=row["weight"],
-            cost=PriceVersion(
-                id=row["cost_version"], level="cost", price_list=price_list(rows.cost_versions[row["cost_version"]])
-            ),
-            deadlines=deadlines.get((row["model_id"], names[row["upstream_id"]], row["upstream_model"])),
-        )
-        found[row["model_id"]] = (*found.get(row["model_id"], ()), route)
-    return found
-
-
-def _deadlines(rows: SnapshotRows) -> dict[tuple[int, str, str], Deadlines]:
-    """Of the routes that have some of their own; what a route leaves out is as its upstream says."""
-    of_upstreams = {row["name"]: row["settings"].get("timeouts") or {} for row in rows.upstreams}
-    found = {}
-    for model in rows.models:
-        for route in model["settings"].get("routes", ()):
-            if own := route.get("timeouts"):
-                both = {**of_upstreams.get(route["upstream"], {}), **own}
-                found[model["id"], route["upstream"], route["model"]] = msgspec.convert(both, Deadlines)
-    return found
-
-
 def _prices(rows: SnapshotRows) -> _Prices:
     return {
         (row["tenant_id"], row["model"], row["level"]): PriceVersion(
@@ -217,11 +211,12 @@ def _prices(rows: SnapshotRows) -> _Prices:
 
 
 def _upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
-    keys: dict[int, list[str]] = {}
+    keys: dict[int, list[UpstreamKey]] = {}
     for row in rows.upstream_keys:
         name = row["secret_name"]
         if name in rows.secrets:
-            keys.setdefault(row["upstream_id"], []).append(vault.open(name, *rows.secrets[name]))
+            key = UpstreamKey(vault.open(name, *rows.secrets[name]), row["fingerprint"])
+            keys.setdefault(row["upstream_id"], []).append(key)
     return {
         row["name"]: UpstreamConfig(
             name=row["name"],
@@ -229,22 +224,11 @@ def _upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
             base_url=row["base_url"],
             provider=row["settings"].get("provider", ""),
             api_keys=tuple(keys.get(row["id"], ())),
-            headers=tuple(_headers(row, rows, vault)),
+            headers=tuple(headers_of("upstream", row["name"], row["settings"], rows, vault)),
             settings=row["settings"],
         )
         for row in rows.upstreams
     }
-
-
-def _headers(upstream: Mapping[str, Any], rows: SnapshotRows, vault: Vault) -> Iterable[tuple[str, str]]:
-    """The extra headers of an upstream; one that refers to a secret is opened, or left out when it is not stored."""
-    for name, value in (upstream["settings"].get("headers") or {}).items():
-        if not is_reference(value):
-            yield name, value
-            continue
-        secret = f"upstream:{upstream['name']}:header:{name}"
-        if secret in rows.secrets:
-            yield name, vault.open(secret, *rows.secrets[secret])
 
 
 def _hidden_words(name: str, hosts: Iterable[str], upstreams: Iterable[UpstreamConfig]) -> set[str]:

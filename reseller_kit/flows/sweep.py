@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ..core import pricing
+from ..core.catalog import PriceVersion
 from ..core.errors import ServiceUnavailable
 from ..core.ledger import Capture
 from ..core.usage import Usage
@@ -23,10 +24,13 @@ from .accrue import accrue
 from .call.job import CallFacts, CheckpointFacts
 from .call.settle import quantities_of
 from .expire import expire
+from .fulfil import fulfil_forgotten
 from .kept_responses import drop_expired
 from .low_balance import watch_balances
+from .orders import lapse_orders
 from .runtime import Runtime
 from .snapshot import price_list
+from .spend_alerts import watch_spending
 
 _log = logging.getLogger(__name__)
 _SWEEP_SECONDS: Final = 0.5
@@ -39,19 +43,23 @@ _AT_ONCE: Final = 200
 async def keep(runtime: Runtime) -> None:
     """Sweep twice a second for ever.
 
-    Once a minute expire credit, accrue its cash, look at resellers' balances and delete responses whose time is over.
-    A fault is logged and tried again.
+    Orders that were paid and left by a process that died are credited. Once a minute expire credit, accrue its cash,
+    look at resellers' balances and customers' spending, delete responses whose time is over and close orders that
+    nobody paid. A fault is logged and tried again.
     """
     expired_at = -math.inf
     while True:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await sweep(runtime)
+                await fulfil_forgotten(runtime.db, runtime.ledger)
             if time.monotonic() - expired_at >= _EXPIRE_SECONDS:
                 await expire(runtime.db, runtime.ledger)
                 await accrue(runtime.db, runtime.ledger)
                 await watch_balances(runtime.db)
+                await watch_spending(runtime.db)
                 await drop_expired(runtime.db)
+                await lapse_orders(runtime.db)
                 expired_at = time.monotonic()
         except asyncio.CancelledError:
             raise
@@ -119,7 +127,7 @@ async def _prices(runtime: Runtime, holds: Iterable[OrphanHold]) -> dict[str, An
     wanted: dict[int, set[str]] = {}
     for hold in holds:
         if (seen := _checkpoint(hold)) is not None:
-            wanted.setdefault(hold.tenant_id, set()).update(_versions(hold, seen))
+            wanted.setdefault(hold.tenant_id, set()).update(*_versions(hold, seen))
     found: dict[str, Any] = {}
     if wanted:
         async with runtime.db.read(EVERY_TENANT) as connection:
@@ -132,8 +140,13 @@ def _checkpoint(hold: OrphanHold) -> CheckpointFacts | None:
     return None if hold.checkpoint is None else msgspec.json.decode(hold.checkpoint, type=CheckpointFacts)
 
 
-def _versions(hold: OrphanHold, seen: CheckpointFacts) -> tuple[str, str, str]:
-    return hold.retail_version, hold.wholesale_version, seen.cost_version
+def _versions(hold: OrphanHold, seen: CheckpointFacts) -> tuple[list[str], list[str], list[str]]:
+    """The price versions of which each level's charge is the lowest."""
+    retail, wholesale, fallback = [hold.retail_version], [hold.wholesale_version], seen.fallback
+    if fallback is not None:
+        retail.append(fallback.retail_version)
+        wholesale.append(fallback.wholesale_version)
+    return retail, wholesale, [seen.cost_version]
 
 
 def _settle_item(hold: OrphanHold, prices: Mapping[str, Any]) -> Settle:
@@ -142,14 +155,14 @@ def _settle_item(hold: OrphanHold, prices: Mapping[str, Any]) -> Settle:
     seen = _checkpoint(hold)
     usage = Usage() if seen is None else seen.usage
     at = now_us()
-    retail = wholesale = cost = 0
+    charged: list[tuple[str, int]] = [(hold.retail_version, 0), (hold.wholesale_version, 0), ("", 0)]
     if seen is not None:
         quantities = quantities_of(usage)
-        lists = (price_list(prices[version]) for version in _versions(hold, seen))
-        retail, wholesale, cost = (pricing.charge(each, quantities) for each in lists)
+        charged = [_lowest(versions, prices, quantities) for versions in _versions(hold, seen)]
+    retail, wholesale, cost = (amount for _, amount in charged)
     return Settle(
         capture=Capture(request_id=hold.request_id, retail=retail, wholesale=wholesale, cost=cost, at=at),
-        usage=_usage_row(hold, facts, seen, usage, (retail, wholesale, cost), at),
+        usage=_usage_row(hold, facts, seen, usage, charged, at),
         wallet_id=hold.wallet_id,
         reseller_wallet_id=hold.reseller_wallet_id,
         window=(hold.key_id, hold.window_started_at) if hold.window_started_at >= 0 else None,
@@ -159,21 +172,28 @@ def _settle_item(hold: OrphanHold, prices: Mapping[str, Any]) -> Settle:
     )
 
 
+def _lowest(versions: list[str], prices: Mapping[str, Any], quantities: Mapping[str, int]) -> tuple[str, int]:
+    lists = [PriceVersion(id=each, level="", price_list=price_list(prices[each])) for each in versions]
+    version, amount = pricing.lowest(lists, quantities)
+    return version.id, amount
+
+
 def _usage_row(
     hold: OrphanHold,
     facts: CallFacts,
     seen: CheckpointFacts | None,
     usage: Usage,
-    amounts: tuple[int, int, int],
+    charged: list[tuple[str, int]],
     at: int,
 ) -> UsageRow:
+    fallback = None if seen is None else seen.fallback
     return UsageRow(
         id=hold.request_id,
         tenant_id=hold.tenant_id,
         customer_id=hold.customer_id,
         key_id=hold.key_id,
         model=facts.model,
-        public_model=facts.public_model,
+        public_model=facts.public_model if fallback is None else fallback.public_model,
         upstream=None if seen is None else seen.upstream,
         upstream_model=None if seen is None else seen.upstream_model,
         dialect=facts.dialect,
@@ -184,11 +204,11 @@ def _usage_row(
         reasoning_tokens=usage.reasoning_tokens,
         usage_source="estimated",
         usage_capped=False,
-        retail_nano=amounts[0],
-        wholesale_nano=amounts[1],
-        cost_nano=amounts[2],
-        retail_version=hold.retail_version,
-        wholesale_version=hold.wholesale_version,
+        retail_nano=charged[0][1],
+        wholesale_nano=charged[1][1],
+        cost_nano=charged[2][1],
+        retail_version=charged[0][0],
+        wholesale_version=charged[1][0],
         cost_version=None if seen is None else seen.cost_version,
         attempts=0 if seen is None else seen.attempts,
         latency_ms=(at - hold.created_at) // 1000,

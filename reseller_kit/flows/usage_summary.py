@@ -5,12 +5,13 @@ Whole days of the tenant's time zone, up to this moment: charts are never behind
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from ..core.days import day_of, start_of
 from ..core.errors import InvalidRequest
 from ..db import rollups
 from ..db.engine import NO_TENANT, Database, now_us
@@ -20,7 +21,6 @@ from .tenants import require_tenant
 
 By = Literal["day", "model", "key"]
 DEFAULT_DAYS: Final = 30
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ async def summarize(
         owner = None if customer is None else await require_customer(connection, tenant, customer)
         zone = ZoneInfo(tenant.timezone)
         first = day_of(now, zone) - timedelta(days=DEFAULT_DAYS - 1) if since is None else day_of(since, zone)
-        wanted = SumFilter(None if owner is None else owner.id, _start_of(first, zone))
+        wanted = SumFilter(None if owner is None else owner.id, start_of(first, zone))
         found = await rollups.sums(connection, tenant.id, wanted, "quarter" if by == "day" else by)
     total = sum((sums for _, sums in found), Sums())
     rows = _by_day(found, zone) if by == "day" else [(str(name), sums) for name, sums in found]
@@ -63,20 +63,6 @@ async def summarize(
         rows=rows,
         total=total,
     )
-
-
-def day_of(at: int, zone: ZoneInfo) -> date:
-    """The day that a moment (µs) lies in there."""
-    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone).date()
-
-
-def _start_of(day: date, zone: ZoneInfo) -> int:
-    """A day's first moment. Where clocks are put forward at midnight, it is the moment they show after it."""
-    try:
-        start = datetime.combine(day, time(), zone).astimezone(UTC)
-        return (start - _EPOCH) // timedelta(microseconds=1)
-    except OverflowError:
-        return 0
 
 
 def _by_day(quarters: list[tuple[int | str, Sums]], zone: ZoneInfo) -> list[tuple[str, Sums]]:

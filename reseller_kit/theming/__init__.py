@@ -17,8 +17,9 @@ from .page import (
     Page,
     PriceRow,
     StatusRow,
+    Visitor,
 )
-from .render import Library, asset, icon, load, render, stylesheet
+from .render import Library, asset, icon, load, render, stylesheet, web_manifest
 from .stylesheet import Stylesheet
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "StatusRow",
     "Stylesheet",
     "Theme",
+    "Visitor",
     "asset",
     "icon",
     "load",
@@ -46,4 +48,5 @@ __all__ = [
     "render_mail",
     "stylesheet",
     "themes_dir",
+    "web_manifest",
 ]

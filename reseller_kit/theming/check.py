@@ -24,9 +24,10 @@ from reseller_kit.core.toml_lines import scan
 
 from .library import Theme, read_manifest, themes_dir
 from .mail import render_mail
-from .render import DEFAULT_LANGUAGE, Library, load, render, template_file
-from .sample import ERROR_TEMPLATE, ERRORS, MAILS, PAGES, sample_brand, sample_mail, sample_page
+from .render import Library, load, render, template_file
+from .sample import ERROR_TEMPLATE, ERRORS, KIT_TEMPLATE, MAILS, PAGES, VIEWED, sample_brand, sample_mail, sample_page
 from .stylesheet import look
+from .texts import DEFAULT_LANGUAGE
 
 RULES: Final = {
     "TH101": "theme.toml cannot be read, or the theme's parents cannot.",
@@ -225,13 +226,15 @@ def _references(tree: nodes.Template) -> Iterator[tuple[str, int]]:
 def _check_pages(library: Library, theme: Theme) -> list[Finding]:
     found: list[Finding] = []
     pages = [(template, sample_page(path)) for path, template in PAGES.items()]
+    pages += [(viewed.template, sample_page(viewed.path, viewed=viewed)) for viewed in VIEWED]
     pages += [(ERROR_TEMPLATE, sample_page("/missing", error=error)) for error in ERRORS]
+    pages.append((KIT_TEMPLATE, sample_page("/kit")))
     for template, page in pages:
         place = _place(theme.find(f"templates/{template}") or theme.folder)
         try:
             html = render(library, theme.name, template, page)
         except (KitError, jinja2.TemplateError, KeyError, TypeError, AttributeError) as error:
-            fix = f"Look at what the template uses; texts stand in locales/{DEFAULT_LANGUAGE}.toml."
+            fix = f"Look at what the template uses; texts stand in locales/{DEFAULT_LANGUAGE}/."
             found.append(_finding(place, 1, "TH206", f"{page.path}: {type(error).__name__}: {error}", fix))
             continue
         lacks = [mark for mark in _LANDMARKS if mark not in html and (mark != "<nav" or page.error is None)]
@@ -248,7 +251,7 @@ def _check_mails(library: Library, theme: Theme) -> list[Finding]:
             render_mail(library, theme.name, kind, sample_mail(kind))
         except (KitError, jinja2.TemplateError, KeyError, TypeError, AttributeError) as error:
             place = _place(theme.find(f"templates/mail/{kind}.html") or theme.folder)
-            fix = f"Look at what the template uses; texts stand in locales/{DEFAULT_LANGUAGE}.toml."
+            fix = f"Look at what the template uses; texts stand in locales/{DEFAULT_LANGUAGE}/."
             found.append(_finding(place, 1, "TH206", f"Mail {kind}: {type(error).__name__}: {error}", fix))
     return found
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 import reseller_kit
 from reseller_kit.core.errors import InvalidManifest, InvalidRequest
 from reseller_kit.core.theme import MAX_LEVELS, ThemeManifest, decode_manifest, satisfies
+
+from .texts import read_texts
 
 STATIC_PREFIX: Final = "/theme/static/"
 """Where the web layer serves `asset`; every URL below it carries its content's hash and never changes."""
@@ -118,7 +119,7 @@ def _inherit(name: str, found: Mapping[str, tuple[Path, ThemeManifest]]) -> Them
         chain=tuple(found[link][1] for link in names),
         folders=folders,
         assets=_read_assets(folders),
-        texts=_read_texts(folders),
+        texts=read_texts(folders),
     )
 
 
@@ -161,30 +162,3 @@ def _read_assets(folders: tuple[Path, ...]) -> dict[str, Asset]:
 def content_hash(body: bytes) -> str:
     """The part of a URL that changes whenever the content does."""
     return hashlib.sha256(body).hexdigest()[:_HASH_LENGTH]
-
-
-def _read_texts(folders: tuple[Path, ...]) -> dict[str, dict[str, str]]:
-    """Language → key → text: `locales/<lang>.toml` has dotted keys, `locales/<lang>/<name>.md` is key `doc.<name>`."""
-    texts: dict[str, dict[str, str]] = {}
-    for locales in (folder / "locales" for folder in folders):
-        for file in sorted(locales.glob("*.toml")):
-            try:
-                table = tomllib.loads(file.read_text(encoding="utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise InvalidManifest(
-                    f"{locales.parent.name}/locales/{file.name}: {error}", fix="Correct it."
-                ) from None
-            texts.setdefault(file.stem, {}).update(_flatten(table))
-        for file in sorted(locales.glob("*/*.md")):
-            texts.setdefault(file.parent.name, {})[f"doc.{file.stem}"] = file.read_text(encoding="utf-8")
-    return texts
-
-
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = str(value)
-    return flat

@@ -42,7 +42,8 @@ def render_mail(library: Library, theme: str, kind: str, mail: Mail) -> Rendered
     chosen = find_theme(library, theme)
     context = _context(chosen, mail)
     try:
-        subject = str(context["t"](f"mail.{kind}.subject"))
+        told = {name: value for name, value in mail.content.items() if isinstance(value, str) and name != "brand"}
+        subject = str(context["t"](f"mail.{kind}.subject", **told))
         bodies = [library.environment.get_template(f"{theme}::mail/{kind}.{form}") for form in ("txt", "html")]
     except (KeyError, jinja2.TemplateNotFound):
         raise NotFound(f"Theme {theme} has no mail {kind!r}.") from None
@@ -60,6 +61,7 @@ def _context(theme: Theme, mail: Mail) -> dict[str, Any]:
 
     return {
         "mail": mail,
+        "lang": mail.lang,
         "brand": mail.brand,
         "content": mail.content,
         "t": text,

@@ -14,6 +14,8 @@ from msgspec import Struct
 from reseller_kit.core import money
 from reseller_kit.core.catalog import TOKEN_CLASSES
 
+from . import locale
+
 BRAND_TEXTS: Final = (
     "home.title",
     "home.lead",
@@ -39,7 +41,10 @@ class Legal(Struct, frozen=True, kw_only=True):
 
 
 class Brand(Struct, frozen=True, kw_only=True):
-    """The storefront's face. `tokens` and `settings` are the brand's raw overrides; `texts` is keyed by BRAND_TEXTS."""
+    """The storefront's face. `tokens` and `settings` are the brand's raw overrides; `texts` is keyed by BRAND_TEXTS.
+
+    `languages`: those of its pages, the default first.
+    """
 
     name: str
     slug: str
@@ -47,6 +52,7 @@ class Brand(Struct, frozen=True, kw_only=True):
     support_email: str = ""
     key_prefix: str = "sk"
     logo_url: str | None = None
+    languages: tuple[str, ...] = ("en",)
     tokens: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     legal: Legal = Legal()
@@ -186,16 +192,43 @@ class Links(Struct, frozen=True, kw_only=True):
     account: str | None = None
 
 
+class Visitor(Struct, frozen=True, kw_only=True):
+    """The customer who looks at the page. `delete_on`: when the account is to be deleted, if it is."""
+
+    email: str
+    name: str
+    verified: bool
+    csrf: str
+    delete_on: dt.date | None = None
+    suspended: bool = False
+
+
 class ErrorInfo(Struct, frozen=True, kw_only=True):
     """What an error page tells. `kind` picks its words."""
 
     status: int
-    kind: Literal["not_found", "method", "fault", "draft", "suspended", "archived", "forbidden", "invalid"]
+    kind: Literal[
+        "not_found",
+        "method",
+        "fault",
+        "draft",
+        "suspended",
+        "archived",
+        "forbidden",
+        "invalid",
+        "account_suspended",
+        "limited",
+        "stale_form",
+    ]
     request_id: str = ""
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One request's page. `origin` is that of the tenant's primary domain, never taken from the request."""
+    """One request's page. `origin` is that of the tenant's primary domain, never taken from the request.
+
+    `view` is what this page alone shows: a Struct that its template knows. `visitor`: who is logged in; `csrf`: what
+    each form on the page carries.
+    """
 
     path: str
     origin: str
@@ -209,12 +242,20 @@ class Page(Struct, frozen=True, kw_only=True):
     status: tuple[StatusRow, ...] = ()
     links: Links = Links()
     error: ErrorInfo | None = None
+    view: Any = None
     noindex: bool = False
+    visitor: Visitor | None = None
+    csrf: str = ""
 
     @property
     def canonical_url(self) -> str:
         """The page's one address."""
         return self.origin + self.path
+
+    @property
+    def languages(self) -> tuple[tuple[str, str], ...]:
+        """The languages of the storefront's pages, each with its name in itself."""
+        return tuple((code, locale.language_name(code)) for code in self.brand.languages)
 
     @property
     def dir(self) -> Literal["ltr", "rtl"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -11,17 +10,15 @@ import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
-from reseller_kit.core import money
 from reseller_kit.core.errors import NotFound
-from reseller_kit.core.theme import resolve_settings
 
-from . import guides, prose, snippets
+from . import guides, locale, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
 from .page import Brand, Page
 from .stylesheet import Stylesheet, look
+from .texts import DEFAULT_LANGUAGE
 
 _SEPARATOR: Final = "::"
-DEFAULT_LANGUAGE: Final = "en"
 
 
 class Library(Struct, frozen=True, eq=False):
@@ -57,9 +54,20 @@ def load(*folders: Path) -> Library:
         cache_size=-1,  # bounded by the templates that are installed; names never come from a request
     )
     environment.filters |= {
-        "usd": money.format_amount,
-        "tokens": short_count,
-        "date": _date,
+        "usd": _localised(locale.amount),
+        "money": _localised(locale.currency),
+        "number": _localised(locale.number),
+        "percent": _localised(locale.percent),
+        "tokens": _localised(locale.tokens),
+        "date": _localised(locale.day),
+        "short_date": _localised(locale.short_day),
+        "moment": _localised(locale.moment),
+        "short_money": _localised(locale.short_currency),
+        "figure": _localised(locale.figure),
+        "duration": _localised(locale.duration),
+        "local": _localised(locale.local_moment),
+        "clock": _localised(locale.clock),
+        "month": _localised(locale.month),
         "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
         "markdown": prose.markdown,
     }
@@ -101,6 +109,11 @@ def icon(library: Library, theme: str, brand: Brand) -> Asset:
     return look(find_theme(library, theme), brand).icon
 
 
+def web_manifest(library: Library, theme: str, brand: Brand) -> Asset:
+    """The brand's web manifest, served for ever as `/theme/<hash>.webmanifest`."""
+    return look(find_theme(library, theme), brand).web_manifest
+
+
 def asset(library: Library, theme: str, path: str) -> Asset | None:
     """A static file by what follows `/theme/static/` in its URL, or None; a wrong hash is no file."""
     assets = find_theme(library, theme).assets.values()
@@ -115,15 +128,6 @@ def find_theme(library: Library, name: str) -> Theme:
     return theme
 
 
-def short_count(number: int) -> str:
-    """A number of tokens as people say it: 400000 as "400K", 1047576 as "1.05M"; cut, never rounded up."""
-    if number >= 1_000_000:
-        return f"{number // 10_000 / 100:.2f}".rstrip("0").rstrip(".") + "M"
-    if number >= 1_000:
-        return f"{number // 1_000}K"
-    return str(number)
-
-
 def texts_of(theme: Theme, lang: str) -> dict[str, str]:
     """The theme's texts in a language, each that it lacks in the default one."""
     own = theme.texts.get(lang) or theme.texts.get(lang.split("-", maxsplit=1)[0]) or {}
@@ -133,7 +137,6 @@ def texts_of(theme: Theme, lang: str) -> dict[str, str]:
 def _context(theme: Theme, page: Page) -> dict[str, Any]:
     brand = page.brand
     texts = texts_of(theme, page.lang)
-    settings, _ = resolve_settings(theme.chain, brand.settings)
     face = look(theme, brand)
 
     def text(key: str, /, **values: object) -> str:
@@ -144,8 +147,9 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
 
     return {
         "page": page,
+        "lang": page.lang,
         "brand": brand,
-        "settings": settings,
+        "settings": face.settings,
         "tokens": face.tokens,
         "t": text,
         "document": document,
@@ -153,11 +157,18 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "scripts": [theme.assets[path].url for manifest in theme.chain for path in manifest.assets.js],
         "stylesheet_url": face.stylesheet.url,
         "icon_url": face.icon.url,
+        "web_manifest_url": face.web_manifest.url,
         "font_urls": face.preloads,
         "snippets": snippets,
         "guides": guides,
     }
 
 
-def _date(moment: dt.date) -> str:
-    return f"{moment.day} {moment:%B %Y}"
+def _localised(write: Callable[..., str]) -> Callable[..., str]:
+    """A filter that writes in the language of the page or mail."""
+
+    @jinja2.pass_context
+    def written(context: jinja2.runtime.Context, value: Any, *arguments: Any) -> str:
+        return write(context["lang"], value, *arguments)
+
+    return written

@@ -6,9 +6,10 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import guides
+from . import guides, sample_account, sample_identity
 from .mail import Mail
-from .page import Brand, ErrorInfo, LaterRow, Legal, ModelRow, PackageRow, Page, PriceRow, StatusRow
+from .page import Brand, ErrorInfo, LaterRow, Legal, Links, ModelRow, PackageRow, Page, PriceRow, StatusRow
+from .sample_page import SamplePage
 
 PAGES: Final = {
     "/": "storefront/home.html",
@@ -24,17 +25,25 @@ PAGES: Final = {
     "/status": "storefront/status.html",
 }
 """Path → template of every page that a theme has beside the error page."""
+KIT_TEMPLATE: Final = "kit.html"
+"""Every component on one page. It is checked and looked at, never served."""
+VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES)
+"""Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (
     ErrorInfo(status=400, kind="invalid"),
+    ErrorInfo(status=403, kind="account_suspended"),
     ErrorInfo(status=403, kind="forbidden"),
+    ErrorInfo(status=403, kind="stale_form"),
     ErrorInfo(status=404, kind="not_found"),
     ErrorInfo(status=405, kind="method"),
     ErrorInfo(status=410, kind="archived"),
+    ErrorInfo(status=429, kind="limited"),
     ErrorInfo(status=500, kind="fault", request_id="req_01jb2yk6c3f5"),
     ErrorInfo(status=503, kind="draft"),
     ErrorInfo(status=503, kind="suspended"),
 )
+_ORDER: Final = {"order": "ord_01JD0000000000000000000000", "title": "Starter", "price": "10.00", "credits": "12.00"}
 MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "price_change": {
         "from_date": "1 March 2026",
@@ -50,7 +59,34 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
             {"model": "claude-sonnet-4-5", "class": "output", "above_input": 200000, "old": None, "new": "24.75"},
         ],
     },
+    "order_requested": {**_ORDER},
+    "order_rejected": {**_ORDER, "reason": "No payment arrived."},
+    "order_refunded": {**_ORDER, "amount": "5.00"},
+    "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
+    "receipt": {**_ORDER, "number": "2026-00042"},
+    "own_key_parked": {
+        "storefront": "Aurora AI",
+        "upstream": "own",
+        "fingerprint": "0c1f29ab",
+        "reason": "401 invalid_api_key: Incorrect API key provided.",
+        "since": "2026-02-01T12:30:00Z",
+        "last": True,
+    },
+    "upstream_key_parked": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "401 invalid_api_key: Incorrect API key provided.",
+        "since": "2026-02-01T12:30:00Z",
+    },
+    "upstream_down": {
+        "upstream": "openai",
+        "fingerprint": "0c1f29ab",
+        "reason": "429 insufficient_quota: You exceeded your current quota.",
+        "since": "2026-02-01T12:30:00Z",
+    },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
+    **sample_identity.MAILS,
+    "spend_alert": {"period": "month", "threshold": "50.00", "spent": "50.12"},
 }
 """Kind → content of every mail that a theme has."""
 _DOLLAR_NANO: Final = 10**9
@@ -73,8 +109,10 @@ def sample_brand() -> Brand:
     )
 
 
-def sample_page(path: str = "/", *, brand: Brand | None = None, error: ErrorInfo | None = None) -> Page:
-    """A page with models of every shape, each kind of offer and each state."""
+def sample_page(
+    path: str = "/", *, brand: Brand | None = None, error: ErrorInfo | None = None, viewed: SamplePage | None = None
+) -> Page:
+    """A page with models of every shape, each kind of offer and each state; `viewed`: one of VIEWED."""
     return Page(
         path=path,
         origin="https://aurora.example",
@@ -86,6 +124,10 @@ def sample_page(path: str = "/", *, brand: Brand | None = None, error: ErrorInfo
         packages=_packages(),
         status=_states(),
         error=error,
+        view=viewed.view if viewed else None,
+        visitor=viewed.visitor if viewed else None,
+        csrf="sample",
+        links=Links(login="/login", signup="/signup") if viewed else Links(),
     )
 
 

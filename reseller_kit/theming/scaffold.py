@@ -26,7 +26,7 @@ license  = "Apache-2.0"
 
 [assets]
 css = ["{name}.css"]
-budget_kb = {{ css = 30, js = 8, images = 300 }}
+budget_kb = {{ css = 90, js = 8, images = 300 }}
 """
 _CSS = """/* {title}: comes after the parent's sheet in a cascade layer of its own, so plain selectors win. */
 h1 {{ letter-spacing: -.02em; }}
@@ -42,8 +42,13 @@ _HOME = """{# Replaces blocks of the parent's home page; the others stay. #}
 {% endblock %}
 """
 _TEXTS = """# Texts that differ from the parent's. {brand} is known everywhere.
-[home]
-start = "Start building"
+msgid ""
+msgstr ""
+"Language: en\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+
+msgid "home.start"
+msgstr "Start building"
 """
 
 
@@ -64,7 +69,7 @@ def new_theme(parent_folder: Path, name: str, *, extends: str = "base") -> list[
         "theme.toml": _MANIFEST.format(name=name, title=title, parent=extends),
         f"static/{name}.css": _CSS.format(title=title),
         "templates/storefront/home.html": _HOME.replace("PARENT", extends),
-        "locales/en.toml": _TEXTS,
+        "locales/en/storefront.po": _TEXTS,
     }
     written = []
     for path, text in files.items():

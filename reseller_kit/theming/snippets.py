@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .page import Page
 
@@ -30,6 +30,11 @@ def export_key(page: Page) -> Snippet:
     """Puts the key into the environment."""
     code = f'export {key_variable(page)}="{page.brand.key_prefix}_your_key"'
     return Snippet("key", "Terminal", "shell", code)
+
+
+def filled(snippet: Snippet, page: Page, key: str) -> Snippet:
+    """The same code with a key in the place where its reader would put one."""
+    return structs.replace(snippet, code=snippet.code.replace(f"{page.brand.key_prefix}_your_key", key))
 
 
 def curl(page: Page) -> Snippet:

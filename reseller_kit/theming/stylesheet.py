@@ -1,4 +1,4 @@
-"""A theme's and brand's tokens to one style sheet, and the brand's icon. Writes only values that were parsed."""
+"""A theme under a brand: one style sheet, the icon and the web manifest. Writes only values that were parsed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ import functools
 import html
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from reseller_kit.core.errors import InvalidManifest
-from reseller_kit.core.theme import Color, Font, Tokens, fonts, resolve_tokens
+from reseller_kit.core.theme import (
+    Color,
+    Font,
+    SettingValue,
+    Tokens,
+    derived_colors,
+    fonts,
+    parse_color,
+    readable_on,
+    resolve_settings,
+    resolve_tokens,
+)
 
 from .library import Asset, Theme, content_hash
 from .page import Brand
@@ -50,27 +61,35 @@ class Look(Struct, frozen=True):
     tokens: Tokens
     stylesheet: Stylesheet
     icon: Asset
+    web_manifest: Asset
+    settings: dict[str, SettingValue]
     preloads: tuple[str, ...]
 
 
 def look(theme: Theme, brand: Brand) -> Look:
-    """The brand's look in a theme, from memory after the first time.
+    """The brand's look in a theme, from memory after the first time: tokens, settings and the files made of them.
 
     The sheet holds fonts, tokens in both schemes, then each style sheet of the chain in a cascade layer of its own.
     Raises InvalidManifest when a style sheet that a manifest names is missing.
     """
-    return _look(theme, brand.initial, msgspec.json.encode(brand.tokens, order="sorted"))
+    overrides = msgspec.json.encode((brand.tokens, brand.settings), order="sorted")
+    return _look(theme, brand.name, brand.initial, overrides)
 
 
 @functools.lru_cache(maxsize=1024)
-def _look(theme: Theme, initial: str, overrides: bytes) -> Look:
-    tokens, _ = resolve_tokens(theme.chain, msgspec.json.decode(overrides))
-    css = _sheet(theme, tokens).encode()
+def _look(theme: Theme, name: str, initial: str, overrides: bytes) -> Look:
+    own_tokens, own_settings = msgspec.json.decode(overrides)
+    tokens, _ = resolve_tokens(theme.chain, own_tokens)
+    settings, _ = resolve_settings(theme.chain, own_settings)
+    css = _sheet(theme, tokens, settings).encode()
+    favicon = _icon(tokens, initial)
     files = (_font(theme, tokens, name).file for name in ("font.display", "font.body"))
     return Look(
         tokens=tokens,
         stylesheet=Stylesheet(content_hash(css), css),
-        icon=_icon(tokens, initial),
+        icon=favicon,
+        web_manifest=_web_manifest(tokens, name, favicon),
+        settings=settings,
         preloads=tuple(dict.fromkeys(theme.assets[file].url for file in files if file in theme.assets)),
     )
 
@@ -86,9 +105,31 @@ def _icon(tokens: Tokens, initial: str) -> Asset:
     return Asset(f"/theme/{content_hash(body)}.svg", "image/svg+xml", body)
 
 
-def _sheet(theme: Theme, tokens: Tokens) -> str:
+def _web_manifest(tokens: Tokens, name: str, favicon: Asset) -> Asset:
+    """What a phone needs to put the storefront on its home screen (W3C, Web Application Manifest)."""
+    body = msgspec.json.encode(
+        {
+            "name": name,
+            "short_name": name[:30],
+            "start_url": "/",
+            "scope": "/",
+            "display": "minimal-ui",
+            "background_color": tokens.light["color.bg"].css,
+            "theme_color": tokens.light["color.accent"].css,
+            "icons": [{"src": favicon.url, "sizes": "any", "type": favicon.content_type}],
+        }
+    )
+    return Asset(f"/theme/{content_hash(body)}.webmanifest", "application/manifest+json", body)
+
+
+def _sheet(theme: Theme, tokens: Tokens, settings: Mapping[str, SettingValue]) -> str:
     layers = [manifest.name for manifest in theme.chain]
-    parts = [f"@layer {','.join(layers)};", _font_faces(theme, tokens), _token_rules(theme, tokens)]
+    parts = [
+        f"@layer {','.join(layers)};",
+        _font_faces(theme, tokens),
+        _token_rules(theme, tokens),
+        _setting_rules(theme, settings),
+    ]
     for manifest, folder in zip(theme.chain, theme.folders, strict=True):
         for name in manifest.assets.css:
             try:
@@ -147,8 +188,22 @@ def _token_rules(theme: Theme, tokens: Tokens) -> str:
     )
 
 
-def _color_rules(colors: Mapping[str, Color], scheme: str) -> str:
-    return f"color-scheme:{scheme};" + _declarations({_variable(name): color.css for name, color in colors.items()})
+def _setting_rules(theme: Theme, settings: Mapping[str, SettingValue]) -> str:
+    """Each colour that a setting chose as `--setting-<name>`, and black or white to write on it as `…-on`."""
+    declared = {name: setting for manifest in theme.chain for name, setting in manifest.settings.items()}
+    values: dict[str, str] = {}
+    for name, value in settings.items():
+        if declared[name].type == "color" and value:
+            color = parse_color(value)
+            variable = _variable(f"setting.{name}")
+            values |= {variable: color.css, f"{variable}-on": readable_on(color).css}
+    return f":root{{{_declarations(values)}}}" if values else ""
+
+
+def _color_rules(colors: Mapping[str, Color], scheme: Literal["light", "dark"]) -> str:
+    values = {_variable(name): color.css for name, color in colors.items()}
+    values |= {_variable(f"color.{name}"): color.css for name, color in derived_colors(colors, scheme).items()}
+    return f"color-scheme:{scheme};" + _declarations(values)
 
 
 def _stack(font: Font) -> str:

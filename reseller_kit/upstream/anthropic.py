@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import structs
 
-from .credentials import Headers
+from ..core.storefront import UpstreamKey
+from .credentials import Ceilings, Headers
 from .endpoint import Endpoint
 from .keyed import KeyedUpstream
 
@@ -25,7 +26,7 @@ class AnthropicUpstream(KeyedUpstream):
     The version and betas of the caller win over those of the configuration; betas of both are asked for together.
     """
 
-    def __init__(self, endpoint: Endpoint, api_keys: Sequence[str]) -> None:
+    def __init__(self, endpoint: Endpoint, api_keys: Sequence[UpstreamKey], ceilings: Ceilings | None = None) -> None:
         """Raises InvalidRequest when there is no key or one could not be sent in a header."""
         configured = dict(endpoint.headers)
         version = configured.get(_VERSION, API_VERSION)
@@ -40,8 +41,9 @@ class AnthropicUpstream(KeyedUpstream):
         super().__init__(
             structs.replace(endpoint, prefix=endpoint.prefix.removesuffix("/v1")),
             api_keys,
+            ceilings,
             key_headers=key_headers,
-            models_path="/v1/models",
+            check_path="/v1/models",
             merge=merge,
         )
 

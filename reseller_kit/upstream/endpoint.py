@@ -46,6 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One provider address with its deadlines, extra headers and bounds. Make it with `endpoint()`.
 
     `keep_alive_seconds` is how long an unused connection is kept. Headers may be secret: never in `repr`.
+    `public_only`: never connected to at an address that is not on the public internet.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     queue: Queueing = Queueing()
     headers: tuple[tuple[str, str], ...] = ()
     ca_file: str | None = None
+    public_only: bool = False
 
     @property
     def authority(self) -> str:
@@ -81,6 +83,7 @@ def endpoint(
     queue: Queueing | None = None,
     headers: Iterable[tuple[str, str]] = (),
     ca_file: str | None = None,
+    public_only: bool = False,
 ) -> Endpoint:
     """Check a configured address and its headers and split the URL.
 
@@ -109,6 +112,7 @@ def endpoint(
         queue=queue,
         headers=static,
         ca_file=ca_file,
+        public_only=public_only,
     )
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from ..core.errors import UpstreamFailed
+from ..core.verdict import Blame, Verdict
 
 FaultKind = Literal["connect", "timeout", "reset", "malformed", "too_large", "aborted"]
 """connect: no connection or TLS handshake; timeout: a deadline of the endpoint passed;
 reset: the connection ended too early; malformed: not HTTP, or over a bound; too_large: the body is over the cap;
 aborted: given up on this side."""
+
+_BLAMED: Final[Mapping[str, Blame]] = {"aborted": "request"}
+"""Faults that are not the endpoint's."""
 
 
 class Busy(UpstreamFailed):
@@ -19,7 +24,7 @@ class Busy(UpstreamFailed):
     """
 
     def __init__(self, reason: str, *, retry_after: int, own: bool = False) -> None:
-        super().__init__(reason)
+        super().__init__(reason, verdict=Verdict(blame="cooldown", reason=reason, retry_after=retry_after))
         self.retry_after = retry_after
         self.own = own
 
@@ -39,7 +44,8 @@ class TransportFailed(UpstreamFailed):
         reused: bool = False,
         upstream_status: int | None = None,
     ) -> None:
-        super().__init__(reason, upstream_status=upstream_status)
+        verdict = Verdict(blame=_BLAMED.get(kind, "endpoint"), reason=f"{kind}: {reason}")
+        super().__init__(reason, upstream_status=upstream_status, verdict=verdict)
         self.kind: FaultKind = kind
         self.before_bytes = before_bytes
         self.reused = reused

@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import structs
 
-from .credentials import Headers
+from ..core.storefront import UpstreamKey
+from .credentials import Ceilings, Headers
 from .endpoint import Endpoint
 from .keyed import KeyedUpstream
 
@@ -24,11 +25,15 @@ class GeminiUpstream(KeyedUpstream):
     A base URL that does not end in a version gets the one that has all that is asked for here.
     """
 
-    def __init__(self, endpoint: Endpoint, api_keys: Sequence[str]) -> None:
+    def __init__(self, endpoint: Endpoint, api_keys: Sequence[UpstreamKey], ceilings: Ceilings | None = None) -> None:
         """Raises InvalidRequest when there is no key or one could not be sent in a header."""
         prefix = endpoint.prefix if endpoint.prefix.endswith(_VERSIONS) else endpoint.prefix + _VERSION
         super().__init__(
-            structs.replace(endpoint, prefix=prefix), api_keys, key_headers=_key_headers, models_path="/models"
+            structs.replace(endpoint, prefix=prefix),
+            api_keys,
+            ceilings,
+            key_headers=_key_headers,
+            check_path="/models",
         )
 
 

@@ -7,6 +7,7 @@ import ssl
 from typing import Final
 
 from ..core.fairness import FairQueue, Turn
+from .addresses import public_addresses
 from .connection import READ_BYTES, Connection
 from .endpoint import Endpoint
 from .faults import Busy, TransportFailed
@@ -112,17 +113,9 @@ class Pool:
         return None
 
     async def _connect(self, seconds: float) -> Connection:
-        target = self.endpoint
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(target, self, loop),
-                    target.host,
-                    target.port,
-                    ssl=self._tls,
-                    server_hostname=target.host if self._tls else None,
-                )
+                connection = await self._first_of(await self._addresses())
         except TimeoutError as error:
             reason = f"no connection within {seconds:g} s"
             raise TransportFailed("connect", reason, before_bytes=True) from error
@@ -132,6 +125,29 @@ class Pool:
             raise TransportFailed("connect", "the connection was closed at once", before_bytes=True)
         self._connections.add(connection)
         return connection
+
+    async def _addresses(self) -> list[str]:
+        """What to connect to: the host, or its addresses where these have to be public ones."""
+        target = self.endpoint
+        return await public_addresses(target.host, target.port) if target.public_only else [target.host]
+
+    async def _first_of(self, addresses: list[str]) -> Connection:
+        target, loop = self.endpoint, asyncio.get_running_loop()
+        for position, address in enumerate(addresses, 1):
+            try:
+                _, connection = await loop.create_connection(
+                    lambda: Connection(target, self, loop),
+                    address,
+                    target.port,
+                    ssl=self._tls,
+                    server_hostname=target.host if self._tls else None,
+                )
+            except OSError:
+                if position == len(addresses):
+                    raise
+            else:
+                return connection
+        raise OSError("no address")
 
     async def _take_slot(self, turn: Turn) -> None:
         if self._closed:

@@ -6,8 +6,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
+from ..core.verdict import Verdict
+from .credentials import Ticket
 from .decoding import Inflater
 from .faults import TransportFailed
+
+
+class Refusal(Struct, frozen=True):
+    """What an answer of 300 or more said, as far as it was read, and whose fault that makes it."""
+
+    body: bytes
+    verdict: Verdict
 
 
 class Source(Protocol):
@@ -28,9 +39,23 @@ class Response:
 
     Read it to the end, `leave()` it or `abort()` it, always: `try: … finally: response.abort()`.
     `headers`: lower-case names, repeated ones joined by `, `; at most 128, 64 KiB together with the status line.
+    `refusal`: of an answer of 300 or more. `ticket`: the key that it came over, to tell of what the head did not say.
     """
 
-    __slots__ = ("_on_end", "_source", "_waiter", "buffered", "decoder", "ended", "fault", "headers", "parts", "status")
+    __slots__ = (
+        "_on_end",
+        "_source",
+        "_waiter",
+        "buffered",
+        "decoder",
+        "ended",
+        "fault",
+        "headers",
+        "parts",
+        "refusal",
+        "status",
+        "ticket",
+    )
 
     def __init__(self, source: Source, parts: list[bytes]) -> None:
         self.status = 0
@@ -40,6 +65,8 @@ class Response:
         self.ended = False
         self.fault: TransportFailed | None = None
         self.decoder: Inflater | None = None
+        self.refusal: Refusal | None = None
+        self.ticket: Ticket | None = None
         self._source = source
         self._waiter: asyncio.Future[None] | None = None
         self._on_end: Callable[[], None] | None = None

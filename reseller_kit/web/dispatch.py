@@ -15,7 +15,7 @@ from ..flows.runtime import Runtime
 from ..wire.errors import error_response
 from . import infra
 from .gateway import Gateway, canonical, dialect_of, is_api
-from .hosts import HostTable, Peers, Scope, Site, needs_https
+from .hosts import HostTable, Peers, Scope, Site, client_of, is_secure, needs_https
 from .responses import Receive, Send, plain, respond
 
 _log = logging.getLogger(__name__)
@@ -24,6 +24,10 @@ PageApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 STOREFRONT_KEY = "reseller_kit.storefront"
 RUNTIME_KEY = "reseller_kit.runtime"
 REQUEST_ID_KEY = "reseller_kit.request_id"
+HOST_KEY = "reseller_kit.host"
+SECURE_KEY = "reseller_kit.secure"
+CLIENT_KEY = "reseller_kit.client"
+"""What pages know of their request: the storefront and host it came to, whether by https, and from which address."""
 
 
 class Dispatcher:
@@ -37,7 +41,7 @@ class Dispatcher:
         self._port = port
         self._trusted = trusted_proxies
         self._internal = internal_peers
-        self._gateway = Gateway(runtime, port=port)
+        self._gateway = Gateway(runtime, port=port, trusted_proxies=trusted_proxies)
         self._hosts = HostTable(runtime.snapshot)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -62,6 +66,9 @@ class Dispatcher:
         else:
             scope[STOREFRONT_KEY] = site.entry.storefront
             scope[RUNTIME_KEY] = self._runtime
+            scope[HOST_KEY] = site.host
+            scope[SECURE_KEY] = is_secure(scope, self._trusted)
+            scope[CLIENT_KEY] = client_of(scope, self._trusted)
             await self._pages(scope, receive, send)
 
     def _site(self, scope: Scope) -> Site:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..core.errors import UnknownHost
 from ..core.storefront import HostEntry, Snapshot
 from ..core.tenant import is_loopback_host, split_authority
+from ..core.visitors import client_address
 
 Scope = Mapping[str, Any]
 Headers = Sequence[tuple[bytes, bytes]]
@@ -65,18 +66,18 @@ class Peers:
     """A set of addresses and networks, as in `RESELLER_KIT_TRUSTED_PROXIES`."""
 
     def __init__(self, networks: Sequence[str]) -> None:
-        self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
+        self.networks = [ipaddress.ip_network(network, strict=False) for network in networks]
 
     def include(self, scope: Scope) -> bool:
         """Whether the connection's peer is one of them."""
         client = scope.get("client")
-        if not client or not self._networks:
+        if not client or not self.networks:
             return False
         try:
             address = ipaddress.ip_address(client[0])
         except ValueError:
             return False
-        return any(address in network for network in self._networks if network.version == address.version)
+        return any(address in network for network in self.networks if network.version == address.version)
 
 
 def is_secure(scope: Scope, trusted: Peers) -> bool:
@@ -87,6 +88,13 @@ def is_secure(scope: Scope, trusted: Peers) -> bool:
         return False
     values = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
     return values == [b"https"]
+
+
+def client_of(scope: Scope, trusted: Peers) -> str:
+    """The address that a request came from; X-Forwarded-For counts only as far as trusted proxies wrote it."""
+    client = scope.get("client")
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return client_address(client[0] if client else "", values, trusted.networks)
 
 
 def needs_https(site: Site, scope: Scope, trusted: Peers) -> bool:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ..core.errors import (
     AccountSuspended,
+    AddressNotAllowed,
     InsufficientCredit,
     InvalidRequest,
     KitError,
@@ -75,6 +76,7 @@ _SERVER: Final = _Kind("api_error", "api_error")
 _KINDS: Final[tuple[tuple[type[KitError], _Kind], ...]] = (
     (Unauthenticated, _Kind("authentication_error", "authentication_error")),
     (AccountSuspended, _Kind("permission_error", "permission_error")),
+    (AddressNotAllowed, _Kind("permission_error", "permission_error")),
     (NotFound, _Kind("invalid_request_error", "not_found_error")),
     (RequestTooLarge, _Kind("invalid_request_error", "request_too_large")),
     (RequestTimeout, _Kind("invalid_request_error", "timeout_error")),
@@ -104,8 +106,10 @@ def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", r
     again = isinstance(error, RateLimited | Overloaded)
     if status in _FINAL_STATUSES or (status >= 500 and not again) or isinstance(error, InsufficientCredit):
         headers.append(_NO_RETRY)
-    if isinstance(error, RateLimited | Overloaded):
+    if isinstance(error, RateLimited):
         headers.append((b"retry-after", b"%d" % max(1, error.retry_after_seconds)))
+    if isinstance(error, ServiceUnavailable) and error.retry_after_seconds is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after_seconds))
     if isinstance(error, RequestTimeout):
         # The rest of the request may still be on its way: nothing else can follow on this connection.
         headers.append(_CLOSE)

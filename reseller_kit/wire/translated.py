@@ -13,6 +13,7 @@ from ..core.usage import Usage
 from .codec import Api, Call, Codec, Reply
 from .completion import Completion, Event, EventReader, EventWriter, Finished, PartGrew, PartStarted
 from .conversation import Media, Reasoning, Text, ToolCall
+from .known import CallId
 from .text_log import TextLog
 
 _CALL_PREFIX: Final[dict[Api, str]] = {
@@ -29,7 +30,10 @@ def own_call_id(call_id: str, api: Api) -> str:
 
     Upstreams take any id back, as long as a call and its result have the same.
     """
-    return _CALL_PREFIX[api] + _MAKERS_PREFIX.sub("", call_id, count=1) if call_id else call_id
+    if not call_id:
+        return call_id
+    prefix = _CALL_PREFIX[api]
+    return CallId(prefix).own(prefix + _MAKERS_PREFIX.sub("", call_id, count=1))
 
 
 class TranslatedAnswer(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from ..core.errors import UpstreamFailed, UpstreamRejected
 from .json_body import is_given
+from .verdict import verdict_within
 
 _MAX_REASON_CHARACTERS: Final = 300
 GENERIC: Final = "The model did not accept this request. Check its parameters and try again."
@@ -100,17 +101,27 @@ _TRACE: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_ACCOUNT: Final = re.compile(
+_MODEL_CODES: Final = frozenset(
+    {
+        "DeploymentNotFound",
+        "invalid_model",
+        "model_decommissioned",
+        "model_deprecated",
+        "model_not_found",
+        "unknown_model",
+    }
+)
+_NO_MODEL: Final = re.compile(
     r"""
-      credit\ balance\ is\ too\ low | usage\ limits? | plans?\ &\ billing | exceeded\ your\ current\ quota
-    | (?:organi[sz]ation|account|workspace)\ has\ been\ (?:disabled|suspended)
-    | insufficient[ _](?:balance|credits?|quota|funds)
-    | api\ key\ (?:not\ valid|not\ found|expired) | user\ location\ is\ not\ supported
+      \bmodels?\b.{0,160}?\b(?:not\ (?:be\ )?found|not\ exist|doesn't\ exist|decommissioned|discontinued|retired
+        |(?:has|have)\ been\ (?:deprecated|removed|shut\ down)|no\ longer\ (?:available|exists|supported))
+    | \b(?:invalid|unknown|no\ such|unable\ to\ access)\ model\b | \bnot\ a\ valid\ model\b
+    | \bno\ (?:allowed\ )?(?:endpoints|providers)\b.{0,40}\b(?:found|available)\b | ^models?:\ \S+$
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What a provider tells the operator; some say it with the status of a faulty request."""
-_ACCOUNT_TYPES: Final = frozenset({"authentication_error", "billing_error", "insufficient_quota", "permission_error"})
+"""How providers say that they don't have a model, or no longer; counted only where the message has its name."""
+_BARE_NO_MODEL: Final = re.compile(r"model not exist\.?", re.IGNORECASE)
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -121,17 +132,20 @@ class _Refusal(Struct, frozen=True):
     type: str = ""
 
 
-def blames_the_account(body: bytes) -> bool:
-    """Whether a refusal is about the operator's account and not about the request, whatever its status says.
+def blames_the_route(status: int, body: bytes, upstream_model: str) -> bool:
+    """Whether a refusal says that there is no such model at the upstream: the route is wrong, not the request.
 
-    Then another route may be asked. Raises nothing.
+    A 404 that is no error of an API at all comes from an address that is wrong. Raises nothing.
     """
     refusal = _read(body)
-    return (
-        refusal.type in _ACCOUNT_TYPES
-        or refusal.code in _ACCOUNT_TYPES
-        or _ACCOUNT.search(refusal.message[:_MAX_READ_CHARACTERS]) is not None
-    )
+    if refusal.code in _MODEL_CODES or refusal.type in _MODEL_CODES:
+        return True
+    message = refusal.message[:_MAX_READ_CHARACTERS]
+    if status == 404 and not (message or refusal.code or refusal.type):
+        return True
+    folded = message.casefold()
+    named = any(name.casefold() in folded for name in (upstream_model, upstream_model.rpartition("/")[2]) if name)
+    return (named and _NO_MODEL.search(message) is not None) or _BARE_NO_MODEL.fullmatch(message.strip()) is not None
 
 
 def rejection(
@@ -173,7 +187,8 @@ def failed(error: Raw, fallback: str) -> UpstreamFailed:
     """
     reason = describe_error(error) or fallback
     refusal = _read(bytes(error))
-    return UpstreamFailed(reason, upstream_status=200, rejection=_refused_late(refusal))
+    verdict = verdict_within(bytes(error))
+    return UpstreamFailed(reason, upstream_status=200, rejection=_refused_late(refusal), verdict=verdict)
 
 
 def _refused_late(refusal: _Refusal) -> UpstreamRejected | None:
@@ -245,6 +260,13 @@ def _read(body: bytes) -> _Refusal:
         param=param if isinstance(param, str) and _PARAM.fullmatch(param) and not _TRACE.search(param) else None,
         type=kind if isinstance(kind, str) else "",
     )
+
+
+def describe_body(body: bytes) -> str:
+    """What a refusal's body says, in one line, for logs; never for the caller."""
+    refusal = _read(body)
+    told = " ".join(filter(None, (refusal.code, refusal.type, refusal.message)))
+    return " ".join(told.split())[:_MAX_REASON_CHARACTERS]
 
 
 def describe_error(error: Raw) -> str:

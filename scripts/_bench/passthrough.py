@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 
+from reseller_kit.core.storefront import UpstreamKey
 from reseller_kit.upstream.endpoint import endpoint
 from reseller_kit.upstream.openai import OpenAIUpstream
 from reseller_kit.upstream.response import Response
@@ -67,7 +68,9 @@ async def _relay(response: Response, send: _Send) -> None:
 
 def main(port: int, upstream_port: int) -> None:
     """Serve with the settings that the product's server has where they cost time."""
-    upstream = OpenAIUpstream(endpoint("bench", f"http://127.0.0.1:{upstream_port}/v1"), ["sk-bench"])
+    upstream = OpenAIUpstream(
+        endpoint("bench", f"http://127.0.0.1:{upstream_port}/v1"), [UpstreamKey("sk-bench", "bench")]
+    )
     uvicorn.run(
         PassThrough(upstream),
         host="127.0.0.1",

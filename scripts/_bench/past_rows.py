@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reseller_kit.db.rollup_sums import QUARTER_US
+from reseller_kit.core.days import QUARTER_US
 from reseller_kit.db.tables import SUMMED
 
 TIMELINE_TABLE: Final = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,7 +23,10 @@ Events = list[tuple[bytes, int]]
 
 @dataclass(frozen=True)
 class Options:
-    """How this emulator behaves. `keep_bytes`: bodies up to this size stand in the journal."""
+    """How this emulator behaves. `keep_bytes`: bodies up to this size stand in the journal.
+
+    `by_key`: what holds for the calls of a key instead of `always`; a status there is one of its list of models too.
+    """
 
     name: str
     models: tuple[str, ...]
@@ -31,6 +34,7 @@ class Options:
     always: Directives
     timeline: bool = False
     keep_bytes: int = 4096
+    by_key: Mapping[str, Directives] = field(default_factory=dict)
 
 
 @dataclass

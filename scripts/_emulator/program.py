@@ -33,7 +33,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
         journal = Journal(arguments.journal)
         server = await loop.create_server(_factory(arguments, journal), arguments.host, arguments.port, backlog=1024)
     except directives.BadRequest as error:
-        sys.exit(f"emulator: --always: {error}")
+        sys.exit(f"emulator: --always or --for-key: {error}")
     except OSError as error:
         sys.exit(f"emulator: {error.filename or f'{arguments.host}:{arguments.port}'}: {error.strerror}")
     port = server.sockets[0].getsockname()[1]
@@ -52,6 +52,10 @@ def _factory(arguments: argparse.Namespace, journal: Journal) -> Callable[[], as
         models=tuple(arguments.model),
         api_keys=frozenset(arguments.api_key),
         always=directives.parse(arguments.always, directives.Directives()),
+        by_key={
+            key: directives.parse(told, directives.Directives())
+            for key, _, told in (option.partition("=") for option in arguments.for_key)
+        },
         timeline=arguments.timeline,
         keep_bytes=arguments.keep_bodies,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -56,6 +57,7 @@ def _route(request: Request, path: str, query: dict[str, str], line: Line, world
         return exchange.document(line, world.journal.select(query), "application/x-ndjson")
     if not line.key or (world.options.api_keys and _key(request, query, line.dialect) not in world.options.api_keys):
         raise _unknown_key(line)
+    world = _of_key(request, query, line, world)
     if line.dialect == "anthropic":
         return anthropic.handle(request, path, line, world)
     if line.dialect == "gemini":
@@ -67,6 +69,16 @@ def _route(request: Request, path: str, query: dict[str, str], line: Line, world
     if request.method == "GET" and (path == "/v1/models" or path.startswith("/v1/models/")):
         return _models(path, line, world)
     raise Refused(404, f"Invalid URL ({request.method} {path})")
+
+
+def _of_key(request: Request, query: dict[str, str], line: Line, world: World) -> World:
+    """The world as it is for the request's key. Raises Refused for what a key may not even look at."""
+    own = world.options.by_key.get(_key(request, query, line.dialect))
+    if own is None:
+        return world
+    if request.method == "GET" and own.status is not None:
+        raise Refused(own.status, own.message, own.code)
+    return replace(world, options=replace(world.options, always=own))
 
 
 def _models(path: str, line: Line, world: World) -> Plan:

@@ -15,8 +15,8 @@ from reseller_kit import settings
 from reseller_kit.cli.root import root
 from reseller_kit.core import errors
 from reseller_kit.core.manifest.findings import CODES
+from reseller_kit.core.manifest.shop_structs import Table
 from reseller_kit.core.manifest.structs import Document
-from reseller_kit.core.manifest.table import Table
 from reseller_kit.core.theme import COLOR_TOKENS, TOKENS
 from reseller_kit.theming.check import RULES
 

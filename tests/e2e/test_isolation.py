@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from reseller_kit.web.gateway.app import Gateway
+from reseller_kit.web.hosts import Peers
 from tests.support import raw_http
 from tests.support.product import Customer, Shop, eventually
 
@@ -62,7 +63,7 @@ def theirs(shops: Callable[[str], Shop]) -> Customer:
 def routes() -> Iterator[tuple[str, str]]:
     """Method and path of every route of the API; `ID` stands for a name or id."""
     gateway: Any = Gateway.__new__(Gateway)
-    Gateway.__init__(gateway, runtime=None, port=0)  # type: ignore[arg-type]
+    Gateway.__init__(gateway, runtime=None, port=0, trusted_proxies=Peers([]))  # type: ignore[arg-type]
     for path, methods in (gateway._exact | gateway._below).items():
         for method in methods:
             yield method, path + ("ID" if path.endswith("/") else "")
@@ -251,11 +252,12 @@ def test_no_refusal_of_a_storefront_names_another(any_shop: Shop, ours: Customer
         any_shop.call(ours, model="raw"),
         any_shop.call(ours, max_tokens=0),
         any_shop.call(ours, "[[status=400]]"),
-        any_shop.call(ours, "[[status=401]]"),
         any_shop.call(ours, "[[status=500]]", stream=True),
         any_shop.call(ours, "[[error=5]]", stream=True),
         any_shop.call(any_shop.customer("lunaris", credit=None)),
+        any_shop.call(ours, "[[status=401]]"),
     ]
+    any_shop.revive()
     for answer in asked:
         where = f"{answer.request.method} {answer.request.url}"
         assert answer.status_code >= 400 or "event-stream" in answer.headers["content-type"], where

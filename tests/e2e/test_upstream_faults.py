@@ -46,15 +46,16 @@ def record_of(shop: Shop, customer: Customer, answer: httpx.Response) -> dict[st
     return shop.record(customer, answer.headers["x-request-id"])
 
 
-def assert_unavailable(shop: Shop, customer: Customer, answer: httpx.Response, attempts: int = 1) -> None:
-    """503 without a trace; one record that says so, and no charge."""
+def assert_unavailable(shop: Shop, customer: Customer, answer: httpx.Response, *attempts: int) -> None:
+    """503 without a trace; one record that says so, with one of these numbers of attempts, and no charge."""
     assert answer.status_code == 503, answer.text
     error = answer.json()["error"]
     assert (error["code"], error["type"]) == ("service_unavailable", "api_error")
     assert answer.headers["x-should-retry"] == "false"
     assert_no_trace(answer)
     record = record_of(shop, customer, answer)
-    assert (record["status"], record["http_status"], record["attempts"]) == ("failed", 503, attempts)
+    assert (record["status"], record["http_status"]) == ("failed", 503)
+    assert record["attempts"] in attempts
     assert {record["retail"], record["wholesale"], record["cost"]} == {"0.00"}
 
 
@@ -113,7 +114,9 @@ def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(
     any_shop: Shop, customer: Customer, status: int, stream: Stream
 ) -> None:
     answer = any_shop.call(customer, f"[[status={status} retry_after=77]]", stream=stream)
-    assert_unavailable(any_shop, customer, answer)
+    any_shop.revive()
+    # A key that is refused is not tried again; what may pass is, once.
+    assert_unavailable(any_shop, customer, answer, 1 if status in {401, 402, 403, 429} else 2)
     assert "77" not in answer.headers.get("retry-after", "")
 
 
@@ -121,7 +124,8 @@ def test_trouble_of_an_upstream_is_no_trouble_of_the_caller(
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_call_that_fails_before_content_costs_nothing(shop: Shop, fault: str, stream: Stream) -> None:
     customer = shop.customer()
-    assert_unavailable(shop, customer, shop.call(customer, f"[[{fault}]]", stream=stream))
+    # A reset on a connection that was kept open may be no fault at all, so that request is sent once more by itself.
+    assert_unavailable(shop, customer, shop.call(customer, f"[[{fault}]]", stream=stream), 2, 3)
     left = shop.balance(customer)
     assert (left["balance"], left["held"]) == ("5.00", "0.00")
     shop.assert_books_are_right()
@@ -159,7 +163,8 @@ FIRST_STREAM_FAULTS: dict[str, Sequence[Step]] = {**FIRST_ROUTE_FAULTS, **STREAM
 def test_another_route_serves_what_the_first_could_not(any_shop: Shop, customer: Customer, fault: str) -> None:
     any_shop.rawfeed.will(FIRST_ROUTE_FAULTS[fault])
     answer = any_shop.call(customer, "[[input=700 cached=100 output=30]]", model="two-ways")
-    assert_served_by_the_second(any_shop, customer, answer)
+    any_shop.revive()
+    assert_served_by_the_second(any_shop, customer, answer, fault)
     assert answer.json()["model"] == "two-ways"
 
 
@@ -167,18 +172,20 @@ def test_another_route_serves_what_the_first_could_not(any_shop: Shop, customer:
 def test_another_route_serves_a_stream(any_shop: Shop, customer: Customer, fault: str) -> None:
     any_shop.rawfeed.will(FIRST_STREAM_FAULTS[fault])
     answer = any_shop.call(customer, "[[input=700 cached=100 output=30]]", model="two-ways", stream=True)
-    assert_served_by_the_second(any_shop, customer, answer)
+    any_shop.revive()
+    assert_served_by_the_second(any_shop, customer, answer, fault)
     assert events(answer)[-1] == "[DONE]"
     # Nothing of the first route's beginning was sent.
     assert len([event for event in events(answer) if event != "[DONE]" and "role" in str(event["choices"])]) == 1
 
 
-def assert_served_by_the_second(shop: Shop, customer: Customer, answer: httpx.Response) -> None:
+def assert_served_by_the_second(shop: Shop, customer: Customer, answer: httpx.Response, fault: str) -> None:
     assert answer.status_code == 200, answer.text
     assert_no_trace(answer)
     record = record_of(shop, customer, answer)
     assert (record["upstream"], record["upstream_model"]) == ("sparewheel", "vendor/two-b")
-    assert (record["status"], record["attempts"]) == ("ok", 2)
+    assert record["status"] == "ok"
+    assert record["attempts"] in ({2, 3} if fault == "reset" else {2})
     (line,) = shop.journal(answer.headers["x-request-id"])
     assert line["name"] == "sparewheel"
     assert amounts_of(record) == shop.expected(record, line["usage"])
@@ -190,7 +197,7 @@ def assert_served_by_the_second(shop: Shop, customer: Customer, answer: httpx.Re
 def test_when_every_route_fails_nobody_pays(any_shop: Shop, customer: Customer) -> None:
     any_shop.rawfeed.will([RESET])
     answer = any_shop.call(customer, "[[status=500]]", model="two-ways")
-    assert_unavailable(any_shop, customer, answer, attempts=2)
+    assert_unavailable(any_shop, customer, answer, 3)
 
 
 def test_a_refusal_of_the_request_is_not_tried_elsewhere(any_shop: Shop, customer: Customer) -> None:
@@ -329,7 +336,7 @@ def test_a_blank_answer_without_a_report_is_free(any_shop: Shop, customer: Custo
 
 
 def test_a_plain_answer_that_breaks_off_costs_nothing(any_shop: Shop, customer: Customer) -> None:
-    assert_unavailable(any_shop, customer, any_shop.call(customer, "[[cut=200]]"))
+    assert_unavailable(any_shop, customer, any_shop.call(customer, "[[cut=200]]"), 2)
 
 
 def test_operators_find_the_reason_in_the_log(any_shop: Shop, customer: Customer) -> None:

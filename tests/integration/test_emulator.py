@@ -15,6 +15,7 @@ import pytest
 from reseller_kit.upstream.endpoint import endpoint
 from reseller_kit.upstream.faults import TransportFailed
 from reseller_kit.upstream.openai import OpenAIUpstream
+from tests.support.pools import key_pool
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 1024 * 1024
@@ -31,7 +32,7 @@ class Emulator:
         self.port = int(self.process.stdout.readline())
 
     def upstream(self, key: str = "sk-test") -> OpenAIUpstream:
-        return OpenAIUpstream(endpoint("emulator", f"http://127.0.0.1:{self.port}/v1"), [key])
+        return OpenAIUpstream(endpoint("emulator", f"http://127.0.0.1:{self.port}/v1"), key_pool(key))
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -123,7 +124,7 @@ async def test_an_error_inside_a_stream(emulator: Emulator) -> None:
 async def test_options(tmp_path: Path) -> None:
     strict = Emulator(tmp_path / "j.jsonl", "--api-key", "sk-right", "--model", "only", "--always", "status=503")
     try:
-        assert (await strict.upstream("sk-wrong").check()).status == 401
+        assert (await strict.upstream("sk-wrong").check()).keys[0].status == 401
         assert (await strict.upstream("sk-right").check()).ok
         for body, status in ((b'{"model":"other","messages":[{}]}', 400), (b"{", 400)):
             response = await strict.upstream("sk-right").open("/chat/completions", body, stream=False, request_id="r")

@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 import reseller_kit.db
+from reseller_kit.core.days import QUARTER_US
 from reseller_kit.core.errors import KitError
-from reseller_kit.core.ids import new_id
+from reseller_kit.core.ids import made_at, new_id
 from reseller_kit.core.ledger import Grant, Redemption, RefundRequest
 from reseller_kit.core.manifest.schedule import ScheduledChange
 from reseller_kit.db import (
@@ -32,6 +32,7 @@ from reseller_kit.db import (
     lots,
     margins,
     notices,
+    onboarding,
     outbox,
     packages,
     payouts,
@@ -42,6 +43,8 @@ from reseller_kit.db import (
     responses,
     rollups,
     scheduled_prices,
+    spend_alerts,
+    tenant_routes,
     tenants,
     usage,
     vouchers,
@@ -51,11 +54,14 @@ from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Connection, Database, now_us
 from reseller_kit.db.ledger import GrantCredit, HoldRefund, Idempotency, RedeemVoucher
 from reseller_kit.db.rollups import SumFilter
+from reseller_kit.db.spend_alerts import SpendAlert
 from reseller_kit.db.usage import UsageFilter
 from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support import factories as make
+from tests.support import identity_walk
+from tests.support.rows import all_rows
 
 NOBODY = 999_999
 FAR = 1 << 62
@@ -81,6 +87,7 @@ class Things(Struct, frozen=True):
     voucher: VoucherRow
     payout: str
     response: responses.StoredResponse
+    alert: SpendAlert
 
 
 Read = Callable[[Connection, int, Things], Awaitable[Any]]
@@ -97,9 +104,13 @@ READS: dict[str, Read] = {
     "credits.wallet_with_lots": lambda c, tenant, x: credits.wallet_with_lots(c, tenant, x.wallet),
     "credits.was_done": lambda c, tenant, x: credits.was_done(c, tenant, "grant", x.operation),
     "customers.find": lambda c, tenant, x: customers.find(c, tenant, x.customer.id),
+    "customers.groups": lambda c, tenant, _: customers.groups(c, tenant),
     "customers.page": lambda c, tenant, _: customers.page(c, tenant, 100, None),
     "keys.find": lambda c, tenant, x: keys.find(c, tenant, x.key_id),
     "keys.page": lambda c, tenant, x: keys.page(c, tenant, x.customer.id, 100, None),
+    "keys.count_working": lambda c, tenant, x: keys.count_working(c, tenant, x.customer.id, 5),
+    "keys.names": lambda c, tenant, x: keys.names(c, tenant, x.customer.id),
+    "onboarding.milestones": lambda c, tenant, x: onboarding.milestones(c, tenant, x.customer.id),
     "outbox.page": lambda c, tenant, _: outbox.page(c, tenant, 100, None),
     "outbox.parked": lambda c, tenant, _: outbox.parked(c, tenant, 0),
     "price_notices.changes_at": lambda c, tenant, x: price_notices.changes_at(c, tenant, x.change.effective_from),
@@ -121,18 +132,29 @@ READS: dict[str, Read] = {
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
     "responses.chain": lambda c, tenant, x: responses.chain(c, tenant, x.customer.id, x.response.id, now=5, most=10),
     "responses.fetch": lambda c, tenant, x: responses.fetch(c, tenant, x.customer.id, [x.response.id], 5),
+    "rollups.buckets": lambda c, tenant, x: rollups.buckets(c, tenant, SumFilter(x.customer.id, 0), ((0, 0),), 1000),
+    "rollups.quarters": lambda c, tenant, x: rollups.quarters(c, tenant, SumFilter(x.customer.id, 0), FAR, 9),
     "rollups.sums": lambda c, tenant, x: rollups.sums(c, tenant, SumFilter(x.customer.id, 0), "model"),
     "scheduled_prices.find": lambda c, tenant, x: scheduled_prices.find(c, tenant, x.change.id),
     "scheduled_prices.held": lambda c, tenant, _: scheduled_prices.held(c, tenant, 0),
     "scheduled_prices.page": lambda c, tenant, _: scheduled_prices.page(c, tenant, 100, None),
+    "spend_alerts.of_customer": lambda c, tenant, x: spend_alerts.of_customer(c, tenant, x.customer.id),
+    "spend_alerts.reached": lambda c, tenant, _: spend_alerts.reached(c, tenant, "day", 0),
+    "tenant_routes.own_upstream_names": lambda c, tenant, _: tenant_routes.own_upstream_names(c, tenant),
+    "tenant_routes.upstreams_by_model": lambda c, tenant, _: tenant_routes.upstreams_by_model(c, tenant),
     "tenants.domains": lambda c, tenant, _: tenants.domains(c, tenant),
     "tenants.members": lambda c, tenant, _: tenants.members(c, tenant),
     "usage.find": lambda c, tenant, x: usage.find(c, tenant, x.usage),
     "usage.page": lambda c, tenant, x: usage.page(c, tenant, UsageFilter(customer_id=x.customer.id), 100),
+    "usage.page_of_quarters": lambda c, tenant, x: usage.page_of_quarters(
+        c, tenant, UsageFilter(x.customer.id), [quarter_of(x)], 9
+    ),
+    "usage.settled_since": lambda c, tenant, x: usage.settled_since(c, tenant, x.customer.id, 0, 9),
     "vouchers.find": lambda c, tenant, x: vouchers.find(c, tenant, x.voucher.id),
     "vouchers.find_code": lambda c, tenant, x: vouchers.find_code(c, tenant, x.voucher.id.encode()),
     "vouchers.page": lambda c, tenant, x: vouchers.page(c, tenant, x.voucher.batch, 100, None),
     "vouchers.redemptions": lambda c, tenant, x: vouchers.redemptions(c, tenant, x.voucher.batch),
+    **identity_walk.READS,
 }
 WRITES: dict[str, Read] = {
     "accounts.create_customer_wallet": lambda c, tenant, x: accounts.create_customer_wallet(c, tenant, x.customer.id),
@@ -142,9 +164,11 @@ WRITES: dict[str, Read] = {
     "customers.add_link": lambda c, tenant, x: customers.add_link(
         c, tenant, x.customer.id, digest=b"0" * 32, purpose="reset", expires_at=FAR
     ),
+    "customers.set_group": lambda c, tenant, x: customers.set_group(c, tenant, x.customer.id, None),
     "customers.set_status": lambda c, tenant, x: customers.set_status(c, tenant, x.customer.id, "suspended", "test"),
     "keys.add": lambda c, tenant, x: keys.add(c, tenant, key_of(x), b"1" * 32),
     "keys.carry_use": lambda c, tenant, x: keys.carry_use(c, tenant, x.key_id, "key_new", 0),
+    "keys.change": lambda c, tenant, x: keys.change(c, tenant, structs.replace(key_of(x), id=x.key_id, name="x")),
     "keys.revoke": lambda c, tenant, x: keys.revoke(c, tenant, x.key_id, 5),
     "outbox.add": lambda c, tenant, _: outbox.add(
         c, tenant, kind="price_change", recipient="ada@ours.example", payload={}, dedupe="mail", now=5
@@ -161,6 +185,9 @@ WRITES: dict[str, Read] = {
     "payouts.lock_share": lambda c, tenant, _: payouts.lock_share(c, tenant),
     "payouts.mark_paid": lambda c, tenant, x: payouts.mark_paid(c, tenant, x.payout, "x", 6),
     "payouts.reject": lambda c, tenant, x: payouts.reject(c, tenant, x.payout, "x", 6),
+    "provisioning.add_cost_version": lambda c, tenant, _: provisioning.add_cost_version(
+        c, tenant, "gpt-5-mini", {"prices": {"input": 1}}, 5
+    ),
     "provisioning.add_price_version": lambda c, tenant, _: provisioning.add_price_version(
         c, tenant, "retail", "gpt-5-mini", {"prices": {"input": 1}}, 5
     ),
@@ -180,12 +207,21 @@ WRITES: dict[str, Read] = {
     "scheduled_prices.end": lambda c, tenant, x: scheduled_prices.end(
         c, tenant, x.change.id, state="cancelled", reason=None, now=5
     ),
+    "spend_alerts.add": lambda c, tenant, x: spend_alerts.add(
+        c, tenant, structs.replace(x.alert, id="alr_new", customer_id=x.customer.id)
+    ),
+    "spend_alerts.note_told": lambda c, tenant, x: spend_alerts.note_told(c, tenant, x.alert.id, 7),
+    "spend_alerts.remove": lambda c, tenant, x: spend_alerts.remove(c, tenant, x.customer.id, x.alert.id),
+    "tenant_routes.put_own_upstream": lambda c, tenant, _: tenant_routes.put_own_upstream(c, tenant, "own", {"x": 1}),
+    "tenant_routes.put_tenant_routes": lambda c, tenant, _: tenant_routes.put_tenant_routes(c, tenant, []),
+    "tenant_routes.withdraw_own_upstream": lambda c, tenant, _: tenant_routes.withdraw_own_upstream(c, tenant, "own"),
     "tenants.add_domain": lambda c, tenant, x: tenants.add_domain(c, tenant, x.host, "storefront", is_primary=True),
     "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
     "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
     "vouchers.add": lambda c, tenant, x: vouchers.add(c, tenant, [structs.replace(x.voucher, id="vch_new")], [b"2"]),
     "vouchers.lock_batches": lambda c, tenant, _: vouchers.lock_batches(c, tenant),
     "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
+    **identity_walk.WRITES,
 }
 MOVES_ON_PURPOSE = {
     "provisioning.put_domain": "the operator's file gives a host to another tenant; the file is the one truth of hosts",
@@ -203,13 +239,20 @@ def key_of(x: Things) -> keys.ApiKey:
         limit_nano=None,
         limit_reset=None,
         models=(),
+        allow_ips=(),
         requests_per_minute=None,
         tokens_per_minute=None,
         concurrent_requests=None,
         expires_at=None,
         revoked_at=None,
+        last_used_at=None,
         created_at=now_us(),
     )
+
+
+def quarter_of(x: Things) -> int:
+    """The quarter of an hour that its call lies in."""
+    return made_at(x.usage) // QUARTER_US * QUARTER_US
 
 
 def missing(things: Things) -> Things:
@@ -233,6 +276,7 @@ def missing(things: Things) -> Things:
         voucher=structs.replace(things.voucher, id=new_id("vch"), batch="never"),
         payout=new_id("payout"),
         response=structs.replace(things.response, id=new_id("resp")),
+        alert=structs.replace(things.alert, id=new_id("alr")),
     )
 
 
@@ -258,7 +302,12 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
     upstream = await make.make_upstream(db)
     await make.make_model(db, upstream_id=upstream)
     price_ids = await make.publish(db, ours, "gpt-5-mini", wholesale=make.COST, retail=make.COST)
+    async with db.write(ours.id) as connection:
+        await tenant_routes.put_own_upstream(connection, ours.id, "own", {"dialect": "openai"})
+        await tenant_routes.put_tenant_routes(connection, ours.id, [own_route(price_ids[0])])
     customer = await make.make_customer(db, ours, "ada@ours.example")
+    async with db.write(ours.id) as connection:
+        await customers.set_group(connection, ours.id, customer.id, "pro")
     await make.make_customer(db, theirs, "bob@theirs.example")
     key = await make.make_key(db, customer)
     await make.deposit(db, ours)
@@ -276,6 +325,13 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await notices.open_notice(connection, ours.id, 5, 1, 6)
         response = make.stored_response(customer.id)
         await responses.add(connection, ours.id, [response])
+        await identity_walk.fill(connection, ours.id, customer)
+        alert = SpendAlert(
+            id=new_id("alr"), customer_id=customer.id, period="day", threshold_nano=1, created_at=now_us()
+        )
+        await spend_alerts.add(connection, ours.id, alert)
+        grain = {"tenant_id": ours.id, "customer_id": customer.id, "quarter_at": 0, "model": "m", "key_id": "k"}
+        await connection.execute(t.usage_rollup.insert().values({**dict.fromkeys(t.SUMMED, 1), **grain}))
     change = await make.make_scheduled_price(db, ours, "gpt-5-mini", {**make.COST, "input": 9_000_000})
     dedupe = f"price_change:{customer.id}:{change.effective_from}:0"
     await make.make_mail(db, ours, kind="price_change", payload={"lines": []}, dedupe=dedupe)
@@ -284,7 +340,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
     things = Things(
         customer, key.row.id, digest, customer.wallet_id, call, price_ids, "op-1", "ours.example", "starter",
         "owner@ours.example", await make.make_mail(db, ours, dedupe="mail", claim="clm", parked_at=now_us()), change,
-        lot, refund, voucher, payout_id, response,
+        lot, refund, voucher, payout_id, response, alert,
     )  # fmt: skip
     return ours.id, theirs.id, things
 
@@ -300,6 +356,13 @@ async def grant_once(db: Database, customer: Customer, operation: str) -> None:
         at=now_us(),
     )
     await make.post(db, GrantCredit(grant, Idempotency(operation="grant", key=operation, request_hash="0" * 64)))
+
+
+def own_route(version: str) -> tenant_routes.TenantRouteRow:
+    """A route of a tenant's own table."""
+    return tenant_routes.TenantRouteRow(
+        model="gpt-5-mini", upstream="ours/own", upstream_model="x", priority=0, weight=1, cost_version=version
+    )
 
 
 async def credit_things(db: Database, customer: Customer) -> tuple[str, str, VoucherRow]:
@@ -343,17 +406,6 @@ async def outcome(db: Database, read: Read, tenant_id: int, things: Things) -> o
             return await read(connection, tenant_id, things)
     except (KitError, NoResultFound, LookupError) as error:
         return type(error)
-
-
-async def all_rows(connection: Connection, tenant_id: int) -> dict[str, list[Any]]:
-    """Everything that the database holds of a tenant."""
-    found = {}
-    for table in t.metadata.tables.values():
-        column = table.c.id if table is t.tenant else table.c.get("tenant_id")
-        if column is not None:
-            statement = select(table).where(column == tenant_id).order_by(*table.primary_key.columns)
-            found[table.name] = [tuple(row) for row in await connection.execute(statement)]
-    return found
 
 
 def test_every_query_is_walked() -> None:

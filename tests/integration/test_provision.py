@@ -39,7 +39,7 @@ async def test_the_first_apply_makes_everything_that_is_served(db: Database) -> 
         "127.0.0.3",
         "nocturne.stores.localhost",
     }
-    assert served.upstreams["demo"].api_keys == ("sk-upstream-1",)
+    assert [key.secret for key in served.upstreams["demo"].api_keys] == ["sk-upstream-1"]
     aurora = served.hosts["127.0.0.2"].storefront
     assert aurora.primary_host == "aurora.localhost"
     assert set(aurora.models) == {"gpt-5-mini", "gpt-5", "gpt-4.1", "claude-sonnet-4-5", "aurora-fast"}

@@ -88,6 +88,7 @@ async def test_the_plan_says_where_each_cost_comes_from_and_what_follows(db: Dat
         "upstream": "one",
         "upstream_model": "rocket",
         "origin": "catalogue",
+        "tenant": None,
         "catalogue": "2026-05-05",
         "effective_from": None,
         "following_from": "2026-07-01",

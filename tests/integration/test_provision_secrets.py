@@ -120,11 +120,26 @@ async def test_a_missing_secret_refuses_the_first_apply_with_all_places(db: Data
         assert (await connection.execute(select(t.tenant))).first() is None
 
 
-async def test_a_plan_only_warns_of_a_missing_secret(db: Database, folder: Path) -> None:
-    found = await planned(db, folder, {})
+async def test_a_plan_warns_of_a_missing_secret_that_no_call_needs(db: Database, folder: Path) -> None:
+    found = await planned(db, folder, {"KEY_1": "sk-1", "KEY_2": "sk-2"})
     assert {finding.level for finding in found.warnings} == {"warning"}
-    assert len(found.warnings) == 5
+    assert len(found.warnings) == 3
     assert found.pending
+
+
+async def test_a_plan_is_refused_with_an_upstream_key_that_is_missing_or_empty(db: Database, folder: Path) -> None:
+    for environ in ({"KEY_2": "sk-2"}, {"KEY_1": " ", "KEY_2": "sk-2"}):
+        with pytest.raises(InvalidManifest) as refused:
+            await planned(db, folder, environ)
+        errors = [finding for finding in refused.value.details if finding["level"] == "error"]
+        assert [(found["line"], found["path"]) for found in errors] == [(7, "upstreams.one.api_keys[0]")]
+        assert "export KEY_1" in errors[0]["fix"]
+
+
+async def test_a_stored_key_does_not_make_up_for_one_that_is_empty_now(db: Database, folder: Path) -> None:
+    await applied(db, folder)
+    with pytest.raises(InvalidManifest, match=r"1 error"):
+        await planned(db, folder, {**ENVIRONMENT, "KEY_1": ""})
 
 
 async def test_a_stored_secret_is_kept_where_its_source_is_away(db: Database, folder: Path) -> None:
@@ -150,7 +165,7 @@ async def test_a_shorter_pool_forgets_the_key_that_left(db: Database, folder: Pa
     assert names["upstream:one:key:0"] == "sk-2"
     assert {name for name in names if name.startswith("upstream:")} == {"upstream:one:key:0"}
     served = await snapshot.load(db, await unlock(db, SECRET_KEY))
-    assert served.upstreams["one"].api_keys == ("sk-2",)
+    assert [key.secret for key in served.upstreams["one"].api_keys] == ["sk-2"]
 
 
 @pytest.mark.parametrize("value", ["", "  ", "a\nb", "a\x00b", "x" * 20_000])

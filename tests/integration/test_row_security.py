@@ -95,10 +95,10 @@ async def test_no_row_of_another_tenant_is_written(db: Database, scope: Any) -> 
 
 
 async def test_rows_of_the_platform(db: Database) -> None:
-    """What upstreams charge is read for every tenant; the platform's audit rows are the operator's alone."""
+    """What upstreams charge is read for every tenant; the platform's audit rows and mails are the operator's alone."""
     await fill(db)
     shared = {table.name: table.c.tenant_id.nullable for table in SCOPED if table.c.tenant_id.nullable}
-    assert set(shared) == {"audit_log", "price_version"}
+    assert set(shared) == {"audit_log", "outbox", "price_version"}
     for name in shared:
         table = t.metadata.tables[name]
         row = {**row_of(table, B, number=10), "tenant_id": None}

@@ -119,11 +119,13 @@ async def make_key(db: Database, customer: Customer, *, prefix: str = "sk", **te
         "limit_nano": None,
         "limit_reset": None,
         "models": (),
+        "allow_ips": (),
         "requests_per_minute": None,
         "tokens_per_minute": None,
         "concurrent_requests": None,
         "expires_at": None,
         "revoked_at": None,
+        "last_used_at": None,
     }
     row = ApiKey(
         id=new_id("key"),

@@ -9,6 +9,7 @@ import contextlib
 import io
 import itertools
 import json
+import re
 import string
 import threading
 import time
@@ -41,6 +42,7 @@ LITERALS: Final = {"solaria": "127.0.0.2", "lunaris": "127.0.0.3"}
 UNFUNDED: Final = frozenset({"pauper", "partaker", "sketch", "bygone"})
 PATIENCE_SECONDS: Final = 20.0
 MILLION: Final = 1_000_000
+_KEY_GAUGE: Final = re.compile(r'reseller_kit_upstream_keys\{state="(\w+)",upstream="(\w+)"\} ([0-9.e+]+)')
 _NUMBERS: Final = itertools.count(1)
 
 
@@ -210,6 +212,25 @@ class Shop:
         """The same storefronts and database behind a server more, of so many processes."""
         with _serving(self.installation, workers) as server:
             yield replace(self, server=server)
+
+    def key_states(self) -> dict[tuple[str, str], int]:
+        """How many keys of each upstream are in each state, as the serving process has it."""
+        return {
+            (upstream, state): int(float(count))
+            for state, upstream, count in _KEY_GAUGE.findall(self.get("/metrics", "desk.localhost").text)
+        }
+
+    def revive(self) -> None:
+        """Every upstream's keys are used again: for tests that make one refuse what all others send it too."""
+
+        def revived() -> bool:
+            if not any(count for (_, state), count in self.key_states().items() if state != "ok"):
+                return True
+            for name in UPSTREAMS:
+                self.ask("upstream", "unpark", name)
+            return False
+
+        eventually(revived, "keys that are used again")
 
     def log(self) -> str:
         """Everything that the server printed."""

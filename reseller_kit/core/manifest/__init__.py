@@ -5,9 +5,22 @@ from .defaults import CostSource, cost_sources, with_catalogue
 from .findings import CODES, Finding, Report
 from .leaves import is_reference
 from .parse import as_findings, invalid, parse_manifest
-from .prices import Levels, PriceBook, PriceMove, model_cost, offers, price_book, price_moves, route_cost
+from .prices import (
+    Levels,
+    PriceBook,
+    PriceMove,
+    model_cost,
+    offers,
+    own_route_cost,
+    price_book,
+    price_moves,
+    route_cost,
+)
 from .resources import Resources, document_of, flat, nested, resources
-from .structs import DEFAULT_NOTICE_DAYS, Document, Manifest, Route, Tenant, Upstream
+from .route_checks import refuse_address
+from .route_sets import RouteSet, group_routes, route_set
+from .serving import Serving, servings
+from .structs import DEFAULT_NOTICE_DAYS, Document, Manifest, Model, Route, Tenant, Upstream
 
 __all__ = [
     "CODES",
@@ -17,11 +30,14 @@ __all__ = [
     "Finding",
     "Levels",
     "Manifest",
+    "Model",
     "PriceBook",
     "PriceMove",
     "Report",
     "Resources",
     "Route",
+    "RouteSet",
+    "Serving",
     "Tenant",
     "Upstream",
     "as_findings",
@@ -29,15 +45,20 @@ __all__ = [
     "cost_sources",
     "document_of",
     "flat",
+    "group_routes",
     "invalid",
     "is_reference",
     "model_cost",
     "nested",
     "offers",
+    "own_route_cost",
     "parse_manifest",
     "price_book",
     "price_moves",
+    "refuse_address",
     "resources",
     "route_cost",
+    "route_set",
+    "servings",
     "with_catalogue",
 ]

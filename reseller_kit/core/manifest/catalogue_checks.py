@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from ..catalog import PriceList
 from ..price_catalogue import CatalogueOn, nearest_names
 from ..pricing import losses
 from ..toml_lines import Path
-from .defaults import Known, catalogue_cost, known_model, lacks_output, provider_of
+from .defaults import Known, catalogue_cost, known_model, lacks_output, provider_of, takes_catalogue_cost
 from .findings import Report
 from .prices import price_list
 from .reader import suggest
+from .route_sets import all_upstreams, stated_routes
 from .structs import Cost, Document, Route, Upstream
 
 _STATE_IT = 'add cost = { input = "…", output = "…" } (USD per million tokens) to the route or the model.'
@@ -29,6 +32,12 @@ def check_catalogue_use(document: Document, report: Report, on: CatalogueOn) -> 
                 _check_doubts(route, known, path, report)
             else:
                 _check_dearer(model.cost, catalogue_cost(route, document.upstreams, on), path, report)
+    upstreams = all_upstreams(document)
+    for placed in stated_routes(document):
+        route = msgspec.structs.replace(placed.route, upstream=placed.upstream)
+        known = known_model(route, upstreams, on) if takes_catalogue_cost(document, placed) else None
+        if known is not None and known.in_force is not None and not report.is_broken(placed.path):
+            _check_doubts(route, known, placed.path, report)
 
 
 def why_unpriced(route: Route, upstreams: Mapping[str, Upstream], on: CatalogueOn) -> tuple[str, str]:

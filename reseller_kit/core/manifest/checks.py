@@ -1,24 +1,21 @@
-"""What must hold between the values of a manifest: names, hosts, routes and terms. Prices are `price_checks`.
+"""What must hold between the values of a manifest. Of routes it is in `route_checks`, of prices in `price_checks`.
 
 Each check sees the whole document, in which refused values are blank, and stays silent about those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Final
-from urllib.parse import urlsplit
 
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
-from ..tenant import is_loopback_host
 from ..toml_lines import Path
-from .findings import Refusal, Report, format_path
-from .leaves import check_header
+from .findings import Report, check_unique, format_path
 from .price_checks import check_prices
 from .reader import suggest
-from .structs import Document, Model, Package, Tenant, Upstream
-from .texts import is_private_address
+from .route_checks import check_routes
+from .shop_structs import Package
+from .structs import Document, Tenant
 
 _GENERIC_WORDS: Final = frozenset({"platform", "store", "stores", "cloud", "host", "hosting", "systems"})
 _PACKAGE_KEYS: Final = {
@@ -33,25 +30,13 @@ def check_document(document: Document, report: Report, on: CatalogueOn = NO_CATA
     """Report everything that does not fit together. `on`: the catalogue that the document was priced by."""
     _check_platform(document, report)
     _check_hosts(document, report)
-    for name, upstream in document.upstreams.items():
-        _check_upstream(upstream, ("upstreams", name), report)
-    for name, model in document.models.items():
-        _check_model(document, model, ("models", name), report)
-    _check_unique(
+    check_routes(document, report)
+    check_unique(
         (tenant.slug for tenant in document.tenants), lambda i: ("tenants", i, "slug"), "RK301", "slug", report
     )
     for index, tenant in enumerate(document.tenants):
         _check_tenant(document, tenant, ("tenants", index), report)
     check_prices(document, report, on)
-
-
-def _check_unique(items: Iterable[object], path: Callable[[int], Path], code: str, what: str, report: Report) -> None:
-    first: dict[object, int] = {}
-    for index, item in enumerate(items):
-        if item in first and item != "":
-            line = report.line_of(path(first[item]))
-            report.add(code, path(index), f"The {what} {item!r} stands on line {line} already.", "Remove one of them.")
-        first.setdefault(item, index)
 
 
 def _check_platform(document: Document, report: Report) -> None:
@@ -102,51 +87,11 @@ def _claim(host: str, holder: str, path: Path, holders: dict[str, tuple[str, Pat
         holders[host] = (holder, path)
 
 
-def _check_upstream(upstream: Upstream, path: Path, report: Report) -> None:
-    url = urlsplit(upstream.base_url)
-    host = url.hostname or ""
-    if url.scheme == "http" and is_private_address(host) and not is_loopback_host(host):
-        report.add(
-            "RK315",
-            (*path, "base_url"),
-            "Keys and prompts travel unencrypted to a private address.",
-            "Use https:// unless the network between is yours alone.",
-            level="warning",
-        )
-    if upstream.dialect == "anthropic" and url.path.rstrip("/").endswith("/v1"):
-        report.add(
-            "RK209",
-            (*path, "base_url"),
-            "An anthropic base URL is written without /v1.",
-            f"Write {upstream.base_url[:-3]!r}.",
-        )
-    _check_unique(upstream.api_keys, lambda i: (*path, "api_keys", i), "RK311", "reference", report)
-    for name, value in upstream.headers.items():
-        try:
-            check_header(name, value)
-        except Refusal as refusal:
-            report.add(refusal.code, (*path, "headers", name), refusal.message, refusal.fix)
-
-
-def _check_model(document: Document, model: Model, path: Path, report: Report) -> None:
-    for index, route in enumerate(model.routes):
-        if route.upstream and route.upstream not in document.upstreams:
-            message = f"There is no upstream {route.upstream!r}."
-            fix = suggest(route.upstream, document.upstreams) or f"Define it as [upstreams.{route.upstream}]."
-            report.add("RK306", (*path, "routes", index, "upstream"), message, fix)
-    pairs = [f"{route.upstream}/{route.model}" if route.upstream and route.model else "" for route in model.routes]
-    _check_unique(pairs, lambda i: (*path, "routes", i), "RK311", "route", report)
-    if model.context and model.max_output and model.max_output > model.context:
-        report.add(
-            "RK203", (*path, "max_output"), "max_output is larger than context.", "An answer is part of the context."
-        )
-
-
 def _check_tenant(document: Document, tenant: Tenant, path: Path, report: Report) -> None:
     _check_domains(tenant, path, report)
-    _check_unique(tenant.owners, lambda i: (*path, "owners", i), "RK311", "owner", report)
+    check_unique(tenant.owners, lambda i: (*path, "owners", i), "RK311", "owner", report)
     _check_aliases(document, tenant, path, report)
-    _check_unique(
+    check_unique(
         (package.id for package in tenant.packages), lambda i: (*path, "packages", i, "id"), "RK311", "package", report
     )
     for index, package in enumerate(tenant.packages):

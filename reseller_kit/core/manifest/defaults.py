@@ -25,6 +25,7 @@ from ..price_catalogue import (
     prices_on,
     provider_at,
 )
+from .route_sets import Placed, all_upstreams, stated_routes, with_tenant_routes
 from .structs import Cost, CostTier, Document, Model, Route, Upstream
 
 Origin = Literal["route", "model", "catalogue"]
@@ -43,7 +44,7 @@ class Known(Struct, frozen=True, kw_only=True):
 
 
 class CostSource(Struct, frozen=True, kw_only=True):
-    """Where the cost of a route comes from.
+    """Where the cost of a route comes from. `tenant`: whose table the route stands in; None for a model's own.
 
     Of one that the catalogue prices: its version, the day from which its price holds (None: ever since), and the day
     of the price that it knows to follow.
@@ -53,6 +54,7 @@ class CostSource(Struct, frozen=True, kw_only=True):
     upstream: str
     upstream_model: str
     origin: Origin
+    tenant: str | None = None
     catalogue: str | None = None
     effective_from: str | None = None
     following_from: str | None = None
@@ -97,7 +99,32 @@ def lacks_output(prices: DatedPrices, upstream: Upstream) -> bool:
 def with_catalogue(document: Document, on: CatalogueOn) -> Document:
     """The document with the cost of each route that takes it from the catalogue."""
     models = {name: _priced(model, document.upstreams, on) for name, model in document.models.items()}
-    return msgspec.structs.replace(document, models=models)
+    document = msgspec.structs.replace(document, models=models)
+    upstreams, priced = all_upstreams(document), {}
+    for placed in stated_routes(document):
+        found = catalogue_cost(_full(placed), upstreams, on) if takes_catalogue_cost(document, placed) else None
+        if found is not None:
+            key = (placed.tenant.slug, placed.model, int(placed.path[-1]))
+            priced[key] = msgspec.structs.replace(placed.route, cost=_as_cost(found))
+    return with_tenant_routes(document, priced)
+
+
+def takes_catalogue_cost(document: Document, placed: Placed) -> bool:
+    """Whether nothing but the catalogue says what a route of a tenant's own table costs.
+
+    Over an upstream of the operator's it costs what the model's route there does, or the model.
+    """
+    if placed.route.cost is not None:
+        return False
+    model = document.models.get(placed.model)
+    if placed.own or model is None:
+        return True
+    same = any((route.upstream, route.model) == (placed.upstream, placed.route.model) for route in model.routes)
+    return model.cost is None and not same
+
+
+def _full(placed: Placed) -> Route:
+    return msgspec.structs.replace(placed.route, upstream=placed.upstream)
 
 
 def _priced(model: Model, upstreams: Mapping[str, Upstream], on: CatalogueOn) -> Model:
@@ -117,20 +144,32 @@ def _as_cost(prices: PriceList) -> Cost:
 
 def cost_sources(document: Document, on: CatalogueOn) -> Iterator[CostSource]:
     """Where the cost of each route comes from, by a document that the catalogue has not priced yet."""
+    upstreams = all_upstreams(document)
     for name, model in document.models.items():
         for route in model.routes:
-            origin: Origin = "route" if route.cost is not None else "model"
-            source = CostSource(model=name, upstream=route.upstream, upstream_model=route.model, origin=origin)
-            known = known_model(route, document.upstreams, on)
-            if route.cost is None and model.cost is None and known is not None and known.in_force is not None:
-                source = msgspec.structs.replace(
-                    source,
-                    origin="catalogue",
-                    catalogue=on.catalogue.version,
-                    effective_from=known.in_force.effective_from or None,
-                    following_from=known.following.effective_from if known.following else None,
-                )
-            yield source
+            yield _source(name, route, upstreams, on, by_catalogue=route.cost is None and model.cost is None)
+    for placed in stated_routes(document):
+        source = _source(
+            placed.model, _full(placed), upstreams, on, by_catalogue=takes_catalogue_cost(document, placed)
+        )
+        yield msgspec.structs.replace(source, tenant=placed.tenant.slug)
+
+
+def _source(
+    name: str, route: Route, upstreams: Mapping[str, Upstream], on: CatalogueOn, *, by_catalogue: bool
+) -> CostSource:
+    origin: Origin = "route" if route.cost is not None else "model"
+    source = CostSource(model=name, upstream=route.upstream, upstream_model=route.model, origin=origin)
+    known = known_model(route, upstreams, on) if by_catalogue else None
+    if known is None or known.in_force is None:
+        return source
+    return msgspec.structs.replace(
+        source,
+        origin="catalogue",
+        catalogue=on.catalogue.version,
+        effective_from=known.in_force.effective_from or None,
+        following_from=known.following.effective_from if known.following else None,
+    )
 
 
 def default_limits(model: Model, upstreams: Mapping[str, Upstream], on: CatalogueOn) -> dict[str, int]:

@@ -6,7 +6,7 @@ Codes are stable: a code keeps its meaning for ever, and one that is no longer u
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -55,6 +55,17 @@ CODES: Final[Mapping[str, str]] = {
     "RK316": "A logo, where the brand's initial is shown.",
     "RK320": "A price of the catalogue that may not hold in full.",
     "RK321": "Thresholds of a balance that do not fall.",
+    "RK322": "A fallback to a model that is not defined.",
+    "RK323": "Fallbacks that lead back to their model.",
+    "RK324": "A tenant's routing or group that names what is not defined.",
+    "RK325": "Routes over the operator's upstreams and over a tenant's own for one model.",
+    "RK326": "An upstream outside the list that the tenant's calls are kept to.",
+    "RK327": "A tenant's own upstream at an address that is not public.",
+    "RK328": "Models that a tenant or a group has no route left for.",
+    "RK329": "A tenant's own upstream that no route goes over.",
+    "RK330": "Routes that all have weight 0.",
+    "RK331": "A group's id that is reserved.",
+    "RK332": "A fallback from a tenant's own upstream to the operator's, which is not taken.",
     "RK401": "A retail price below wholesale.",
     "RK402": "A wholesale price below cost.",
     "RK403": "A route dearer than the model's explicit cost.",
@@ -65,6 +76,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK503": "A brand token, setting or text that the theme does not offer, or a value that it refuses.",
     "RK504": "Brand colours that are hard to read on each other.",
     "RK505": "A scheduled price that would be held back, because it would lose money.",
+    "RK506": "The host of a tenant's own upstream that cannot be looked up.",
 }
 """Code → meaning. RK1xx form, RK2xx single values, RK3xx what belongs together, RK4xx money, RK5xx the environment."""
 
@@ -138,6 +150,16 @@ class Report:
     def sorted(self) -> list[Finding]:
         """The findings in the order of their lines."""
         return sorted(self.findings, key=lambda finding: (finding.line, finding.path, finding.code))
+
+
+def check_unique(items: Iterable[object], path: Callable[[int], Path], code: str, what: str, report: Report) -> None:
+    """Report items that stood before, each at its own place; blank ones are no items."""
+    first: dict[object, int] = {}
+    for index, item in enumerate(items):
+        if item in first and item != "":
+            line = report.line_of(path(first[item]))
+            report.add(code, path(index), f"The {what} {item!r} stands on line {line} already.", "Remove one of them.")
+        first.setdefault(item, index)
 
 
 def format_path(path: Path) -> str:

@@ -208,3 +208,4 @@ UnitPrice = Annotated[
     int, Leaf("price per unit", _money(money.parse_unit_price, "RK201", '"0.04"'), money.format_unit_price, blank=0)
 ]
 Markup = Annotated[int, Leaf("percentage", _money(money.parse_markup, "RK202", '"40%"'), money.format_markup, blank=0)]
+Fee = Annotated[int, Leaf("percentage", _money(money.parse_fee, "RK202", '"5%"'), money.format_markup, blank=0)]

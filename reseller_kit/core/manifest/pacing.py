@@ -6,7 +6,7 @@ from typing import Annotated
 
 from . import leaves
 from .leaves import Flag, Seconds
-from .table import Table
+from .shop_structs import Table
 
 Count = Annotated[int, leaves.number("count", 1, 1_000_000_000)]
 
@@ -37,13 +37,26 @@ class Queue(Table, frozen=True, kw_only=True):
     seconds: Annotated[Seconds, "How long one waits at most."] = 30.0
 
 
-class Limits(Table, frozen=True, kw_only=True):
-    """Limits of each customer and of the whole storefront; left out: none."""
+class KeyLimits(Table, frozen=True, kw_only=True):
+    """The most that goes over each key of a pool, counted by each process alone; left out: no limit."""
+
+    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
+    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
+    tokens_per_minute: Annotated[Count | None, "Tokens in a minute, as charged."] = None
+
+
+class CustomerLimits(Table, frozen=True, kw_only=True):
+    """Limits of each customer; left out: none."""
 
     requests_per_minute: Annotated[Count | None, "Each customer's requests in a minute."] = None
     tokens_per_minute: Annotated[Count | None, "Each customer's tokens in a minute."] = None
     concurrent_requests: Annotated[Count | None, "Each customer's requests under way at once."] = None
+    shorten: Annotated[Flag, "Lower the output limit to what the credit covers, instead of refusing."] = False
+
+
+class Limits(CustomerLimits, frozen=True, kw_only=True):
+    """Limits of each customer and of the whole storefront; left out: none."""
+
     tenant_requests_per_minute: Annotated[Count | None, "Requests of all customers in a minute."] = None
     tenant_tokens_per_minute: Annotated[Count | None, "Tokens of all customers in a minute."] = None
     tenant_concurrent_requests: Annotated[Count | None, "Requests of all customers under way at once."] = None
-    shorten: Annotated[Flag, "Lower the output limit to what the credit covers, instead of refusing."] = False

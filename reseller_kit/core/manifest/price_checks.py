@@ -16,12 +16,15 @@ from .prices import (
     Levels,
     format_price,
     model_cost,
+    own_route_cost,
     price_list,
     pricing_rules,
     route_cost,
+    served_cost,
     tenant_levels,
     wholesale_markup,
 )
+from .route_sets import all_upstreams, route_set, stated_routes
 from .structs import Cost, Document, Model, Tenant, class_prices
 
 _TOKENS: Final = ("input", "output")
@@ -32,6 +35,7 @@ def check_prices(document: Document, report: Report, on: CatalogueOn) -> None:
     """Report costs that are missing, patterns without effect, and prices below what they are derived from."""
     for name, model in document.models.items():
         _check_costs(document, name, model, report, on)
+    _check_stated_costs(document, report, on)
     for index, tenant in enumerate(document.tenants):
         path = ("tenants", index)
         _check_patterns(document, tenant, path, report)
@@ -55,7 +59,33 @@ def _check_costs(document: Document, name: str, model: Model, report: Report, on
         elif cost is not None and model.cost is not None and not report.is_broken(path):
             _check_dearer_route(losses(cost, price_list(model.cost)), (*place, "cost"), report)
         if route.cost is not None and cost is not None and not report.is_broken(path):
-            _check_whole_route(cost, model, (*place, "cost"), report)
+            sold = model_cost(model)
+            if sold is not None:
+                _check_whole_route(cost, sold, (*place, "cost"), report)
+
+
+def _check_stated_costs(document: Document, report: Report, on: CatalogueOn) -> None:
+    """What routes of tenants' own tables cost: the operator, or the reseller itself."""
+    upstreams = all_upstreams(document)
+    for placed in stated_routes(document):
+        place, model = (*placed.path, "cost"), document.models.get(placed.model)
+        if placed.route.cost is not None:
+            _check_cost_table(placed.route.cost, place, report)
+        if model is None or report.is_broken(placed.path) or report.is_broken(("models",)):
+            continue
+        served = route_set(document, placed.tenant, placed.model).routes
+        same = [r for r in served if (r.upstream, r.model) == (placed.upstream, placed.route.model)]
+        if not same:
+            continue
+        cost = own_route_cost(same[0]) if placed.own else route_cost(same[0], model)
+        if cost is None:
+            report.add("RK307", placed.path, *why_unpriced(same[0], upstreams, on))
+            continue
+        if not placed.own and model.cost is not None:
+            _check_dearer_route(losses(cost, price_list(model.cost)), place, report)
+        sold = model_cost(model) or served_cost(model, served, own=placed.own)
+        if sold is not None and placed.route.cost is not None:
+            _check_whole_route(cost, sold, place, report)
 
 
 def _check_cost_table(cost: Cost, path: Path, report: Report) -> None:
@@ -77,11 +107,10 @@ def _check_cost_table(cost: Cost, path: Path, report: Report) -> None:
                 )
 
 
-def _check_whole_route(cost: PriceList, model: Model, path: Path, report: Report) -> None:
+def _check_whole_route(cost: PriceList, sold: PriceList, path: Path, report: Report) -> None:
     """A call that comes over the route must come to nothing that the route has no price for."""
-    sold = model_cost(model)
     for name in _TOKENS:
-        if sold is not None and name in sold.prices and price_of(cost.prices, name) is None:
+        if name in sold.prices and price_of(cost.prices, name) is None:
             report.add(
                 "RK405",
                 path,
@@ -131,7 +160,7 @@ def _check_losses(document: Document, tenant: Tenant, path: Path, report: Report
         if tenant.pricing.allow_loss or rule_allows or document.models[name].allow_loss:
             continue
         below_cost += [_describe(name, loss) for loss in losses(levels.cost, levels.wholesale)]
-        for loss in losses(levels.wholesale, levels.retail):
+        for loss in losses(levels.spent, levels.retail):
             place = _retail_place(tenant, rule_index, loss, path)
             below_wholesale.setdefault(place, []).append(_describe(name, loss))
     if below_cost:

@@ -14,16 +14,45 @@ from msgspec import Struct
 
 from ..catalog import PriceList, Tier
 from ..money import format_token_price, format_unit_price
-from ..pricing import PricingRule, complete, dearest, derive_retail, derive_wholesale
+from ..pricing import (
+    PricingRule,
+    complete,
+    dearest,
+    derive_fee,
+    derive_retail,
+    derive_wholesale,
+    free_of_charge,
+)
+from .route_sets import RouteSet, route_set
 from .structs import Catalog, Cost, Document, Model, Route, Rule, Tenant, class_prices, is_token_class
 
 
 class Levels(Struct, frozen=True, kw_only=True):
-    """The price lists of one model for one tenant."""
+    """The price lists of one model for one tenant.
+
+    `provider`: what the reseller's own upstream charges the reseller; None where calls go over the operator's.
+    `shared_cost`: the cost is the model's own, not that of other routes.
+    """
 
     cost: PriceList
     wholesale: PriceList
     retail: PriceList
+    provider: PriceList | None = None
+    shared_cost: bool = True
+
+    def spent_at(self, input_tokens: int) -> dict[str, int]:
+        """What the reseller pays in all, to the operator and to its own provider, at so many input tokens."""
+        wholesale = self.wholesale.at(input_tokens)
+        if self.provider is None:
+            return wholesale
+        provider = self.provider.at(input_tokens)
+        return {name: price + provider.get(name, 0) for name, price in wholesale.items()}
+
+    @property
+    def spent(self) -> PriceList:
+        """The same as a price list: what retail must not lie below."""
+        tiers = (Tier(above_input=t.above_input, prices=self.spent_at(t.above_input + 1)) for t in self.wholesale.tiers)
+        return PriceList(prices=self.spent_at(0), tiers=tuple(tiers))
 
 
 PriceBook = Mapping[tuple[str, str], Levels]
@@ -56,11 +85,26 @@ def route_cost(route: Route, model: Model) -> PriceList | None:
     return None if cost is None else complete(price_list(cost))
 
 
+def own_route_cost(route: Route) -> PriceList | None:
+    """What a call over an own upstream costs the reseller: stated or the catalogue's, never the model's."""
+    return None if route.cost is None else complete(price_list(route.cost))
+
+
 def model_cost(model: Model) -> PriceList | None:
     """What wholesale is derived from: the model's cost, else the dearest of its routes; None if one is unknown."""
+    return served_cost(model, model.routes, own=False)
+
+
+def served_cost(model: Model, routes: tuple[Route, ...], *, own: bool) -> PriceList | None:
+    """What prices are derived from where these routes serve the model: for `own` ones what the reseller pays."""
+    if own:
+        return _dearest([own_route_cost(route) for route in routes])
     if model.cost is not None:
         return complete(price_list(model.cost))
-    costs = [route_cost(route, model) for route in model.routes]
+    return _dearest([route_cost(route, model) for route in routes])
+
+
+def _dearest(costs: list[PriceList | None]) -> PriceList | None:
     known = [cost for cost in costs if cost is not None]
     return dearest(known) if known and len(known) == len(costs) else None
 
@@ -86,16 +130,57 @@ def wholesale_markup(document: Document, tenant: Tenant) -> int:
     return document.wholesale.markup if own is None else own
 
 
+def own_upstream_fee(document: Document, tenant: Tenant) -> int:
+    """The operator's share of calls over the tenant's own upstreams, in parts per million of what they cost there."""
+    own = tenant.wholesale.own_upstream_fee
+    return document.wholesale.own_upstream_fee if own is None else own
+
+
 def tenant_levels(document: Document, tenant: Tenant) -> Iterator[tuple[str, Levels]]:
-    """Every model that the tenant offers and whose cost is known, with its price lists."""
+    """Every model that the tenant offers, has a route for and whose cost is known, with its price lists."""
     rules = pricing_rules(tenant.pricing.rules)
-    markup = wholesale_markup(document, tenant)
-    for name, model in document.models.items():
-        cost = model_cost(model)
-        if cost is not None and offers(tenant.catalog, name):
-            wholesale = derive_wholesale(cost, markup)
-            retail = derive_retail(name, wholesale, tenant.pricing.markup, rules)
-            yield name, Levels(cost=cost, wholesale=wholesale, retail=retail)
+    for name in document.models:
+        if not offers(tenant.catalog, name):
+            continue
+        served = route_set(document, tenant, name)
+        levels = None
+        if served.own:
+            levels = _own_levels(document, tenant, name, served, rules)
+        elif served.routes:
+            levels = _levels(document, tenant, name, served, rules)
+        if levels is not None:
+            yield name, levels
+
+
+def _levels(
+    document: Document, tenant: Tenant, name: str, served: RouteSet, rules: tuple[PricingRule, ...]
+) -> Levels | None:
+    model = document.models[name]
+    cost = served_cost(model, served.routes, own=False)
+    if cost is None:
+        return None
+    wholesale = derive_wholesale(cost, wholesale_markup(document, tenant))
+    retail = derive_retail(name, wholesale, tenant.pricing.markup, rules)
+    return Levels(cost=cost, wholesale=wholesale, retail=retail, shared_cost=cost == model_cost(model))
+
+
+def _own_levels(
+    document: Document, tenant: Tenant, name: str, served: RouteSet, rules: tuple[PricingRule, ...]
+) -> Levels | None:
+    """Of a model over the reseller's own upstreams: the operator takes a fee, and retail is on all that is spent."""
+    provider = served_cost(document.models[name], served.routes, own=True)
+    if provider is None:
+        return None
+    fee = own_upstream_fee(document, tenant)
+    # Provider and fee together, by the one rounding that `fee_on` leaves room for.
+    spent = derive_wholesale(provider, fee)
+    return Levels(
+        cost=free_of_charge(provider),
+        wholesale=derive_fee(provider, fee),
+        retail=derive_retail(name, spent, tenant.pricing.markup, rules),
+        provider=provider,
+        shared_cost=False,
+    )
 
 
 def price_book(document: Document) -> dict[tuple[str, str], Levels]:
@@ -135,15 +220,19 @@ def _rows(levels: Levels | None) -> dict[tuple[str, int], dict[str, str]]:
         return {}
     rows = {}
     for above in (0, *(tier.above_input for tier in levels.retail.tiers)):
-        wholesale, retail = levels.wholesale.at(above + 1), levels.retail.at(above + 1)
+        wholesale, retail, spent = (
+            levels.wholesale.at(above + 1),
+            levels.retail.at(above + 1),
+            levels.spent_at(above + 1),
+        )
         for name, price in retail.items():
-            rows[name, above] = _row(name, wholesale[name], price)
+            rows[name, above] = _row(name, wholesale[name], price, spent[name])
     return rows
 
 
-def _row(usage_class: str, wholesale: int, retail: int) -> dict[str, Any]:
+def _row(usage_class: str, wholesale: int, retail: int, spent: int) -> dict[str, Any]:
     return {
         "wholesale": format_price(usage_class, wholesale),
         "retail": format_price(usage_class, retail),
-        "margin": format_price(usage_class, retail - wholesale),
+        "margin": format_price(usage_class, retail - spent),
     }

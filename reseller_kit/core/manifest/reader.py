@@ -14,8 +14,8 @@ from ..toml_lines import Path
 from .findings import Refusal, Report, format_path
 from .leaves import Leaf
 from .shapes import ArrayOf, Choice, Key, MapOf, Shape, TableOf, homes, keys_of
+from .shop_structs import Table
 from .structs import Document
-from .table import Table
 from .texts import toml_type
 
 T = TypeVar("T", bound=Table)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..route_sets import own_upstream
 from .defaults import default_limits
 from .findings import Report
 from .reader import read_document
 from .shapes import MapOf, TableOf, keys_of
-from .structs import Document, Domain, Manifest, Model, Package, Platform, Tenant, Upstream, Wholesale
-from .table import Table
+from .shop_structs import Domain, Package, Table
+from .structs import Document, Manifest, Model, Platform, Tenant, Upstream, Wholesale
 
 ResourceKey = tuple[str, str]
 Fields = dict[str, Any]
@@ -24,20 +25,21 @@ _TABLES: Final[Mapping[str, type[Table]]] = {
     "platform": Platform,
     "wholesale": Wholesale,
     "upstream": Upstream,
+    "own_upstream": Upstream,
     "model": Model,
     "tenant": Tenant,
     "domain": Domain,
     "package": Package,
 }
-_OWN_RESOURCES: Final = ("slug", "owners", "domains", "packages")
+_OWN_RESOURCES: Final = ("slug", "owners", "domains", "packages", "upstreams")
 
 
 def resources(manifest: Manifest) -> Resources:
     """What the file states, by (kind, id), parents before children.
 
-    Kinds: platform, wholesale, upstream, model, tenant, domain (id: its host, field `tenant`), package and owner
-    (id: `slug/name`). A key that the file leaves out is no field, but for a model's limits, whose defaults (the
-    catalogue's, where it knows the model) a plan shows.
+    Kinds: platform, wholesale, upstream, model, tenant, domain (id: its host, field `tenant`), own_upstream, package
+    and owner (id: `slug/name`). A key that the file leaves out is no field, but for a model's limits, whose defaults
+    (the catalogue's, where it knows the model) a plan shows.
     """
     stated, document = manifest.stated, manifest.document
     found: Resources = {("platform", "platform"): flat("platform", stated["platform"])}
@@ -57,6 +59,8 @@ def _tenant_resources(tenant: Tenant, stated: Fields) -> Resources:
     slug = tenant.slug
     own = {name: value for name, value in stated.items() if name not in _OWN_RESOURCES}
     found: Resources = {("tenant", slug): flat("tenant", own)}
+    for name, table in stated.get("upstreams", {}).items():
+        found["own_upstream", own_upstream(slug, name)] = flat("own_upstream", table)
     for email in tenant.owners:
         found["owner", f"{slug}/{email}"] = {"role": "owner"}
     for table in stated.get("domains", ()):
@@ -81,7 +85,8 @@ def document_of(state: Resources, report: Report) -> Document:
         elif kind in {"upstream", "model"}:
             data[f"{kind}s"][name] = nested(kind, fields)
         elif kind == "tenant":
-            tenants[name] = {"slug": name, **nested(kind, fields), "owners": [], "domains": [], "packages": []}
+            belongings: dict[str, Any] = {"owners": [], "domains": [], "packages": [], "upstreams": {}}
+            tenants[name] = {"slug": name, **nested(kind, fields), **belongings}
     for (kind, name), fields in state.items():
         _place_in_tenant(tenants, kind, name, fields)
     data["tenants"] = list(tenants.values())
@@ -93,10 +98,12 @@ def _place_in_tenant(tenants: dict[str, dict[str, Any]], kind: str, name: str, f
         own = {key: value for key, value in fields.items() if key != "tenant"}
         if fields["tenant"] in tenants:
             tenants[fields["tenant"]]["domains"].append({"host": name, **own})
-    elif kind in {"package", "owner"}:
+    elif kind in {"package", "owner", "own_upstream"}:
         slug, _, rest = name.partition("/")
         if slug in tenants and kind == "package":
             tenants[slug]["packages"].append({"id": rest, **fields})
+        elif slug in tenants and kind == "own_upstream":
+            tenants[slug]["upstreams"][rest] = nested(kind, fields)
         elif slug in tenants:
             tenants[slug]["owners"].append(rest)
 

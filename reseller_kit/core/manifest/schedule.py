@@ -127,7 +127,7 @@ def _losing(document: Document, slug: str) -> set[tuple[str, str, int]]:
     for name, levels in levels_of(document, slug).items():
         rule = matching_rule(name, rules)
         if not (pricing.allow_loss or (rule is not None and rule.allow_loss) or document.models[name].allow_loss):
-            found |= {(name, loss.usage_class, loss.above_input) for loss in losses(levels.wholesale, levels.retail)}
+            found |= {(name, loss.usage_class, loss.above_input) for loss in losses(levels.spent, levels.retail)}
     return found
 
 
@@ -135,7 +135,7 @@ def _shown(document: Document, slug: str, lost: Sequence[tuple[str, str, int]]) 
     levels = levels_of(document, slug)
     texts = []
     for model, usage_class, above in lost[:3]:
-        retail, wholesale = (level.at(above + 1) for level in (levels[model].retail, levels[model].wholesale))
+        retail, wholesale = (level.at(above + 1) for level in (levels[model].retail, levels[model].spent))
         low, price = (format_price(usage_class, prices[usage_class]) for prices in (wholesale, retail))
         texts.append(f"{model} {usage_class}{f' above {above} tokens' if above else ''} {price} < {low}")
     return "; ".join(texts) + (f"; and {len(lost) - 3} more" if len(lost) > 3 else "")

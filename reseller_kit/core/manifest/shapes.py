@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from .leaves import Leaf
-from .structs import NOT_EMPTY, RESOURCES, Document
-from .table import Table
+from .shop_structs import NOT_EMPTY, RESOURCES, Table
+from .structs import Document
 
 
 class Choice(Struct, frozen=True):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from ..catalog import TOKEN_CLASSES, USAGE_CLASSES
+from ..catalog import TOKEN_CLASSES, USAGE_CLASSES, Strategy
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
-from ..storefront import DEFAULT_RESPONSES_DAYS
-from ..tenant import DomainRole, TenantStatus
+from ..tenant import TenantStatus
 from ..toml_lines import Path
 from ..wholesale import DEFAULT_MATURITY_DAYS
 from . import leaves
@@ -22,42 +21,39 @@ from .leaves import (
     Amount,
     BaseUrl,
     Currency,
-    Day,
     Email,
+    Fee,
     Flag,
     Glob,
     HeaderName,
     Host,
-    KeyPrefix,
-    Locale,
-    Markdown,
     Markup,
     ModelName,
     Name,
-    PaddleEnvironment,
     PublicUrl,
     SecretRef,
-    Sender,
-    SettingName,
-    SettingValue,
     Slug,
     Text,
     Timezone,
-    TokenName,
     TokenPrice,
-    TokenValue,
     UnitPrice,
     UpstreamModel,
 )
-from .pacing import Count, Limits, Queue, RouteTimeouts, Timeouts
-from .table import Table
+from .pacing import Count, CustomerLimits, KeyLimits, Limits, Queue, RouteTimeouts, Timeouts
+from .shop_structs import (
+    NOT_EMPTY,
+    RESOURCES,
+    Brand,
+    Domain,
+    Mail,
+    Package,
+    Payments,
+    Retention,
+    Signup,
+    Table,
+)
 
 DEFAULT_NOTICE_DAYS: Final = 14
-NOT_EMPTY = "not empty"
-"""Marks an array that must hold at least one item."""
-RESOURCES = "resources"
-"""Marks an array whose items are resources of their own, each with the keys that it states."""
-
 Dialect = Literal["openai", "anthropic", "gemini"]
 Api = Literal[
     "chat",
@@ -116,6 +112,10 @@ class Platform(Table, frozen=True, kw_only=True):
     currency: Annotated[Currency, "The one currency of the ledger."] = "USD"
     storefront_suffix: Annotated[Host | None, "Each tenant also answers at <slug>.<suffix>."] = None
     public_url: Annotated[PublicUrl | None, "Template of every absolute URL, with {host}."] = None
+    private_upstreams: Annotated[
+        Flag, "Let resellers' own upstreams lie at private addresses too; for tests and closed networks."
+    ] = False
+    alert_emails: Annotated[tuple[Email, ...], "Who is told of keys of upstreams that stop to work."] = ()
 
 
 class Upstream(Table, frozen=True, kw_only=True):
@@ -131,7 +131,9 @@ class Upstream(Table, frozen=True, kw_only=True):
     requests_per_minute: Annotated[Count | None, "Most requests sent to it in a minute; left out: no limit."] = None
     tokens_per_minute: Annotated[Count | None, "Most tokens in a minute; left out: no limit."] = None
     queue: Annotated[Queue, "Who waits while all of max_concurrency is under way."] = Queue()
+    key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+    breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 
 
 class Route(Table, frozen=True, kw_only=True):
@@ -140,7 +142,9 @@ class Route(Table, frozen=True, kw_only=True):
     upstream: Annotated[Name, "An upstream defined in this file."]
     model: Annotated[UpstreamModel, "The model's name there."]
     priority: Annotated[Annotated[int, leaves.number("priority", 0, 1000)], "Lower numbers are tried first."] = 0
-    weight: Annotated[Annotated[int, leaves.number("weight", 1, 10_000)], "Share within one priority."] = 1
+    weight: Annotated[
+        Annotated[int, leaves.number("weight", 0, 10_000)], "Share within one priority; 0: asked when the others fail."
+    ] = 1
     cost: Annotated[Cost | None, "What this route charges; default: the model's, else the catalogue's."] = None
     timeouts: Annotated[RouteTimeouts | None, "Instead of its upstream's."] = None
 
@@ -153,63 +157,29 @@ class Model(Table, frozen=True, kw_only=True):
     max_output: Annotated[Tokens | None, "Most tokens of an answer; default: the catalogue's."] = None
     cost: Annotated[Cost | None, "What wholesale is derived from; left out: the dearest among the routes."] = None
     allow_loss: Annotated[Flag, "Let wholesale lie below cost."] = False
+    strategy: Annotated[
+        Strategy, "How a route is chosen: by priority, by weight alone, by cost, or by measured time to the first byte."
+    ] = "priority"
+    fallbacks: Annotated[
+        tuple[ModelName, ...],
+        "Public models that answer, in this order, when every route failed; see catalog.fallbacks.",
+    ] = ()
 
 
 class Wholesale(Table, frozen=True, kw_only=True):
     """Operator to reseller: cost × (1 + markup)."""
 
     markup: Annotated[Markup, "Percentage on cost."] = 0
-
-
-class Domain(Table, frozen=True, kw_only=True):
-    """A host of a tenant; asserted by the operator, so it counts as verified."""
-
-    host: Annotated[Host, "Host name or IP literal, without port."]
-    role: Annotated[DomainRole, "storefront: pages and API; api: API only; alias: redirects to the primary host."] = (
-        "storefront"
-    )
-    primary: Annotated[Flag, "The host of absolute URLs; default: the first storefront."] = False
-
-
-class Legal(Table, frozen=True, kw_only=True):
-    """Who stands behind the brand, as legal pages and receipts name it."""
-
-    company: Annotated[Text | None, "Registered name."] = None
-    country: Annotated[Text | None, "Country of its seat; its law applies."] = None
-    address: Annotated[Text | None, "Postal address."] = None
-    registration: Annotated[Text | None, "Register and number."] = None
-    vat_id: Annotated[Text | None, "VAT number."] = None
-    updated: Annotated[Day | None, "Day of the last change of the legal texts."] = None
-
-
-class Brand(Table, frozen=True, kw_only=True):
-    """What customers see of a tenant beside its name and theme."""
-
-    tokens: Annotated[
-        dict[TokenName, TokenValue], "Overrides of the theme's tokens; a string sets light, dark is derived."
-    ] = {}
-    settings: Annotated[dict[SettingName, SettingValue], "Overrides of the theme's settings."] = {}
-    texts: Annotated[dict[TokenName, Markdown], "Texts of the brand's own instead of the theme's."] = {}
-    logo: Annotated[Text | None, "Path of a PNG, JPEG or WebP file, relative to this file."] = None
-    tagline: Annotated[Text | None, "One sentence under the name."] = None
-    support_email: Annotated[Email | None, "Where customers write to."] = None
-    key_prefix: Annotated[KeyPrefix, "What API keys begin with."] = "sk"
-    locales: Annotated[tuple[Locale, ...], NOT_EMPTY, "Languages of the pages, the default first."] = ("en",)
-    legal: Annotated[Legal, "For legal pages and receipts."] = Legal()
-
-
-class Signup(Table, frozen=True, kw_only=True):
-    """Who may become a customer."""
-
-    mode: Annotated[Literal["open", "invite", "closed"], "Who may sign up."] = "open"
-    domains: Annotated[tuple[Host, ...], "Only addresses at these domains; left out: any."] = ()
-    trial_credit: Annotated[Amount, "Granted once to each verified customer."] = 0
+    own_upstream_fee: Annotated[
+        Fee, "Percentage of what a call over a reseller's own upstream costs the reseller there."
+    ] = 0
 
 
 class TenantWholesale(Table, frozen=True, kw_only=True):
     """This reseller's terms with the operator."""
 
     markup: Annotated[Markup | None, "Overrides [wholesale]."] = None
+    own_upstream_fee: Annotated[Fee | None, "Overrides [wholesale]."] = None
     settlement: Annotated[Literal["prepaid", "revenue_share"], "Who collects the customers' money."] = "prepaid"
     overdraft: Annotated[Amount, "How far the reseller's balance may go below zero."] = 0
     maturity_days: Annotated[
@@ -243,62 +213,39 @@ class Catalog(Table, frozen=True, kw_only=True):
     allow: Annotated[tuple[Glob, ...], "Patterns of models offered."] = ("*",)
     deny: Annotated[tuple[Glob, ...], "Patterns of models held back."] = ()
     aliases: Annotated[dict[ModelName, ModelName], "Branded name = public model name."] = {}
+    fallbacks: Annotated[
+        tuple[Glob, ...], "Patterns of models that may be answered by their fallbacks; left out: none."
+    ] = ()
 
 
-class Package(Table, frozen=True, kw_only=True):
-    """Something a customer can buy."""
+class ModelRouting(Table, frozen=True, kw_only=True):
+    """How a tenant's calls of one model are served, where that differs from the model's own table."""
 
-    id: Annotated[Name, "Name in URLs and reports."]
-    title: Annotated[Text, "What the customer reads."]
-    kind: Annotated[Literal["topup", "package", "subscription"], "A free amount, a fixed offer or a renewing one."] = (
-        "package"
-    )
-    price: Annotated[Amount | None, "What the customer pays."] = None
-    credits: Annotated[Amount | None, "What is credited."] = None
-    valid_days: Annotated[
-        Annotated[int, leaves.number("days", 1, 36_500)] | None, "Days until the credit expires; left out: never."
+    routes: Annotated[
+        Annotated[tuple[Route, ...], NOT_EMPTY] | None, "Instead of the model's: all the operator's, or all its own."
     ] = None
-    models: Annotated[tuple[Glob, ...], "Patterns of models that the credit can be spent on; left out: all."] = ()
-    min: Annotated[Amount | None, "topup: least amount."] = None
-    max: Annotated[Amount | None, "topup: most."] = None
-    presets: Annotated[tuple[Amount, ...], "topup: amounts to choose from."] = ()
-    period: Annotated[Literal["week", "month", "year"] | None, "subscription: how often it renews."] = None
-    roll_over: Annotated[Flag, "subscription: unused credit stays."] = False
+    strategy: Annotated[Strategy | None, "Instead of the model's."] = None
 
 
-class Payments(Table, frozen=True, kw_only=True):
-    """How customers pay."""
+class Routing(Table, frozen=True, kw_only=True):
+    """Which upstreams serve a tenant's calls. Names of its own upstreams go before the operator's."""
 
-    provider: Annotated[Literal["manual", "paddle"], "manual: an owner approves orders."] = "manual"
-    api_key: Annotated[SecretRef | None, "paddle: reference to the API key."] = None
-    webhook_secret: Annotated[SecretRef | None, "paddle: reference to the webhook secret."] = None
-    environment: Annotated[PaddleEnvironment, "paddle: sandbox, live or a loopback URL."] = "sandbox"
-    checkout: Annotated[Literal["hosted", "overlay"], "paddle: where the customer pays."] = "hosted"
-
-
-class Smtp(Table, frozen=True, kw_only=True):
-    """A mail server."""
-
-    host: Annotated[Host, "Its host."]
-    port: Annotated[Annotated[int, leaves.number("port", 1, 65_535)], "Its port."] = 587
-    user: Annotated[Text | None, "Log-in name."] = None
-    password: Annotated[SecretRef | None, "Reference to the password."] = None
+    upstreams: Annotated[
+        Annotated[tuple[Name, ...], NOT_EMPTY] | None, "Calls go over these alone; left out: over all."
+    ] = None
+    models: Annotated[dict[ModelName, ModelRouting], "Routes of single models."] = {}
 
 
-class Mail(Table, frozen=True, kw_only=True):
-    """How this tenant's mails leave."""
+class Group(Table, frozen=True, kw_only=True):
+    """Customers who are served apart from the tenant's others."""
 
-    from_: Annotated[Sender | None, "Sender of every mail."] = field(name="from", default=None)
-    smtp: Annotated[Smtp | None, "Own mail server; left out: the platform's."] = None
-
-
-class Retention(Table, frozen=True, kw_only=True):
-    """How long what customers sent and got is kept; usage records hold none of it."""
-
-    responses_days: Annotated[
-        Annotated[int, leaves.number("days", 0, 365)],
-        "Days that /v1/responses can be gone on from by their id; 0: none is kept.",
-    ] = DEFAULT_RESPONSES_DAYS
+    id: Annotated[Name, "Its name in commands."]
+    title: Annotated[Text | None, "What people read; left out: its id."] = None
+    upstreams: Annotated[
+        Annotated[tuple[Name, ...], NOT_EMPTY] | None, "Its calls go over these alone, of the tenant's; left out: all."
+    ] = None
+    strategy: Annotated[Strategy | None, "How its calls choose among routes, instead of what holds for others."] = None
+    limits: Annotated[CustomerLimits | None, "Instead of the tenant's for each customer."] = None
 
 
 class Tenant(Table, frozen=True, kw_only=True):
@@ -316,6 +263,11 @@ class Tenant(Table, frozen=True, kw_only=True):
     wholesale: Annotated[TenantWholesale, "Terms with the operator."] = TenantWholesale()
     pricing: Annotated[Pricing, "Retail prices."] = Pricing()
     catalog: Annotated[Catalog, "Models offered."] = Catalog()
+    routing: Annotated[Routing, "Which upstreams serve its calls."] = Routing()
+    upstreams: Annotated[
+        dict[Name, Upstream], "The reseller's own provider endpoints, which it pays itself, by name."
+    ] = {}
+    groups: Annotated[tuple[Group, ...], "Customers who are served apart."] = ()
     packages: Annotated[tuple[Package, ...], RESOURCES, "What customers can buy."] = ()
     payments: Annotated[Payments, "How customers pay."] = Payments()
     email: Annotated[Mail, "How mails leave."] = Mail()

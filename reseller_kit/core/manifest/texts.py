@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable
 from email.utils import formataddr, parseaddr
 from typing import Any, Final
@@ -129,19 +130,21 @@ def read_host(value: object) -> str:
 
 
 def read_email(value: object) -> str:
-    """An e-mail address, case-folded."""
+    """An e-mail address in its one form: compatibility characters and case folded, the domain as DNS has it."""
     text = string(value, "an e-mail address").strip()
-    match = _EMAIL.fullmatch(text)
-    if match is None or not text.isprintable() or not _is_host(match[1]):
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    match = _EMAIL.fullmatch(folded)
+    domain = None if match is None or not text.isprintable() or not folded.isprintable() else _domain(match[1])
+    if domain is None:
         raise Refusal("RK207", f"{text[:80]!r} is not an e-mail address.", "Write it like name@example.com.")
-    return text.casefold()
+    return f"{folded.rpartition('@')[0]}@{domain}"
 
 
-def _is_host(text: str) -> bool:
+def _domain(text: str) -> str | None:
     try:
-        return bool(normalise_host(text))
+        return normalise_host(text)
     except InvalidRequest:
-        return False
+        return None
 
 
 def read_sender(value: object) -> str:

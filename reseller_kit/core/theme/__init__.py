@@ -1,6 +1,7 @@
 """Themes as values: manifest, tokens, contrast. Reads no file, writes no CSS."""
 
 from .color import Color, contrast, luminance, parse_color
+from .derived import DERIVED, derived_colors, readable_on
 from .manifest import (
     COLOR_TOKENS,
     FONT_TOKENS,
@@ -29,6 +30,7 @@ from .resolve import (
 
 __all__ = [
     "COLOR_TOKENS",
+    "DERIVED",
     "FONT_TOKENS",
     "MAX_LEVELS",
     "TOKENS",
@@ -44,11 +46,13 @@ __all__ = [
     "contrast",
     "contrast_rules",
     "decode_manifest",
+    "derived_colors",
     "exposed_tokens",
     "fonts",
     "luminance",
     "parse_color",
     "parse_token",
+    "readable_on",
     "resolve_settings",
     "resolve_tokens",
     "satisfies",

@@ -69,7 +69,7 @@ def contrast(one: Color, other: Color) -> float:
 
 def lightness(color: Color) -> float:
     """OKLCH lightness, 0 to 1."""
-    return _to_oklch(color)[0]
+    return to_oklch(color)[0]
 
 
 def nearest(color: Color, start: float, passes: Callable[[Color], bool]) -> Color | None:
@@ -77,13 +77,13 @@ def nearest(color: Color, start: float, passes: Callable[[Color], bool]) -> Colo
 
     At the same distance the lighter one wins. None when no lightness of this hue passes.
     """
-    _, chroma, hue = _to_oklch(color)
+    _, chroma, hue = to_oklch(color)
     for step in range(_STEPS + 1):
         for direction in (1, -1):
             value = start + direction * step / _STEPS
             if not 0 <= value <= 1:
                 continue
-            candidate = _from_oklch(value, chroma, hue)
+            candidate = from_oklch(value, chroma, hue)
             if passes(candidate):
                 return candidate
     return None
@@ -108,7 +108,8 @@ def _from_hsl(hue: int, saturation: int, light: int) -> Color:
     return Color(channel(0), channel(8), channel(4))
 
 
-def _to_oklch(color: Color) -> tuple[float, float, float]:
+def to_oklch(color: Color) -> tuple[float, float, float]:
+    """Lightness (0 to 1), chroma and hue (radians)."""
     red, green, blue = (_linear(channel) for channel in (color.red, color.green, color.blue))
     long = math.cbrt(0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue)
     medium = math.cbrt(0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue)
@@ -119,7 +120,7 @@ def _to_oklch(color: Color) -> tuple[float, float, float]:
     return min(max(light, 0.0), 1.0), math.hypot(green_red, blue_yellow), math.atan2(blue_yellow, green_red)
 
 
-def _from_oklch(light: float, chroma: float, hue: float) -> Color:
+def from_oklch(light: float, chroma: float, hue: float) -> Color:
     """The nearest colour within sRGB: chroma is lowered until it fits, lightness and hue stay."""
     for step in range(_STEPS, -1, -1):
         channels = _linear_rgb(light, chroma * step / _STEPS, hue)

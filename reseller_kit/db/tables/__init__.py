@@ -11,13 +11,33 @@ from typing import Final
 
 from .base import metadata
 from .credit import clawback, overage, voucher, voucher_redemption
-from .customers import api_key, customer, customer_link
+from .customers import api_key, customer, customer_link, spend_alert
+from .identity import (
+    challenge,
+    customer_login,
+    customer_session,
+    known_device,
+    passkey,
+    recovery_code,
+    terms_acceptance,
+    throttle,
+)
 from .ledger import account, entry, hold, key_window, lot, operation, txn
+from .orders import order_event, purchase_order, receipt
 from .outbox import outbox
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
 from .responses import stored_response
-from .routing import model, route, upstream, upstream_key
+from .routing import (
+    endpoint_state,
+    model,
+    own_upstream,
+    route,
+    tenant_route,
+    upstream,
+    upstream_key,
+    upstream_key_state,
+)
 from .tenants import domain, member, package, tenant
 from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
 from .wholesale import balance_notice, payout
@@ -36,37 +56,53 @@ __all__ = [
     "archived_window",
     "audit_log",
     "balance_notice",
+    "challenge",
     "clawback",
     "customer",
     "customer_link",
+    "customer_login",
+    "customer_session",
     "domain",
+    "endpoint_state",
     "entry",
     "hold",
     "key_window",
+    "known_device",
     "lease",
     "lot",
     "member",
     "metadata",
     "model",
     "operation",
+    "order_event",
     "outbox",
     "overage",
+    "own_upstream",
     "package",
+    "passkey",
     "payout",
     "platform",
     "price_notice",
     "price_version",
+    "purchase_order",
+    "receipt",
+    "recovery_code",
     "revision",
     "revision_change",
     "rollup_mark",
     "route",
     "scheduled_price",
     "secret",
+    "spend_alert",
     "stored_response",
     "tenant",
+    "tenant_route",
+    "terms_acceptance",
+    "throttle",
     "txn",
     "upstream",
     "upstream_key",
+    "upstream_key_state",
     "usage_record",
     "usage_rollup",
     "voucher",
@@ -85,6 +121,8 @@ UNSCOPED: Final = frozenset(
         "archive",
         "upstream",
         "upstream_key",
+        "upstream_key_state",
+        "endpoint_state",
         "model",
         "route",
         "tenant",
@@ -101,9 +139,12 @@ APPEND_ONLY: Final = frozenset(
         "audit_log",
         "entry",
         "operation",
+        "order_event",
         "overage",
         "price_version",
+        "receipt",
         "revision_change",
+        "terms_acceptance",
         "txn",
         "usage_record",
         "voucher_redemption",
@@ -111,5 +152,22 @@ APPEND_ONLY: Final = frozenset(
 )
 """Tables whose rows are never updated; on PostgreSQL the application may not."""
 
-DELETABLE: Final = frozenset({"lease", "secret", "stored_response", "upstream_key"})
+DELETABLE: Final = frozenset(
+    {
+        "challenge",
+        "customer_link",
+        "customer_login",
+        "customer_session",
+        "known_device",
+        "lease",
+        "passkey",
+        "recovery_code",
+        "secret",
+        "spend_alert",
+        "stored_response",
+        "throttle",
+        "upstream_key",
+        "upstream_key_state",
+    }
+)
 """The only tables that rows are deleted from; on PostgreSQL the application may not elsewhere."""

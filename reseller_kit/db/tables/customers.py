@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 
 from .base import BigInt, Document, at_column, metadata, tenant_column, text_column
+
+_CLOSING = text("status = 'closing'")
 
 customer = Table(
     "customer",
@@ -18,9 +20,18 @@ customer = Table(
     at_column("verified_at", nullable=True),
     Column("wallet_id", BigInt, ForeignKey("account.id"), nullable=False),
     at_column("created_at"),
+    Column("group_id", Text, nullable=True),
+    Column("locale", Text, nullable=True),
+    Column("timezone", Text, nullable=True),
+    at_column("delete_at", nullable=True),
     UniqueConstraint("tenant_id", "email"),
+    Index("ix_customer_delete_at", "delete_at", postgresql_where=_CLOSING, sqlite_where=_CLOSING),
 )
-"""`email` is stored case-folded; `status`: active | suspended."""
+"""`email` is stored case-folded; `status`: active | suspended | closing | deleted.
+
+`locale` and `timezone`: the customer's own choice. `delete_at`: when a closing account is deleted. `group_id`: one of
+the tenant's groups, if any.
+"""
 
 customer_link = Table(
     "customer_link",
@@ -32,8 +43,12 @@ customer_link = Table(
     at_column("expires_at"),
     at_column("used_at", nullable=True),
     at_column("created_at"),
+    Column("detail", Document, nullable=True),
+    Index(None, "tenant_id", "customer_id"),
 )
-"""One-time links such as the one that sets a password; only the keyed hash of the token is kept."""
+"""One-time links such as the one that sets a password; only the keyed hash of the token is kept.
+
+`detail`: what becomes true with the link's use: the password of a sign-up, a new address."""
 
 api_key = Table(
     "api_key",
@@ -47,11 +62,32 @@ api_key = Table(
     Column("limit_nano", BigInteger, nullable=True),
     Column("limit_reset", Text, nullable=True),
     Column("models", Document, nullable=False),
+    Column("allow_ips", Document, nullable=False, server_default=text("'[]'")),
     Column("requests_per_minute", Integer, nullable=True),
     Column("tokens_per_minute", BigInteger, nullable=True),
     Column("concurrent_requests", Integer, nullable=True),
     at_column("expires_at", nullable=True),
     at_column("revoked_at", nullable=True),
+    at_column("last_used_at", nullable=True),
     at_column("created_at"),
     Index(None, "tenant_id", "customer_id"),
 )
+"""`allow_ips`: networks that it may be used from, none meaning any; `last_used_at`: when its latest call began, which
+the rollups write down some seconds later.
+"""
+
+spend_alert = Table(
+    "spend_alert",
+    metadata,
+    Column("id", Text, primary_key=True),
+    tenant_column(),
+    Column("customer_id", Text, ForeignKey("customer.id"), nullable=False),
+    text_column("period"),
+    Column("threshold_nano", BigInt, nullable=False),
+    at_column("told_period_at", nullable=True),
+    at_column("created_at"),
+    Index(None, "tenant_id", "customer_id"),
+)
+"""A customer wants a mail when its spending of a `period` (day | month) reaches the threshold. `told_period_at`: the
+start of the latest period that it was told of.
+"""

@@ -1,10 +1,10 @@
-"""Upstreams, public models and the routes between them: the operator's own. Holds no query."""
+"""Upstreams, public models and the routes between them: the operator's, and what is a tenant's own. Holds no query."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
 
-from .base import BigInt, Document, at_column, id_column, metadata, text_column
+from .base import BigInt, Document, at_column, id_column, metadata, tenant_column, text_column
 
 upstream = Table(
     "upstream",
@@ -30,6 +30,22 @@ upstream_key = Table(
     Column("position", Integer, nullable=False),
     UniqueConstraint("upstream_id", "position"),
 )
+
+upstream_key_state = Table(
+    "upstream_key_state",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    text_column("standing"),
+    text_column("reason"),
+    at_column("since"),
+    at_column("until_at", nullable=True),
+    at_column("checked_at"),
+)
+"""A key that is not simply used: parked, cooling or on trial. Named by its fingerprint, so a new secret begins anew.
+
+`until_at`: when one that cools may be used again; `checked_at`: when a parked one was last looked at.
+"""
 
 model = Table(
     "model",
@@ -58,3 +74,48 @@ route = Table(
     text_column("status", server_default="active"),
     UniqueConstraint("model_id", "upstream_id", "upstream_model"),
 )
+
+own_upstream = Table(
+    "own_upstream",
+    metadata,
+    id_column(),
+    tenant_column(),
+    text_column("name"),
+    Column("settings", Document, nullable=False),
+    text_column("status", server_default="active"),
+    at_column("created_at"),
+    UniqueConstraint("tenant_id", "name"),
+)
+"""A provider endpoint that a reseller brings and pays itself. `settings`: its table of tenants.toml."""
+
+tenant_route = Table(
+    "tenant_route",
+    metadata,
+    id_column(),
+    tenant_column(),
+    text_column("model"),
+    text_column("upstream"),
+    text_column("upstream_model"),
+    Column("priority", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("cost_version", Text, ForeignKey("price_version.id"), nullable=False),
+    text_column("status", server_default="active"),
+    UniqueConstraint("tenant_id", "model", "upstream", "upstream_model"),
+)
+"""Routes of a public model for one tenant, instead of the model's. `upstream`: its full name (`core.route_sets`)."""
+
+endpoint_state = Table(
+    "endpoint_state",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("upstream_model", Text, primary_key=True),
+    text_column("state"),
+    Column("trips", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    text_column("reason"),
+    at_column("until"),
+    at_column("probe_until"),
+    at_column("changed_at"),
+)
+"""The circuit of an upstream and its model, written when it changes. `state`: open | closed. `until`: when an open one
+is due for a probe; `probe_until`: how long the one that was claimed by a process keeps others from claiming it."""

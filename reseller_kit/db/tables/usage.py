@@ -53,6 +53,14 @@ usage_record = Table(
     Index(None, "tenant_id", "customer_id", "id"),
     Index(None, "tenant_id", "id"),
     Index(None, "settled_at"),
+    Index(
+        "ix_usage_record_not_ok",
+        "tenant_id",
+        "customer_id",
+        "id",
+        postgresql_where=text("status <> 'ok'"),
+        sqlite_where=text("status <> 'ok'"),
+    ),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (id)",
 )

@@ -16,7 +16,7 @@ from ...core.limits import Limit
 from ...core.money import format_amount
 from ...core.periods import period_of
 from ...core.pricing import Bound, bound_for, bounds, units_bound
-from ...core.storefront import CallLimits, Storefront
+from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST
 from ...db.authentication import KeyAccount
 from ...db.ledger import PlaceHold
@@ -38,6 +38,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     dialect: str
     started_ns: int
     now: int
+    session: str = ""
+    """What the client calls its session in a header."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -54,12 +56,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
     output_limit: int | None
     inputs: int = 1
     units: Mapping[str, int] = {}
+    conversation: int | None = None
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
     """The model that the storefront offers under this name and the key allows. Raises ModelNotFound."""
     offered = storefront.models.get(name)
-    if offered is None or (account.models and not _allowed(offered, account.models)):
+    if offered is None or not is_allowed(offered, account.models):
         raise ModelNotFound(f"The model {name!r} does not exist or you do not have access to it.")
     return offered
 
@@ -107,6 +110,8 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         epoch=runtime.ledger.epoch,
         created_at=caller.now,
         started_ns=caller.started_ns,
+        input_bound=wanted.input_bound,
+        conversation=wanted.conversation,
         lowered=outcome.output_limit < request.terms.output_limit,
         admission=admission,
         expected=expected,
@@ -147,14 +152,19 @@ def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window:
         model=offered.model,
         retail_version=offered.retail.id,
         wholesale_version=offered.wholesale.id,
-        terms=_terms(offered, wanted, storefront.limits),
+        terms=_terms(offered, wanted, storefront),
         created_at=caller.now,
     )
 
 
-def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTerms:
-    """The call's greatest possible charge: every token at the dearest class that it could land in."""
-    input_bound = min(wanted.input_bound, offered.context * wanted.inputs)
+def _terms(offered: OfferedModel, wanted: Wanted, storefront: Storefront) -> HoldTerms:
+    """The call's greatest possible charge: every token at the dearest class that it could land in.
+
+    A fallback never costs more than the model itself would for the same usage, but may read more than it can.
+    """
+    fallbacks = [found for name in offered.fallbacks if (found := storefront.models.get(name)) is not None]
+    context = max([offered.context, *(found.context for found in fallbacks)]) if fallbacks else offered.context
+    input_bound = min(wanted.input_bound, context * wanted.inputs)
     named = wanted.output_limit
     output_limit = offered.max_output if named is None else min(named, offered.max_output)
     retail_fixed, retail_per_output = _line(offered.retail, input_bound, wanted.units)
@@ -166,7 +176,7 @@ def _terms(offered: OfferedModel, wanted: Wanted, limits: CallLimits) -> HoldTer
         wholesale_per_output=wholesale_per_output,
         output_limit=output_limit,
         choices=wanted.choices,
-        shrink_to=_MIN_SHRUNK_OUTPUT if named is None or limits.shorten else None,
+        shrink_to=_MIN_SHRUNK_OUTPUT if named is None or storefront.limits.shorten else None,
     )
 
 
@@ -198,8 +208,9 @@ def _window(caller: Caller) -> tuple[str, int] | None:
     return account.key_id, period_of(account.limit_reset, caller.storefront.timezone, caller.now)
 
 
-def _allowed(offered: OfferedModel, globs: tuple[str, ...]) -> bool:
-    return any(fnmatch.fnmatchcase(name, glob) for glob in globs for name in (offered.name, offered.model))
+def is_allowed(offered: OfferedModel, globs: tuple[str, ...]) -> bool:
+    """Whether a key with these patterns may ask for a model; one without any may ask for all."""
+    return not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs for name in (offered.name, offered.model))
 
 
 def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit | ServiceUnavailable:

@@ -1,23 +1,14 @@
-"""Asks a call's routes in order until one begins to answer. Charges nothing."""
+"""Answers of a call's routes, one after the other, each in the API that its upstream is asked in. Charges nothing."""
 
 from __future__ import annotations
 
-import logging
-import random
-import time
-from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from ...core import routing
-from ...core.catalog import Route
+from ...core.catalog import OfferedModel
 from ...core.errors import InvalidRequest, KitError, UpstreamFailed
-from ...core.storefront import UpstreamConfig
-from ...upstream.base import Upstream
-from ...upstream.faults import Busy, TransportFailed
 from ...upstream.response import Response
-from ...wire import upstream_message
 from ...wire.codec import Call, Codec, Reply, Sending
 from ...wire.codecs import CODECS
 from ...wire.completion import Answer, Tap
@@ -25,17 +16,19 @@ from ...wire.conversation import Conversation
 from ...wire.pseudonyms import apart
 from ...wire.translated import TranslatedAnswer, TranslatedTap
 from ..runtime import Runtime
+from .candidates import Suits
 from .job import Job
-from .passage import passage_for
+from .routes import Attempt, Routes
 from .serving import api_for, maker_of
 
-_log = logging.getLogger(__name__)
-_ERROR_BODY_BYTES: Final = 64 * 1024
+NEEDED: Final = ("input", "output")
+"""What every answer has tokens of; all other classes fall back on one of them."""
 
 
 class Reached(Struct, frozen=True, kw_only=True):
     """An upstream that began to answer with a good status, and the API that it was asked in."""
 
+    attempt: Attempt
     response: Response
     call: Call
     codec: Codec
@@ -56,76 +49,6 @@ class Reached(Struct, frozen=True, kw_only=True):
         return TranslatedAnswer(completion=completion, codec=CODECS[self.call.api], call=self.call, reply=self.reply)
 
 
-class Routes:
-    """The routes of a job that are still to be asked, in order. `suits`: whether an upstream can serve the call."""
-
-    def __init__(self, runtime: Runtime, job: Job, suits: Callable[[UpstreamConfig], bool]) -> None:
-        self._runtime, self._job = runtime, job
-        upstreams = runtime.snapshot.upstreams
-        found = [
-            route
-            for route in job.offered.routes
-            if route.upstream in upstreams and suits(upstreams[route.upstream]) and _prices_units(route, job)
-        ]
-        self.left = routing.ordered(found, random.random)[: routing.MAX_ATTEMPTS]
-
-    def take(self) -> Route | None:
-        """The next one, which is the job's from now on; None when the choice is exhausted."""
-        if not self.left:
-            return None
-        route = self._job.route = self.left.pop(0)
-        return route
-
-    def config(self, route: Route) -> UpstreamConfig:
-        """The route's upstream."""
-        return self._runtime.snapshot.upstreams[route.upstream]
-
-    async def open(self, route: Route, path: str, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> Response:
-        """Ask the route's upstream. Raises UpstreamFailed."""
-        job, upstream = self._job, self._runtime.upstream(route.upstream)
-        job.attempts += 1
-        try:
-            try:
-                return await self._open(upstream, route, path, body, headers)
-            except TransportFailed as error:
-                if not error.stale:
-                    raise
-                # The kept-alive connection had been closed meanwhile: the upstream never saw the request.
-                return await self._open(upstream, route, path, body, headers)
-        except Busy as error:
-            job.busy = error
-            raise
-
-    async def _open(
-        self, upstream: Upstream, route: Route, path: str, body: bytes, headers: Sequence[tuple[str, str]]
-    ) -> Response:
-        job = self._job
-        passage = passage_for(self._runtime, job, route, self.config(route))
-        return await upstream.open(
-            path, body, stream=job.stream, request_id=job.request_id, headers=headers, passage=passage
-        )
-
-    async def refused(self, response: Response, route: Route) -> None:
-        """Raise for a request that is itself at fault; return when another route may be asked."""
-        try:
-            body = await response.read(_ERROR_BODY_BYTES)
-        except UpstreamFailed:
-            body = b""
-        finally:
-            response.abort()
-        if not routing.is_rejection(response.status) or upstream_message.blames_the_account(body):
-            note_failure(self._job, UpstreamFailed(f"status {response.status}", upstream_status=response.status))
-            return
-        rejection: KitError = upstream_message.rejection(
-            response.status,
-            body,
-            upstream_model=route.upstream_model,
-            public_model=self._job.offered.name,
-            hide=self._runtime.snapshot.hidden_words,
-        )
-        raise rejection
-
-
 class Attempts:
     """Answers of a job's routes, one after the other, for as long as the reader asks for another one.
 
@@ -135,7 +58,7 @@ class Attempts:
     def __init__(self, runtime: Runtime, job: Job, call: Call) -> None:
         self._job, self._call = job, call
         self._sent = apart(call, job.account.customer_id)
-        self._routes = Routes(runtime, job, lambda config: api_for(call.api, config) is not None)
+        self._routes = Routes(runtime, job, Suits(lambda config: api_for(call.api, config) is not None, self._answers))
         self._conversation: Conversation | None = None
         self._refusal: InvalidRequest | None = None
 
@@ -145,37 +68,47 @@ class Attempts:
         Raises UpstreamRejected when an upstream refuses the request itself, and InvalidRequest when what it asks for
         can't be carried to any of the routes.
         """
-        while (route := self._routes.take()) is not None:
+        while (attempt := await self._routes.take()) is not None:
             try:
-                reached = await self._ask(route, self._routes.config(route))
-            except UpstreamFailed as error:
-                note_failure(self._job, error)
+                reached = await self._ask(attempt)
+            except UpstreamFailed:
                 continue
             except InvalidRequest as error:
                 self._refusal = error
+                self._routes.skip(attempt)
                 continue
             if reached.response.status < 300:
                 return reached
-            await self._routes.refused(reached.response, route)
+            await self._routes.refused(attempt, reached.response)
         if self._refusal is not None and not self._job.attempts:
             raise self._refusal
         return None
 
-    async def _ask(self, route: Route, config: UpstreamConfig) -> Reached:
-        job, call = self._job, self._call
+    def exhausted(self) -> KitError:
+        """Why there is no answer."""
+        return self._routes.exhausted()
+
+    async def _ask(self, attempt: Attempt) -> Reached:
+        job, call, config = self._job, self._call, attempt.candidate.config
         codec = CODECS[api_for(call.api, config) or call.api]
         native = codec.api == call.api
         sending = Sending(
-            model=route.upstream_model,
+            model=attempt.candidate.route.upstream_model,
             provider=config.provider,
             maker=maker_of(config),
             output_limit=_limit_to_send(job, call),
-            room=job.output_limit,
+            room=job.sent_limit,
         )
         body = self._passed_on(codec, sending) if native else self._translated(codec, sending)
-        reply = Reply(model=job.offered.name, request_id=job.request_id, maker=sending.maker)
-        response = await self._routes.open(route, codec.path(self._sent, sending), body, call.headers if native else ())
-        return Reached(response=response, call=call, codec=codec, reply=reply)
+        reply = Reply(model=job.shown, request_id=job.request_id, maker=sending.maker)
+        path, headers = codec.path(self._sent, sending), call.headers if native else ()
+        response = await self._routes.open(attempt, path, body, headers)
+        return Reached(attempt=attempt, response=response, call=call, codec=codec, reply=reply)
+
+    def _answers(self, model: OfferedModel) -> bool:
+        """Whether a model that could be fallen back to has a price for all that the call may come to."""
+        prices = model.retail.price_list.prices
+        return all(name in prices for name in (*NEEDED, *self._call.needs))
 
     def _passed_on(self, codec: Codec, sending: Sending) -> bytes:
         """The request in its own API."""
@@ -192,26 +125,11 @@ class Attempts:
         return body
 
 
-def _prices_units(route: Route, job: Job) -> bool:
-    """Whether it is known what the route charges for the units that the call may come to."""
-    prices = route.cost.price_list.prices
-    return all(name in prices for name in job.units if name != "request")
-
-
-def note_failure(job: Job, error: UpstreamFailed) -> None:
-    """Log a failed attempt for the operator."""
-    upstream = job.route.upstream if job.route is not None else "none"
-    _log.warning("%s: attempt %d at upstream %s failed: %s", job.request_id, job.attempts, upstream, error.reason)
-
-
 def _limit_to_send(job: Job, call: Call) -> int | None:
-    """The limit of the hold, where the caller's own does not already say it or a lower one."""
-    if call.output_limit is None:
+    """The limit of the hold, where the caller's own does not already say it or a lower one.
+
+    A fallback is always told: what it writes where nothing is said may be more than was held for.
+    """
+    if call.output_limit is None and job.fallback is None:
         return job.output_limit if job.lowered else None
-    return job.output_limit
-
-
-def first_byte(job: Job) -> None:
-    """Note the time of the first content, once."""
-    if job.first_byte_ns is None:
-        job.first_byte_ns = time.monotonic_ns()
+    return job.sent_limit

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
-from ...core import routing
 from ...core.catalog import OfferedModel, Route
 from ...core.errors import UpstreamFailed
 from ...core.fairness import Turn
 from ...core.limits import Limit
+from ...core.routing import Weighed, endpoint_of, order
 from ...upstream.passage import Passage
 from ...wire.codec import Call, Sending
 from ..runtime import Runtime
@@ -60,7 +61,15 @@ def _routes(runtime: Runtime, offered: OfferedModel, call: Call) -> list[Route]:
         for route in offered.routes
         if route.upstream in upstreams and api_for(call.api, upstreams[route.upstream]) == call.api
     ]
-    return routing.ordered(found, random.random)[:1]
+    by = Weighed(point=lambda _endpoint: random.random(), cost=_no_cost, speed=lambda _endpoint: None)  # noqa: S311
+    now = time.monotonic()
+    healthy = [route for route in found if runtime.endpoints.admission(endpoint_of(route), now) == "yes"]
+    return order(healthy, "priority", by)[:1]
+
+
+def _no_cost(_route: Route) -> int:
+    """Counting is free of charge."""
+    return 0
 
 
 async def _ask(runtime: Runtime, caller: Caller, call: Call, route: Route, counter: Counter) -> int:

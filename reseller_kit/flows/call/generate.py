@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.catalog import OfferedModel
-from ...core.errors import KitError, ModelNotFound, UpstreamFailed
+from ...core.errors import KitError, ModelNotFound, ServiceUnavailable, UpstreamFailed
 from ...core.usage import ONE_REQUEST, Usage, with_output
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
@@ -20,19 +20,21 @@ from ...wire.codec import Api, Call, check_priced
 from ...wire.completion import Answer, Tap
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
-from .attempt import Attempts, Reached, first_byte, note_failure
+from .attempt import NEEDED, Attempts, Reached
+from .candidates import has_choice
+from .conversations import conversation_of
 from .estimate import input_used
 from .job import Job
 from .keepalive import Keepalive
-from .passage import exhausted
 from .pulse import Pulse
 from .serving import api_for
 from .settle import Ending, settle, settle_failed
 from .sink import Sink
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-_NEEDED: Final = ("input", "output")
-"""What every answer has tokens of; all other classes fall back on one of them."""
+_MAX_HELD_BYTES: Final = 1024 * 1024
+_MAX_HELD_PIECES: Final = 4_096
+"""Of a stream before its content: events of the start and pings, which come for as long as a model thinks silently."""
 _CALLED: Final[dict[Api, str]] = {
     "chat": "chat completions",
     "responses": "responses",
@@ -88,21 +90,22 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
             response, tap = reached.response, reached.open_tap()
             sink.on_gone(response.abort)
             try:
-                held = await _until_started(job, response, tap, sink)
+                held = await _until_started(reached, tap, sink)
                 if held is not None:
                     await _begin(stream, held)
-                    await _relay(runtime, stream, response, tap)
+                    await _relay(runtime, stream, reached, tap)
                     return job
             finally:
+                reached.attempt.close()
                 # After the terminal event the connection may be kept, even if its last bytes are still on the way.
                 response.leave() if tap.done and not sink.gone() else response.abort()
-        raise UpstreamFailed("the client left") if sink.gone() else exhausted(job)
+        raise UpstreamFailed("the client left") if sink.gone() else attempts.exhausted()
     except BaseException as error:
         keepalive.stop()
         if not job.settled:
             await _settle_cut(runtime, job, call, tap, error)
-        if isinstance(error, KitError):
-            await keepalive.fail(error, tap)
+        if isinstance(error, Exception):
+            await keepalive.fail(_told(error), tap)
         raise
     finally:
         keepalive.stop()
@@ -112,7 +115,8 @@ async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
     _check_generates(runtime, offered, call)
     check_priced(call, offered.retail.price_list.prices)
-    return await admit(runtime, caller, _wanted(call))
+    conversation = conversation_of(caller, call) if has_choice(runtime, offered) else None
+    return await admit(runtime, caller, _wanted(call, conversation))
 
 
 def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> None:
@@ -120,11 +124,11 @@ def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> Non
     prices, upstreams = offered.retail.price_list.prices, runtime.snapshot.upstreams
     known = [upstreams[route.upstream] for route in offered.routes if route.upstream in upstreams]
     served = not known or any(api_for(call.api, config) is not None for config in known)
-    if not (served and all(name in prices for name in _NEEDED)):
+    if not (served and all(name in prices for name in NEEDED)):
         raise ModelNotFound(f"The model {call.model!r} is not offered for {_CALLED[call.api]}.")
 
 
-def _wanted(call: Call) -> Wanted:
+def _wanted(call: Call, conversation: int | None = None) -> Wanted:
     return Wanted(
         model=call.model,
         stream=call.stream,
@@ -133,24 +137,28 @@ def _wanted(call: Call) -> Wanted:
         output_limit=call.output_limit,
         inputs=call.inputs,
         units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
+        conversation=conversation,
     )
 
 
 async def _ask_plain(runtime: Runtime, job: Job, call: Call) -> Answer:
     attempts = Attempts(runtime, job, call)
     while (reached := await attempts.next()) is not None:
+        attempt = reached.attempt
         try:
             found = reached.read_answer(await reached.response.read(_MAX_ANSWER_BYTES))
         except UpstreamFailed as error:
             if error.rejection is not None:
                 raise error.rejection from None
-            note_failure(job, error)
+            attempt.failed(error)
         else:
-            first_byte(job)
+            attempt.content()
+            attempt.succeeded()
             return found
         finally:
+            attempt.close()
             reached.response.abort()
-    raise exhausted(job)
+    raise attempts.exhausted()
 
 
 async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Reached | None:
@@ -169,15 +177,21 @@ async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Reached | None:
         sink.on_gone(_do_nothing)
 
 
-async def _until_started(job: Job, response: Response, tap: Tap, sink: Sink) -> bytes | None:
-    """What may be sent once content has begun or the stream has ended well; None when it failed before that."""
-    held = []
+async def _until_started(reached: Reached, tap: Tap, sink: Sink) -> bytes | None:
+    """What may be sent once content has begun or the stream has ended well; None when it failed before that.
+
+    What comes before content is held back, so that another route can still answer, but no more than a bound of it.
+    """
+    held, size, attempt = [], 0, reached.attempt
     try:
         while True:
-            data = await response.chunk()
+            data = await reached.response.chunk()
             held.append(tap.feed(data) if data else tap.end())
+            size += len(data)
             if tap.started or tap.done:
                 break
+            if size > _MAX_HELD_BYTES or len(held) > _MAX_HELD_PIECES:
+                raise UpstreamFailed("no content within the bound of what is held back")
             if tap.error is not None:
                 raise tap.error.rejection or tap.error
             if not data:
@@ -186,13 +200,13 @@ async def _until_started(job: Job, response: Response, tap: Tap, sink: Sink) -> 
                 raise UpstreamFailed("the stream ended before content")
     except UpstreamFailed as error:
         if not sink.gone():
-            note_failure(job, error)
+            attempt.failed(error)
         return None
+    attempt.content()
     return b"".join(held)
 
 
 async def _begin(stream: _Stream, held: bytes) -> None:
-    first_byte(stream.job)
     if not stream.sink.started:
         await stream.sink.start(stream.job)
     if held:
@@ -200,35 +214,22 @@ async def _begin(stream: _Stream, held: bytes) -> None:
         await stream.sink.send(held)
 
 
-async def _relay(runtime: Runtime, stream: _Stream, response: Response, tap: Tap) -> None:
-    job, call, sink, keepalive = stream.job, stream.call, stream.sink, stream.keepalive
+async def _relay(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap) -> None:
+    job, call, sink = stream.job, stream.call, stream.sink
     pulse = Pulse(runtime, job, call, tap)
     try:
-        while not (tap.done or tap.error or sink.gone()):
-            pulse.beat()
-            data = await response.chunk()
-            if runtime.heartbeat.doubtful():
-                # While this process stood still its hold may have become another's: give nothing more.
-                await runtime.heartbeat.confirmed()
-            if job.epoch != runtime.ledger.epoch:
-                break
-            ended = not data
-            out = tap.end() if ended else tap.feed(data)
-            del data  # while the client takes its time, one copy of this is enough
-            if out:
-                keepalive.sent()
-                await sink.send(out)
-            if ended:
-                break
+        await _pass_on(runtime, stream, reached.response, tap, pulse)
     except UpstreamFailed as error:
-        if not sink.gone():
-            note_failure(job, error)
+        if not sink.unwanted():
+            reached.attempt.failed(error)
     finally:
         pulse.stop()
-    if tap.error is not None:
-        note_failure(job, tap.error)
-    keepalive.stop()
+    stream.keepalive.stop()
     whole = tap.whole
+    if whole:
+        reached.attempt.succeeded()
+    elif not sink.unwanted() and job.epoch == runtime.ledger.epoch:
+        reached.attempt.failed(tap.error or UpstreamFailed("the stream ended early"))
     try:
         usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok" if whole else "cut"))
         end = tap.finish(usage) if whole else tap.fail(_why(tap))
@@ -237,9 +238,35 @@ async def _relay(runtime: Runtime, stream: _Stream, response: Response, tap: Tap
     await sink.send(end, last=True)
 
 
+async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: Tap, pulse: Pulse) -> None:
+    """Hand on what comes until its end. Raises UpstreamFailed."""
+    job, sink = stream.job, stream.sink
+    while not (tap.done or tap.error or sink.gone()):
+        pulse.beat()
+        data = await response.chunk()
+        if runtime.heartbeat.doubtful():
+            # While this process stood still its hold may have become another's: give nothing more.
+            await runtime.heartbeat.confirmed()
+        if job.epoch != runtime.ledger.epoch:
+            break
+        ended = not data
+        out = tap.end() if ended else tap.feed(data)
+        del data  # while the client takes its time, one copy of this is enough
+        if out:
+            stream.keepalive.sent()
+            await sink.send(out)
+        if ended:
+            break
+
+
 def _why(tap: Tap) -> KitError:
     """What the caller gets to know of a stream that broke off."""
     return (tap.error and tap.error.rejection) or UpstreamFailed("cut")
+
+
+def _told(error: Exception) -> KitError:
+    """What the caller gets to know of a fault, foreseen or not."""
+    return error if isinstance(error, KitError) else ServiceUnavailable("Something went wrong here. Please try again.")
 
 
 def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:
@@ -262,7 +289,7 @@ def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
 
 def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:
     """Some upstreams report as they go: the input at first, the output at last. What was delivered is charged."""
-    usage = with_output(reported, count_text(job.offered.model, text))
+    usage = with_output(reported, count_text(job.served.model, text))
     if usage == reported:
         return Ending(status=status, http_status=200, usage=reported)
     return Ending(
@@ -271,13 +298,13 @@ def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:
         usage=usage,
         estimated=True,
         delivered_characters=len(text),
-        tokenizer=tokenizer_of(job.offered.model),
+        tokenizer=tokenizer_of(job.served.model),
     )
 
 
 def _estimated(job: Job, call: Call, text: str, status: str, opening: Usage | None = None) -> Ending:
     """Without a report of the whole: the input plus the tokens of what was delivered."""
-    model = job.offered.model
+    model = job.served.model
     usage = replace(input_used(call, model, opening), output_tokens=count_text(model, text))
     return Ending(
         status=status,

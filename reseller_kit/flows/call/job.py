@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-from ...core.catalog import OfferedModel, Route
+from ...core.catalog import OfferedModel, PriceVersion, Route
 from ...core.ledger import Hold
 from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST, Usage
 from ...db.authentication import KeyAccount
+from ...upstream.credentials import Ticket
 from ...upstream.faults import Busy
 from ..limiter import NOTHING_TAKEN, Admission
 
@@ -26,6 +27,14 @@ class CallFacts(Struct, frozen=True, kw_only=True):
     stream: bool
 
 
+class FallbackFacts(Struct, frozen=True, kw_only=True):
+    """The model that answered in place of the one that was asked for, and its prices."""
+
+    public_model: str
+    retail_version: str
+    wholesale_version: str
+
+
 class CheckpointFacts(Struct, frozen=True, kw_only=True):
     """What a stream had delivered at a checkpoint: enough to settle it without this process."""
 
@@ -37,6 +46,7 @@ class CheckpointFacts(Struct, frozen=True, kw_only=True):
     first_byte_ms: int
     delivered_characters: int
     tokenizer: str
+    fallback: FallbackFacts | None = None
 
 
 class Job(Struct, kw_only=True, eq=False):
@@ -62,9 +72,17 @@ class Job(Struct, kw_only=True, eq=False):
     lowered: bool = False
     left_out: tuple[str, ...] = ()
     """What of the request its upstream's API can't carry, as paths in the caller's."""
+    input_bound: int = 0
+    """Tokens of input at most."""
+    conversation: int | None = None
+    """What calls of one conversation have in common; None where there is no choice that it could hang on."""
+    fallback: OfferedModel | None = None
+    """The model that is asked in place of the one that was asked for."""
     route: Route | None = None
     attempts: int = 0
     first_byte_ns: int | None = None
+    ticket: Ticket | None = None
+    """The upstream's key that the answer comes over."""
     settled: bool = False
     admission: Admission = msgspec.field(default_factory=lambda: NOTHING_TAKEN)
     """What the call takes of its caller's limits."""
@@ -78,11 +96,48 @@ class Job(Struct, kw_only=True, eq=False):
     """What it used in the end."""
 
     @property
+    def served(self) -> OfferedModel:
+        """The model that is asked."""
+        return self.fallback or self.offered
+
+    @property
+    def shown(self) -> str:
+        """The model's name in the answer: as it was asked for, else the public name of the one that answers."""
+        return self.served.name
+
+    @property
+    def sent_limit(self) -> int:
+        """Output tokens of one choice that the model which is asked may write."""
+        return min(self.output_limit, self.served.max_output)
+
+    @property
     def facts(self) -> CallFacts:
         """The call's facts for its hold and usage record."""
         return CallFacts(
             model=self.offered.name, public_model=self.offered.model, dialect=self.dialect, stream=self.stream
         )
+
+    @property
+    def fallback_facts(self) -> FallbackFacts | None:
+        """What a checkpoint says of the fallback that answers."""
+        model = self.fallback
+        if model is None:
+            return None
+        return FallbackFacts(
+            public_model=model.model, retail_version=model.retail.id, wholesale_version=model.wholesale.id
+        )
+
+    @property
+    def retail(self) -> tuple[PriceVersion, ...]:
+        """The price versions of which the customer's charge is the lowest."""
+        fallback = self.fallback
+        return (self.offered.retail,) if fallback is None else (self.offered.retail, fallback.retail)
+
+    @property
+    def wholesale(self) -> tuple[PriceVersion, ...]:
+        """The price versions of which the reseller's charge is the lowest."""
+        fallback = self.fallback
+        return (self.offered.wholesale,) if fallback is None else (self.offered.wholesale, fallback.wholesale)
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request arrived."""

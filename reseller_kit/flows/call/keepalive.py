@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Final
 
@@ -13,6 +14,7 @@ from ...wire.completion import EventWriter, Tap
 from .job import Job
 from .sink import Sink
 
+_log = logging.getLogger(__name__)
 _SILENCE_SECONDS: Final = 15.0
 """Proxies and clients give up after thirty seconds and more; until then a failed route costs the client nothing."""
 
@@ -43,8 +45,16 @@ class Keepalive:
     async def fail(self, error: KitError, tap: Tap | None) -> None:
         """End a stream that was begun, in the words of the tap that wrote in it; nothing to do where none was."""
         if self._sink.started and not self._sink.finished:
-            writer = tap if tap is not None and tap.started else self._writer()
-            await self._sink.send(writer.fail(error), last=True)
+            with suppress(OSError):
+                await self._sink.send(self._last_words(error, tap), last=True)
+
+    def _last_words(self, error: KitError, tap: Tap | None) -> bytes:
+        if tap is not None and tap.started:
+            try:
+                return tap.fail(error)
+            except Exception:  # noqa: BLE001  # a tap that broke can't end its stream; anything else would look like a success
+                _log.exception("%s: a stream could not be ended in its own words", self._job.request_id)
+        return self._writer().fail(error)
 
     def _look(self) -> None:
         left = self._sent_at + _SILENCE_SECONDS - self._loop.time()
@@ -63,5 +73,5 @@ class Keepalive:
                 await self._sink.send(ping)
 
     def _writer(self) -> EventWriter:
-        reply = Reply(model=self._job.offered.name, request_id=self._job.request_id, maker="")
+        reply = Reply(model=self._job.shown, request_id=self._job.request_id, maker="")
         return CODECS[self._call.api].event_writer(self._call, reply)

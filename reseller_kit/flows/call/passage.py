@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from ...core.catalog import Route
-from ...core.errors import KitError, Overloaded, RateLimited, UpstreamFailed
+from ...core.errors import KitError, Overloaded, RateLimited
 from ...core.fairness import Turn
 from ...core.limits import Limit
 from ...core.storefront import UpstreamConfig
@@ -41,11 +41,8 @@ def leave_upstream(runtime: Runtime, job: Job, *, tokens: int) -> None:
         runtime.limiter.end(admission, tokens)
 
 
-def exhausted(job: Job) -> KitError:
-    """What the caller gets to know when no upstream answered: where one had no room, to come again."""
-    busy = job.busy
-    if busy is None:
-        return UpstreamFailed("every route failed")
+def no_room(busy: Busy) -> KitError:
+    """What the caller gets to know where an upstream had no room, and no other one answered."""
     message = "Too many requests are waiting for this model. Please try again in a moment."
     kind = RateLimited if busy.own else Overloaded
     return kind(message, retry_after_seconds=busy.retry_after)

@@ -28,7 +28,7 @@ class Pulse:
         self._runtime, self._job, self._call, self._tap = runtime, job, call, tap
         self._timer: asyncio.TimerHandle | None = None
         self._input: Usage | None = None
-        self._output = GrowingCount(job.offered.model)
+        self._output = GrowingCount(job.served.model)
 
     def beat(self) -> None:
         """Something was delivered. A stream that falls silent behind it is noted all the same."""
@@ -54,7 +54,8 @@ class Pulse:
             attempts=job.attempts,
             first_byte_ms=job.first_byte_ms() or 0,
             delivered_characters=self._tap.delivered_chars,
-            tokenizer=tokenizer_of(job.offered.model),
+            tokenizer=tokenizer_of(job.served.model),
+            fallback=job.fallback_facts,
         )
         checkpoint = Checkpoint(job.request_id, job.storefront.tenant_id, encode_json(facts).decode())
         future = self._runtime.ledger.submit(checkpoint)
@@ -67,5 +68,5 @@ class Pulse:
         if self._tap.usage is not None:
             return with_output(self._tap.usage, output_tokens)
         if self._input is None:
-            self._input = input_used(self._call, self._job.offered.model, self._tap.opening)
+            self._input = input_used(self._call, self._job.served.model, self._tap.opening)
         return replace(self._input, output_tokens=output_tokens)

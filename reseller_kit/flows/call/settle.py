@@ -11,7 +11,6 @@ from typing import Final, NoReturn
 from msgspec import Struct
 
 from ...core import pricing
-from ...core.catalog import OfferedModel, Route
 from ...core.errors import InvalidRequest, KitError, NotFound, ServiceUnavailable, UpstreamRejected
 from ...core.ledger import Capture
 from ...core.usage import Usage, clamp
@@ -39,24 +38,23 @@ class Ending(Struct, frozen=True, kw_only=True):
 
 
 class Charges(Struct, frozen=True):
-    """Nano-USD at the three levels."""
+    """Nano-USD at the three levels, and the price versions behind the first two."""
 
     retail: int
     wholesale: int
     cost: int
-
-
-_NO_CHARGE: Final = Charges(0, 0, 0)
+    retail_version: str
+    wholesale_version: str
 
 
 def believed(job: Job, usage: Usage) -> tuple[Usage, bool]:
     """The usage as far as it is believed, and whether it was cut."""
-    offered, n = job.offered, job.choices
+    served, n = job.served, job.choices
     return clamp(
         usage,
-        context=offered.context * job.inputs,
+        context=served.context * job.inputs,
         output_limit=job.output_limit * n,
-        max_output=offered.max_output * n,
+        max_output=served.max_output * n,
         units=job.units,
     )
 
@@ -69,13 +67,17 @@ def quantities_of(usage: Usage) -> dict[str, int]:
     return quantities
 
 
-def charges(offered: OfferedModel, route: Route, quantities: Mapping[str, int]) -> Charges:
-    """What a call costs its customer, its reseller and the operator."""
-    return Charges(
-        pricing.charge(offered.retail.price_list, quantities),
-        pricing.charge(offered.wholesale.price_list, quantities),
-        pricing.charge(route.cost.price_list, quantities),
-    )
+def charges(job: Job, quantities: Mapping[str, int]) -> Charges:
+    """What a call costs its customer, its reseller and the operator.
+
+    Where a fallback answered, customer and reseller pay the lower of the two models' charges.
+    """
+    if job.route is None or not quantities:
+        return Charges(0, 0, 0, job.offered.retail.id, job.offered.wholesale.id)
+    retail_version, retail = pricing.lowest(job.retail, quantities)
+    wholesale_version, wholesale = pricing.lowest(job.wholesale, quantities)
+    cost = pricing.charge(job.route.cost.price_list, quantities)
+    return Charges(retail, wholesale, cost, retail_version.id, wholesale_version.id)
 
 
 async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
@@ -100,6 +102,9 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     finally:
         timer.cancel()
     runtime.health.note(job.offered.model, failed=ending.status == "failed", now=item.capture.at)
+    if job.ticket is not None:
+        job.ticket.used(job.tokens)
+    _note_caches(runtime, job, usage)
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
     return usage
@@ -109,6 +114,8 @@ async def settle_failed(runtime: Runtime, job: Job, error: BaseException) -> Non
     """Release the hold of a call that brought nothing; does nothing for one that is settled."""
     if job.settled:
         return
+    # Nobody answered: the record is of the model that was asked for.
+    job.fallback = None
     if isinstance(error, UpstreamRejected):
         ending = Ending(status="refused", http_status=error.http_status)
     elif isinstance(error, InvalidRequest | NotFound):
@@ -161,9 +168,8 @@ async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Futu
 
 
 def _item(job: Job, ending: Ending, usage: Usage, *, capped: bool) -> Settle:
-    route = job.route
     quantities = quantities_of(usage)
-    spent = charges(job.offered, route, quantities) if route is not None and quantities else _NO_CHARGE
+    spent = charges(job, quantities)
     at = now_us()
     return Settle(
         capture=Capture(
@@ -186,7 +192,7 @@ def _usage_row(
         customer_id=job.account.customer_id,
         key_id=job.account.key_id,
         model=job.offered.name,
-        public_model=job.offered.model,
+        public_model=job.served.model,
         upstream=None if route is None else route.upstream,
         upstream_model=None if route is None else route.upstream_model,
         dialect=job.dialect,
@@ -200,8 +206,8 @@ def _usage_row(
         retail_nano=spent.retail,
         wholesale_nano=spent.wholesale,
         cost_nano=spent.cost,
-        retail_version=job.offered.retail.id,
-        wholesale_version=job.offered.wholesale.id,
+        retail_version=spent.retail_version,
+        wholesale_version=spent.wholesale_version,
         cost_version=None if route is None else route.cost.id,
         attempts=job.attempts,
         latency_ms=job.elapsed_ms(),
@@ -210,3 +216,13 @@ def _usage_row(
         tokenizer=ending.tokenizer,
         created_at=job.created_at,
     )
+
+
+def _note_caches(runtime: Runtime, job: Job, usage: Usage) -> None:
+    """What the upstream read from its cache, and what that saved the operator."""
+    runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
+    tokens, route = usage.cached_input_tokens, job.route
+    if tokens and route is not None:
+        prices = route.cost.price_list.at(usage.total_input_tokens)
+        saved = (pricing.price_of(prices, "input") or 0) - (pricing.price_of(prices, "cached_input") or 0)
+        runtime.metrics.count_cached(route.upstream, tokens, max(0, saved * tokens // 1000))

@@ -7,17 +7,20 @@ from typing import Final
 
 from msgspec import Struct
 
+from ...core.catalog import USAGE_CLASSES, OfferedModel
 from ...core.errors import NotFound, UpstreamFailed
+from ...core.pricing import price_of
 from ...core.storefront import UpstreamConfig
 from ...tokens import count_text
 from ...upstream.response import Response
+from ...wire.media_usage import counted_by
 from ...wire.pseudonyms import body_apart
 from ...wire.task import PATHS, Form, Prices, Task, TaskAnswer, check_offered, units_of
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
-from .attempt import Routes, first_byte, note_failure
+from .candidates import Suits
 from .job import Job
-from .passage import exhausted
+from .routes import Attempt, Routes
 from .settle import Ending, settle, settle_failed
 
 _JSON: Final = "application/json"
@@ -41,9 +44,9 @@ async def perform(runtime: Runtime, caller: Caller, task: Task, *, on_answer: Ca
     check_offered(task, prices)
     job = await admit(runtime, caller, _wanted(task, prices))
     try:
-        answer = await _ask(runtime, job, task, prices)
+        answer = await _ask(runtime, job, task)
         on_answer()
-        usage = await settle(runtime, job, _ending(job, task, answer, prices))
+        usage = await settle(runtime, job, _ending(job, task, answer))
     except BaseException as error:
         await settle_failed(runtime, job, error)
         raise
@@ -62,43 +65,60 @@ def _wanted(task: Task, prices: Prices) -> Wanted:
     )
 
 
-async def _ask(runtime: Runtime, job: Job, task: Task, prices: Prices) -> TaskAnswer:
-    routes = Routes(runtime, job, lambda config: _serves(config, task))
-    if not routes.left:
+async def _ask(runtime: Runtime, job: Job, task: Task) -> TaskAnswer:
+    suits = Suits(lambda config: _serves(config, task), lambda model: _counts_alike(model, job.offered, task))
+    routes = Routes(runtime, job, suits)
+    if routes.none:
         raise NotFound(f"The model {task.model!r} is not offered for {PATHS[task.api][1:]}.")
     headers = (("content-type", task.content_type), ("accept", task.accept))
-    while (route := routes.take()) is not None:
+    while (attempt := await routes.take()) is not None:
+        model = attempt.candidate.route.upstream_model
         try:
-            form = _form(routes.config(route), task)
-            body = _body(job, task, form.encode(route.upstream_model))
-            response = await routes.open(route, form.path(route.upstream_model), body, headers)
-        except UpstreamFailed as error:
-            note_failure(job, error)
+            form = _form(attempt.candidate.config, task)
+            body = _body(job, task, form.encode(model))
+            response = await routes.open(attempt, form.path(model), body, headers)
+        except UpstreamFailed:
             continue
         if response.status >= 300:
-            await routes.refused(response, route)
+            await routes.refused(attempt, response)
             continue
-        answer = await _read(job, task, form, response, prices)
+        answer = await _read(job, task, form, response, attempt)
         if answer is not None:
-            first_byte(job)
             return answer
-    raise exhausted(job)
+    raise routes.exhausted()
 
 
 def _body(job: Job, task: Task, body: bytes) -> bytes:
     return body_apart(body, job.account.customer_id) if task.content_type == _JSON else body
 
 
-async def _read(job: Job, task: Task, form: Form, response: Response, prices: Prices) -> TaskAnswer | None:
+async def _read(job: Job, task: Task, form: Form, response: Response, attempt: Attempt) -> TaskAnswer | None:
     try:
         body = await response.read(_MAX_ANSWER_BYTES)
         content_type = response.headers.get(b"content-type", b"").decode("latin-1")
-        return task.read(form.restore(body), content_type, prices, job.request_id)
+        answer = task.read(form.restore(body), content_type, _prices_of(job), job.request_id)
     except UpstreamFailed as error:
-        note_failure(job, error)
+        attempt.failed(error)
         return None
+    else:
+        attempt.content()
+        attempt.succeeded()
+        return answer
     finally:
+        attempt.close()
         response.abort()
+
+
+def _prices_of(job: Job) -> Prices:
+    """Those of the model that is asked."""
+    return job.served.retail.price_list.prices
+
+
+def _counts_alike(model: OfferedModel, asked: OfferedModel, task: Task) -> bool:
+    """Whether a model's calls are counted in the units that another one's are, so that both prices fit either."""
+    prices, others = model.retail.price_list.prices, asked.retail.price_list.prices
+    alike = all((price_of(prices, name) is None) == (price_of(others, name) is None) for name in USAGE_CLASSES)
+    return alike and counted_by(task.api, prices).offered
 
 
 def _serves(config: UpstreamConfig, task: Task) -> bool:
@@ -114,8 +134,8 @@ def _form(config: UpstreamConfig, task: Task) -> Form:
     return Form(path=lambda _model: PATHS[task.api], encode=task.encode, restore=lambda body: body)
 
 
-def _ending(job: Job, task: Task, answer: TaskAnswer, prices: Prices) -> Ending:
+def _ending(job: Job, task: Task, answer: TaskAnswer) -> Ending:
     if answer.usage is not None:
         return Ending(status="ok", http_status=200, usage=answer.usage)
-    usage = task.estimate(prices, lambda text: count_text(job.offered.model, text))
+    usage = task.estimate(_prices_of(job), lambda text: count_text(job.served.model, text))
     return Ending(status="ok", http_status=200, usage=usage, estimated=True)

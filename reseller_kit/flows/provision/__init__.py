@@ -11,7 +11,9 @@ from ...core.price_catalogue import NO_CATALOGUE, CatalogueOn
 from ...db import operator_manifest, provisioning
 from ...db.engine import EVERY_TENANT, Database, now_us
 from ...theming.library import Theme
+from ...upstream.addresses import look_up
 from ...vault import Vault
+from .addresses import LookUp, address_check
 from .decide import LaterMove, Options, Plan, decide
 from .secrets import Resolve, resolver
 from .themes import theme_check
@@ -22,13 +24,19 @@ __all__ = ["LaterMove", "Plan", "Resolve", "apply", "plan", "read_manifest", "re
 
 
 def read_manifest(
-    text: str, filename: str, themes: Mapping[str, Theme], catalogue: CatalogueOn = NO_CATALOGUE
+    text: str,
+    filename: str,
+    themes: Mapping[str, Theme],
+    catalogue: CatalogueOn = NO_CATALOGUE,
+    *,
+    look_up: LookUp = look_up,
 ) -> Manifest:
     """The manifest, checked against the installed themes too. Raises InvalidManifest with every finding.
 
-    `catalogue` gives the costs and limits that the file leaves out; by default it knows none.
+    `catalogue` gives the costs and limits that the file leaves out; by default it knows none. `look_up` finds the
+    addresses of hosts of resellers' own upstreams.
     """
-    return parse_manifest(text, filename, theme_check(themes), catalogue=catalogue)
+    return parse_manifest(text, filename, theme_check(themes), address_check(look_up), catalogue=catalogue)
 
 
 async def plan(
@@ -41,9 +49,10 @@ async def plan(
     reset_drift: bool = False,
     needs_secrets: bool = False,
 ) -> Plan:
-    """What `apply` would do. Changes nothing; a secret that can't be read is a warning, unless `needs_secrets`.
+    """What `apply` would do. Changes nothing.
 
-    Raises InvalidManifest as `apply` does.
+    A secret that can't be read is a warning, unless it is an upstream's key or `needs_secrets`. Raises InvalidManifest
+    as `apply` does.
     """
     now = now_us()
     async with db.read(EVERY_TENANT) as connection:

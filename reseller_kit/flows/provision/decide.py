@@ -17,12 +17,14 @@ from ...core.manifest import (
     PriceMove,
     Report,
     Resources,
+    Serving,
     check_document,
     cost_sources,
     document_of,
     invalid,
     price_moves,
     resources,
+    servings,
     with_catalogue,
 )
 from ...core.merge import Change, ResourceKey, merge, pending, state_after
@@ -51,15 +53,16 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What apply would do and what it would leave.
 
     `changes` holds drift and orphans too; `prices` the published prices and margins that move, `scheduled` those that
-    are to move later, and `republished` whether that is other than what was published for then. `costs` says where the
-    cost of each route comes from, `moved_costs` which of them (model, upstream, model there) have another price than
-    before. `base_moved`: the file says something new, if only what the database holds already, so apply has to
-    remember it.
+    are to move later, and `republished` whether that, or a price that shows in no move, is other than what was
+    published. `costs` says where the cost of each route comes from, `servings` by which routes each model is served,
+    `moved_costs` which routes (model, upstream, model there) have another price than before. `base_moved`: the file
+    says something new, if only what the database holds already, so apply has to remember it.
     """
 
     changes: tuple[Change, ...]
     prices: tuple[PriceMove, ...]
     costs: tuple[CostSource, ...]
+    servings: tuple[Serving, ...]
     moved_costs: frozenset[tuple[str, str, str]]
     scheduled: tuple[LaterMove, ...]
     republished: bool
@@ -92,7 +95,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """How to decide. `needs_secrets`: a reference that can't be read is an error, not a warning."""
+    """How to decide. `needs_secrets`: any reference that can't be read is an error, not an upstream's key alone."""
 
     prune: bool = False
     reset_drift: bool = False
@@ -128,6 +131,7 @@ def decide(
     plan = Plan(
         changes=tuple(_with_changed_secrets(changes, replaced)),
         costs=tuple(cost_sources(stated, manifest.catalogue)),
+        servings=tuple(servings(document)),
         moved_costs=moved_costs(rows, document),
         prices=tuple(price_moves(published_book(rows, before), timeline[0][1])),
         scheduled=tuple(
@@ -135,7 +139,7 @@ def decide(
             for (_, earlier), (moment, book) in pairwise(timeline)
             for move in price_moves(earlier, book)
         ),
-        republished=any(publication.effective_from > now for publication in appended),
+        republished=any(new.effective_from > now or new.level in {"cost", "provider"} for new in appended),
         warnings=(*manifest.warnings, *report.sorted()),
         base_moved=file != base,
     )
@@ -179,30 +183,35 @@ def _resolve(
     report: Report,
     options: Options,
 ) -> dict[str, str]:
-    """The secrets by stored name. One that can't be read is an error, unless an earlier apply stored it (`kept`)."""
+    """The secrets by stored name. One that can't be read is an error, unless an earlier apply stored it (`kept`).
+
+    An upstream's key that is missing or empty is one in a plan as well, and no stored one makes up for an empty one.
+    """
     resolved = {}
     for found in references:
         try:
             resolved[found.name] = resolve(found.reference)
         except UnreadableSecret as error:
             path = _place(found, manifest)
-            if found.name in kept:
+            if found.name in kept and not (found.is_upstream_key and error.empty):
                 message = f"{error.message} The secret stored by an earlier apply is kept."
                 report.add("RK501", path, message, error.fix, level="warning")
             else:
-                report.add(
-                    "RK501", path, error.message, error.fix, level="error" if options.needs_secrets else "warning"
-                )
+                needed = options.needs_secrets or found.is_upstream_key
+                report.add("RK501", path, error.message, error.fix, level="error" if needed else "warning")
     return resolved
 
 
 def _place(found: SecretField, manifest: Manifest) -> Path:
     """Where the reference stands in the file."""
+    head, _, rest = found.field.partition(".")
+    inner: Path = (head, rest) if found.position is None else (head, found.position)
     if found.kind == "upstream":
-        head, _, rest = found.field.partition(".")
-        inner: Path = (rest,) if found.position is None else (found.position,)
-        return ("upstreams", found.id, head, *inner)
+        return ("upstreams", found.id, *inner)
     slugs = [tenant.slug for tenant in manifest.document.tenants]
+    if found.kind == "own_upstream":
+        slug, _, name = found.id.partition("/")
+        return ("tenants", slugs.index(slug), "upstreams", name, *inner)
     return ("tenants", slugs.index(found.id), *found.field.split("."))
 
 

@@ -20,10 +20,12 @@ _TENANT_SECRETS: Final = ("payments.api_key", "payments.webhook_secret", "email.
 class UnreadableSecret(Exception):
     """A reference that leads to nothing; becomes a finding. The message says why and holds no secret."""
 
-    def __init__(self, message: str, *, fix: str) -> None:
+    def __init__(self, message: str, *, fix: str, empty: bool = False) -> None:
+        """`empty`: what it leads to is there and holds nothing, which nobody means."""
         super().__init__(message)
         self.message = message
         self.fix = fix
+        self.empty = empty
 
 
 class SecretField(Struct, frozen=True, kw_only=True):
@@ -36,16 +38,21 @@ class SecretField(Struct, frozen=True, kw_only=True):
     name: str
     reference: str
 
+    @property
+    def is_upstream_key(self) -> bool:
+        """Whether calls can't be made without it."""
+        return self.field == "api_keys"
+
 
 def secret_fields(kind: str, resource_id: str, fields: Mapping[str, Any]) -> Iterator[SecretField]:
     """Every reference that the resource holds."""
-    if kind == "upstream":
+    if kind in {"upstream", "own_upstream"}:
         for position, reference in enumerate(fields.get("api_keys", ())):
-            name = f"upstream:{resource_id}:key:{position}"
+            name = f"{kind}:{resource_id}:key:{position}"
             yield _field(kind, resource_id, "api_keys", name, reference, position)
         for field, value in fields.items():
             if field.startswith("headers.") and is_reference(value):
-                name = f"upstream:{resource_id}:header:{field.removeprefix('headers.')}"
+                name = f"{kind}:{resource_id}:header:{field.removeprefix('headers.')}"
                 yield _field(kind, resource_id, field, name, value)
     elif kind == "tenant":
         for field in _TENANT_SECRETS:
@@ -77,7 +84,10 @@ def resolver(environ: Mapping[str, str], folder: Path) -> Resolve:
 def _from_environment(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "").strip()
     if not value:
-        raise UnreadableSecret(f"The environment variable {name} is not set.", fix=f"Set it: export {name}=…")
+        state = "is empty" if name in environ else "is not set"
+        raise UnreadableSecret(
+            f"The environment variable {name} {state}.", fix=f"Set it: export {name}=…", empty=name in environ
+        )
     return value
 
 
@@ -91,5 +101,5 @@ def _from_file(path: Path, name: str) -> str:
             f"The file {name} can't be read: {reason}.", fix="Create it, or correct the path."
         ) from None
     if not value:
-        raise UnreadableSecret(f"The file {name} is empty.", fix="Put the secret into it.")
+        raise UnreadableSecret(f"The file {name} is empty.", fix="Put the secret into it.", empty=True)
     return value

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from ...core.catalog import PriceList
-from ...core.manifest import Document, Levels, Resources, Route, flat, nested, offers, route_cost
+from ...core.manifest import (
+    Document,
+    Levels,
+    Resources,
+    Route,
+    flat,
+    model_cost,
+    nested,
+    offers,
+    own_route_cost,
+    route_cost,
+    route_set,
+)
+from ...core.pricing import free_of_charge
+from ...core.route_sets import own_upstream, owner_of, priced_as
 from ...db.operator_manifest import ManifestRows
+from ...db.prices import provider_list
 
 TENANT_COLUMNS: Final = ("name", "status", "theme", "timezone")
 """Fields of a tenant that have columns of their own; all others live in its settings."""
@@ -54,6 +70,9 @@ def _add_belongings(found: Resources, rows: ManifestRows) -> None:
     for row in rows.domains:
         fields = {"tenant": slugs[row["tenant_id"]], "role": row["role"], "primary": row["is_primary"]}
         found["domain", row["host"]] = fields
+    for row in rows.own_upstreams:
+        name = own_upstream(slugs[row["tenant_id"]], row["name"])
+        found["own_upstream", name] = flat("own_upstream", row["settings"])
     for row in rows.packages:
         terms = {name: value for name, value in row["terms"].items() if name != "id"}
         found["package", f"{slugs[row['tenant_id']]}/{row['code']}"] = flat("package", terms)
@@ -81,16 +100,33 @@ def published_book(rows: ManifestRows, document: Document) -> dict[tuple[str, st
     book = {}
     for tenant in document.tenants:
         for model in document.models:
-            versions = [
-                rows.prices.get((ids[tenant.slug], model, "retail")),
-                rows.prices.get((ids[tenant.slug], model, "wholesale")),
-                rows.prices.get((None, model, "cost")),
-            ]
-            if None in versions or tenant.status == "archived" or not offers(tenant.catalog, model):
+            levels = published_levels(rows, ids[tenant.slug], model)
+            if levels is None or tenant.status == "archived" or not offers(tenant.catalog, model):
                 continue
-            retail, wholesale, cost = (price_list(version[1]) for version in versions if version is not None)
-            book[tenant.slug, model] = Levels(cost=cost, wholesale=wholesale, retail=retail)
+            if route_set(document, tenant, model).routes:
+                book[tenant.slug, model] = levels
     return book
+
+
+def published_levels(rows: ManifestRows, tenant_id: int, model: str) -> Levels | None:
+    """The prices of a model that are in force for a tenant; None where a level is missing."""
+    own_cost = rows.prices.get((tenant_id, model, "cost"))
+    provider = rows.prices.get((tenant_id, model, "provider"))
+    versions = [
+        rows.prices.get((tenant_id, model, "retail")),
+        rows.prices.get((tenant_id, model, "wholesale")),
+        own_cost or rows.prices.get((None, model, "cost")),
+    ]
+    if None in versions:
+        return None
+    retail, wholesale, cost = (price_list(version[1]) for version in versions if version is not None)
+    return Levels(
+        cost=cost,
+        wholesale=wholesale,
+        retail=retail,
+        provider=None if provider is None else provider_list(provider[1]),
+        shared_cost=own_cost is None,
+    )
 
 
 def moved_costs(rows: ManifestRows, document: Document) -> frozenset[tuple[str, str, str]]:
@@ -102,12 +138,50 @@ def moved_costs(rows: ManifestRows, document: Document) -> frozenset[tuple[str, 
             known = rows.prices.get((None, route_key(name, route), "cost"))
             if cost is not None and (known is None or price_list(known[1]) != cost):
                 moved.add((name, route.upstream, route.model))
+    ids = {row["slug"]: row["id"] for row in rows.tenants}
+    for found in tenant_route_costs(document):
+        key = route_key(found.model, found.route)
+        wanted = [("cost", found.cost), *([("provider", found.provider)] if found.provider is not None else [])]
+        for level, prices in wanted:
+            known = rows.prices.get((ids.get(found.slug), key, level))
+            if known is None or price_list(known[1]) != prices:
+                moved.add((found.model, found.route.upstream, found.route.model))
     return frozenset(moved)
+
+
+class TenantRouteCost(Struct, frozen=True, kw_only=True):
+    """What a route of a tenant's own table costs the operator; its upstream is named in full.
+
+    What goes over an upstream of the reseller's own costs nothing: `provider` is what the reseller pays there.
+    """
+
+    slug: str
+    model: str
+    route: Route
+    cost: PriceList
+    provider: PriceList | None = None
+
+
+def tenant_route_costs(document: Document) -> Iterator[TenantRouteCost]:
+    """Of every route that serves a live tenant out of its own table."""
+    for tenant in document.tenants:
+        for name, stated in tenant.routing.models.items():
+            if stated.routes is None or name not in document.models or tenant.status == "archived":
+                continue
+            model = document.models[name]
+            for route in route_set(document, tenant, name).routes:
+                if owner_of(route.upstream) is None:
+                    cost, provider = route_cost(route, model) or model_cost(model), None
+                else:
+                    provider = own_route_cost(route)
+                    cost = None if provider is None else free_of_charge(provider)
+                if cost is not None:
+                    yield TenantRouteCost(slug=tenant.slug, model=name, route=route, cost=cost, provider=provider)
 
 
 def route_key(model: str, route: Route) -> str:
     """The name under which the cost of a route is kept."""
-    return f"{model}@{route.upstream}/{route.model}"
+    return priced_as(model, route.upstream, route.model)
 
 
 def price_list(stored: Any) -> PriceList:

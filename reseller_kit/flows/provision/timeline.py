@@ -7,13 +7,14 @@ the same moment that was made after it. Writes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from ...core.catalog import PriceList
-from ...core.manifest import Document, Levels, PriceBook, Report, document_of, price_book
+from ...core.manifest import Document, Levels, Model, PriceBook, Report, Route, document_of, price_book
+from ...core.manifest.route_sets import stated_routes, with_tenant_routes
 from ...core.manifest.schedule import (
     HeldBack,
     ScheduledChange,
@@ -24,7 +25,11 @@ from ...core.manifest.schedule import (
 )
 from ...db.operator_manifest import ManifestRows
 from ...db.scheduled_prices import change_of
-from .state import actual_resources, price_list
+from .state import actual_resources, price_list, route_key
+
+_LEVELS: Final = ("cost", "provider", "wholesale", "retail")
+_UNUSUAL: Final = frozenset({"cost", "provider"})
+"""Levels that a tenant has versions of once its routes are other than the model's."""
 
 Changes = Mapping[str, tuple[ScheduledChange, ...]]
 """Tenant's slug → its scheduled changes that have not begun."""
@@ -85,11 +90,41 @@ def _begin(row: Mapping[str, Any], due: Iterable[ScheduledChange], document: Doc
 def stored_document(rows: ManifestRows) -> Document:
     """What the database holds, with the costs in force: only apply takes others from the file or the catalogue."""
     document = document_of(actual_resources(rows), Report("", {}))
-    models = {}
-    for name, model in document.models.items():
-        known = rows.prices.get((None, name, "cost"))
-        models[name] = model if known is None else msgspec.structs.replace(model, cost=cost_table(price_list(known[1])))
-    return msgspec.structs.replace(document, models=models)
+    models = {name: _with_cost_in_force(rows, name, model) for name, model in document.models.items()}
+    document = msgspec.structs.replace(document, models=models)
+    return with_tenant_routes(document, _stored_route_costs(rows, document))
+
+
+def _with_cost_in_force(rows: ManifestRows, name: str, model: Model) -> Model:
+    """The model with the cost that is published; its routes keep theirs where tenants are kept to some of them."""
+    known = rows.prices.get((None, name, "cost"))
+    if known is None:
+        return model
+    costs = [rows.prices.get((None, route_key(name, route), "cost")) for route in model.routes]
+    if model.cost is not None or not costs or None in costs:
+        return msgspec.structs.replace(model, cost=cost_table(price_list(known[1])))
+    routes = tuple(
+        msgspec.structs.replace(route, cost=cost_table(price_list(cost[1])))
+        for route, cost in zip(model.routes, costs, strict=True)
+        if cost is not None
+    )
+    return msgspec.structs.replace(model, routes=routes)
+
+
+def _stored_route_costs(rows: ManifestRows, document: Document) -> dict[tuple[str, str, int], Route]:
+    """The routes of tenants' own tables with the costs in force: of an own upstream, what it charges the reseller."""
+    ids = {row["slug"]: row["id"] for row in rows.tenants}
+    found = {}
+    for placed in stated_routes(document):
+        tenant_id = ids[placed.tenant.slug]
+        full = msgspec.structs.replace(placed.route, upstream=placed.upstream)
+        known = rows.prices.get((tenant_id, route_key(placed.model, full), "provider" if placed.own else "cost"))
+        if known is not None:
+            cost = cost_table(price_list(known[1]))
+            found[placed.tenant.slug, placed.model, int(placed.path[-1])] = msgspec.structs.replace(
+                placed.route, cost=cost
+            )
+    return found
 
 
 def changes_of(rows: ManifestRows) -> dict[str, tuple[ScheduledChange, ...]]:
@@ -138,9 +173,11 @@ def publications(rows: ManifestRows, timeline: list[tuple[int, PriceBook]]) -> l
     found: list[Publication] = []
     for slug, model in present:
         tenant_id = ids.get(slug)
-        for level in ("wholesale", "retail"):
+        for level in _LEVELS:
             wanted = [(moment, _list(book[slug, model], level)) for moment, book in timeline if (slug, model) in book]
             known = rows.prices.get((tenant_id, model, level))
+            if known is None and level in _UNUSUAL and _is_usual(present[slug, model], level):
+                continue
             in_force = None if known is None else price_list(known[1])
             later = [] if tenant_id is None else stored.get((tenant_id, model, level), [])
             found += [
@@ -172,5 +209,13 @@ def missing(
     return found
 
 
+def _is_usual(levels: Levels, level: str) -> bool:
+    """Whether the level says nothing that the operator's own does not."""
+    return levels.shared_cost if level == "cost" else levels.provider is None
+
+
 def _list(levels: Levels, level: str) -> PriceList:
-    return levels.wholesale if level == "wholesale" else levels.retail
+    if level == "provider":
+        return levels.provider or PriceList(prices={})
+    lists = {"cost": levels.cost, "wholesale": levels.wholesale, "retail": levels.retail}
+    return lists[level]

@@ -13,9 +13,20 @@ from ...core.manifest import CostSource, model_cost, nested, route_cost
 from ...core.merge import Change, pending
 from ...core.pricing import complete
 from ...core.times import format_time
-from ...db import accounts, audit_log, provisioning, revisions, scheduled_prices, secrets, tenants
+from ...db import (
+    accounts,
+    audit_log,
+    provisioning,
+    revisions,
+    scheduled_prices,
+    secrets,
+    tenant_routes,
+    tenants,
+    upstream_keys,
+)
 from ...db.engine import now_us
 from ...db.operator_manifest import ManifestRows
+from ...db.tenant_routes import TenantRouteRow
 from ...db.tenants import Connection
 from ...vault import Vault
 from .decide import Decision
@@ -26,6 +37,7 @@ from .state import (
     price_list,
     route_key,
     stored_base,
+    tenant_route_costs,
     tenant_settings,
     upstream_settings,
 )
@@ -60,9 +72,10 @@ async def write_decision(
         if change.kind in {"platform", "wholesale", "upstream", "tenant"}:
             await _write_parent(target, change)
     for change in changes:
-        if change.kind in {"domain", "package", "owner"}:
+        if change.kind in {"own_upstream", "domain", "package", "owner"}:
             await _write_belonging(target, change)
     await _write_models(target, touched)
+    await _write_tenant_routes(target)
     await publish(target.connection, target.tenant_ids, decision.publications)
     for change in changes:
         await _record(target, change, actor)
@@ -115,6 +128,7 @@ async def _write_upstream(target: _Target, name: str) -> None:
         if found.field == "api_keys"
     ]
     await provisioning.put_upstream_keys(target.connection, upstream_id, keys)
+    await upstream_keys.forget_strangers(target.connection, name)
 
 
 async def _write_tenant(target: _Target, slug: str) -> None:
@@ -137,6 +151,12 @@ async def _write_belonging(target: _Target, change: Change) -> None:
         await _write_domain(target, slug, change)
     elif change.kind == "owner":
         await provisioning.put_owner(connection, tenant_id, name)
+    elif change.kind == "own_upstream" and change.action == "archive":
+        await tenant_routes.withdraw_own_upstream(connection, tenant_id, name)
+        await upstream_keys.forget_strangers(connection, change.id)
+    elif change.kind == "own_upstream":
+        await tenant_routes.put_own_upstream(connection, tenant_id, name, nested(change.kind, fields))
+        await upstream_keys.forget_strangers(connection, change.id)
     elif change.action == "archive":
         await provisioning.withdraw_package(connection, tenant_id, name)
     else:
@@ -161,12 +181,12 @@ async def _write_models(target: _Target, touched: set[tuple[str, str]]) -> None:
         if cost is None:
             continue
         origins = {(found.upstream, found.upstream_model): _origin(found) for found in _sources(target, name)}
-        version, is_new = await _cost_version(target, name, cost, "; ".join(sorted(set(origins.values()))))
+        version, is_new = await _cost_version(target, None, name, cost, "; ".join(sorted(set(origins.values()))))
         routes = []
         for route in model.routes:
             own = route_cost(route, model) or cost
             route_version, route_is_new = await _cost_version(
-                target, route_key(name, route), own, origins[route.upstream, route.model]
+                target, None, route_key(name, route), own, origins[route.upstream, route.model]
             )
             is_new = is_new or route_is_new
             routes.append(
@@ -193,17 +213,53 @@ async def _write_models(target: _Target, touched: set[tuple[str, str]]) -> None:
             await provisioning.withdraw(target.connection, "model", name)
 
 
-async def _cost_version(target: _Target, model: str, cost: PriceList, origin: str) -> tuple[str, bool]:
+async def _write_tenant_routes(target: _Target) -> None:
+    """Every route of tenants' own tables, each with what it costs the operator."""
+    origins = {
+        (found.tenant, found.model, found.upstream, found.upstream_model): _origin(found)
+        for found in target.decision.plan.costs
+    }
+    routes: dict[str, list[TenantRouteRow]] = {tenant.slug: [] for tenant in target.decision.document.tenants}
+    for found in tenant_route_costs(target.decision.document):
+        route, tenant_id, key = found.route, target.tenant_ids[found.slug], route_key(found.model, found.route)
+        origin = origins.get((found.slug, found.model, route.upstream, route.model), "file")
+        version, _ = await _cost_version(target, tenant_id, key, found.cost, origin)
+        if found.provider is not None:
+            await _write_provider(target, tenant_id, key, found.provider)
+        routes[found.slug].append(
+            TenantRouteRow(
+                model=found.model,
+                upstream=route.upstream,
+                upstream_model=route.model,
+                priority=route.priority,
+                weight=route.weight,
+                cost_version=version,
+            )
+        )
+    for slug, rows in routes.items():
+        await tenant_routes.put_tenant_routes(target.connection, target.tenant_ids[slug], rows)
+
+
+async def _write_provider(target: _Target, tenant_id: int, key: str, prices: PriceList) -> None:
+    known = target.rows.prices.get((tenant_id, key, "provider"))
+    if known is None or price_list(known[1]) != prices:
+        stored = msgspec.to_builtins(prices)
+        await provisioning.add_price_version(target.connection, tenant_id, "provider", key, stored, now_us())
+
+
+async def _cost_version(
+    target: _Target, tenant_id: int | None, model: str, cost: PriceList, origin: str
+) -> tuple[str, bool]:
     """The version that holds this cost, and whether it had to be made; `origin` is kept with a new one."""
-    known = target.rows.prices.get((None, model, "cost"))
+    known = target.rows.prices.get((tenant_id, model, "cost"))
     if known is not None and price_list(known[1]) == complete(cost):
         return known[0], False
     stored = {**msgspec.to_builtins(complete(cost)), "origin": origin}
-    return await provisioning.add_cost_version(target.connection, model, stored, now_us()), True
+    return await provisioning.add_cost_version(target.connection, tenant_id, model, stored, now_us()), True
 
 
 def _sources(target: _Target, model: str) -> list[CostSource]:
-    return [found for found in target.decision.plan.costs if found.model == model]
+    return [found for found in target.decision.plan.costs if found.model == model and found.tenant is None]
 
 
 def _origin(source: CostSource) -> str:
@@ -240,7 +296,7 @@ async def write_begun(connection: Connection, begun: Iterable[Begun], now: int) 
 
 
 async def _record(target: _Target, change: Change, actor: str) -> None:
-    is_tenants = change.kind in {"tenant", "domain", "package", "owner"}
+    is_tenants = change.kind in {"tenant", "own_upstream", "domain", "package", "owner"}
     await audit_log.record(
         target.connection,
         target.tenant_ids[_tenant_of(target, change)] if is_tenants else None,

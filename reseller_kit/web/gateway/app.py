@@ -6,6 +6,8 @@ import logging
 import time
 from typing import Final
 
+import msgspec
+
 from ...core.errors import (
     InsufficientCredit,
     KitError,
@@ -28,7 +30,7 @@ from ...wire import anthropic_messages, openai_chat
 from ...wire.errors import error_response
 from ...wire.rate_headers import rate_headers
 from ...wire.task import PATHS
-from ..hosts import Headers, Scope
+from ..hosts import Headers, Peers, Scope, client_of
 from ..keys import key_of, refuse_key_in_query
 from ..responses import JSON, Receive, Send, respond
 from . import cors, gemini, reads, text_completions
@@ -51,9 +53,10 @@ _MESSAGES_COUNTER: Final = Counter(
 class Gateway:
     """The API of every storefront."""
 
-    def __init__(self, runtime: Runtime, *, port: int) -> None:
+    def __init__(self, runtime: Runtime, *, port: int, trusted_proxies: Peers) -> None:
         self._runtime = runtime
         self._port = port
+        self._trusted = trusted_proxies
         calling, kept = Calling(runtime), Kept(runtime)
         by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
@@ -116,7 +119,11 @@ class Gateway:
         handler = self._handler(request)
         if handler is None:
             return await self._probe(request)
-        account = await authenticate(self._runtime.keys, request.storefront, key_of(request.headers), request.now)
+        key, address = key_of(request.headers), client_of(request.scope, self._trusted)
+        account = await authenticate(self._runtime.keys, request.storefront, key, request.now, address=address)
+        storefront = request.storefront.as_met_by(account.group_id)
+        if storefront is not request.storefront:
+            request = msgspec.structs.replace(request, storefront=storefront)
         return await handler(request, account)
 
     def _handler(self, request: Request) -> Handler | None:

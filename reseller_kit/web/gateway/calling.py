@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from ...core.errors import KitError
 from ...db.authentication import KeyAccount
 from ...flows import call as calls
 from ...flows import responses
@@ -151,9 +150,10 @@ class Calling:
         self._runtime.answering.add(sink)
         try:
             await calls.stream(self._runtime, caller, call, sink)
-        except KitError:
+        except Exception:
             if not sink.started:
                 raise
+            # What the caller needs to know was sent in-band.
             _log.exception("%s: failed after the stream had begun", request.id)
         finally:
             self._runtime.answering.discard(sink)

@@ -13,6 +13,7 @@ from ...db.authentication import KeyAccount
 from ...db.engine import now_us
 from ...flows import call as calls
 from ...flows.call.job import Job
+from ...wire.conversation_name import session_of
 from ...wire.errors import Dialect
 from ...wire.rate_headers import rate_headers
 from ..hosts import Headers, Scope
@@ -45,6 +46,7 @@ class Request(Struct, frozen=True, eq=False):
             dialect=self.dialect,
             started_ns=self.started_ns,
             now=self.now,
+            session=session_of(self.headers),
         )
 
 

@@ -1,5 +1,5 @@
-"""The pages of every storefront, in its own theme and brand."""
+"""The public pages of every storefront, in its own theme and brand."""
 
-from .app import build_pages
+from .handlers import storefront_handlers
 
-__all__ = ["build_pages"]
+__all__ = ["storefront_handlers"]

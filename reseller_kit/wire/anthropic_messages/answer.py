@@ -1,6 +1,7 @@
 """Plain answers to messages requests: checked, metered, and rewritten to the storefront's names. Keeps no trace.
 
-Only members on a list of ours leave; content travels as raw bytes. Source: Anthropic API reference, "Create a Message".
+Only members on lists of ours leave; what is in them travels as raw bytes. Source: Anthropic API reference, "Create a
+Message".
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
+from ..known import CallId, Known, names
 from ..texts import strings_in
 from ..upstream_message import failed
 from .usage import read_usage, usage_object
@@ -35,6 +37,15 @@ class Message(Struct):
     error: Raw = NULL
 
 
+_TOOL: Final = CallId("toolu_")
+BLOCK: Final = Known(
+    {
+        **names("type text citations thinking signature data name input caller content is_error title context source"),
+        "id": _TOOL,
+        "tool_use_id": _TOOL,
+    }
+)
+"""What a content block may show, of whatever type it is."""
 _MESSAGE: Final = msgspec.json.Decoder(Message)
 _ENCODER: Final = msgspec.json.Encoder()
 _ANY: Final = msgspec.json.Decoder()
@@ -83,7 +94,7 @@ class MessageAnswer(Struct, frozen=True, kw_only=True):
         return b'{"id":%b,"type":"message","role":"assistant","model":%b,"content":%b,"stop_reason":%b,%b%b}' % (
             quote(message_id(self.reply.request_id)),
             quote(self.reply.model),
-            _ENCODER.encode(message.content or []),
+            _ENCODER.encode([BLOCK.only(block) for block in message.content or ()]),
             bytes(message.stop_reason),
             b'"stop_sequence":%b,' % bytes(message.stop_sequence),
             b"".join(b'"%b":%b,' % (name.encode(), bytes(value)) for name, value in optional if is_given(value))

@@ -16,11 +16,12 @@ from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..errors import stream_error
 from ..json_body import NULL, is_given, quote
+from ..known import Known, names
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
 from ..texts import string_or_empty, text_of
 from ..upstream_message import failed
-from .answer import message_id
+from .answer import BLOCK, message_id
 from .usage import NOTHING_REPORTED, add_report, delta_usage_object, usage_object, usage_of
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -78,6 +79,7 @@ _EVENT: Final = msgspec.json.Decoder(StreamEvent)
 _START: Final = msgspec.json.Decoder(_Start)
 _BLOCK: Final = msgspec.json.Decoder(_Block)
 _DELTA: Final = msgspec.json.Decoder(Delta)
+_OTHER_DELTA: Final = Known(names("type signature citation content"))
 _ENDING: Final = msgspec.json.Decoder(_Ending)
 _ENCODER: Final = msgspec.json.Encoder()
 BAD: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
@@ -280,7 +282,7 @@ class MessageTap:
             self._log.add(text)
         return self._open() + (
             b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n'
-            % (event.index, bytes(event.content_block))
+            % (event.index, bytes(BLOCK.only(event.content_block)))
         )
 
     def _delta(self, event: StreamEvent, block: bytes) -> bytes:
@@ -302,7 +304,7 @@ class MessageTap:
             return self._open() + b"%b%b}}\n\n" % (sent_head, raw)
         return self._open() + (
             b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":%b}\n\n'
-            % (event.index, bytes(event.delta))
+            % (event.index, bytes(_OTHER_DELTA.only(event.delta)))
         )
 
     def _end(self, event: StreamEvent) -> None:

@@ -1,6 +1,6 @@
 """Plain answers of generateContent: checked, metered, and rewritten to the storefront's names. Keeps no trace.
 
-Only members on a list of ours leave; contents travel as raw bytes. Source: Gemini API reference,
+Only members on lists of ours leave; what is in them travels as raw bytes. Source: Gemini API reference,
 "GenerateContentResponse".
 """
 
@@ -16,6 +16,7 @@ from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..gemini_usage import read_usage, usage_object
 from ..json_body import NULL, is_given, quote
+from ..known import CallId, Known, Shape, names
 from ..upstream_message import failed
 
 BAD: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
@@ -100,6 +101,19 @@ class Written(Struct):
     parts: list[Piece] | None = None
 
 
+_CALL: Final[Shape] = {**names("name args"), "id": CallId("")}
+_CONTENT: Final = Known(
+    {
+        "role": None,
+        "parts": {
+            **names("text thought thoughtSignature partMetadata"),
+            "functionCall": _CALL,
+            "inlineData": names("data mimeType displayName"),
+            "executableCode": names("id language code"),
+            "codeExecutionResult": names("id outcome output"),
+        },
+    }
+)
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
 _WRITTEN: Final = msgspec.json.Decoder(Written | None)
 _ENCODER: Final = msgspec.json.Encoder()
@@ -110,6 +124,11 @@ def decode_chunk(data: bytes) -> Chunk:
     if not data.isascii():
         data.decode()
     return _CHUNK.decode(data)
+
+
+def own_content(content: Raw) -> Raw:
+    """A candidate's content as the caller may see it. Raises one of `BAD`."""
+    return _CONTENT.only(content)
 
 
 def pieces_of(content: Raw) -> list[Piece]:
@@ -183,7 +202,11 @@ class GeneratedAnswer(Struct, frozen=True, kw_only=True):
     def body(self, usage: Usage) -> bytes:
         """The JSON body for the caller, showing `usage` as what is charged."""
         candidates = [
-            {**({"content": one.content} if is_given(one.content) else {}), **one.ending(), "index": one.index}
+            {
+                **({"content": own_content(one.content)} if is_given(one.content) else {}),
+                **one.ending(),
+                "index": one.index,
+            }
             for one in self.chunk.candidates or ()
         ]
         return b'{%b%b"usageMetadata":%b,%b' % (

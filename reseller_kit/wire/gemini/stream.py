@@ -31,6 +31,7 @@ from .answer import (
     encode_feedback,
     encode_usage,
     named,
+    own_content,
     pieces_of,
     text_of,
 )
@@ -167,7 +168,7 @@ class GeneratedTap:
                 self.started = True
             elif piece.inline_data is not None:
                 self.started = True
-        content = bytes(one.content)
+        content = bytes(own_content(one.content))
         if b"\n" in content:
             # Only between the tokens of JSON.
             content = content.replace(b"\n", b" ")

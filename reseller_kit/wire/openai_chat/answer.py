@@ -1,7 +1,7 @@
 """Plain answers to chat requests: checked, metered, and rewritten to the storefront's names. Keeps no upstream trace.
 
-Only members on a list of ours leave; choices travel as raw bytes. Source: OpenAI API reference, "The chat completion
-object".
+Only members on lists of ours leave; what is in them travels as raw bytes. Source: OpenAI API reference, "The chat
+completion object".
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
-from ..json_body import NULL, is_given, quote, string_member
+from ..json_body import NULL, is_given, quote
 from ..texts import text_of
 from ..upstream_message import failed
-from .envelope import choices_without_usage, created_or_now
+from .envelope import created_or_now, own_choices, tier_member
 from .text import output_of
 from .usage import read_usage, usage_body
 
@@ -88,16 +88,10 @@ def read_answer(body: bytes, *, model: str, response_id: str) -> Answer:
         model=model,
         response_id=response_id,
         created=created_or_now(completion.created),
-        service_tier=string_member(b',"service_tier":', completion.service_tier),
-        choices=_choices(completion, choices),
+        service_tier=tier_member(completion.service_tier),
+        choices=bytes(own_choices(completion.choices)),
         messages=messages,
     )
-
-
-def _choices(completion: _Completion, choices: list[_Choice]) -> bytes:
-    if any(choice.usage != NULL for choice in choices):
-        return choices_without_usage(completion.choices)
-    return bytes(completion.choices)
 
 
 def _decode(body: bytes) -> tuple[_Completion, list[_Choice]]:

@@ -1,16 +1,40 @@
-"""What surrounds the choices of an answer or a stream's chunk: what of it is kept, and in which form."""
+"""What surrounds the choices of an answer or a stream's chunk, and what of the choices is kept, in which form."""
 
 from __future__ import annotations
 
 import time
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 
-_MEMBERS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
-_ENCODER: Final = msgspec.json.Encoder()
-_HIDDEN_MEMBERS: Final = ("usage", "error")
+from ..known import CallId, Known, Shape, names
+
+_TIERS: Final = frozenset({b'"auto"', b'"default"', b'"flex"', b'"priority"', b'"scale"', b'"standard"'})
+_TOKEN: Final[Shape] = {**names("token logprob bytes"), "top_logprobs": names("token logprob bytes")}
+_CITATION: Final[Shape] = names("start_index end_index url title content")
+_CALLED: Final[Shape] = names("name arguments")
+_MESSAGE: Final[Shape] = {
+    **names("role content refusal reasoning reasoning_content reasoning_details thinking_blocks images"),
+    "annotations": {"type": None, "url_citation": _CITATION},
+    "audio": names("id data transcript expires_at"),
+    "function_call": _CALLED,
+    "tool_calls": {
+        **names("index type"),
+        "id": CallId("call_"),
+        "function": _CALLED,
+        "custom": names("name input"),
+        # Google's signatures, without which the next turn is refused there.
+        "extra_content": None,
+    },
+}
+_CHOICES: Final = Known(
+    {
+        **names("index finish_reason"),
+        "message": _MESSAGE,
+        "delta": _MESSAGE,
+        "logprobs": {"content": _TOKEN, "refusal": _TOKEN},
+    }
+)
 
 
 def created_or_now(created: Raw) -> bytes:
@@ -19,11 +43,19 @@ def created_or_now(created: Raw) -> bytes:
     return given if given.isdigit() and len(given) <= 12 else b"%d" % time.time()
 
 
-def choices_without_usage(choices: Raw) -> bytes:
-    """The raw choices without what some upstreams put into them and the caller is not to see: usage, an error."""
-    members = _MEMBERS.decode(choices)
-    if not any(name in choice for choice in members for name in _HIDDEN_MEMBERS):
-        return bytes(choices)
-    return _ENCODER.encode(
-        [{name: value for name, value in choice.items() if name not in _HIDDEN_MEMBERS} for choice in members]
-    )
+def is_known_tier(tier: Raw) -> bool:
+    """Whether a service tier is one of the reference's; others are names of somebody's own."""
+    return bytes(tier) in _TIERS
+
+
+def tier_member(tier: Raw) -> bytes:
+    """The member that tells the service tier, where that is a known one."""
+    return b',"service_tier":' + bytes(tier) if is_known_tier(tier) else b""
+
+
+def own_choices(choices: Raw) -> Raw:
+    """The raw choices as the caller may see them: the reference's members and the known names of reasoning.
+
+    Usage and errors that some upstreams put into them are taken out like all that is not known.
+    """
+    return _CHOICES.only(choices)

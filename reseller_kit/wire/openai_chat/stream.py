@@ -20,14 +20,13 @@ from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
 from ..text_log import TextLog
 from ..texts import string_or_empty, text_of
 from ..upstream_message import failed
-from .envelope import choices_without_usage, created_or_now
+from .envelope import created_or_now, own_choices, tier_member
 from .template import NO_TEMPLATE, Template, match_template, run_of, template_of
 from .text import output_of
 from .usage import read_usage, usage_body
 
 _DONE: Final = b"[DONE]"
 _PAD: Final = b',"obfuscation":'
-_TIER: Final = b',"service_tier":'
 _MAX_FINISH_REASONS: Final = 16
 _MAX_TEMPLATES: Final = 6
 _RUNS_TRIED: Final = 4
@@ -219,8 +218,8 @@ class StreamTap:
         pad = string_member(_PAD, chunk.obfuscation)
         sent = b'%b%b,"choices":%b%b%b}\n\n' % (
             opening,
-            string_member(_TIER, chunk.service_tier),
-            choices_without_usage(chunk.choices) if reported else bytes(chunk.choices),
+            tier_member(chunk.service_tier),
+            bytes(own_choices(chunk.choices)),
             self._null_usage,
             pad,
         )

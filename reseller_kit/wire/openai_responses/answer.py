@@ -1,7 +1,7 @@
 """Plain answers to Responses requests: checked, metered, and rewritten to the storefront's names.
 
-Output items travel as they are but for their ids; of the rest only listed members do. Source: OpenAI API reference,
-"The response object".
+Output items travel as they are but for their ids and for members that are not known; so does what surrounds them.
+Source: OpenAI API reference, "The response object".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..codec import Call, Reply
 from ..json_body import NULL, is_given
 from ..upstream_message import failed
 from .envelope import Envelope, ItemIds
-from .items import text_of_items
+from .items import ITEM, text_of_items
 from .usage import read_usage
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -93,10 +93,11 @@ def own_items(output: Raw, ids: ItemIds) -> tuple[Raw, ...]:
 
 
 def own_item(item: dict[str, Raw], ids: ItemIds) -> Raw:
-    """One output item with an id of ours."""
+    """One output item with an id of ours, and known members alone."""
     kind, upstream_id = string_of(item.get("type")), string_of(item.get("id"))
     own = ids.of(upstream_id, kind) if upstream_id else ids.new(kind)
-    return Raw(_ENCODER.encode({"id": own, **{name: value for name, value in item.items() if name != "id"}}))
+    members = {"id": own, **{name: value for name, value in item.items() if name != "id"}}
+    return ITEM.only(Raw(_ENCODER.encode(members)))
 
 
 def join_items(items: tuple[Raw, ...]) -> bytes:

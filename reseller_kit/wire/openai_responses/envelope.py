@@ -11,7 +11,8 @@ from msgspec import Raw
 from ...core.usage import Usage
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
-from ..openai_chat.envelope import created_or_now
+from ..known import Known, names
+from ..openai_chat.envelope import created_or_now, is_known_tier
 from .usage import usage_object
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -34,7 +35,19 @@ _DEFAULTS: Final[dict[str, Raw]] = {
     "top_p": Raw(b"1.0"),
     "truncation": Raw(b'"disabled"'),
 }
-"""Members that an upstream's word stands for, and what is shown without one."""
+"""Members that are told of a call, and what is shown where nothing is."""
+_WORD_OF_UPSTREAM: Final[dict[str, Known]] = {
+    "incomplete_details": Known(names("reason")),
+    "reasoning": Known(names("effort summary generate_summary context")),
+    "text": Known({"format": names("type name description schema strict"), "verbosity": None}),
+    "service_tier": Known({}),
+    "parallel_tool_calls": Known({}),
+    "temperature": Known({}),
+    "top_logprobs": Known({}),
+    "top_p": Known({}),
+    "truncation": Known({}),
+}
+"""Those of them that an upstream may have set; of all others the caller knows what it asked for."""
 
 
 class Envelope:
@@ -76,7 +89,7 @@ class Envelope:
         told = upstream or {}
         if not self._created:
             self._created = created_or_now(told.get("created_at", NULL))
-        members = {name: told.get(name) or self._asked.get(name) or default for name, default in _DEFAULTS.items()}
+        members = {name: self._word(name, told) or default for name, default in _DEFAULTS.items()}
         if incomplete:
             members["incomplete_details"] = Raw(_ENCODER.encode({"reason": incomplete}))
         if status == "completed":
@@ -92,6 +105,13 @@ class Envelope:
                 "usage": None if usage is None else usage_object(usage),
             }
         )
+
+    def _word(self, name: str, told: dict[str, Raw]) -> Raw | None:
+        """The upstream's word on a member, else what was asked for; None where neither says anything."""
+        known, value = _WORD_OF_UPSTREAM.get(name), told.get(name)
+        if known is None or value is None or (name == "service_tier" and not is_known_tier(value)):
+            return self._asked.get(name)
+        return known.only(value)
 
 
 def response_id(reply: Reply) -> str:

@@ -9,6 +9,29 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ..conversation import Reasoning, Text, ToolCall
+from ..known import CallId, Known, Shape, names
+
+_TOKEN: Final[Shape] = {**names("token logprob bytes"), "top_logprobs": names("token logprob bytes")}
+_ANNOTATION: Final[Shape] = names("type start_index end_index url title index file_id filename")
+_PART: Final[Shape] = {
+    **names("type text refusal transcript data input_audio"),
+    "annotations": _ANNOTATION,
+    "logprobs": _TOKEN,
+}
+TOKENS: Final = Known(_TOKEN)
+ANNOTATION: Final = Known(_ANNOTATION)
+PART: Final = Known(_PART)
+ITEM: Final = Known(
+    {
+        **names("id type status role phase name namespace arguments input action actions operation output execution"),
+        **names("encrypted_content queries results result tools environment max_output_length pending_safety_checks"),
+        **names("acknowledged_safety_checks error revised_prompt output_format size quality background"),
+        "call_id": CallId("call_"),
+        "content": _PART,
+        "summary": _PART,
+    }
+)
+"""What an output item may show, of whatever type it is."""
 
 
 class _Piece(Struct):

@@ -25,7 +25,7 @@ from .envelope import Envelope, ItemIds
 from .events import BAD_ENDS, CALLS, GOOD_ENDS, ITEM_EVENTS, OPENING, PASSED, Event, Piece
 from .failure import error_event, failure_code, failure_message
 from .form import NO_FORM, form_of, match
-from .items import text_of_items
+from .items import ANNOTATION, PART, TOKENS, text_of_items
 from .usage import read_usage
 
 _MAX_ITEMS: Final = 1024
@@ -37,6 +37,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _PIECE: Final = msgspec.json.Decoder(Piece)
 _EVENT: Final = msgspec.json.Decoder(Event)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_WITHIN: Final = {"part": PART, "annotation": ANNOTATION, "logprobs": TOKENS}
 _PIECE_MEMBERS: Final = frozenset(Piece.__struct_fields__)
 _NO_JSON: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
@@ -153,7 +154,7 @@ class Tap:
             piece = _PIECE.decode(data)
         except _NO_JSON:
             return self._read(name, data.strip())
-        if piece.type not in PASSED:
+        if piece.type not in PASSED or not _says_what_is_known(piece):
             return self._read(name, data.strip())
         out = self._piece(piece, data)
         if piece.delta is not NULL and piece.item_id is not None:
@@ -208,7 +209,8 @@ class Tap:
     def _with_known_members(self, kind: str, data: bytes) -> bytes:
         """A piece of an item that says more than its kind is known to."""
         members = {name: value for name, value in _FIELDS.decode(data).items() if name in _PIECE_MEMBERS}
-        kept = _ENCODER.encode({**members, "type": kind})
+        own = {name: known.only(members[name]) for name, known in _WITHIN.items() if name in members}
+        kept = _ENCODER.encode({**members, **own, "type": kind})
         try:
             return self._piece(_PIECE.decode(kept), kept)
         except _NO_JSON:
@@ -289,6 +291,15 @@ class Tap:
     def _give_up(self, reason: str) -> bytes:
         self.error = self.error or UpstreamFailed(reason, upstream_status=200)
         return b""
+
+
+def _says_what_is_known(piece: Piece) -> bool:
+    """Whether nothing within its members is to be taken out."""
+    return all(
+        value is NULL or known.only(value) is value
+        for name, known in _WITHIN.items()
+        for value in (getattr(piece, name),)
+    )
 
 
 def _decode(data: bytes) -> Event | None:

@@ -12,6 +12,7 @@ from ...core.errors import InvalidRequest, UpstreamFailed
 from ..json_body import encode_object, is_given, parse_object, quote
 from ..members import REFUSED
 from ..upstream_message import describe_error
+from ..verdict import verdict_within
 
 _T = TypeVar("_T")
 ModelName = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -56,7 +57,8 @@ def read_json(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
             body.decode()
         head = _HEAD.decode(body)
         if is_given(head.get("error")):
-            raise UpstreamFailed(f"error in a 200: {describe_error(head['error'])}", upstream_status=200)
+            reason, verdict = describe_error(head["error"]), verdict_within(bytes(head["error"]))
+            raise UpstreamFailed(f"error in a 200: {reason}", upstream_status=200, verdict=verdict)
         return decoder.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise UpstreamFailed(f"not such an answer: {error}", upstream_status=200) from None

@@ -11,6 +11,7 @@ from msgspec import Meta, Raw, Struct
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
 from ..json_body import NULL, decode_as, quote
+from ..known import Known, names
 from ..media_usage import counted_by, embeddings_usage, embeddings_usage_object
 from ..task import Prices, Task, TaskAnswer
 from . import gemini_embeddings
@@ -37,6 +38,7 @@ class _Answer(Struct):
 
 _HEAD: Final = msgspec.json.Decoder(_Head)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
+_VECTOR: Final = Known(names("object index embedding"))
 _ANY: Final = msgspec.json.Decoder()
 _ONE: Final = msgspec.json.Decoder(Annotated[str, Meta(min_length=1)])
 _TEXTS: Final = msgspec.json.Decoder(Annotated[list[str], Meta(min_length=1, max_length=MAX_INPUTS)])
@@ -86,7 +88,7 @@ def _reader(model: str) -> Callable[[bytes, str, Prices, str], TaskAnswer]:
 
         def write(usage: Usage) -> bytes:
             shown = _encode(embeddings_usage_object(usage))
-            data = b",".join(map(bytes, answer.data))
+            data = b",".join([bytes(_VECTOR.only(one)) for one in answer.data])
             return b'{"object":"list","data":[%b],"model":%b,"usage":%b}' % (data, quote(model), shown)
 
         return TaskAnswer(usage=embeddings_usage(answer.usage, prices=prices), body=write)

@@ -22,9 +22,10 @@ from reseller_kit.core.deadlines import Deadlines
 from reseller_kit.core.errors import UpstreamFailed
 from reseller_kit.core.fairness import NOBODY, Turn
 from reseller_kit.upstream import connection as connection_module
-from reseller_kit.upstream import decoding
+from reseller_kit.upstream import decoding, keyed
 from reseller_kit.upstream.anthropic import AnthropicUpstream
 from reseller_kit.upstream.connection import HIGH_WATER_BYTES
+from reseller_kit.upstream.credentials import NoKeyFree
 from reseller_kit.upstream.endpoint import Endpoint, Queueing, endpoint, request_head
 from reseller_kit.upstream.faults import Busy, TransportFailed
 from reseller_kit.upstream.gemini import GeminiUpstream
@@ -32,6 +33,7 @@ from reseller_kit.upstream.openai import OpenAIUpstream
 from reseller_kit.upstream.passage import Passage
 from reseller_kit.upstream.pool import Pool
 from reseller_kit.upstream.response import Response
+from tests.support.pools import fingerprint_of, key_pool
 
 Answer = Callable[[asyncio.StreamWriter, int], Awaitable[bool]]
 LIMIT = 1024 * 1024
@@ -801,7 +803,7 @@ async def test_plain_http_on_a_tls_port_and_the_other_way(certificate: tuple[Pat
 
 async def test_openai_upstream_sends_credentials_and_its_own_headers() -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = OpenAIUpstream(local(server.port, headers=(("X-Team", "blue"),)), ["sk-one", "sk-two"])
+        upstream = OpenAIUpstream(local(server.port, headers=(("X-Team", "blue"),)), key_pool("sk-one", "sk-two"))
         for stream in (False, True, False):
             response = await upstream.open("/chat/completions", b"{}", stream=stream, request_id="req_7")
             assert await response.read(LIMIT) == b"{}"
@@ -827,7 +829,7 @@ async def test_openai_upstream_prefers_the_idle_key() -> None:
         return True
 
     async with serving(gated) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one", "sk-two"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one", "sk-two"))
         slow = asyncio.create_task(upstream.open("/chat/completions", b"{}", stream=False, request_id="r"))
         await eventually(lambda: len(server.requests) == 1)
         for _ in range(3):
@@ -841,21 +843,104 @@ async def test_openai_upstream_prefers_the_idle_key() -> None:
 async def test_openai_upstream_check() -> None:
     answers = (sized(b'{"data":[]}'), sized(b"{}", status=b"401 Unauthorized"))
     async with serving(answering(*answers)) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one", "sk-two"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one", "sk-two"))
         report = await upstream.check()
-        assert (report.upstream, report.ok, report.status, report.fault) == ("test", False, 401, "key 2: answered 401")
+        assert (report.upstream, report.ok) == ("test", False)
+        assert [(key.fingerprint, key.status, key.fault) for key in report.keys] == [
+            (fingerprint_of("sk-one"), 200, ""),
+            (fingerprint_of("sk-two"), 401, "answered 401"),
+        ]
         assert server.requests[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
         upstream.close()
-    upstream = OpenAIUpstream(local(server.port), ["sk-one"])
+    upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
     report = await upstream.check()
-    assert (report.ok, report.status) == (False, None)
-    assert report.fault.startswith("connect: ")
+    assert (report.ok, report.keys[0].status) == (False, None)
+    assert report.keys[0].fault.startswith("connect: ")
     assert "sk-one" not in repr(report)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b'{"data":{"limit":100,"limit_remaining":74.5}}', ""),
+        (b'{"data":{"limit":null,"limit_remaining":null}}', ""),
+        (b'{"data":{"limit":100,"limit_remaining":0}}', "nothing is left of the key's limit"),
+        (b'{"data":{"limit":100,"limit_remaining":-0.2}}', "nothing is left of the key's limit"),
+        (b'{"data":[]}', "the answer is not an account of a key"),
+        (b"<html>", "the answer is not an account of a key"),
+    ],
+)
+async def test_a_key_of_openrouter_is_checked_by_what_is_left_on_it(body: bytes, fault: str) -> None:
+    async with serving(answering(sized(body))) as server:
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-or"), provider="openrouter")
+        (key,) = (await upstream.check()).keys
+        assert (key.status, key.fault) == (200, fault)
+        assert server.requests[0].startswith(b"GET /v1/key HTTP/1.1\r\n")
+        upstream.close()
+
+
+async def test_a_refusal_is_read_and_judged_and_the_key_learns() -> None:
+    said = b'{"error":{"message":"Incorrect API key provided: sk-one-0123456789abcdef.","code":"invalid_api_key"}}'
+    answers = (sized(said, status=b"401 Unauthorized"), sized(b"{}"), sized(b"{}"))
+    async with serving(answering(*answers)) as server:
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one-0123456789abcdef", "sk-two"))
+        response = await upstream.open("/a", b"{}", stream=False, request_id="r")
+        assert response.refusal is not None
+        assert (response.refusal.verdict.blame, response.refusal.body) == ("key", said)
+        state = upstream.keys.credentials[0].state
+        assert state is not None
+        assert (state.standing, "0123456789" in state.reason) == ("parked", False)
+        for _ in range(2):
+            assert await (await upstream.open("/a", b"{}", stream=False, request_id="r")).read(LIMIT) == b"{}"
+        assert [b"sk-two" in request for request in server.requests] == [False, True, True]
+        assert [each.load.in_flight for each in upstream.keys.credentials] == [0, 0]
+        upstream.close()
+
+
+async def test_a_refusal_that_does_not_end_is_judged_by_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyed, "_REFUSAL_SECONDS", 0.05)
+
+    async def endless(writer: asyncio.StreamWriter, _n: int) -> bool:
+        writer.write(b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 100\r\n\r\n{")
+        await asyncio.sleep(60)
+        return False
+
+    async with serving(endless) as server:
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
+        response = await upstream.open("/a", b"{}", stream=False, request_id="r")
+        assert response.refusal is not None
+        assert (response.refusal.verdict.blame, response.refusal.verdict.retry_after) == ("cooldown", 7)
+        assert not upstream.usable()
+        assert 6 < upstream.soonest() <= 7
+        with pytest.raises(NoKeyFree):
+            await upstream.open("/a", b"{}", stream=False, request_id="r")
+        assert len(server.requests) == 1
+        await eventually(lambda: upstream.keys.credentials[0].load.in_flight == 0)
+        upstream.close()
+
+
+async def test_a_call_that_is_given_up_while_its_refusal_is_read_frees_its_place() -> None:
+    async def endless(writer: asyncio.StreamWriter, _n: int) -> bool:
+        writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 100\r\n\r\n{")
+        await asyncio.sleep(60)
+        return False
+
+    async with serving(endless) as server:
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
+        call = asyncio.create_task(upstream.open("/a", b"{}", stream=False, request_id="r"))
+        await eventually(lambda: len(server.requests) == 1)
+        await asyncio.sleep(0.05)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert upstream.keys.credentials[0].load.in_flight == 0
+        assert upstream.pool.in_use == 0
+        upstream.close()
 
 
 async def test_a_wrong_request_id_never_reaches_the_wire() -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
         with pytest.raises(Exception, match="request id"):
             await upstream.open("/chat/completions", b"{}", stream=False, request_id="a\r\nx: y")
         await (await upstream.open("/chat/completions", b"{}", stream=False, request_id="ok")).read(LIMIT)
@@ -872,7 +957,7 @@ async def test_anthropic_upstream_sends_its_own_credentials_and_the_callers_head
     async with serving(answering(sized(b"{}"))) as server:
         configured = (("Anthropic-Beta", "context-1m, tools-x"), ("x-team", "blue"))
         target = endpoint("test", f"http://127.0.0.1:{server.port}{base_path}", headers=configured)
-        upstream = AnthropicUpstream(target, ["sk-one"])
+        upstream = AnthropicUpstream(target, key_pool("sk-one"))
         asked = (("anthropic-version", "2024-01-01"), ("anthropic-beta", "tools-x,fine"))
         for headers in ((), asked):
             response = await upstream.open("/v1/messages", b"{}", stream=True, request_id="req_7", headers=headers)
@@ -902,7 +987,7 @@ async def test_anthropic_upstream_sends_its_own_credentials_and_the_callers_head
 )
 async def test_gemini_upstream_shows_its_key_below_a_version(base_path: str, prefix: str) -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = GeminiUpstream(endpoint("test", f"http://127.0.0.1:{server.port}{base_path}"), ["AIza-one"])
+        upstream = GeminiUpstream(endpoint("test", f"http://127.0.0.1:{server.port}{base_path}"), key_pool("AIza-one"))
         path = "/models/m:streamGenerateContent?alt=sse"
         response = await upstream.open(path, b"{}", stream=True, request_id="req_7")
         assert await response.read(LIMIT) == b"{}"
@@ -918,7 +1003,7 @@ async def test_gemini_upstream_shows_its_key_below_a_version(base_path: str, pre
 
 async def test_a_callers_header_that_could_split_the_request_never_reaches_the_wire() -> None:
     async with serving(answering(sized(b"{}"))) as server:
-        upstream = OpenAIUpstream(local(server.port), ["sk-one"])
+        upstream = OpenAIUpstream(local(server.port), key_pool("sk-one"))
         with pytest.raises(Exception, match="x-y"):
             await upstream.open("/a", b"{}", stream=False, request_id="r", headers=(("x-y", "1\r\nx: y"),))
         await (await upstream.open("/a", b"{}", stream=False, request_id="ok")).read(LIMIT)

@@ -18,8 +18,8 @@ from reseller_kit.core.manifest import (
     price_book,
 )
 from reseller_kit.core.manifest.shapes import ArrayOf, MapOf, Shape, TableOf, keys_of
+from reseller_kit.core.manifest.shop_structs import Table
 from reseller_kit.core.manifest.structs import Document
-from reseller_kit.core.manifest.table import Table
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = (ROOT / "tenants.example.toml").read_text(encoding="utf-8")
@@ -156,7 +156,7 @@ def test_values_are_typed_and_canonical() -> None:
         ('["env:KEY"]', '["env:K"]\nmax_concurrency = "9"', (8, "RK104", "upstreams.one.max_concurrency")),
         ("[models.m1]", '[models."m 1"]', (8, "RK205", 'models."m 1"')),
         ('upstream = "one"', 'upstream = "on"', (9, "RK306", "models.m1.routes[0].upstream")),
-        ('model = "x"', 'model = "x", weight = 0', (9, "RK203", "models.m1.routes[0].weight")),
+        ('model = "x"', 'model = "x", weight = 0', (9, "RK330", "models.m1.routes")),
         ('model = "x"', 'model = "x", priority = true', (9, "RK104", "models.m1.routes[0].priority")),
         ('model = "x" }', 'model = "x" }, { upstream = "one", model = "x" }', (9, "RK311", "models.m1.routes[1]")),
         ('[{ upstream = "one", model = "x" }]', "[]", (9, "RK211", "models.m1.routes")),

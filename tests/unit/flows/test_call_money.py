@@ -30,9 +30,9 @@ from reseller_kit.flows.call.admit import (
     _window,
     find_model,
 )
-from reseller_kit.flows.call.attempt import _prices_units
+from reseller_kit.flows.call.candidates import _prices_units
 from reseller_kit.flows.call.generate import _stream_ending, _wanted
-from reseller_kit.flows.call.job import CheckpointFacts, Job
+from reseller_kit.flows.call.job import CheckpointFacts, FallbackFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
 from reseller_kit.wire.codec import Call
@@ -150,7 +150,7 @@ def wanted(input_bound: int = 300, output_limit: int | None = None, choices: int
 
 
 def terms(asked: Wanted, limits: CallLimits | None = None) -> tuple[Any, ...]:
-    found = _terms(OFFERED, asked, limits or CallLimits())
+    found = _terms(OFFERED, asked, make_storefront(limits=limits or CallLimits()))
     return (
         found.retail_fixed,
         found.retail_per_output,
@@ -207,7 +207,7 @@ def test_a_key_calls_only_the_models_it_may() -> None:
 def test_a_call_is_charged_each_level_with_its_one_request() -> None:
     quantities = quantities_of(Usage(input_tokens=10, output_tokens=5))
     assert quantities == {"input": 10, "output": 5, "request": 1}
-    spent = charges(OFFERED, ROUTE, quantities)
+    spent = charges(make_job(), quantities)
     assert (spent.retail, spent.wholesale, spent.cost) == (12, 7, 2)
 
 
@@ -260,7 +260,11 @@ def test_searches_are_held_for_believed_and_asked_only_where_they_have_a_price()
     usage = Usage(input_tokens=3 * OFFERED.context, tool_calls=3)
     assert believed(job, usage) == (replace(usage, tool_calls=2), True)
     priced = replace(ROUTE, cost=replace(ROUTE.cost, price_list=PriceList(prices={"input": 1, "tool_call": 1})))
-    assert (_prices_units(priced, job), _prices_units(ROUTE, job), _prices_units(ROUTE, make_job())) == (
+    assert (
+        _prices_units(priced, job.units),
+        _prices_units(ROUTE, job.units),
+        _prices_units(ROUTE, make_job().units),
+    ) == (
         True,
         False,
         True,
@@ -308,6 +312,25 @@ def test_usage_is_believed_up_to_the_limit_of_each_choice_asked_for() -> None:
     assert believed(job, reasoning)[0].output_tokens == 200 + 2 * OFFERED.max_output
 
 
+def test_a_fallback_is_charged_the_lower_price_of_each_level_and_recomputed_from_it() -> None:
+    retail, wholesale = (PriceVersion(id=name, level="", price_list=found) for name, found in FALLBACK.items())
+    small = replace(OFFERED, name="small", model="small", retail=retail, wholesale=wholesale, context=7_000)
+    job = make_job(fallback=small)
+    usage = Usage(input_tokens=10, output_tokens=5)
+    item = _item(job, Ending(status="ok", http_status=200, usage=usage), usage, capped=False)
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (10, 7, 2)
+    assert (item.usage.retail_version, item.usage.wholesale_version) == ("prc_small", "prc_wholesale")
+    assert (item.usage.model, item.usage.public_model) == ("fast", "small")
+    assert believed(job, Usage(input_tokens=7_000))[1] is False, "the context is that of the model that answered"
+
+
+def test_a_hold_covers_what_a_fallback_may_read_beyond_the_model_itself() -> None:
+    roomy = replace(OFFERED, name="roomy", model="roomy", context=4_000)
+    falling = replace(OFFERED, fallbacks=("roomy",))
+    storefront = make_storefront(models={"fast": falling, "roomy": roomy})
+    assert _terms(falling, wanted(input_bound=5_000), storefront).retail_fixed == 4_000 * 80 + 9_000
+
+
 # --- The sweep --------------------------------------------------------------------------------------------------------
 
 ORPHAN = OrphanHold(
@@ -336,6 +359,12 @@ SEEN = CheckpointFacts(
     delivered_characters=20,
     tokenizer="o200k_base",
 )
+
+
+FALLBACK = {
+    "prc_small": PriceList(prices={"input": 900, "output": 100}),
+    "prc_small_wholesale": PriceList(prices={"input": 900, "output": 200}),
+}
 
 
 class _Connection:
@@ -378,7 +407,7 @@ def swept(monkeypatch: pytest.MonkeyPatch, orphans: list[OrphanHold], own: list[
         return [hold for hold in own if hold.request_id in request_ids]
 
     async def found_lists(*_: object) -> dict[str, Any]:
-        lists = {"prc_retail": RETAIL, "prc_wholesale": WHOLESALE, "prc_cost": COST}
+        lists = {"prc_retail": RETAIL, "prc_wholesale": WHOLESALE, "prc_cost": COST, **FALLBACK}
         return {name: msgspec.to_builtins(prices) for name, prices in lists.items()}
 
     monkeypatch.setattr(leases, "be_brief", nothing)
@@ -401,6 +430,15 @@ def test_a_dead_processes_call_is_charged_what_its_checkpoint_says(monkeypatch: 
     assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (12, 7, 2)
     assert (item.owner, item.epoch, item.final_state) == ("own_dead", 4, "expired")
     assert (item.usage.status, item.usage.usage_source, item.usage.cost_version) == ("cut", "estimated", "prc_cost")
+
+
+def test_a_dead_processes_fallback_is_charged_the_lower_price_of_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = FallbackFacts(public_model="small", retail_version="prc_small", wholesale_version="prc_small_wholesale")
+    seen = msgspec.json.encode(replace(SEEN, fallback=model)).decode()
+    (item,) = swept(monkeypatch, [replace(ORPHAN, checkpoint=seen)], [])
+    assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (10, 7, 2)
+    assert (item.usage.retail_version, item.usage.wholesale_version) == ("prc_small", "prc_wholesale")
+    assert (item.usage.model, item.usage.public_model) == ("fast", "small")
 
 
 def test_a_dead_processes_call_without_a_checkpoint_is_free(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ import pytest
 from msgspec import Raw
 
 from reseller_kit.core.errors import InvalidRequest, NotFound, PreviousNotFound
-from reseller_kit.core.storefront import UpstreamConfig
 from reseller_kit.flows import responses
 from reseller_kit.flows.call.attempt import Attempts
 from reseller_kit.flows.kept_responses import Owner
 from reseller_kit.web.gateway.stream import StreamSink
 from reseller_kit.wire import openai_chat, openai_responses
 from reseller_kit.wire.openai_responses.kept import KeptResponse
+from tests.support.routing import make_job, make_runtime, offer, route
 
 _PART = "01JDABCDEFGHJKMNPQRSTVWXY"
 _OWNER = Owner(1, "cus_1")
@@ -171,32 +171,13 @@ async def test_an_upstream_hears_nothing_of_a_caller_s_own_words() -> None:
 
     async def open_(_path: str, body: bytes, **_options: Any) -> Any:
         bodies.append(json.loads(body))
-        return SimpleNamespace(status=200)
+        return SimpleNamespace(status=200, refusal=None, ticket=None)
 
-    config = UpstreamConfig(
-        name="up", dialect="openai", base_url="", provider="openai", api_keys=(), headers=(), settings={}
-    )
-    cost = SimpleNamespace(price_list=SimpleNamespace(prices={}))
-    route = SimpleNamespace(upstream="up", upstream_model="real", priority=0, weight=1, cost=cost, deadlines=None)
-    runtime = SimpleNamespace(
-        snapshot=SimpleNamespace(upstreams={"up": config}), upstream=lambda _name: SimpleNamespace(open=open_)
-    )
-    job = SimpleNamespace(
-        offered=SimpleNamespace(routes=(route,), name="m"),
-        account=account(),
-        units={},
-        output_limit=10,
-        lowered=False,
-        request_id="req_1",
-        stream=False,
-        attempts=0,
-        storefront=SimpleNamespace(tenant_id=1),
-        upstream_admission=None,
-    )
+    runtime = make_runtime({"up": SimpleNamespace(open=open_, usable=lambda: True)})
     said = b'"user":"ada","prompt_cache_key":"k"'
     call = openai_chat.decode(b'{"model":"m","messages":[{"role":"user","content":"x"}],%b}' % said)
     for asked in (call, openai_responses.decode(b'{"model":"m","input":"x",%b}' % said)):
-        reached = await Attempts(cast("Any", runtime), cast("Any", job), asked).next()
+        reached = await Attempts(runtime, make_job(offer("m", route("up"))), asked).next()
         assert reached is not None
         assert bytes(reached.call.fields["user"]) == b'"ada"'
     assert bodies[0]["user"] == bodies[1]["user"] != "ada"

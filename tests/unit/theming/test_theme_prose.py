@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reseller_kit.theming import prose
-from reseller_kit.theming.render import short_count
+from reseller_kit.theming import locale, prose
 from reseller_kit.theming.snippets import Snippet
 
 
@@ -72,4 +71,4 @@ def test_highlighting_marks_strings_comments_and_keywords() -> None:
     [(0, "0"), (999, "999"), (8_191, "8K"), (400_000, "400K"), (1_048_576, "1.04M"), (2_000_000, "2M")],
 )
 def test_token_counts_are_cut_not_rounded_up(number: int, text: str) -> None:
-    assert short_count(number) == text
+    assert locale.tokens("en", number) == text

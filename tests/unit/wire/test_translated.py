@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from reseller_kit.wire.codec import Api
@@ -19,7 +21,8 @@ from reseller_kit.wire.translated import own_call_id
         ("chatcmpl-tool-9", "messages", "toolu_9"),
         ("srvtoolu_9", "chat", "call_9"),
         ("tooluse_9", "chat", "call_9"),
-        ("recall_me", "chat", "call_recall_me"),
+        ("recall_me", "chat", "call_ba2289d0b9fe2b8dc393008c"),
+        ("rig-7/gpu3", "messages", "toolu_" + hashlib.sha256(b"toolu_rig-7/gpu3").hexdigest()[:24]),
         ("", "chat", ""),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from reseller_kit.core.errors import UpstreamRejected
-from reseller_kit.wire.upstream_message import GENERIC, blames_the_account, clean_upstream_message, failed, rejection
+from reseller_kit.wire.upstream_message import GENERIC, clean_upstream_message, failed, rejection
 
 _OVER_CONTEXT = (
     "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or "
@@ -126,29 +126,6 @@ def test_sentences_that_clients_take_apart_pass_word_for_word(text: str, kept: s
     refusal = rejection(400, json.dumps(body).encode(), upstream_model="claude-x", public_model="aurora-fast")
     assert refusal.message == kept
     assert refusal.details[0]["code"] == "context_length_exceeded"
-
-
-@pytest.mark.parametrize(
-    ("error", "blamed"),
-    [
-        ({"type": "invalid_request_error", "message": "Your credit balance is too low to access the API."}, True),
-        ({"type": "invalid_request_error", "message": "You have reached your specified API usage limits."}, True),
-        ({"type": "invalid_request_error", "message": "This organization has been disabled."}, True),
-        ({"type": "billing_error", "message": "Pay."}, True),
-        ({"type": "invalid_request_error", "code": "insufficient_quota", "message": "No."}, True),
-        ({"type": "invalid_request_error", "message": "messages: at least one message is required"}, False),
-        ({"type": "invalid_request_error", "message": "prompt is too long: 9 tokens > 8 maximum"}, False),
-        ({"type": 7, "message": 7, "code": 7}, False),
-        ("Bad value.", False),
-        ({"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "X"}, True),
-        ({"code": 400, "message": "API key expired. Please renew the API key."}, True),
-        ({"code": 400, "message": "User location is not supported for the API use."}, True),
-        ({"code": 400, "message": "* GenerateContentRequest.contents: contents is not specified"}, False),
-    ],
-)
-def test_trouble_with_the_account_is_told_from_trouble_with_the_request(error: Any, *, blamed: bool) -> None:
-    assert blames_the_account(json.dumps({"type": "error", "error": error}).encode()) is blamed
-    assert not blames_the_account(b"[[")
 
 
 def test_codes_and_parameters_that_clients_act_on_are_kept() -> None:

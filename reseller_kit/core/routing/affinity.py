@@ -1,0 +1,64 @@
+"""Where a conversation's prompt cache lies: it is asked there again. Reads no request and no clock."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections import OrderedDict
+from typing import Final
+
+from .choice import EndpointName
+
+MAX_CONVERSATIONS: Final = 100_000
+KEPT_SECONDS: Final = 3_600.0
+"""Providers keep a prompt cache for five minutes to an hour behind its last use."""
+_MASK: Final = 2**64 - 1
+_SPAN: Final = 2.0**-64
+
+
+class Affinity:
+    """The endpoint that last answered each conversation: the latest ones of a process, for an hour each."""
+
+    __slots__ = ("_known", "_most", "_seconds")
+
+    def __init__(self, most: int = MAX_CONVERSATIONS, seconds: float = KEPT_SECONDS) -> None:
+        self._known: OrderedDict[int, tuple[EndpointName, float]] = OrderedDict()
+        self._most, self._seconds = most, seconds
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(self, conversation: int, now: float) -> EndpointName | None:
+        """The endpoint that answered last; None for a conversation that is new or was forgotten."""
+        found = self._known.get(conversation)
+        if found is None:
+            return None
+        endpoint, noted_at = found
+        if now - noted_at > self._seconds:
+            del self._known[conversation]
+            return None
+        return endpoint
+
+    def note(self, conversation: int, endpoint: EndpointName, now: float) -> None:
+        """The endpoint answered the conversation at `now` (s)."""
+        self._known[conversation] = endpoint, now
+        self._known.move_to_end(conversation)
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+
+def point_of(conversation: int, endpoint: EndpointName) -> float:
+    """A number in [0, 1) that hangs on the two alone: for rendezvous hashing, the same in every process."""
+    return _mix(conversation ^ _digest(endpoint)) * _SPAN
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(endpoint: EndpointName) -> int:
+    return int.from_bytes(hashlib.blake2b("\0".join(endpoint).encode(), digest_size=8).digest())
+
+
+def _mix(number: int) -> int:
+    """Every bit of the result hangs on every bit of the number (the finaliser of SplitMix64)."""
+    number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+    number = (number ^ (number >> 27)) * 0x94D049BB133111EB & _MASK
+    return number ^ (number >> 31)

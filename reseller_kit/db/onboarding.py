@@ -1,0 +1,36 @@
+"""How far a new customer has come, from what really happened. Reads only."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import tables as t
+
+
+class Milestones(Struct, frozen=True):
+    """Whether a customer's address is verified, credit was ever granted, a key ever made, a call ever made."""
+
+    verified: bool
+    credited: bool
+    key_made: bool
+    called: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.verified and self.credited and self.key_made and self.called
+
+
+async def milestones(connection: AsyncConnection, tenant_id: int, customer_id: str) -> Milestones:
+    """The customer's, in one statement that ends at the first row of each kind."""
+    c, lot, key, record = t.customer.c, t.lot.c, t.api_key.c, t.usage_record.c
+    statement = select(
+        c.verified_at.is_not(None),
+        exists().where(lot.tenant_id == tenant_id, lot.wallet_id == c.wallet_id),
+        exists().where(key.tenant_id == tenant_id, key.customer_id == c.id),
+        exists().where(record.tenant_id == tenant_id, record.customer_id == c.id),
+    ).where(c.tenant_id == tenant_id, c.id == customer_id)
+    row = (await connection.execute(statement)).one_or_none()
+    return Milestones(*(bool(value) for value in row)) if row is not None else Milestones(False, False, False, False)

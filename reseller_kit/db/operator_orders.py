@@ -1,0 +1,41 @@
+"""The operator's reads across tenants for orders: whose one is, and what waits for a process. Changes nothing."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import tables as t
+
+
+class WaitingOrder(Struct, frozen=True, kw_only=True):
+    """An order that a process has to bring on."""
+
+    id: str
+    tenant_id: int
+
+
+async def tenant_of_order(connection: AsyncConnection, order_id: str) -> str | None:
+    """The slug of the tenant that an order belongs to."""
+    joined = t.tenant.join(t.purchase_order, t.purchase_order.c.tenant_id == t.tenant.c.id)
+    slug: str | None = await connection.scalar(
+        select(t.tenant.c.slug).select_from(joined).where(t.purchase_order.c.id == order_id)
+    )
+    return slug
+
+
+async def paid_orders(connection: AsyncConnection, before: int, limit: int) -> list[WaitingOrder]:
+    """Orders that were paid before that moment (µs) and not credited since, oldest first."""
+    c = t.purchase_order.c
+    statement = select(c.id, c.tenant_id).where(c.state == "paid", c.changed_at < before)
+    rows = await connection.execute(statement.order_by(c.changed_at).limit(limit))
+    return [WaitingOrder(**row) for row in rows.mappings()]
+
+
+async def overdue_orders(connection: AsyncConnection, now: int, limit: int) -> list[WaitingOrder]:
+    """Orders that nobody paid in time."""
+    c = t.purchase_order.c
+    statement = select(c.id, c.tenant_id).where(c.state.in_(("draft", "checkout_open")), c.lapses_at <= now)
+    rows = await connection.execute(statement.order_by(c.lapses_at).limit(limit))
+    return [WaitingOrder(**row) for row in rows.mappings()]

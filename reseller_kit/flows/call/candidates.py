@@ -1,0 +1,127 @@
+"""The routes that may serve a call, in the order in which they are asked: by strategy, conversation and fallbacks."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from ...core import pricing
+from ...core.catalog import OfferedModel, Route
+from ...core.routing import EndpointName, Weighed, endpoint_of, order, point_of
+from ...core.storefront import UpstreamConfig
+from ...core.usage import ONE_REQUEST
+from ..runtime import Runtime
+from .admit import is_allowed
+from .job import Job
+
+_BYTES_A_TOKEN = 4
+"""Of text in most languages; the bound of a call's input counts bytes."""
+
+
+class Suits(Struct, frozen=True):
+    """What can serve a call: which upstreams, and which models that it may fall back to."""
+
+    upstream: Callable[[UpstreamConfig], bool]
+    model: Callable[[OfferedModel], bool]
+
+
+class Candidate(Struct, frozen=True):
+    """A route of the model that was asked for, or of one that it falls back to."""
+
+    offered: OfferedModel
+    route: Route
+    config: UpstreamConfig
+
+    @property
+    def endpoint(self) -> EndpointName:
+        """Where it leads to."""
+        return endpoint_of(self.route)
+
+    @property
+    def breaks(self) -> bool:
+        """Whether its endpoint has a circuit."""
+        return self.config.settings.get("breaker", True) is not False
+
+
+def candidates(runtime: Runtime, job: Job, suits: Suits) -> list[Candidate]:
+    """All of them: those of the model first, then those of its fallbacks."""
+    upstreams = runtime.snapshot.upstreams
+    found: list[Candidate] = []
+    models = (job.offered, *_fallbacks(job, suits)) if job.offered.fallbacks else (job.offered,)
+    for offered in models:
+        routes = [
+            route
+            for route in offered.routes
+            if route.upstream in upstreams
+            and suits.upstream(upstreams[route.upstream])
+            and _prices_units(route, job.units)
+        ]
+        ordered = _ordered(runtime, job, offered, routes) if len(routes) > 1 else routes
+        found += [Candidate(offered, route, upstreams[route.upstream]) for route in ordered]
+    return found
+
+
+def has_choice(runtime: Runtime, offered: OfferedModel) -> bool:
+    """Whether there is more than one place where a conversation's prompt cache may lie."""
+    if len(offered.routes) > 1 or offered.fallbacks:
+        return True
+    return any(
+        len(config.api_keys) > 1
+        for route in offered.routes
+        if (config := runtime.snapshot.upstreams.get(route.upstream)) is not None
+    )
+
+
+def _fallbacks(job: Job, suits: Suits) -> Iterator[OfferedModel]:
+    """The models that may answer instead: those that the customer could have asked for by name."""
+    for name in job.offered.fallbacks:
+        model = job.storefront.models.get(name)
+        if model is not None and model.model == name and is_allowed(model, job.account.models) and suits.model(model):
+            yield model
+
+
+def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, routes: Sequence[Route]) -> list[Route]:
+    conversation, endpoints = job.conversation, runtime.endpoints
+    likely = _likely(runtime, job, offered)
+    by = Weighed(
+        point=_at_random if conversation is None else lambda endpoint: point_of(conversation, endpoint),
+        cost=lambda route: _cost(route, likely),
+        speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.stream),
+        explore=random.random() if offered.strategy == "fastest" else 1.0,  # noqa: S311  # no secret either
+    )
+    ordered = order(routes, offered.strategy, by)
+    now = time.monotonic()
+    known = None if conversation is None else endpoints.affinity.of(conversation, now)
+    if known is None or endpoints.admission(known, now) != "yes":
+        return ordered
+    place = next((place for place, route in enumerate(ordered) if endpoint_of(route) == known), 0)
+    first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) == "yes"), ordered[0])
+    if place and (ordered[place].paid.id == first.paid.id or by.cost(ordered[place]) <= by.cost(first)):
+        ordered.insert(0, ordered.pop(place))
+    return ordered
+
+
+def _cost(route: Route, likely: Mapping[str, int]) -> int:
+    prices = route.paid.price_list.prices
+    return pricing.charge(route.paid.price_list, {name: n for name, n in likely.items() if name in prices})
+
+
+def _at_random(_endpoint: EndpointName) -> float:
+    return random.random()  # noqa: S311  # which way a call goes is no secret
+
+
+def _likely(runtime: Runtime, job: Job, offered: OfferedModel) -> Mapping[str, int]:
+    """What the call is likely to use, for a comparison of prices."""
+    output = min(job.output_limit, runtime.endpoints.speeds.output(offered.model)) * job.choices
+    return {**job.units, "input": job.input_bound // _BYTES_A_TOKEN, "output": output}
+
+
+def _prices_units(route: Route, units: Mapping[str, int]) -> bool:
+    """Whether it is known what the route charges for the units that the call may come to."""
+    if units is ONE_REQUEST:
+        return True
+    prices = route.cost.price_list.prices
+    return all(name in prices for name in units if name != "request")

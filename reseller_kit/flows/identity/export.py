@@ -1,0 +1,168 @@
+"""Everything that is kept of a customer, as one JSON document in parts. Holds no secret, cost or other customer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from ...core.money import format_amount
+from ...core.times import format_time
+from ...db import credits as credit_rows
+from ...db import customers, keys, logins, passkeys, usage
+from ...db.credits import HistoryLine
+from ...db.engine import Connection, now_us
+from ...db.usage import UsageFilter, UsageRecord
+from .sessions import list_sessions
+from .visit import Identity
+
+_PAGE: Final = 1000
+Document = dict[str, Any]
+
+
+async def export(identity: Identity, tenant_id: int, customer_id: str) -> AsyncIterator[bytes]:
+    """The document's bytes, a page of its long lists at a time; nothing for a customer that there is not."""
+    async with identity.db.read(tenant_id) as connection:
+        head = await _head(connection, tenant_id, customer_id)
+        customer = await customers.find(connection, tenant_id, customer_id)
+    if head is None or customer is None:
+        return
+    head["sessions"] = [
+        {"browser": row.agent, "place": row.place, "created_at": _time(row.created_at), "seen_at": _time(row.seen_at)}
+        for row in await list_sessions(identity, tenant_id, customer_id)
+    ]
+    yield msgspec.json.encode(head)[:-1]
+    wallet_id = customer.wallet_id
+
+    async def history(connection: Connection, last: HistoryLine | None) -> list[HistoryLine]:
+        before = None if last is None else (last.created_at, last.id)
+        return await credit_rows.history(connection, tenant_id, wallet_id, _PAGE, before)
+
+    async def calls(connection: Connection, last: UsageRecord | None) -> list[UsageRecord]:
+        wanted = UsageFilter(customer_id=customer_id, before_id=None if last is None else last.id)
+        return await usage.page(connection, tenant_id, wanted, _PAGE)
+
+    async for part in _list(identity, tenant_id, b',"credit_history":[', history, _movement):
+        yield part
+    async for part in _list(identity, tenant_id, b',"usage":[', calls, _call):
+        yield part
+    yield b"}"
+
+
+async def _list(
+    identity: Identity,
+    tenant_id: int,
+    begin: bytes,
+    read: Callable[[Connection, Any], Awaitable[list[Any]]],
+    shape: Callable[[Any], Document],
+) -> AsyncIterator[bytes]:
+    """A list of the document, read page by page; no transaction is open while a page is sent."""
+    yield begin
+    last: Any = None
+    while True:
+        async with identity.db.read(tenant_id) as connection:
+            rows = await read(connection, last)
+        encoded = b",".join(msgspec.json.encode(shape(row)) for row in rows)
+        if encoded:
+            yield encoded if last is None else b"," + encoded
+        if len(rows) < _PAGE:
+            break
+        last = rows[-1]
+    yield b"]"
+
+
+async def _head(connection: Connection, tenant_id: int, customer_id: str) -> Document | None:
+    customer = await customers.find(connection, tenant_id, customer_id)
+    if customer is None:
+        return None
+    login = await logins.find(connection, tenant_id, customer_id)
+    wallet, lots = await credit_rows.wallet_with_lots(connection, tenant_id, customer.wallet_id)
+    owned = await keys.page(connection, tenant_id, customer_id, _PAGE, None)
+    return {
+        "exported_at": format_time(now_us()),
+        "account": {
+            "id": customer.id,
+            "email": customer.email,
+            "name": customer.name,
+            "status": customer.status,
+            "locale": customer.locale,
+            "timezone": customer.timezone,
+            "created_at": format_time(customer.created_at),
+            "verified_at": _time(customer.verified_at),
+            "password_changed_at": _time(login.password_at) if login else None,
+            "two_factor_since": _time(login.totp_at) if login else None,
+        },
+        "terms": [
+            {"version": version, "accepted_at": format_time(at)}
+            for version, at in await logins.accepted_terms(connection, tenant_id, customer_id)
+        ],
+        "passkeys": [
+            {
+                "name": row.name,
+                "host": row.host,
+                "created_at": format_time(row.created_at),
+                "used_at": _time(row.used_at),
+            }
+            for row in await passkeys.of_customer(connection, tenant_id, customer_id)
+        ],
+        "keys": [
+            {
+                "id": row.key.id,
+                "prefix": row.key.prefix,
+                "name": row.key.name,
+                "limit": None if row.key.limit_nano is None else format_amount(row.key.limit_nano),
+                "reset": row.key.limit_reset,
+                "models": list(row.key.models),
+                "rpm": row.key.requests_per_minute,
+                "created_at": format_time(row.key.created_at),
+                "expires_at": _time(row.key.expires_at),
+                "revoked_at": _time(row.key.revoked_at),
+            }
+            for row in owned
+        ],
+        "credit": {
+            "currency": "USD",
+            "balance": format_amount(wallet.balance),
+            "lots": [
+                {
+                    "id": lot.id,
+                    "kind": lot.kind,
+                    "amount": format_amount(lot.amount),
+                    "remaining": format_amount(lot.remaining),
+                    "expires_at": _time(lot.expires_at),
+                    "created_at": format_time(lot.created_at),
+                }
+                for lot in lots
+            ],
+        },
+    }
+
+
+def _movement(line: HistoryLine) -> Document:
+    return {
+        "id": line.id,
+        "created_at": format_time(line.created_at),
+        "code": line.code,
+        "amount": format_amount(line.amount),
+        "balance_after": None if line.balance_after is None else format_amount(line.balance_after),
+    }
+
+
+def _call(record: UsageRecord) -> Document:
+    return {
+        "id": record.id,
+        "created_at": format_time(record.created_at),
+        "key": record.key_prefix,
+        "model": record.model,
+        "stream": record.stream,
+        "status": record.status,
+        "http_status": record.http_status,
+        "quantities": record.quantities,
+        "charge": format_amount(record.retail_nano),
+        "latency_ms": record.latency_ms,
+    }
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else format_time(at)

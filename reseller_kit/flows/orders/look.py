@@ -1,0 +1,49 @@
+"""Looking orders up. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from ...core.paging import Page, Window, after, page_of
+from ...db import orders
+from ...db.engine import NO_TENANT, Database
+from ...db.orders import Order, OrderEventRow, Receipt
+from ..customers import require_customer
+from ..tenants import require_tenant
+from .steps import require_order, tenant_of
+
+_LIST: Final = "orders"
+
+
+class OrderDetail(Struct, frozen=True):
+    """An order with its timeline and receipt, and its tenant's slug."""
+
+    order: Order
+    tenant: str
+    timeline: list[OrderEventRow]
+    receipt: Receipt | None
+
+
+async def list_orders(
+    db: Database, tenant_slug: str, window: Window, *, customer: str | None = None, state: str | None = None
+) -> Page[Order]:
+    """A tenant's orders, newest first, or those of one customer or state."""
+    key = after(window, _LIST, (str,))
+    before = str(key[0]) if key else None
+    async with db.read(NO_TENANT) as connection:
+        tenant = await require_tenant(connection, tenant_slug)
+        owner_id = None if customer is None else (await require_customer(connection, tenant, customer)).id
+        rows = await orders.page(connection, tenant.id, window.limit + 1, before, customer_id=owner_id, state=state)
+    return page_of(rows, window, _LIST, lambda row: (row.id,))
+
+
+async def show_order(db: Database, order_id: str) -> OrderDetail:
+    """One order of any tenant, for the operator. Raises NotFound."""
+    slug = await tenant_of(db, order_id)
+    async with db.read(NO_TENANT) as connection:
+        tenant = await require_tenant(connection, slug)
+        order = await require_order(connection, tenant.id, order_id)
+        timeline = await orders.timeline(connection, tenant.id, order_id)
+        return OrderDetail(order, slug, timeline, await orders.receipt(connection, tenant.id, order_id))

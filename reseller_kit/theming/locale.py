@@ -1,0 +1,130 @@
+"""Amounts, numbers and moments as a language writes them. Knows no text and no page.
+
+Formats come from the CLDR by Babel. Digits are the European ones in every language, so that prices compare.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from decimal import Decimal
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone
+from babel.numbers import format_currency, format_decimal, format_percent
+
+from reseller_kit.core import money
+
+_THOUSAND: Final = 1_000
+_MILLION: Final = 1_000_000
+_LONG_FIGURE: Final = 100_000
+_FIGURES: Final = 4
+_CACHED: Final = 16_384
+
+
+def amount(lang: str, value: int | str) -> str:
+    """An amount's digits without its currency, all of them: nano-USD, or a decimal string of USD."""
+    return _decimal(lang, money.format_amount(value) if isinstance(value, int) else value)
+
+
+def currency(lang: str, value: int | str) -> str:
+    """An amount with its currency, to the last digit: nano-USD, or a decimal string of USD."""
+    return _currency(lang, money.format_amount(value) if isinstance(value, int) else value)
+
+
+def short_currency(lang: str, nano: int) -> str:
+    """An amount as people read it: cents from a dollar on, below that four figures that say something; half up."""
+    step = money.NANO // 100 if abs(nano) >= money.NANO else 10 ** max(0, len(str(abs(nano))) - _FIGURES)
+    steps = (2 * abs(nano) + step) // (2 * step)
+    return currency(lang, -steps * step if nano < 0 else steps * step)
+
+
+def number(lang: str, value: int) -> str:
+    """A whole number with its separators."""
+    return _decimal(lang, str(value))
+
+
+def percent(lang: str, share: float) -> str:
+    """A share between 0 and 1 as a percentage with at most one decimal."""
+    return str(format_percent(round(share, 3), format="#,##0.#%", locale=_locale(lang)))
+
+
+def tokens(lang: str, value: int) -> str:
+    """A number of tokens as people say it: 400000 as "400K", 1047576 as "1.04M"; cut, never rounded up."""
+    if value >= _MILLION:
+        return _decimal(lang, f"{value // 10_000 / 100:.2f}".rstrip("0").rstrip(".")) + "M"
+    if value >= _THOUSAND:
+        return f"{value // _THOUSAND}K"
+    return str(value)
+
+
+def figure(lang: str, value: int) -> str:
+    """A number in full as long as it is read at a glance, else as `tokens` says it."""
+    return number(lang, value) if value < _LONG_FIGURE else tokens(lang, value)
+
+
+def duration(lang: str, milliseconds: int) -> str:
+    """A time that something took."""
+    if milliseconds < _THOUSAND:
+        return f"{number(lang, milliseconds)} ms"
+    return f"{_decimal(lang, f'{milliseconds // 100 / 10:.1f}')} s"
+
+
+def day(lang: str, value: dt.date) -> str:
+    """A day, such as 3 March 2026."""
+    return str(format_date(value, "long", _locale(lang)))
+
+
+def short_day(lang: str, value: dt.date) -> str:
+    """A day without its year, for axes and lists: 3 Mar."""
+    return str(format_date(value, "d MMM" if lang != "zh" else "M月d日", _locale(lang)))
+
+
+def moment(lang: str, value: dt.datetime, timezone: str = "UTC") -> str:
+    """A moment to the minute, in that time zone."""
+    return str(format_datetime(value, "medium", tzinfo=get_timezone(timezone), locale=_locale(lang)))
+
+
+def local_moment(lang: str, value: dt.datetime) -> str:
+    """A moment to the second, by the clocks of its own time zone."""
+    return str(format_datetime(value, "medium", tzinfo=value.tzinfo, locale=_locale(lang)))
+
+
+def clock(lang: str, value: dt.datetime) -> str:
+    """The time of day, by the clocks of its own time zone."""
+    return str(format_time(value, "short", tzinfo=value.tzinfo, locale=_locale(lang)))
+
+
+def month(lang: str, value: dt.date) -> str:
+    """A month with its year."""
+    return str(format_skeleton("yMMMM", value, locale=_locale(lang)))
+
+
+def short_month(lang: str, value: dt.date) -> str:
+    """A month without its year, for axes."""
+    return str(format_date(value, "LLL", _locale(lang)))
+
+
+def language_name(lang: str) -> str:
+    """A language in its own words, such as Deutsch."""
+    name = Locale.parse(lang.replace("-", "_")).get_display_name() or lang
+    return name[:1].upper() + name[1:]
+
+
+@functools.lru_cache(maxsize=64)
+def _locale(lang: str) -> Locale:
+    return Locale.parse("en_GB" if lang == "en" else lang.replace("-", "_"))
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _decimal(lang: str, text: str) -> str:
+    decimals = len(text.partition(".")[2])
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+    return str(format_decimal(Decimal(text), format=pattern, locale=_locale(lang)))
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _currency(lang: str, text: str) -> str:
+    locale = Locale.parse("en_US") if lang == "en" else _locale(lang)
+    return str(format_currency(Decimal(text), "USD", locale=locale, currency_digits=False, decimal_quantization=False))

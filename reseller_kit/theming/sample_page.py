@@ -1,0 +1,20 @@
+"""What a sample page is made of: path, template, and what it alone shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from .page import Visitor
+
+SAMPLE_VISITOR = Visitor(email="jane@example.com", name="Jane Doe", verified=True, csrf="sample")
+
+
+class SamplePage(Struct, frozen=True, kw_only=True):
+    """One page with something to show; `visitor` for those behind the log-in."""
+
+    path: str
+    template: str
+    view: Any
+    visitor: Visitor | None = None

@@ -1,0 +1,131 @@
+"""The pages that set up a second factor and passkeys, below `/account/security`."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+import segno
+from litestar import Response, get, post
+from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
+
+from ...core.errors import InvalidForm, RateLimited
+from ...db.customers import Customer
+from ...flows.identity import login, passkeys, profile, second_factor
+from ...flows.identity.second_factor import Setup
+from ...theming.identity import RecoveryCodesView, TwoFactorView
+from ..forms import read_form
+from ..guards import SECURITY, see_other, verified
+from ..pages import Handler, Pages, storefront_of
+from ..pages.answer import SECURITY_HEADERS
+from ..sessions import Session, enter, required_session, visit_of_request
+from .passkey_pages import document, party_of, problem
+from .showing import identity_of, show, too_many
+
+_TWO_FACTOR: Final = f"{SECURITY}/two-factor"
+_MAX_CODE: Final = 40
+_MAX_PASSKEY_NAME: Final = 60
+
+
+def factor_handlers(pages: Pages) -> list[HTTPRouteHandler]:
+    """Setting up an authenticator app."""
+
+    @get(_TWO_FACTOR, guards=[verified])
+    async def scan(request: Handler) -> Response[Any]:
+        setup = await _waiting(request, required_session(request))
+        if setup is None:
+            return see_other(SECURITY)
+        return show(pages, request, "account/two_factor.html", TwoFactorView(secret=setup.secret))
+
+    @get(f"{_TWO_FACTOR}.svg", guards=[verified])
+    async def picture(request: Handler) -> Response[Any]:
+        setup = await _waiting(request, required_session(request))
+        if setup is None:
+            raise NotFoundException
+        out = io.BytesIO()
+        segno.make(setup.uri, error="m").save(
+            out, kind="svg", scale=4, border=3, dark="#000", light="#fff", xmldecl=False
+        )
+        headers = {**SECURITY_HEADERS, "cache-control": "no-store"}
+        return Response(out.getvalue(), media_type="image/svg+xml", headers=headers)
+
+    @post(_TWO_FACTOR, guards=[verified])
+    async def confirm(request: Handler) -> Response[Any]:
+        return await _confirm(pages, request)
+
+    return [scan, picture, confirm, *_passkey_handlers()]
+
+
+async def _waiting(request: Handler, session: Session) -> Setup | None:
+    return await second_factor.waiting(
+        identity_of(request),
+        visit_of_request(request),
+        session.customer_id,
+        issuer=storefront_of(request).name,
+        account=session.email,
+    )
+
+
+async def _confirm(pages: Pages, request: Handler) -> Response[Any]:
+    form, session = await read_form(request), required_session(request)
+    status, headers = 422, dict[str, str]()
+    try:
+        enabled = await second_factor.enable(
+            identity_of(request),
+            visit_of_request(request),
+            session.customer_id,
+            form.line("code", _MAX_CODE),
+            session=session.token,
+        )
+    except RateLimited as error:
+        wrong, status, headers = too_many(error)
+    except InvalidForm as error:
+        wrong = error
+    else:
+        answer = show(pages, request, "account/recovery_codes.html", RecoveryCodesView(codes=enabled.recovery_codes))
+        enter(request, answer, enabled.opened)
+        return answer
+    setup = await _waiting(request, session)
+    if setup is None:
+        return see_other(SECURITY)
+    view = TwoFactorView(secret=setup.secret, form=form.view(wrong))
+    return show(pages, request, "account/two_factor.html", view, status=status, headers=headers)
+
+
+def _passkey_handlers() -> list[HTTPRouteHandler]:
+    @post(f"{SECURITY}/passkeys/options", guards=[verified])
+    async def options(request: Handler) -> Response[Any]:
+        form, session = await read_form(request), required_session(request)
+        identity, visit = identity_of(request), visit_of_request(request)
+        try:
+            await login.confirm_password(identity, visit, session.customer_id, form.raw("password"))
+            customer = await _customer(request, session)
+            body = await passkeys.begin_adding(identity, visit, customer, party_of(request))
+        except (InvalidForm, RateLimited) as error:
+            return _refused(error)
+        return Response(body.encode(), media_type="application/json", status_code=200, headers=SECURITY_HEADERS)
+
+    @post(f"{SECURITY}/passkeys", guards=[verified])
+    async def add(request: Handler) -> Response[Any]:
+        form, session = await read_form(request), required_session(request)
+        identity, visit = identity_of(request), visit_of_request(request)
+        try:
+            name = form.line("name", _MAX_PASSKEY_NAME, needed=False) or visit.browser or "Passkey"
+            customer = await _customer(request, session)
+            await passkeys.add(identity, visit, customer, party_of(request), answer=form.raw("credential"), name=name)
+        except (InvalidForm, RateLimited) as error:
+            return _refused(error)
+        return document({"location": f"{SECURITY}?done=passkey_added"})
+
+    return [options, add]
+
+
+async def _customer(request: Handler, session: Session) -> Customer:
+    return await profile.of(identity_of(request), session.tenant_id, session.customer_id)
+
+
+def _refused(error: InvalidForm | RateLimited) -> Response[Any]:
+    if isinstance(error, RateLimited):
+        return problem(error.status, "form.too_many")
+    return problem(error.status, next(iter(error.problems.values()))[0])

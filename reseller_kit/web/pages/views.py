@@ -1,0 +1,163 @@
+"""A storefront's snapshot as its pages show it: at retail, with no cost, wholesale or upstream near it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from ...core.catalog import OfferedModel
+from ...core.money import parse_amount
+from ...core.storefront import Storefront
+from ...core.times import SECOND_US
+from ...core.urls import public_url
+from ...db.engine import now_us
+from ...flows import brand as flow_brand
+from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
+from ...flows.circuits import health_of
+from ...flows.identity.signup import policy_of
+from ...flows.runtime import Runtime
+from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
+from ..sessions import Session
+
+_PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a request asks for, and who asks; `csrf` is what its forms have to bring back."""
+
+    path: str
+    nonce: str
+    lang: str
+    session: Session | None = None
+    csrf: str = ""
+
+
+def brand_of(storefront: Storefront) -> Brand:
+    """The storefront's face."""
+    return flow_brand.brand_of(storefront.name, storefront.slug, storefront.settings)
+
+
+def page_of(
+    runtime: Runtime,
+    storefront: Storefront,
+    asked: Asked,
+    port: int,
+    *,
+    error: ErrorInfo | None = None,
+    view: Any = None,
+    noindex: bool = False,
+) -> Page:
+    """The page that is asked for, `view` what it alone shows. Absolute URLs come from the tenant's own hosts."""
+    template = runtime.snapshot.public_url
+    origin = public_url(storefront.primary_host, template, port)
+    return Page(
+        path=asked.path.rstrip("/") or "/",
+        origin=origin,
+        base_url=public_url(storefront.api_host, template, port) + "/v1",
+        nonce=asked.nonce,
+        now=dt.datetime.now(dt.UTC),
+        brand=brand_of(storefront),
+        lang=asked.lang,
+        models=_models(storefront) if storefront.open else (),
+        packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
+        status=_status(runtime, storefront),
+        error=error,
+        view=view,
+        noindex=noindex or error is not None or not storefront.open,
+        visitor=None if asked.session is None else _visitor(storefront, asked.session),
+        csrf=asked.csrf,
+        links=_links(storefront, asked.session),
+    )
+
+
+def _visitor(storefront: Storefront, session: Session) -> Visitor:
+    zone = ZoneInfo(session.timezone or storefront.timezone)
+    delete_on = None
+    if session.status == "closing" and session.delete_at is not None:
+        delete_on = dt.datetime.fromtimestamp(session.delete_at // SECOND_US, zone).date()
+    return Visitor(
+        email=session.email,
+        name=session.name,
+        verified=session.verified,
+        csrf=session.csrf,
+        delete_on=delete_on,
+        suspended=session.status == "suspended",
+    )
+
+
+def _links(storefront: Storefront, session: Session | None) -> Links:
+    """Where the account is; a storefront that takes no sign-ups offers none."""
+    if session is not None:
+        return Links(account="/account")
+    return Links(login="/login", signup="/signup" if policy_of(storefront.settings).mode == "open" else None)
+
+
+def paused(storefront: Storefront) -> ErrorInfo | None:
+    """The honest page of a storefront that is not open; None for one that is."""
+    if storefront.open:
+        return None
+    kind = "suspended" if storefront.suspended and storefront.status != "archived" else storefront.status
+    return ErrorInfo(status=_PAUSED[kind], kind=kind)  # type: ignore[arg-type]
+
+
+def _models(storefront: Storefront) -> tuple[ModelRow, ...]:
+    until = now_us() + notice_us(storefront.settings)
+    return tuple(
+        _model(offered, _later(storefront, offered, until)) for _, offered in sorted(storefront.models.items())
+    )
+
+
+def _later(storefront: Storefront, offered: OfferedModel, until: int) -> tuple[LaterRow, ...]:
+    """The changes that customers are told of by now: what each changes against the prices before it."""
+    rows: list[LaterRow] = []
+    before = offered.retail.price_list
+    for later in storefront.later.get(offered.model, ()):
+        if later.effective_from <= until:
+            changed = tuple(new for _, new in changed_prices(before, later.price_list) if new is not None)
+            rows += [LaterRow(shown_moment(later.effective_from, storefront.timezone), changed)] if changed else []
+        before = later.price_list
+    return tuple(rows)
+
+
+def _model(offered: OfferedModel, later: tuple[LaterRow, ...]) -> ModelRow:
+    return ModelRow(
+        later=later,
+        name=offered.name,
+        prices=shown_prices(offered.retail.price_list),
+        context=offered.context,
+        max_output=offered.max_output,
+    )
+
+
+def _package(terms: Mapping[str, Any]) -> PackageRow:
+    return PackageRow(
+        id=terms["id"],
+        kind=terms.get("kind", "package"),
+        title=terms["title"],
+        price_nano=_amount(terms.get("price")),
+        credits_nano=_amount(terms.get("credits")),
+        valid_days=terms.get("valid_days"),
+        min_nano=_amount(terms.get("min")),
+        max_nano=_amount(terms.get("max")),
+        presets_nano=tuple(_amount(preset) for preset in terms.get("presets", ())),
+        period=terms.get("period", "") or "",
+        roll_over=bool(terms.get("roll_over", False)),
+    )
+
+
+def _amount(text: str | None) -> int:
+    return 0 if text is None else parse_amount(text)
+
+
+def _status(runtime: Runtime, storefront: Storefront) -> tuple[StatusRow, ...]:
+    """The API, which answers as this page does, and each public model by what its latest calls said."""
+    api = StatusRow(name="API", state="operational" if storefront.open and not runtime.draining else "down")
+    rows = [
+        StatusRow(name=name, state=health_of(runtime, storefront, model))
+        for name, model in sorted(storefront.models.items())
+    ]
+    return (api, *rows)

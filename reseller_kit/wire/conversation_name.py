@@ -1,0 +1,126 @@
+"""What tells a conversation from others: how its client names it, else how its prompt begins. Hashes and keeps nothing.
+
+A provider keeps the prompt cache of a conversation where it was answered, and each turn begins with the turns before
+it: what is read here stays the same from one turn to the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from .codec import Api, Call, Headers
+
+_SESSION_HEADERS: Final = frozenset(
+    {
+        b"conversation-id",
+        b"conversation_id",
+        b"session-id",
+        b"session_id",
+        b"thread-id",
+        b"x-claude-code-session-id",
+        b"x-conversation-id",
+        b"x-opencode-session",
+        b"x-session-affinity",
+        b"x-session-id",
+    }
+)
+"""As Codex, Claude Code, OpenCode and gateways' clients send them."""
+_MAX_NAME_BYTES: Final = 512
+_MAX_RULES_BYTES: Final = 1024
+_MAX_HEAD_BYTES: Final = 4096
+_TURNS: Final[dict[Api, str]] = {
+    "chat": "messages",
+    "messages": "messages",
+    "responses": "input",
+    "generate_content": "contents",
+}
+_RULES: Final[dict[Api, tuple[str, ...]]] = {
+    "chat": (),
+    "messages": ("system",),
+    "responses": ("instructions",),
+    "generate_content": ("systemInstruction", "system_instruction"),
+}
+_TEXTS: Final = ("content", "parts", "text")
+_text = msgspec.json.Decoder(str).decode
+_metadata = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_at = json.JSONDecoder().raw_decode
+
+
+def session_of(headers: Headers) -> str:
+    """What the client calls its session in a header; empty where it does not."""
+    for name, value in headers:
+        if name in _SESSION_HEADERS and value:
+            return value[:_MAX_NAME_BYTES].decode("latin-1")
+    return ""
+
+
+def conversation_name(call: Call, session: str) -> str:
+    """The conversation as its client names it, else the beginning of its prompt: a few kilobytes at most.
+
+    `session`: of `session_of`. Raises nothing.
+    """
+    named = _string(call.fields.get("prompt_cache_key"))
+    if named:
+        return "key:" + named[:_MAX_NAME_BYTES]
+    if session:
+        return "session:" + session
+    user = _user_of(call.fields.get("metadata"))
+    if user:
+        return "user:" + user[:_MAX_NAME_BYTES]
+    rules = [_slice(call.fields[name], _MAX_RULES_BYTES) for name in _RULES[call.api] if name in call.fields]
+    turns = call.fields.get(_TURNS[call.api])
+    return "head:" + "".join([*rules, "" if turns is None else _opening(_slice(turns, _MAX_HEAD_BYTES))])
+
+
+def _opening(turns: str) -> str:
+    """The text of the turns up to the first of the user's, as far as they are within what is looked at."""
+    if not turns.startswith("["):
+        return turns.strip('"')
+    texts: list[str] = []
+    place = 1
+    try:
+        while True:
+            place += len(turns) - place - len(turns[place:].lstrip(" \t\r\n,"))
+            turn, place = _decode_at(turns, place)
+            texts.extend(_texts_in(turn))
+            if isinstance(turn, dict) and turn.get("role", "user") == "user":
+                return "".join(texts)
+    except (ValueError, RecursionError):
+        # A turn that is longer than what is looked at, or the end.
+        return "".join([*texts, turns[place:]])
+
+
+def _texts_in(item: Any) -> Iterable[str]:
+    """The text of a turn, whichever way its client wraps it."""
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, list):
+        for part in item:
+            yield from _texts_in(part)
+    elif isinstance(item, dict):
+        for name in _TEXTS:
+            yield from _texts_in(item.get(name))
+
+
+def _slice(raw: Raw, most: int) -> str:
+    return bytes(memoryview(raw)[:most]).decode("utf-8", "ignore")
+
+
+def _string(raw: Raw | None) -> str:
+    try:
+        return "" if raw is None else _text(raw)
+    except msgspec.MsgspecError:
+        return ""
+
+
+def _user_of(raw: Raw | None) -> str:
+    try:
+        user = None if raw is None else _metadata(raw).get("user_id")
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+    return user if isinstance(user, str) else ""

@@ -1,0 +1,180 @@
+"""In which order routes are asked, where a conversation goes, and how many retries there are."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reseller_kit.core.catalog import Route, Strategy
+from reseller_kit.core.routing import Affinity, EndpointName, RetryBudget, Speeds, Weighed, endpoint_of, order, point_of
+from reseller_kit.core.routing.budget import FLOOR
+from reseller_kit.core.routing.windows import Window
+from tests.support.routing import names, route
+
+STRATEGIES: list[Strategy] = ["priority", "weighted", "lowest_cost", "fastest"]
+ROUTES = st.lists(
+    st.builds(
+        route,
+        st.text("abc", min_size=1, max_size=3),
+        priority=st.integers(0, 2),
+        weight=st.integers(1, 5),
+        cost=st.integers(1, 4),
+    ),
+    max_size=6,
+    unique_by=endpoint_of,
+)
+
+
+@dataclass
+class Known:
+    """What a choice is weighed by, written down."""
+
+    points: dict[str, float] = field(default_factory=dict)
+    speeds: dict[str, float] = field(default_factory=dict)
+    explore: float = 1.0
+
+    def weighed(self, draw: random.Random | None = None) -> Weighed:
+        def point(endpoint: EndpointName) -> float:
+            return draw.random() if draw is not None else self.points.get(endpoint[0], 0.5)
+
+        return Weighed(
+            point=point,
+            cost=lambda found: found.cost.price_list.prices["input"],
+            speed=lambda endpoint: self.speeds.get(endpoint[0]),
+            explore=self.explore,
+        )
+
+
+@given(ROUTES, st.sampled_from(STRATEGIES), st.randoms(use_true_random=False))
+def test_every_route_is_asked_once_whatever_the_strategy(
+    routes: list[Route], strategy: Strategy, draw: random.Random
+) -> None:
+    found = order(routes, strategy, Known().weighed(draw))
+    assert sorted(map(endpoint_of, found)) == sorted(map(endpoint_of, routes))
+
+
+@given(ROUTES, st.randoms(use_true_random=False))
+def test_priorities_and_costs_never_fall_behind(routes: list[Route], draw: random.Random) -> None:
+    by = Known().weighed(draw)
+    priorities = [found.priority for found in order(routes, "priority", by)]
+    costs = [by.cost(found) for found in order(routes, "lowest_cost", by)]
+    assert (priorities, costs) == (sorted(priorities), sorted(costs))
+
+
+def test_weights_are_shares_within_a_priority_and_across_all() -> None:
+    draw = random.Random(5)
+    routes = [route("a", weight=3), route("b", weight=1), route("c", priority=1, weight=4)]
+    by = Known().weighed(draw)
+    firsts = Counter(order(routes, "priority", by)[0].upstream for _ in range(4_000))
+    assert firsts["c"] == 0
+    assert firsts["a"] / 4_000 == pytest.approx(0.75, abs=0.03)
+    firsts = Counter(order(routes, "weighted", by)[0].upstream for _ in range(4_000))
+    assert firsts["c"] / 4_000 == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_fastest_comes_first_and_what_was_never_measured_before_it() -> None:
+    routes = [route("slow"), route("quick", priority=1), route("new", priority=2)]
+    known = Known(speeds={"slow": 900.0, "quick": 200.0}, points={"slow": 0.9, "quick": 0.1, "new": 0.1})
+    assert names(order(routes, "fastest", known.weighed())) == ["new", "quick", "slow"]
+    known.explore = 0.01
+    assert names(order(routes, "fastest", known.weighed()))[0] == "slow"
+
+
+def test_a_speed_follows_what_is_measured_apart_for_streams() -> None:
+    speeds = Speeds()
+    assert speeds.first_byte(("a", "m"), stream=True) is None
+    for _ in range(40):
+        speeds.note_first_byte(("a", "m"), 100, stream=True)
+    assert speeds.first_byte(("a", "m"), stream=True) == 100
+    speeds.note_first_byte(("a", "m"), 600, stream=True)
+    assert speeds.first_byte(("a", "m"), stream=True) == 200
+    assert speeds.first_byte(("a", "m"), stream=False) is None
+    for _ in range(60):
+        speeds.note_output("m", 1_000)
+    assert speeds.output("m") == 1_000
+
+
+# --- Conversations ----------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**64 - 1), st.text(), st.text())
+def test_a_point_is_a_share_that_any_process_finds(conversation: int, upstream: str, model: str) -> None:
+    point = point_of(conversation, (upstream, model))
+    assert 0 <= point < 1
+    assert point == point_of(conversation, (upstream, model))
+
+
+def test_conversations_spread_by_weight_and_stay_when_another_endpoint_comes() -> None:
+    def home(conversation: int, routes: list[Route]) -> str:
+        by = Weighed(point=lambda name: point_of(conversation, name), cost=lambda _: 0, speed=lambda _: None)
+        return order(routes, "priority", by)[0].upstream
+
+    draw = random.Random(7)
+    conversations = [draw.getrandbits(64) for _ in range(4_000)]
+    few = [route("a", weight=2), route("b")]
+    more = [*few, route("c")]
+    homes = {each: home(each, few) for each in conversations}
+    assert Counter(homes.values())["a"] / 4_000 == pytest.approx(2 / 3, abs=0.03)
+    moved = {home(each, more) for each in conversations if home(each, more) != homes[each]}
+    assert moved == {"c"}
+
+
+def test_of_conversations_the_latest_are_known_for_a_while() -> None:
+    affinity = Affinity(most=2, seconds=10)
+    affinity.note(1, ("a", "m"), 0.0)
+    affinity.note(2, ("b", "m"), 1.0)
+    affinity.note(1, ("a", "m"), 2.0)
+    affinity.note(3, ("c", "m"), 3.0)
+    assert [affinity.of(each, 4.0) for each in (1, 2, 3)] == [("a", "m"), None, ("c", "m")]
+    assert affinity.of(1, 12.1) is None
+    assert len(affinity) == 1
+
+
+# --- Retries ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.booleans()), max_size=400))
+def test_a_window_holds_what_its_seconds_hold(steps: list[tuple[float, bool]]) -> None:
+    window, now, seen = Window(5), 1_000.0, []
+    for gap, some in steps:
+        now += gap
+        window.add(now, some=some)
+        seen.append((int(now), some))
+        inside = [each for each in seen if each[0] > int(now) - 5]
+        assert (window.all, window.some) == (len(inside), sum(each[1] for each in inside))
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.sampled_from(["call", "retry"])), max_size=600))
+def test_retries_of_a_minute_are_a_fifth_of_its_calls_or_the_floor(steps: list[tuple[float, str]]) -> None:
+    budget, now = RetryBudget(floor=5), 50.0
+    calls: list[float] = []
+    retries: list[float] = []
+    for gap, what in steps:
+        now += gap
+        if what == "call":
+            budget.call(now)
+            calls.append(now)
+        elif budget.retry(now):
+            retries.append(now)
+            inside = int(now) - 60
+            most = max(5, sum(int(at) > inside for at in calls) // 5)
+            assert sum(int(at) > inside for at in retries) <= most
+
+
+def test_a_thousand_calls_against_nothing_come_to_twelve_hundred_requests() -> None:
+    budget, requests = RetryBudget(), 0
+    for number in range(1_000):
+        now = 10.0 + number / 100
+        budget.call(now)
+        requests += 1 + sum(budget.retry(now) for _ in range(2))
+    assert requests == 1_200
+    burst = RetryBudget()
+    for _ in range(64):
+        burst.call(1.0)
+    assert all(burst.retry(1.0) for _ in range(64))
+    assert FLOOR >= 64

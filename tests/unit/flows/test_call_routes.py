@@ -1,0 +1,240 @@
+"""Which upstreams a call asks, how often, and what their circuits hear of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from reseller_kit.core.catalog import OfferedModel
+from reseller_kit.core.errors import UpstreamFailed, UpstreamRejected
+from reseller_kit.flows.call import routes as module
+from reseller_kit.flows.call.candidates import Suits, candidates
+from reseller_kit.flows.call.job import Job
+from reseller_kit.flows.call.routes import Routes
+from reseller_kit.flows.runtime import Runtime
+from reseller_kit.upstream.faults import TransportFailed
+from tests.support.routing import ACCOUNT, Scripted, answered, make_job, make_runtime, offer, raising, route
+
+ANY = Suits(lambda _config: True, lambda _model: True)
+GOOD = answered()
+DEAD = raising(TransportFailed("connect", "refused", before_bytes=True))
+SLOW = raising(TransportFailed("timeout", "no head"))
+STALE = raising(TransportFailed("reset", "closed", before_bytes=True, reused=True))
+NO_SUCH_MODEL = answered(404, b'{"error":{"message":"The model `vendor` does not exist","code":"model_not_found"}}')
+BROKE = answered(400, b'{"error":{"message":"Your credit balance is too low to access this API."}}')
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", (0.0, 0.0))
+
+
+async def serve(runtime: Runtime, job: Job) -> str | None:
+    """The upstream that answers; None where none does. A 2xx counts as a whole answer."""
+    routes = Routes(runtime, job, ANY)
+    while (attempt := await routes.take()) is not None:
+        try:
+            response = await routes.open(attempt, "/", b"")
+        except UpstreamFailed:
+            continue
+        if response.status < 300:
+            attempt.content()
+            attempt.succeeded()
+            return attempt.candidate.route.upstream
+        await routes.refused(attempt, response)
+    raise routes.exhausted()
+
+
+@pytest.mark.parametrize(
+    "fault", [DEAD, SLOW, *(answered(status) for status in (302, 401, 402, 403, 408, 409, 429, 500, 503, 529)), BROKE]
+)
+async def test_what_is_no_fault_of_the_request_is_asked_elsewhere(fault: Any) -> None:
+    first, second = Scripted(fault), Scripted(GOOD)
+    runtime = make_runtime({"first": first, "second": second})
+    job = make_job(offer("m", route("first"), route("second", priority=1)))
+    assert await serve(runtime, job) == "second"
+    assert job.attempts == first.asked + second.asked <= 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+async def test_a_request_at_fault_is_asked_once(status: int) -> None:
+    first, second = Scripted(answered(status, b'{"error":{"message":"Bad temperature here."}}')), Scripted(GOOD)
+    runtime = make_runtime({"first": first, "second": second})
+    with pytest.raises(UpstreamRejected) as refused:
+        await serve(runtime, make_job(offer("m", route("first"), route("second", priority=1))))
+    assert (refused.value.http_status, second.asked) == (status, 0)
+
+
+async def test_an_upstream_that_does_not_know_its_model_is_left_in_the_end() -> None:
+    first, second = Scripted(NO_SUCH_MODEL), Scripted(GOOD)
+    runtime = make_runtime({"first": first, "second": second})
+    offered = offer("m", route("first"), route("second", priority=1))
+    for _ in range(8):
+        assert await serve(runtime, make_job(offered)) == "second"
+    assert first.asked == 5
+    with pytest.raises(UpstreamFailed):
+        await serve(make_runtime({"first": Scripted(NO_SUCH_MODEL)}), make_job(offer("m", route("first"))))
+
+
+async def test_the_only_endpoint_is_asked_once_more_unless_that_takes_as_long_again() -> None:
+    flaky, slow = Scripted(answered(503), GOOD), Scripted(SLOW, GOOD)
+    runtime = make_runtime({"flaky": flaky, "slow": slow})
+    job = make_job(offer("m", route("flaky")))
+    assert await serve(runtime, job) == "flaky"
+    assert job.attempts == 2
+    with pytest.raises(UpstreamFailed):
+        await serve(runtime, make_job(offer("n", route("slow"))))
+    assert slow.asked == 1
+
+
+async def test_a_call_makes_three_requests_at_most() -> None:
+    clients = {name: Scripted(DEAD) for name in "abcd"}
+    job = make_job(offer("m", *(route(name, priority=place) for place, name in enumerate(clients))))
+    with pytest.raises(UpstreamFailed):
+        await serve(make_runtime(dict(clients)), job)
+    assert [client.asked for client in clients.values()] == [1, 1, 1, 0]
+    assert job.attempts == 3
+
+
+async def test_a_connection_that_was_closed_meanwhile_is_a_request_of_its_own() -> None:
+    stale = Scripted(STALE, GOOD)
+    job = make_job(offer("m", route("stale")))
+    assert await serve(make_runtime({"stale": stale}), job) == "stale"
+    assert job.attempts == 2
+    always, other = Scripted(STALE), Scripted(GOOD)
+    job = make_job(offer("m", route("always"), route("other", priority=1)))
+    assert await serve(make_runtime({"always": always, "other": other}), job) == "other"
+    assert (always.asked, other.asked, job.attempts) == (2, 1, 3)
+
+
+async def test_a_bad_key_is_followed_by_another_and_then_by_another_upstream() -> None:
+    first, second = Scripted(answered(401)), Scripted(GOOD)
+    job = make_job(offer("m", route("first"), route("second", priority=1)))
+    assert await serve(make_runtime({"first": first, "second": second}), job) == "second"
+    assert (first.asked, job.attempts) == (2, 3)
+    first.asked, first.keys = 0, 0
+    job = make_job(offer("m", route("first"), route("second", priority=1)))
+    assert await serve(make_runtime({"first": first, "second": second}), job) == "second"
+    assert (first.asked, job.attempts) == (0, 1)
+
+
+async def test_dead_upstreams_are_asked_no_more_and_the_call_is_told_when_to_come_back() -> None:
+    clients = {"a": Scripted(DEAD), "b": Scripted(DEAD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a"), route("b"))
+    for _ in range(1_000):
+        with pytest.raises(UpstreamFailed):
+            await serve(runtime, make_job(offered))
+    assert sum(client.asked for client in clients.values()) < 30
+    job = make_job(offered)
+    with pytest.raises(UpstreamFailed) as refused:
+        await serve(runtime, job)
+    assert (job.attempts, refused.value.retry_after_seconds) == (0, 1)
+
+
+async def test_a_thousand_calls_at_once_against_dead_upstreams_make_twelve_hundred_requests() -> None:
+    clients = {"a": Scripted(DEAD), "b": Scripted(DEAD)}
+    runtime = make_runtime(dict(clients), a={"breaker": False}, b={"breaker": False})
+    offered = offer("m", route("a"), route("b"))
+    ends = await asyncio.gather(*(serve(runtime, make_job(offered)) for _ in range(1_000)), return_exceptions=True)
+    assert all(isinstance(end, UpstreamFailed) for end in ends)
+    assert sum(client.asked for client in clients.values()) == 1_200
+
+
+async def test_a_burst_survives_the_death_of_one_of_two() -> None:
+    clients = {"a": Scripted(DEAD), "b": Scripted(GOOD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a"), route("b", priority=1))
+    ends = await asyncio.gather(*(serve(runtime, make_job(offered)) for _ in range(64)))
+    assert set(ends) == {"b"}
+    assert sum(client.asked for client in clients.values()) <= 128
+
+
+async def test_a_probe_frees_its_place_when_its_client_leaves() -> None:
+    hanging = asyncio.Event()
+    client = Scripted(DEAD)
+    runtime = make_runtime({"a": client})
+    offered = offer("m", route("a"))
+    for _ in range(5):
+        with pytest.raises(UpstreamFailed):
+            await serve(runtime, make_job(offered))
+    breaker = runtime.endpoints._breakers["a", "vendor"]
+    breaker._until = 0.0
+    breaker.claimed(asyncio.get_running_loop().time(), 30)
+
+    async def hang(*_: Any, **__: Any) -> Any:
+        client.asked += 1
+        await hanging.wait()
+
+    client.open = hang  # type: ignore[method-assign]
+    probe = asyncio.create_task(serve(runtime, make_job(offered)))
+    await asyncio.sleep(0.01)
+    assert breaker.admission(asyncio.get_running_loop().time()) == "no"
+    probe.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await probe
+    assert breaker.admission(asyncio.get_running_loop().time()) == "probe"
+
+
+# --- Fallbacks --------------------------------------------------------------------------------------------------------
+
+
+def models() -> tuple[OfferedModel, OfferedModel]:
+    return (
+        offer("big", route("a"), fallbacks=("small",)),
+        offer("small", route("b"), retail=10, max_output=50),
+    )
+
+
+async def test_a_fallback_answers_when_every_route_failed_and_is_shown_and_priced() -> None:
+    big, small = models()
+    runtime = make_runtime({"a": Scripted(DEAD), "b": Scripted(GOOD)})
+    job = make_job(big, small)
+    assert await serve(runtime, job) == "b"
+    assert (job.served, job.shown, job.sent_limit) == (small, "small", 50)
+    assert job.retail == (big.retail, small.retail)
+
+
+async def test_what_a_fallback_refuses_is_no_refusal_of_what_was_asked_for() -> None:
+    big, small = models()
+    runtime = make_runtime({"a": Scripted(DEAD), "b": Scripted(answered(400, b'{"error":{"message":"Too hot."}}'))})
+    with pytest.raises(UpstreamFailed):
+        await serve(runtime, make_job(big, small))
+
+
+@pytest.mark.parametrize("why", ["not offered", "alias", "key", "unpriced"])
+async def test_a_model_that_the_customer_could_not_ask_for_is_no_fallback(why: str) -> None:
+    from msgspec.structs import replace
+
+    big, small = models()
+    runtime = make_runtime({"a": Scripted(DEAD), "b": Scripted(GOOD)})
+    others = () if why == "not offered" else (replace(small, model="other"),) if why == "alias" else (small,)
+    account = replace(ACCOUNT, models=("big",)) if why == "key" else ACCOUNT
+    suits = Suits(lambda _config: True, lambda _model: why != "unpriced")
+    found = candidates(runtime, make_job(big, *others, account=account), suits)
+    assert [each.offered.name for each in found] == ["big"]
+
+
+# --- Conversations ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_conversation_goes_on_where_it_was_answered_unless_that_is_dearer_or_down() -> None:
+    clients = {name: Scripted(GOOD) for name in ("a", "b", "dear")}
+    runtime = make_runtime(dict(clients))
+    a, b, dear = route("a"), route("b", priority=1), route("dear", priority=1, cost=99)
+    offered = offer("m", a, b, dear)
+    clients["a"].answers = [DEAD, GOOD]
+    assert await serve(runtime, make_job(offer("m", a, b), conversation=7)) == "b"
+    assert await serve(runtime, make_job(offered, conversation=7)) == "b"
+    assert await serve(runtime, make_job(offered)) == "a"
+    assert clients["b"].affinities == [7, 7]
+    clients["a"].answers = [DEAD, GOOD]
+    assert await serve(runtime, make_job(offer("m", a, dear), conversation=8)) == "dear"
+    assert await serve(runtime, make_job(offered, conversation=8)) == "a"
+    clients["b"].answers = [DEAD]
+    assert await serve(runtime, make_job(offered, conversation=7)) == "a"
+    counted = runtime.metrics.render().decode()
+    assert 'reseller_kit_conversations_total{outcome="same"} 1.0' in counted
+    assert 'reseller_kit_conversations_total{outcome="moved"} 2.0' in counted

@@ -1,0 +1,55 @@
+"""Amounts, numbers and days as each language writes them, with every digit that they have."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reseller_kit.core import money
+from reseller_kit.theming import locale
+
+LANGUAGES = ("en", "de", "es", "zh", "ar", "pt-BR")
+
+
+@pytest.mark.parametrize(
+    ("lang", "amount", "currency", "number"),
+    [
+        ("en", "1,234.567", "$1,234.567", "1,234,567"),
+        ("de", "1.234,567", "1.234,567\xa0$", "1.234.567"),
+        ("es", "1.234,567", "1.234,567\xa0US$", "1.234.567"),
+        ("zh", "1,234.567", "US$1,234.567", "1,234,567"),
+    ],
+)
+def test_each_language_has_its_own_marks(lang: str, amount: str, currency: str, number: str) -> None:
+    assert locale.amount(lang, 1_234_567_000_000) == amount
+    assert locale.currency(lang, 1_234_567_000_000) == currency
+    assert locale.number(lang, 1_234_567) == number
+
+
+@given(st.sampled_from(LANGUAGES), st.integers(-(10**18), 10**18))
+def test_no_digit_is_lost_or_invented(lang: str, nano: int) -> None:
+    digits = re.sub(r"\D", "", money.format_amount(nano))
+    for written in (
+        locale.amount(lang, nano),
+        locale.currency(lang, nano),
+        locale.amount(lang, money.format_amount(nano)),
+    ):
+        assert re.sub(r"[^0-9]", "", written) == digits, "European digits, all of them"
+        assert ("-" in written) == (nano < 0)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_days_and_moments_are_written(lang: str) -> None:
+    at = dt.datetime(2026, 3, 1, 23, 30, tzinfo=dt.UTC)
+    assert "2026" in locale.day(lang, at.date())
+    assert locale.moment(lang, at, "Asia/Tokyo") != locale.moment(lang, at)
+    assert locale.short_day(lang, at.date())
+
+
+def test_a_language_is_named_in_itself() -> None:
+    names = [locale.language_name(lang) for lang in LANGUAGES]
+    assert names == ["English", "Deutsch", "Español", "中文", "العربية", "Português (Brasil)"]
