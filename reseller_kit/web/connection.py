@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 STALL_SECONDS: Final = 30.0
@@ -68,6 +69,16 @@ class Connection(HttpToolsProtocol):
         self._receiving = self._in_head = True
         super().on_message_begin()
 
+    def on_body(self, body: bytes) -> None:
+        """Parser: a piece of a body. Whoever waits for it is woken once it is whole, or much, not for each piece."""
+        cycle: RequestResponseCycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+            cycle.message_event.set()
+
     def on_message_complete(self) -> None:
         """Parser: a request is whole."""
         self._receiving = False
@@ -87,8 +98,12 @@ class Connection(HttpToolsProtocol):
         """Close the connection when a request stopped to arrive, or drips, or nobody reads; `now`: the loop's time."""
         if self._full_at is not None and self._reads_nothing(self._full_at, now):
             self.transport.abort()
-        elif self._receiving and self._is_too_late(now) and not self._is_answering():
-            self.transport.close()
+        elif self._receiving and not self._is_answering():
+            if self._is_too_late(now):
+                self.transport.close()
+            elif not self._in_head:
+                # It comes slowly: whoever waits for it has a patience of its own.
+                self.cycle.message_event.set()
 
     def _is_too_late(self, now: float) -> bool:
         if now - self._heard_at > STALL_SECONDS:

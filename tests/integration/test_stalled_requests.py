@@ -27,8 +27,9 @@ CLOSING = HEAD.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Reads the body, waits as long as the path says, answers."""
+    messages = 1
     while (message := await receive()).get("more_body"):
-        pass
+        messages += 1
     if message["type"] == "http.disconnect":
         return
     if scope["path"] == "/slow":
@@ -36,8 +37,9 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["path"] == "/endless":
         await never_stop(receive, send)
         return
+    body = b"ok" if scope["path"] != "/counted" else b"%02d" % messages
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def never_stop(receive: Any, send: Any) -> None:
@@ -154,3 +156,13 @@ async def test_a_client_that_reads_nothing_of_its_answer_is_cut(monkeypatch: pyt
                 while not LEFT:
                     await asyncio.sleep(0.05)
         assert LEFT.pop() - began_at > (1.5 if after == "a part" else 0.5)
+
+
+async def test_a_body_in_pieces_is_waited_for_once_not_by_the_piece() -> None:
+    async with serving() as port:
+        head = CLOSING.replace(b"/slow", b"/counted").replace(b"length: 10", b"length: 50")
+        quickly = await received(port, head, *(b"x" for _ in range(50)), pause=0.002)
+        assert 1 <= int(quickly[-2:]) <= 10
+        # One that comes slowly is handed on meanwhile, so that whoever waits for it can lose patience.
+        slowly = await received(port, head, *(b"x" * 10 for _ in range(5)), pause=0.25)
+        assert int(slowly[-2:]) >= 3
