@@ -246,6 +246,8 @@ def key_of(x: Things) -> keys.ApiKey:
         models=(),
         allow_ips=(),
         requests_per_minute=None,
+        tokens_per_minute=None,
+        concurrent_requests=None,
         expires_at=None,
         revoked_at=None,
         last_used_at=None,

@@ -252,11 +252,13 @@ async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: T
             await runtime.heartbeat.confirmed()
         if job.epoch != runtime.ledger.epoch:
             break
-        out = tap.feed(data) if data else tap.end()
+        ended = not data
+        out = tap.end() if ended else tap.feed(data)
+        del data  # while the client takes its time, one copy of this is enough
         if out:
             stream.keepalive.sent()
             await sink.send(out)
-        if not data:
+        if ended:
             break
 
 

@@ -14,6 +14,8 @@ from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST, Usage
 from ...db.authentication import KeyAccount
 from ...upstream.credentials import Ticket
+from ...upstream.faults import Busy
+from ..limiter import NOTHING_TAKEN, Admission
 
 
 class CallFacts(Struct, frozen=True, kw_only=True):
@@ -86,6 +88,16 @@ class Job(Struct, kw_only=True, eq=False):
     ticket: Ticket | None = None
     """The upstream's key that the answer comes over."""
     settled: bool = False
+    admission: Admission = msgspec.field(default_factory=lambda: NOTHING_TAKEN)
+    """What the call takes of its caller's limits."""
+    upstream_admission: Admission | None = None
+    """And of its upstream's."""
+    expected: tuple[int, int] = (0, 0)
+    """Likely tokens of input and output."""
+    busy: Busy | None = None
+    """The last upstream that had no room for it."""
+    tokens: int = 0
+    """What it used in the end."""
 
     @property
     def served(self) -> OfferedModel:
