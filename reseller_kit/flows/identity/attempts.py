@@ -25,6 +25,7 @@ _RULES: Final[dict[str, Rule]] = {
     "address": ADDRESS,
     "mail": MAILS,
     "sign_up": SIGN_UPS,
+    "contact": SIGN_UPS,
     "export": EXPORTS,
 }
 
