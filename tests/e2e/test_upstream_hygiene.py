@@ -184,11 +184,11 @@ def test_streams_that_go_wrong(gate: Gate, way: str) -> None:
 
 
 def test_a_bomb_takes_no_more_memory_than_its_bound(gate: Gate) -> None:
-    """A gigabyte of blanks in a megabyte: it is given up at 64 MiB, and streams hold far less."""
+    """Half a gigabyte of blanks in half a megabyte: it is given up at 64 MiB, and streams hold far less."""
     pid = _server_pid(gate)
     assert_good(gate.ask("chat", "openai"), "chat", stream=False)
     before = _peak(pid)
-    bomb = Behaviour(coding="bomb", bomb_mib=1024)
+    bomb = Behaviour(coding="bomb", bomb_mib=512)
     assert_refused(gate, gate.ask("chat", "openai", bomb, bomb, bomb, stream=True), "chat")
     streamed = _peak(pid) - before
     assert_refused(gate, gate.ask("chat", "openai", bomb, bomb, bomb), "chat")
