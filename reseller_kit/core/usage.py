@@ -54,6 +54,8 @@ PRICE_CLASSES: Final = (
     "tool_call",
 )
 """The same classes as `catalog.USAGE_CLASSES`, in the order of the fields of `Usage`."""
+INPUT_TOKENS: Final = ("input", "cached_input", "cache_write", "cache_write_1h")
+"""The classes that text which was read is counted in."""
 
 
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.catalog import OfferedModel
-from ...core.errors import InvalidRequest, UpstreamFailed
+from ...core.errors import InvalidRequest, KitError, UpstreamFailed
 from ...upstream.response import Response
 from ...wire.codec import Call, Codec, Reply, Sending
 from ...wire.codecs import CODECS
@@ -87,7 +87,7 @@ class Attempts:
             raise self._refusal
         return None
 
-    def exhausted(self) -> UpstreamFailed:
+    def exhausted(self) -> KitError:
         """Why there is no answer."""
         return self._routes.exhausted()
 

@@ -115,8 +115,12 @@ async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
     _check_generates(runtime, offered, call)
     check_priced(call, offered.retail.price_list.prices)
-    conversation = conversation_of(caller, call) if has_choice(runtime, offered) else None
-    return await admit(runtime, caller, _wanted(call, conversation))
+    wanted = _wanted(call)
+    if has_choice(runtime, offered):
+        found = conversation_of(caller, call)
+        number = found.number if found.cached else None
+        wanted = replace(wanted, conversation=number, named=found.named, remember=found.number)
+    return await admit(runtime, caller, wanted)
 
 
 def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> None:
@@ -128,7 +132,7 @@ def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> Non
         raise ModelNotFound(f"The model {call.model!r} is not offered for {_CALLED[call.api]}.")
 
 
-def _wanted(call: Call, conversation: int | None = None) -> Wanted:
+def _wanted(call: Call) -> Wanted:
     return Wanted(
         model=call.model,
         stream=call.stream,
@@ -137,7 +141,6 @@ def _wanted(call: Call, conversation: int | None = None) -> Wanted:
         output_limit=call.output_limit,
         inputs=call.inputs,
         units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
-        conversation=conversation,
     )
 
 
@@ -249,11 +252,13 @@ async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: T
             await runtime.heartbeat.confirmed()
         if job.epoch != runtime.ledger.epoch:
             break
-        out = tap.feed(data) if data else tap.end()
+        ended = not data
+        out = tap.end() if ended else tap.feed(data)
+        del data  # while the client takes its time, one copy of this is enough
         if out:
             stream.keepalive.sent()
             await sink.send(out)
-        if not data:
+        if ended:
             break
 
 
