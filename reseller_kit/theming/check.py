@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ RULES: Final = {
     "TH108": "An exposed token or setting that does not exist.",
     "TH109": "A style sheet or script in [assets] that is missing.",
     "TH110": "Files that weigh more than the budget.",
+    "TH111": "A first visit that loads more than 100 kB, compressed.",
     "TH201": "A template that Jinja cannot read.",
     "TH202": "A template that names one that does not exist, or itself.",
     "TH203": "Inline code or style, which the content security policy blocks.",
@@ -48,6 +50,8 @@ RULES: Final = {
     "TH206": "A page or mail that fails to render with the sample storefront.",
     "TH207": "A page without exactly one h1, or without a landmark.",
     "TH301": "A style sheet that loads something.",
+    "TH302": "A style that holds in one direction of writing alone.",
+    "TH303": "A colour that is no token, so that no contrast is proven and no brand can change it.",
 }
 """Rule code → meaning. TH1xx manifest, TH2xx templates and pages, TH3xx style sheets. A code keeps its meaning."""
 
@@ -74,7 +78,30 @@ _LINE_FIXES: Final = {
     "TH204": "Let the value be escaped; Markdown goes through the markdown filter.",
     "TH205": "Vendor the file under static/ and use asset().",
 }
-_CSS_LOADS: Final = re.compile(r"@import\b|url\(|expression\(", re.IGNORECASE)
+_CSS_RULES: Final = (
+    (
+        "TH301",
+        re.compile(r"@import\b|url\(|expression\(", re.IGNORECASE),
+        "Use tokens and plain CSS; fonts come from [fonts].",
+    ),
+    (
+        "TH302",
+        # Code alone is written from left to right in every language.
+        re.compile(
+            r"\b(?:margin|padding|border)-(?:left|right)\b|(?<![\w-])(?:left|right)\s*:"
+            r"|(?<!pre \{ )text-align\s*:\s*(?:left|right)\b|\bfloat\s*:",
+            re.IGNORECASE,
+        ),
+        "Use the logical property: margin-inline-start, inset-inline-end, text-align: start.",
+    ),
+    (
+        "TH303",
+        re.compile(r":[^;{}]*#(?:[0-9a-f]{6}|[0-9a-f]{3})\b(?=[^{}]*[;}])", re.IGNORECASE),
+        "Use var(--color-…); shadows may be rgb() with an opacity.",
+    ),
+)
+_FIRST_LOAD_BYTES: Final = 100_000
+_WOFF2: Final = b"wOF2"  # a format that is compressed in itself
 _LANDMARKS: Final = ("<header", "<nav", "<main", "<footer")
 _TEMPLATES: Final = frozenset({".html", ".txt"})
 _STYLE: Final = re.compile(r"\sstyle=", re.IGNORECASE)
@@ -95,7 +122,8 @@ def check_theme(folder: Path) -> list[Finding]:
         return [_finding(_place(folder / "theme.toml"), 1, "TH101", error.message, error.fix)]
     found = [*_check_manifest(theme), *_check_templates(library, theme), *_check_css(theme)]
     if not any(finding.level == "error" for finding in found):
-        found += [*_check_pages(library, theme), *_check_mails(library, theme)]
+        faults = _check_pages(library, theme)
+        found += [*faults, *_check_mails(library, theme), *([] if faults else _check_first_load(library, theme))]
     return sorted(found, key=lambda finding: (finding.file, finding.line, finding.code))
 
 
@@ -107,11 +135,13 @@ def _check_manifest(theme: Theme) -> list[Finding]:
     report = Report(
         _place(theme.folder / "theme.toml"), scan((theme.folder / "theme.toml").read_text(encoding="utf-8"))
     )
-    for problem in resolve_tokens(theme.chain)[1]:
+    problems = resolve_tokens(theme.chain)[1]
+    for problem in problems:
         report.add(_PROBLEM_CODES[problem.rule], problem.path, problem.message, problem.fix)
     _check_fonts(theme, report)
     _check_choices(theme, report)
-    _check_files(theme, report)
+    if not any(problem.rule == "missing" for problem in problems):
+        _check_files(theme, report)
     return report.sorted()
 
 
@@ -177,13 +207,13 @@ def _check_files(theme: Theme, report: Report) -> None:
 
 
 def _check_css(theme: Theme) -> list[Finding]:
-    found = []
-    for file in sorted((theme.folder / "static").rglob("*.css")):
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            if _CSS_LOADS.search(line):
-                message, fix = "The style sheet loads something.", "Use tokens and plain CSS; fonts come from [fonts]."
-                found.append(_finding(_place(file), number, "TH301", message, fix))
-    return found
+    return [
+        _finding(_place(file), number, code, RULES[code], fix)
+        for file in sorted((theme.folder / "static").rglob("*.css"))
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        for code, pattern, fix in _CSS_RULES
+        if pattern.search(line)
+    ]
 
 
 def _check_templates(library: Library, theme: Theme) -> list[Finding]:
@@ -242,6 +272,20 @@ def _check_pages(library: Library, theme: Theme) -> list[Finding]:
             message = f"{page.path} has {html.count('<h1')} h1; it lacks {', '.join(lacks) or 'nothing else'}."
             found.append(_finding(place, 1, "TH207", message, "One h1, and header, nav, main and footer."))
     return found
+
+
+def _check_first_load(library: Library, theme: Theme) -> list[Finding]:
+    """The home page with its style sheet, scripts and preloaded fonts, as a browser without a cache fetches them."""
+    face = look(theme, sample_brand())
+    html = render(library, theme.name, PAGES["/"], sample_page("/"))
+    needed = {asset.body for asset in theme.assets.values() if asset.url in html or asset.url in face.fonts}
+    weight = sum(map(len, (body if body[:4] == _WOFF2 else gzip.compress(body) for body in needed)))
+    weight += len(gzip.compress(html.encode())) + len(gzip.compress(face.stylesheet.css))
+    if weight <= _FIRST_LOAD_BYTES:
+        return []
+    message = f"A first visit of the home page loads {weight} bytes, compressed."
+    fix = f"Keep it within {_FIRST_LOAD_BYTES}: choose lighter fonts, or fewer."
+    return [_finding(_place(theme.folder / "theme.toml"), 1, "TH111", message, fix)]
 
 
 def _check_mails(library: Library, theme: Theme) -> list[Finding]:

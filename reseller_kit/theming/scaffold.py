@@ -29,7 +29,10 @@ css = ["{name}.css"]
 budget_kb = {{ css = 90, js = 8, images = 300 }}
 """
 _CSS = """/* {title}: comes after the parent's sheet in a cascade layer of its own, so plain selectors win. */
-h1 {{ letter-spacing: -.02em; }}
+:root {{
+  /* Knobs that every component follows, also those of the account; all stand at the head of base.css. */
+  --heading-weight: 700; --card-radius: 8px;
+}}
 """
 _HOME = """{# Replaces blocks of the parent's home page; the others stay. #}
 {% extends "!PARENT/storefront/home.html" %}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -28,10 +28,13 @@ from reseller_kit.core.theme import (
 from .library import Asset, Theme, content_hash
 from .page import Brand
 
+# Behind each vendored font, which is Latin, stand those that systems have for Chinese and Arabic.
 _STACKS: Final = {
-    "sans": 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif',
-    "serif": '"Iowan Old Style","Palatino Linotype",Palatino,Georgia,serif',
-    "mono": 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace',
+    "sans": 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"PingFang SC","Microsoft YaHei",'
+    '"Noto Sans CJK SC","Geeza Pro","Noto Sans Arabic",sans-serif',
+    "serif": '"Iowan Old Style","Palatino Linotype",Palatino,Georgia,"Songti SC",SimSun,"Noto Serif CJK SC",'
+    '"Geeza Pro","Noto Naskh Arabic",serif',
+    "mono": 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Noto Sans Mono CJK SC",monospace',
 }
 _DENSITY: Final = {"cosy": "1", "compact": "0.8"}
 _LATIN: Final = (
@@ -56,13 +59,17 @@ class Stylesheet(Struct, frozen=True):
 
 
 class Look(Struct, frozen=True):
-    """Everything that a theme and a brand's tokens come to, built once."""
+    """Everything that a theme under a brand comes to, built once.
+
+    `fonts` are the URLs of all vendored fonts in use, `preloads` of those that a page begins with.
+    """
 
     tokens: Tokens
     stylesheet: Stylesheet
     icon: Asset
     web_manifest: Asset
     settings: dict[str, SettingValue]
+    fonts: tuple[str, ...]
     preloads: tuple[str, ...]
 
 
@@ -83,15 +90,21 @@ def _look(theme: Theme, name: str, initial: str, overrides: bytes) -> Look:
     settings, _ = resolve_settings(theme.chain, own_settings)
     css = _sheet(theme, tokens, settings).encode()
     favicon = _icon(tokens, initial)
-    files = (_font(theme, tokens, name).file for name in ("font.display", "font.body"))
+    fonts_used = _font_urls(theme, tokens, ("font.display", "font.body", "font.mono"))
     return Look(
         tokens=tokens,
         stylesheet=Stylesheet(content_hash(css), css),
         icon=favicon,
         web_manifest=_web_manifest(tokens, name, favicon),
         settings=settings,
-        preloads=tuple(dict.fromkeys(theme.assets[file].url for file in files if file in theme.assets)),
+        fonts=fonts_used,
+        preloads=_font_urls(theme, tokens, ("font.display", "font.body")),
     )
+
+
+def _font_urls(theme: Theme, tokens: Tokens, names: Iterable[str]) -> tuple[str, ...]:
+    files = (_font(theme, tokens, name).file for name in names)
+    return tuple(dict.fromkeys(theme.assets[file].url for file in files if file in theme.assets))
 
 
 def _icon(tokens: Tokens, initial: str) -> Asset:

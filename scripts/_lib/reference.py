@@ -17,8 +17,9 @@ from reseller_kit.core import errors
 from reseller_kit.core.manifest.findings import CODES
 from reseller_kit.core.manifest.shop_structs import Table
 from reseller_kit.core.manifest.structs import Document
-from reseller_kit.core.theme import COLOR_TOKENS, TOKENS
+from reseller_kit.core.theme import COLOR_TOKENS, DERIVED, TOKENS
 from reseller_kit.theming.check import RULES
+from reseller_kit.theming.library import read_themes, themes_dir
 
 _MADE: Final = "Made from the code by `scripts/reference`; edit the code, not this page.\n"
 
@@ -82,13 +83,35 @@ def configuration_page() -> str:
 
 
 def themes_page() -> str:
-    """Theme tokens, and the rules of theme check."""
+    """Theme tokens, the colours derived from them, the settings of the shipped themes, and the rules of theme check."""
     rows = [
         (f"`{name}`", "a light and a dark colour" if name in COLOR_TOKENS else "one value") for name in sorted(TOKENS)
     ]
     rules = _table(("rule", "meaning"), [(f"`{code}`", meaning) for code, meaning in RULES.items()])
-    body = f"{_table(('token', 'takes'), rows)}\n## Rules of theme check\n\n{rules}"
+    derived = _table(("colour", "custom property"), [(f"`{name}`", f"`{_property(name)}`") for name in DERIVED])
+    body = (
+        f"{_table(('token', 'takes'), rows)}\n## Derived colours\n\n"
+        f"Made from the tokens, for style sheets; nobody sets them.\n\n{derived}\n## Settings\n\n"
+        "What `[tenants.brand] settings` may hold. A theme has those of `base`, with its own defaults, and its own.\n\n"
+        f"{_theme_settings()}\n## Rules of theme check\n\n{rules}"
+    )
     return _page("Themes", "Tokens that a theme sets and a brand may override where the theme exposes them.", body)
+
+
+def _property(name: str) -> str:
+    return f"--color-{name.replace('_', '-')}"
+
+
+def _theme_settings() -> str:
+    """Every setting of every theme that differs from what its parent says of it."""
+    rows = []
+    for name, theme in read_themes(themes_dir()).items():
+        for key, setting in theme.manifest.settings.items():
+            takes = ", ".join(f"`{option}`" for option in setting.options) or setting.type
+            default = str(setting.default).lower() if isinstance(setting.default, bool) else setting.default
+            rows.append((name, f"`{key}`", takes, f"`{default}`" if default else "none", setting.title))
+    rows.sort(key=lambda row: row[0] != "base")
+    return _table(("theme", "setting", "takes", "default", "what it does"), rows)
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {

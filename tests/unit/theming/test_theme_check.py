@@ -17,7 +17,10 @@ def make_theme(root: Path, *, toml: str = "", template: str = "", css: str = "")
     folder = root / "trial"
     if toml:
         manifest = folder / "theme.toml"
-        manifest.write_text(manifest.read_text(encoding="utf-8") + toml, encoding="utf-8")
+        text = manifest.read_text(encoding="utf-8")
+        tokens = toml.startswith('"')
+        text = text.replace("[tokens]\n", f"[tokens]\n{toml}") if tokens else text + toml
+        manifest.write_text(text, encoding="utf-8")
     if template:
         (folder / "templates" / "extra.html").write_text(template, encoding="utf-8")
     if css:
@@ -63,6 +66,15 @@ def test_a_new_theme_overwrites_nothing(tmp_path: Path) -> None:
         ("TH204", {"template": "{% autoescape false %}{% endautoescape %}"}),
         ("TH205", {"template": '<script nonce="x" src="https://evil.example/x.js"></script>'}),
         ("TH301", {"css": "@import 'x.css';"}),
+        ("TH302", {"css": ".a { margin-left: 1rem; }"}),
+        ("TH302", {"css": ".a { position: absolute; right: 0; }"}),
+        ("TH302", {"css": ".a { text-align: left; }"}),
+        ("TH303", {"css": ".a { color: #c0ffee; }"}),
+        ("TH303", {"css": ".a { border: 1px solid #abc }"}),
+        (
+            "TH111",
+            {"toml": '"font.body" = "inter"\n"font.display" = "bricolage-grotesque"\n"font.mono" = "geist-mono"\n'},
+        ),
     ],
 )
 def test_each_fault_is_found_with_place_and_fix(tmp_path: Path, code: str, parts: dict[str, str]) -> None:
@@ -76,6 +88,27 @@ def test_the_line_is_that_of_the_fault(tmp_path: Path) -> None:
     folder = make_theme(tmp_path, template="<p>one</p>\n<p>two</p>\n{{ page.path|safe }}\n")
     (finding,) = check_theme(folder)
     assert (Path(finding.file).name, finding.line) == ("extra.html", 3)
+
+
+@pytest.mark.parametrize(
+    "css",
+    [
+        ".a { margin-inline-start: 1rem; inset-inline-end: 0; }",
+        "a { box-shadow: 0 1px 2px rgb(0 0 0 / .1); }",
+        "#main { color: inherit; }",
+        "pre { text-align: left; }",
+    ],
+)
+def test_what_holds_in_both_directions_and_every_brand_is_without_findings(tmp_path: Path, css: str) -> None:
+    assert check_theme(make_theme(tmp_path, css=css)) == []
+
+
+def test_a_theme_without_parent_and_tokens_is_told_which_it_lacks(tmp_path: Path) -> None:
+    folder = make_theme(tmp_path)
+    manifest = folder / "theme.toml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('extends  = "base"\n', ""), encoding="utf-8")
+    found = [finding for finding in check_theme(folder) if finding.code == "TH104"]
+    assert "No theme of the chain sets color.bg." in {finding.message for finding in found}
 
 
 def test_low_contrast_is_found_in_the_scheme_where_it_is(tmp_path: Path) -> None:

@@ -13,8 +13,17 @@ import pytest
 
 from reseller_kit import theming
 from reseller_kit.core.catalog import USAGE_CLASSES
-from reseller_kit.theming import guides, snippets
-from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, MAILS, PAGES, sample_brand, sample_mail, sample_page
+from reseller_kit.theming import guides, legal, snippets
+from reseller_kit.theming.sample import (
+    ERROR_TEMPLATE,
+    ERRORS,
+    MAILS,
+    PAGES,
+    VIEWED,
+    sample_brand,
+    sample_mail,
+    sample_page,
+)
 
 LIBRARY = theming.load()
 THEMES = sorted(LIBRARY.themes)
@@ -89,7 +98,8 @@ def test_every_link_leads_to_a_page_that_there_is(theme: str) -> None:
     for path in PAGES:
         for link in Outline(render(theme, path)).links:
             target, _, anchor = link.partition("#")
-            assert target in {"", *PAGES} or target.startswith("mailto:help@aurora.example"), (path, link)
+            known = {"", *PAGES, *(viewed.path for viewed in VIEWED)}
+            assert target in known or target.startswith("mailto:help@aurora.example"), (path, link)
             if anchor and target in {"", *PAGES}:
                 assert anchor in Outline(render(theme, target or path)).ids
 
@@ -179,18 +189,36 @@ def test_the_first_load_is_below_a_hundred_kilobytes(theme: str) -> None:
     assert sum(map(len, compressed)) < 100_000
 
 
+def legal_page(brand: theming.Brand, document: str) -> str:
+    text = legal.legal_text(LIBRARY, "daylight", brand, "en", document)
+    page = msgspec.structs.replace(sample_page("/legal/terms"), brand=brand, view=legal.LegalView(text=text))
+    return theming.render(LIBRARY, "daylight", "storefront/legal.html", page)
+
+
+@pytest.mark.parametrize("document", legal.DOCUMENTS)
+def test_what_a_seller_gives_stays_text_in_legal_pages(document: str) -> None:
+    given = theming.Legal(company=TRICK, address=TRICK, country=TRICK)
+    brand = theming.Brand(name=TRICK, slug="aurora", support_email=TRICK, legal=given)
+    html = legal_page(brand, document)
+    assert "<script>alert" not in html
+    assert "{{7*7}}" in text_of(html)
+    assert legal.legal_text(LIBRARY, "daylight", brand, "en", document).version != (
+        legal.legal_text(LIBRARY, "daylight", sample_brand(), "en", document).version
+    )
+
+
 def test_a_legal_text_of_the_brand_replaces_the_themes() -> None:
     brand = msgspec.structs.replace(
         sample_brand(), texts={"legal.terms": "# Ours\n\nOnly [this](javascript:alert(1))."}
     )
-    html = render("daylight", "/legal/terms", brand=brand)
+    html = legal_page(brand, "terms")
     assert "<h2>Ours</h2>" in html
     assert "Fair use" not in html
     assert not any(link.startswith("javascript") for link in Outline(html).links)
 
 
 def test_the_seller_stands_in_the_terms() -> None:
-    text = text_of(render("daylight", "/legal/terms"))
+    text = text_of(legal_page(sample_brand(), "terms"))
     assert "Aurora Compute Ltd" in text
     assert "the law of Ireland" in text
     assert "help@aurora.example" in text
@@ -298,3 +326,39 @@ def test_every_mail_is_whole_and_takes_nothing_as_markup(theme: str, kind: str) 
     assert TRICK in text_of(mail.html)
     assert mail.html.count("<h1") == 1
     assert "https://aurora.example" in mail.html
+
+
+def home(theme: str, **settings: object) -> str:
+    return render(theme, "/", brand=msgspec.structs.replace(sample_brand(), settings=settings))
+
+
+@pytest.mark.parametrize("theme", [name for name in THEMES if name != "base"])
+@pytest.mark.parametrize(
+    ("setting", "mark"),
+    [
+        ("show_prices", 'id="board"'),
+        ("show_facts", 'id="facts"'),
+        ("show_steps", 'id="steps"'),
+        ("show_packages", 'id="packages"'),
+        ("show_questions", 'id="questions"'),
+        ("show_closing", 'id="closing"'),
+        ("hero_code", 'id="hero-curl"|class="rate-card"'),
+    ],
+)
+def test_a_section_is_there_unless_the_brand_leaves_it_out(theme: str, setting: str, mark: str) -> None:
+    assert re.search(mark, home(theme))
+    assert re.search(mark, home(theme, **{setting: False})) is None
+
+
+@pytest.mark.parametrize("theme", [name for name in THEMES if name != "base"])
+def test_looks_that_a_brand_chooses_reach_the_page(theme: str) -> None:
+    html = home(theme, header_style="floating", card_style="raised", header_sticky=False, hero_layout="centred")
+    body = re.search(r'<body class="([^"]*)"', html)
+    assert body is not None
+    assert {"header-floating", "cards-raised"} <= set(body[1].split())
+    assert "header-sticky" not in body[1].split()
+    assert re.search(r'<section class="hero centred', html)
+    assert "hero-coloured" in home(theme, hero_color="#ffd166")
+    assert "hero-coloured" not in home(theme, hero_color="red;}")
+    assert home(theme, home_models="4").count("data-model=") == 4
+    assert home(theme).count("data-model=") == 6

@@ -1,0 +1,146 @@
+"""Every shipped theme in Chromium, on the sample storefront: accessible, in bounds in any language, touchable."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+import msgspec
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, expect
+
+from reseller_kit import theming
+from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, KIT_TEMPLATE, PAGES, sample_brand, sample_page
+
+pytestmark = pytest.mark.thorough
+
+LIBRARY: Final = theming.load()
+SHIPPED: Final = [name for name in LIBRARY.themes if name != "base"]
+LOOKED_AT: Final = ("/", "/pricing", "/models", "/kit", "/error")
+WIDTHS: Final = (390, 768, 1000, 1440)
+HERO_COLORS: Final = ("#ffd166", "#123c7a")
+LINKS: Final = theming.Links(login="/login", signup="/signup")
+_SIDEWAYS: Final = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_SMALL_TARGETS: Final = """() => [...document.querySelectorAll('button, .button, summary, input, nav a')]
+    .filter(one => one.checkVisibility() && !one.closest('.sr-only') && !one.matches('.sr-only'))
+    .filter(one => one.getBoundingClientRect().height < 43.5).map(one => one.outerHTML.slice(0, 90))"""
+
+
+def document(theme: str, path: str, options: str) -> str:
+    """A sample page; options: `ar` for right to left, `long` for texts half as long again, or a hero's colour."""
+    brand = sample_brand()
+    if options.startswith("hero-"):
+        brand = msgspec.structs.replace(brand, settings={"hero_color": f"#{options[5:]}"})
+    error = ERRORS[2] if path == "/error" else None
+    template = {"/error": ERROR_TEMPLATE, "/kit": KIT_TEMPLATE}.get(path) or PAGES[path]
+    page = sample_page(path, brand=brand, error=error)
+    page = msgspec.structs.replace(page, links=LINKS, lang="ar" if options == "ar" else "en")
+    html = theming.render(LIBRARY, theme, template, page)
+    if options == "long":
+        html = re.sub(r">([^<>{}\n]{3,60})<", lambda match: f">{match[1]} {match[1][: len(match[1]) // 2]}<", html)
+    return html
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        _, theme, *rest = self.path.split("/")
+        path, _, options = ("/" + "/".join(rest)).partition("?")
+        if theme == "theme":
+            self._file(path)
+        else:
+            self._answer(document(theme, path, options).encode(), "text/html; charset=utf-8")
+
+    def _file(self, path: str) -> None:
+        for name in LIBRARY.themes:
+            for settings in ({}, *({"hero_color": color} for color in HERO_COLORS)):
+                brand = msgspec.structs.replace(sample_brand(), settings=settings)
+                sheet = theming.stylesheet(LIBRARY, name, brand)
+                if sheet.url == f"/theme{path}":
+                    self._answer(sheet.css, "text/css; charset=utf-8")
+                    return
+            found = theming.asset(LIBRARY, name, path.removeprefix("/static/"))
+            if found is not None:
+                self._answer(found.body, found.content_type)
+                return
+        self.send_error(404)
+
+    def _answer(self, body: bytes, content_type: str) -> None:
+        self.send_response(200)
+        self.send_header("content-type", content_type)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("theme", SHIPPED)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_theme_is_accessible_in_both_schemes(
+    browser: Browser, origin: str, theme: str, scheme: str
+) -> None:
+    context = await browser.new_context(
+        viewport={"width": 1440, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        reduced_motion="reduce",  # what fades in is read when it is there
+    )
+    page = await context.new_page()
+    for address in (*LOOKED_AT, *(f"/?hero-{color[1:]}" for color in HERO_COLORS)):
+        await page.goto(f"{origin}/{theme}{address}")
+        await expect(page.locator("h1")).to_have_count(1)
+        found = (await Axe().run(page)).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], address
+    await context.close()
+
+
+@pytest.mark.parametrize("theme", SHIPPED)
+async def test_nothing_scrolls_sideways_at_any_width_in_any_language(browser: Browser, origin: str, theme: str) -> None:
+    page = await browser.new_page()
+    for address in [f"{path}?{options}" for path in LOOKED_AT for options in ("long", "ar")]:
+        await page.goto(f"{origin}/{theme}{address}")
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate(_SIDEWAYS) <= 0, f"{address} at {width} px"
+    await page.close()
+
+
+@pytest.mark.parametrize("theme", SHIPPED)
+async def test_a_finger_hits_every_button_and_link_of_a_menu(browser: Browser, origin: str, theme: str) -> None:
+    context = await browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = await context.new_page()
+    for path in ("/", "/models", "/kit"):
+        await page.goto(f"{origin}/{theme}{path}")
+        assert await page.evaluate(_SMALL_TARGETS) == [], path
+    await page.get_by_role("button", name="Menu").click()
+    await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    assert await page.evaluate(_SMALL_TARGETS) == []
+    await context.close()
+
+
+@pytest.mark.parametrize("theme", SHIPPED)
+async def test_a_dialog_opens_and_closes_without_script(browser: Browser, origin: str, theme: str) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(f"{origin}/{theme}/kit")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_hidden()
+    await page.get_by_role("button", name="Delete the key").click()
+    await expect(dialog).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await context.close()
