@@ -102,7 +102,6 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     finally:
         timer.cancel()
     runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
-    _note_tokens(runtime, job, usage)
     if job.ticket is not None:
         job.ticket.used(job.tokens)
     _note_caches(runtime, job, usage)

@@ -13,8 +13,6 @@ def test_a_password_that_anybody_would_try_is_refused(password: str) -> None:
     assert list(caught.value.problems) == ["new_password"]
 
 
-@pytest.mark.parametrize(
-    "password", ["correct horse", "hunter22!", "пароль двоих", "\N{SNOWMAN}abcdefg", "xy " * 66]
-)
+@pytest.mark.parametrize("password", ["correct horse", "hunter22!", "пароль двоих", "\N{SNOWMAN}abcdefg", "xy " * 66])
 def test_any_other_is_taken(password: str) -> None:
     check_password(password)
