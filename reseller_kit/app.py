@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
+
+from .bus import Announcements, Redis, connect
+from .core.deadlines import Deadlines
 from .core.storefront import UpstreamConfig, UpstreamKey
 from .db import schema
 from .db.engine import Database
@@ -27,7 +32,7 @@ from .tokens import warm
 from .upstream.anthropic import AnthropicUpstream
 from .upstream.base import Upstream
 from .upstream.credentials import Ceilings
-from .upstream.endpoint import Endpoint, endpoint
+from .upstream.endpoint import Endpoint, Queueing, endpoint
 from .upstream.gemini import GeminiUpstream
 from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
@@ -119,6 +124,7 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
     )
     await runtime.upstream_keys.reload()
     await runtime.endpoints.refresh()
+    bus = open_bus(settings, runtime)
     await lease.take(runtime)
     await ledger.start()
     chores = [
@@ -133,6 +139,8 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(key_checks.keep(runtime), name="key-checks"),
         asyncio.create_task(identity_chores.keep(db), name="identity"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
+        asyncio.create_task(runtime.limiter.keep(), name="limits"),
+        *([] if runtime.announcements is None else [asyncio.create_task(runtime.listen(), name="announcements")]),
     ]
     settle_memory()
     try:
@@ -144,22 +152,35 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await ledger.close()
+        if bus is not None:
+            await runtime.limiter.close()
+            await bus.aclose()
         await lease.give_back(runtime)
         await runtime.close()
         await db.close()
         runtime.access_log.flush()
 
 
+def open_bus(settings: Settings, runtime: Runtime) -> Redis | None:
+    """Let a runtime count limits with other processes and hear of changes, where there is a Redis or Valkey."""
+    if settings.cache_url is None:
+        return None
+    redis = connect(settings.cache_url)
+    # Two installations that share a server must not meet: their ids are alike.
+    space = f"rk:{hashlib.blake2b(runtime.vault.pepper, digest_size=8).hexdigest()}:"
+    runtime.limiter.share(redis, space=space, owner=runtime.ledger.owner)
+    runtime.announcements = Announcements(redis, space=space)
+    return redis
+
+
 def make_upstream(config: UpstreamConfig) -> Upstream:
     """The client of an upstream of a dialect that this version can call."""
-    timeouts = config.settings.get("timeouts") or {}
     target = endpoint(
         config.name,
         config.base_url,
-        connect_seconds=timeouts.get("connect", 5),
-        first_byte_seconds=timeouts.get("first_byte", 60),
-        idle_seconds=timeouts.get("idle", 60),
+        deadlines=msgspec.convert(config.settings.get("timeouts") or {}, Deadlines),
         max_concurrency=config.settings.get("max_concurrency") or 1000,
+        queue=msgspec.convert(config.settings.get("queue") or {}, Queueing),
         headers=config.headers,
         public_only=config.public_only,
     )

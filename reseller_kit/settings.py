@@ -30,7 +30,10 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
         "generated into the data dir on SQLite; must be given on PostgreSQL",
         "Encrypts the data keys and the pepper that the database keeps.",
     ),
-    "CACHE_URL": ("in process", "redis://… (Redis or Valkey). Checked, not used yet: limits are per process."),
+    "CACHE_URL": (
+        "in process",
+        "redis://… or rediss://… (Redis or Valkey): limits are counted together by all processes.",
+    ),
     "CONFIG": ("./tenants.toml", "What plan and apply read."),
     "MAIL_URL": (
         "file://<data dir>/mail",

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import Phase, settings
 
-from scripts._lib import postgres
+from scripts._lib import postgres, redis
 from tests.support.sockets import install_guard
 
 if TYPE_CHECKING:
     from reseller_kit.db.engine import Database
+    from scripts._lib.redis import RedisServer
     from tests.support.databases import Databases
 
 # The slowest of two busy cores must not turn a property into a flake; examples are still limited by their number.
@@ -42,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
+        if {"shared_redis", "own_redis"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.redis)
         if "e2e" in item.path.parts and item.path.name not in QUICK_END_TO_END:
             item.add_marker(pytest.mark.thorough)
 
@@ -69,6 +72,20 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     with ExitStack() as stack:
         start = cache(lambda: stack.enter_context(postgres.running_server()))
         yield Databases(tmp_path_factory.mktemp("databases"), start)
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """One Redis or Valkey for the whole run: for tests that keep to names of their own and leave it running."""
+    with redis.running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis or Valkey that the test may stop and start."""
+    with redis.running_redis() as server:
+        yield server
 
 
 @pytest.fixture

@@ -44,6 +44,8 @@ def key() -> None:
 @click.option("--models", type=patterns, metavar="GLOB,…", help="Models it may use. Left out: all.")
 @click.option("--expires", type=parse_time, metavar="ISO", help="When it stops to work. Left out: never.")
 @click.option("--rpm", type=int, metavar="N", help="Most requests in a minute.")
+@click.option("--tpm", type=int, metavar="N", help="Most tokens in a minute.")
+@click.option("--concurrency", type=int, metavar="N", help="Most requests under way at once.")
 @click.option(
     "--allow-ip",
     "allow_ips",
@@ -61,8 +63,8 @@ def create(
     reset: str | None,
     models: tuple[str, ...] | None,
     expires: int | None,
-    rpm: int | None,
     allow_ips: tuple[str, ...],
+    **rates: int | None,
 ) -> None:
     """A new key. It is shown here and never again."""
     terms = KeyTerms(
@@ -71,7 +73,9 @@ def create(
         reset=msgspec.convert(reset, LimitReset | None),
         models=models or (),
         expires_at=expires,
-        requests_per_minute=rpm,
+        requests_per_minute=rates["rpm"],
+        tokens_per_minute=rates["tpm"],
+        concurrent_requests=rates["concurrency"],
         allow_ips=allow_ips,
     )
     new = with_vault(
@@ -150,6 +154,8 @@ def _pairs(owned: OwnedKey) -> list[tuple[str, object]]:
         ("Limit", limit),
         ("Models", row["models"] or "all"),
         ("Requests per minute", row["rpm"]),
+        ("Tokens per minute", row["tpm"]),
+        ("Requests at once", row["concurrency"]),
         ("Allowed from", ", ".join(row["allow_ips"]) or "anywhere"),
         ("Last used", shapes.short_time(owned.key.last_used_at) or "never"),
         ("Expires", shapes.short_time(owned.key.expires_at)),

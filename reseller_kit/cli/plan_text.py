@@ -35,7 +35,7 @@ def document(found: Plan, *, applied: bool = False) -> dict[str, Any]:
             {"effective_from": format_time(later.effective_from), **_move(later.move)} for later in found.scheduled
         ],
         "costs": [_cost(found, source) for source in found.costs if not applied or _moves(found, source)],
-        "routes": msgspec.to_builtins(found.servings),
+        "routes": [] if applied else msgspec.to_builtins(found.servings),
         "warnings": msgspec.to_builtins(found.warnings),
     }
 

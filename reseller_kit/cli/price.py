@@ -11,7 +11,7 @@ from .invocation import with_database
 from .options import Group, page_options, tenant_option, window_of
 from .output import emit, more, table
 from .price_changes import cancel, schedule, simulate
-from .price_shapes import PRICE_COLUMNS, brief, price_line, price_row, price_version, version_status
+from .price_shapes import brief, price_line, price_table, price_version, version_status
 
 
 @click.group(cls=Group)
@@ -26,11 +26,11 @@ def show(tenant: str, model: str | None) -> None:
     """What the tenant charges and pays now: USD per million tokens, or per unit."""
     lines = with_database(lambda db: flow.show_prices(db, tenant, model))
     documents = [price_line(line) for line in lines]
-    rows = [price_row(row) for row in documents]
+    columns, rows = price_table(documents)
     emit(
         {"prices": documents, "next_cursor": None},
         table(
-            PRICE_COLUMNS,
+            columns,
             rows,
             empty="No model is priced for this tenant yet. Run: reseller-kit apply",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..core.catalog import TOKEN_CLASSES
@@ -36,6 +37,15 @@ def price_row(row: dict[str, Any]) -> tuple[Any, ...]:
     """The same as a table's row."""
     name = row["model"] + (f" >{row['above_input']}" if row["above_input"] else "")
     return (name, row["class"], row["cost"], row["wholesale"], row["retail"], row["margin"])
+
+
+def price_table(rows: list[dict[str, Any]]) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Columns and rows of a table of prices; what a reseller's own upstream charges is there where any has one."""
+    shown = [price_row(row) for row in rows]
+    if not any(row["provider"] for row in rows):
+        return PRICE_COLUMNS, shown
+    with_provider = [(*cells[:3], row["provider"], *cells[3:]) for cells, row in zip(shown, rows, strict=True)]
+    return (*PRICE_COLUMNS[:3], "PROVIDER>", *PRICE_COLUMNS[3:]), with_provider
 
 
 def version_status(row: StoredVersion, now: int) -> str:

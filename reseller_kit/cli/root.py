@@ -42,6 +42,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "usage": Entry("usage", "usage", "Calls and what they cost."),
     "price": Entry("price", "price", "Published prices at all three levels."),
     "catalogue": Entry("catalogue", "catalogue", "The bundled prices of providers."),
+    "announcement": Entry("announcement", "announcement", "Announcements: publish, list, end, withdraw."),
+    "case": Entry("case", "case", "Support cases: look up, answer, close."),
     "mail": Entry("mail", "mail", "Mails that were sent, wait, or were given up."),
     "upstream": Entry("upstream", "upstream", "Provider endpoints and their keys."),
     "reconcile": Entry("reconcile", "reconcile", "Compare usage with an upstream's own export."),

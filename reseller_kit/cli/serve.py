@@ -25,7 +25,7 @@ from ..flows.unlock import unlock
 from ..settings import Settings, load
 from ..telemetry import logs
 from ..tokens import warm
-from ..web.connection import Connection, close_stalled
+from ..web.connection import UNSENT_BYTES, Connection, close_stalled
 from .workers import supervise
 
 _DRAIN_SECONDS: Final = 30
@@ -143,6 +143,8 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # The kernel takes megabytes for a client that does not read; connections inherit that it is to take less.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     try:
         listening.bind((host, port))
     except OSError as error:

@@ -108,6 +108,8 @@ def key(owned: OwnedKey, secret: str | None = None, use: KeyUse | None = None) -
         "resets_at": None if use is None else optional_time(use.resets_at),
         "models": list(row.models),
         "rpm": row.requests_per_minute,
+        "tpm": row.tokens_per_minute,
+        "concurrency": row.concurrent_requests,
         "allow_ips": list(row.allow_ips),
         "expires_at": optional_time(row.expires_at),
         "revoked_at": optional_time(row.revoked_at),

@@ -11,6 +11,7 @@ from ..core.money import format_amount
 from ..core.times import format_time, parse_time
 from ..core.upstream_keys import KeyState, shown
 from ..db.engine import now_us
+from ..flows import end_users
 from ..flows import upstreams as flow
 from ..flows.cache_savings import cache_savings
 from ..flows.circuits import Circuit, list_circuits, worst
@@ -19,7 +20,7 @@ from . import shapes
 from .failures import DONE, FINDINGS
 from .invocation import actor, with_database, with_vault
 from .options import Group
-from .output import emit, table
+from .output import emit, facts, table
 
 Document = dict[str, Any]
 
@@ -97,6 +98,27 @@ def unpark(name: str, fingerprint: str | None) -> None:
     released = with_database(lambda db: flow.unpark(db, name, fingerprint, who))
     told = f"Used again: {', '.join(released)}." if released else "No key was parked or cooling."
     emit({"name": name, "unparked": released}, told)
+
+
+@upstream.command()
+@click.argument("identity", metavar="ID")
+def whois(identity: str) -> None:
+    """The customer that an upstream's report means: the `eu_…` that it heard as safety_identifier, user or user_id."""
+    found = with_vault(lambda db, vault: end_users.whois(db, vault, identity))
+    document = {
+        "id": identity.strip(),
+        "tenant": found.tenant,
+        "customer": found.customer_id,
+        "email": found.email,
+        "status": found.status,
+    }
+    pairs = [
+        ("Tenant", found.tenant),
+        ("Customer", found.customer_id),
+        ("E-mail", found.email),
+        ("Status", found.status),
+    ]
+    emit(document, facts(pairs))
 
 
 @upstream.command()

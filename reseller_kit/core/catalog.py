@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from .deadlines import Deadlines
+
 TOKEN_CLASSES: Final = (
     "input",
     "cached_input",
@@ -67,7 +69,7 @@ class Route(Struct, frozen=True, kw_only=True):
     """One way to serve a model: an upstream's full name, the model's name there, and what that route charges.
 
     `id` is negative where the route stands in a tenant's own table. `provider`: what the reseller pays there, where the
-    upstream is its own and the cost is therefore nothing.
+    upstream is its own and the cost is therefore nothing. `deadlines`: its own, where they are not its upstream's.
     """
 
     id: int
@@ -76,6 +78,7 @@ class Route(Struct, frozen=True, kw_only=True):
     priority: int
     weight: int
     cost: PriceVersion
+    deadlines: Deadlines | None = None
     provider: PriceVersion | None = None
 
     @property

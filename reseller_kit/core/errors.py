@@ -23,6 +23,7 @@ KitError                        code, HTTP status, safe message, fix
 ├── InvalidManifest             400 invalid_configuration (CLI only; carries findings)
 ├── LedgerFault                 500 ledger_fault          (a broken invariant; never a client's doing)
 └── ServiceUnavailable          503 service_unavailable
+    ├── Overloaded              503 service_unavailable   (comes with a time to try again)
     ├── UpstreamFailed          503 service_unavailable   (retryable on another route)
     └── SchemaOutdated          503 schema_outdated
 UpstreamRejected                400/404/413/422           (a KitError: the provider refused the request itself)
@@ -35,6 +36,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from .rates import NO_RATES, Rates
 from .verdict import Verdict
 
 
@@ -199,14 +201,15 @@ class UpgradeRequired(KitError):
 
 
 class RateLimited(KitError):
-    """Too many requests; `retry_after_seconds` says when to come back."""
+    """Too many requests; `retry_after_seconds` says when to come back, `rates` how full the caller's limits are."""
 
     code = "rate_limit_exceeded"
     status = 429
 
-    def __init__(self, message: str, *, retry_after_seconds: int, fix: str = "") -> None:
+    def __init__(self, message: str, *, retry_after_seconds: int, fix: str = "", rates: Rates = NO_RATES) -> None:
         super().__init__(message, fix=fix)
         self.retry_after_seconds = retry_after_seconds
+        self.rates = rates
 
 
 class InvalidManifest(KitError):
@@ -230,6 +233,14 @@ class ServiceUnavailable(KitError):
     status = 503
     retry_after_seconds: int | None = None
     """When it makes sense to come back, where that is known."""
+
+
+class Overloaded(ServiceUnavailable):
+    """Everything that could serve the call is busy; `retry_after_seconds` says when to come back."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UpstreamFailed(ServiceUnavailable):

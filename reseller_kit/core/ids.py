@@ -52,7 +52,8 @@ def new_id(prefix: str) -> str:
 
     Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
     own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund),
-    payout, alr (spending alert), ord (order), ses (session), psk (passkey).
+    payout, alr (spending alert), ord (order), ses (session), psk (passkey), case, ann
+    (announcement).
     """
     return f"{prefix}_{_SOURCE.next()}"
 

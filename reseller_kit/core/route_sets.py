@@ -44,6 +44,6 @@ def allowed(names: Iterable[str] | None, slug: str, own: Container[str]) -> froz
     return None if names is None else frozenset(full_name(name, slug, own) for name in names)
 
 
-def within(routes: Iterable[R], *lists: frozenset[str] | None) -> tuple[R, ...]:
-    """The routes over upstreams that are in every list, in their order. `upstream` of a route is a full name."""
-    return tuple(route for route in routes if all(names is None or route.upstream in names for names in lists))
+def within(routes: Iterable[R], names: frozenset[str] | None) -> tuple[R, ...]:
+    """The routes over upstreams of these full names, in their order; all of them where there is no list."""
+    return tuple(route for route in routes if names is None or route.upstream in names)

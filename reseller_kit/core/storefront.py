@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .catalog import LaterPrice, OfferedModel
 from .tenant import DomainRole, TenantStatus
@@ -16,12 +17,27 @@ NO_GROUP: Final = "none"
 
 
 class CallLimits(Struct, frozen=True, kw_only=True):
-    """A tenant's limits, per customer; None means none. `shrink` lowers output limits that credit does not cover."""
+    """A tenant's limits, of each customer and of all together (`tenant_…`); None means none.
+
+    `shorten` lowers output limits that credit does not cover.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
+    tenant_requests_per_minute: int | None = None
+    tenant_tokens_per_minute: int | None = None
+    tenant_concurrent_requests: int | None = None
     shorten: bool = False
+
+    def for_group(self, own: CallLimits) -> CallLimits:
+        """The limits of a group that has some of its own: those of all customers together stay what they are."""
+        return replace(
+            own,
+            tenant_requests_per_minute=self.tenant_requests_per_minute,
+            tenant_tokens_per_minute=self.tenant_tokens_per_minute,
+            tenant_concurrent_requests=self.tenant_concurrent_requests,
+        )
 
 
 class Storefront(Struct, frozen=True, kw_only=True):

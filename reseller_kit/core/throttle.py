@@ -51,6 +51,9 @@ MAILS: Final = Rule(free=5, first_us=2 * MINUTE_US, longest_us=6 * HOUR_US, forg
 SIGN_UPS: Final = Rule(free=60, first_us=5 * SECOND_US, longest_us=2 * MINUTE_US, forget_us=HOUR_US)
 """Sign-ups and requests for mails from one address."""
 
+EXPORTS: Final = Rule(free=5, first_us=30 * SECOND_US, longest_us=10 * MINUTE_US, forget_us=HOUR_US)
+"""Exports of everything by one customer."""
+
 
 def attempt(rule: Rule, count: Count, now: int) -> Verdict:
     """What an attempt at `now` comes to. A refused one is not counted, so waiting is never in vain."""
@@ -59,7 +62,9 @@ def attempt(rule: Rule, count: Count, now: int) -> Verdict:
     if now < count.next_at:
         return Verdict(count, count.next_at - now)
     attempts = count.attempts + 1
-    return Verdict(Count(attempts, now + delay_us(rule, attempts), now))
+    delay = delay_us(rule, attempts)
+    # Attempts at once read the clock before they are counted, in any order: a free one must not hold up another.
+    return Verdict(Count(attempts, now + delay if delay else 0, max(now, count.last_at)))
 
 
 def delay_us(rule: Rule, attempts: int) -> int:

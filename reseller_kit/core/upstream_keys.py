@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
 Standing = Literal["parked", "cooling", "trial"]
 """parked: not used until it is let go; cooling: not used before a moment; trial: parked before and used again, by one
 call at a time until one succeeds. A key without a state is used."""
+
+Shown = Literal["ok", "cooling", "parked"]
+SHOWN: Final[tuple[Shown, ...]] = get_args(Shown)
+"""What the operator is told of a key."""
 
 MIN_COOLING_US: Final = 1_000_000
 MAX_COOLING_US: Final = 3_600_000_000
@@ -54,7 +58,7 @@ def on_trial(before: KeyState) -> KeyState:
     return KeyState(standing="trial", reason=before.reason, since=before.since)
 
 
-def shown(state: KeyState | None, now: int) -> Literal["ok", "cooling", "parked"]:
+def shown(state: KeyState | None, now: int) -> Shown:
     """How a key's state is told to the operator."""
     if state is None or not state.bars(now):
         return "ok"

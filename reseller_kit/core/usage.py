@@ -54,6 +54,8 @@ PRICE_CLASSES: Final = (
     "tool_call",
 )
 """The same classes as `catalog.USAGE_CLASSES`, in the order of the fields of `Usage`."""
+INPUT_TOKENS: Final = ("input", "cached_input", "cache_write", "cache_write_1h")
+"""The classes that text which was read is counted in."""
 
 
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,6 +106,24 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def total_output_tokens(self) -> int:
         """Output of all classes, reasoning included."""
         return self.output_tokens + self.output_audio_tokens + self.output_image_tokens
+
+
+UNSOUND: Final = Usage(irregular=True)
+"""A report in which there is no figure to go by: what was used has to be estimated, and somebody should look."""
+
+
+def later(known: Usage | None, found: Usage | None) -> Usage | None:
+    """What is known after a further report; one without a figure to go by only casts doubt on the one before."""
+    if found is None:
+        return known
+    if known is None or found.quantities():
+        return found
+    return structs.replace(known, irregular=True)
+
+
+def figures_in(usage: Usage | None) -> Usage | None:
+    """The report, if it holds a figure to go by."""
+    return usage if usage is not None and usage.quantities() else None
 
 
 def with_output(usage: Usage, output_tokens: int) -> Usage:

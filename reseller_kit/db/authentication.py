@@ -22,8 +22,10 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     requests_per_minute: int | None
     expires_at: int | None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
     allow_ips: tuple[str, ...] = ()
-    group_id: str | None = None
+    group_id: str | None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:
@@ -41,6 +43,8 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             k.limit_reset,
             k.models,
             k.requests_per_minute,
+            k.tokens_per_minute,
+            k.concurrent_requests,
             k.expires_at,
             k.allow_ips,
         )
@@ -60,6 +64,8 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
         limit_reset=row.limit_reset,
         models=tuple(row.models),
         requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
+        concurrent_requests=row.concurrent_requests,
         expires_at=row.expires_at,
         allow_ips=tuple(row.allow_ips),
         group_id=row.group_id,

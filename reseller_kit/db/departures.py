@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import tables as t
 
 _OWN: Final[tuple[Table, ...]] = (
-    t.customer_login,
     t.customer_session,
     t.passkey,
     t.recovery_code,
@@ -35,6 +34,10 @@ async def depart(connection: AsyncConnection, tenant_id: int, customer_id: str, 
     nobody = f"{customer_id.lower()}@deleted.invalid"
     gone = {"email": nobody, "name": "", "status": "deleted", "delete_at": None, "locale": None, "timezone": None}
     await connection.execute(update(t.customer).where(*closing).values(gone))
+    login = t.customer_login.c
+    await connection.execute(
+        delete(t.customer_login).where(login.tenant_id == tenant_id, login.customer_id == customer_id)
+    )
     for table in _OWN:
         await connection.execute(
             delete(table).where(table.c.tenant_id == tenant_id, table.c.customer_id == customer_id)

@@ -25,6 +25,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     allow_ips: tuple[str, ...]
     requests_per_minute: int | None
+    tokens_per_minute: int | None
+    concurrent_requests: int | None
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None

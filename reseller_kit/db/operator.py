@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,6 +11,15 @@ from . import tables as t
 from . import usage
 from .audit_log import AuditRow
 from .tenants import Domain, Tenant
+
+
+class CustomerRow(NamedTuple):
+    """A customer as far as it is looked for."""
+
+    id: str
+    tenant_id: int
+    email: str
+    status: str
 
 
 async def tenants(connection: AsyncConnection, limit: int, before_id: int | None) -> list[Tenant]:
@@ -42,6 +53,13 @@ async def owner_of_host(connection: AsyncConnection, host: str) -> str | None:
     """The slug of the tenant that has or had this host."""
     statement = select(t.tenant.c.slug).join(t.domain, t.domain.c.tenant_id == t.tenant.c.id)
     return await connection.scalar(statement.where(t.domain.c.host == host))
+
+
+async def customers_after(connection: AsyncConnection, after_id: str, limit: int) -> list[CustomerRow]:
+    """Customers of every tenant by id, behind that one; an empty id begins."""
+    c = t.customer.c
+    statement = select(c.id, c.tenant_id, c.email, c.status).where(c.id > after_id).order_by(c.id).limit(limit)
+    return [CustomerRow(*row) for row in await connection.execute(statement)]
 
 
 async def tenant_of_key(connection: AsyncConnection, key_id: str) -> int | None:

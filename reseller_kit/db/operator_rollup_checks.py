@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select, tuple_
+from sqlalchemy import Row, func, literal_column, or_, select, tuple_, union_all
 
 from . import tables as t
 from .operator_audit import Connection, of_tenant
@@ -15,6 +15,7 @@ TOTALS: Final = ("calls", "retail_nano", "wholesale_nano", "cost_nano")
 """What is compared with archives too, of which there is nothing else."""
 
 _CHUNK: Final = 5_000
+_FEW: Final = 200
 _r = t.usage_rollup.c
 
 
@@ -35,3 +36,24 @@ async def archived_totals(connection: Connection, tenant_id: int | None) -> dict
     sums = select(w.tenant_id, *(func.sum(w[name]) for name in TOTALS))
     rows = await connection.execute(of_tenant(sums, t.archived_usage, tenant_id).group_by(w.tenant_id))
     return {row[0]: tuple(map(int, row[1:])) for row in rows}
+
+
+async def totals_apart(connection: Connection, tenant_id: int | None) -> list[str]:
+    """Customers whose `usage_total` does not sum up to their rollups, by quarter or by day; some hundred at most."""
+    s = t.usage_total.c
+    names = ("calls", "retail_nano")
+    rolled = select(
+        _r.tenant_id, _r.customer_id, literal_column("''").label("grain"), *((-_r[name]).label(name) for name in names)
+    ).where(_r.customer_id != "")
+    stated = select(s.tenant_id, s.customer_id, s.grain, *(s[name] for name in names))
+    parts = [of_tenant(stated, t.usage_total, tenant_id)]
+    for grain in ("quarter", "day"):
+        own = of_tenant(rolled, t.usage_rollup, tenant_id).subquery().c
+        parts.append(
+            select(own.tenant_id, own.customer_id, literal_column(f"'{grain}'"), *(own[name] for name in names))
+        )
+    both = union_all(*parts).subquery().c
+    statement = select(both.customer_id).group_by(both.tenant_id, both.customer_id, both.grain)
+    differing = or_(*(func.sum(both[name]) != 0 for name in names))
+    found = await connection.scalars(statement.having(differing).order_by(both.customer_id).limit(_FEW))
+    return sorted(set(found))

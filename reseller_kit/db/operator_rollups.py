@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
 from . import tables as t
-from .rollup_sums import GRAIN, record_rows, summed
+from .rollup_sums import GRAIN, as_totals, record_rows, summed, total_rows
 
 AT_ONCE: Final = 500
 _LOCK_WAIT: Final = "1s"
@@ -57,6 +57,7 @@ async def roll(connection: Connection, fence: int) -> bool:
     customers = summed(record_rows(_u.settled_at >= rolled, _u.settled_at < end)).cte("customers")
     both = union_all(select(customers), summed(customers, whole_storefront=True))
     await connection.execute(_added(connection.dialect.name, both))
+    await connection.execute(_totalled(connection.dialect.name, _u.settled_at >= rolled, _u.settled_at < end))
     await connection.execute(_used(_u.settled_at >= rolled, _u.settled_at < end))
     await connection.execute(update(t.rollup_mark).where(_m.name == "rolled").values(at=end))
     return beyond is not None
@@ -73,6 +74,18 @@ def _used(*settled: ColumnElement[bool]) -> Update:
     latest = select(_u.key_id, func.max(_u.created_at).label("at")).where(*settled).group_by(_u.key_id).subquery()
     later = (k.id == latest.c.key_id) & (func.coalesce(k.last_used_at, 0) < latest.c.at)
     return update(t.api_key).where(later).values(last_used_at=latest.c.at)
+
+
+def _totalled(dialect: str, *settled: ColumnElement[bool]) -> Any:
+    """Put these calls into the sums of their customers' own pages."""
+    rows = select(total_rows(*settled)).cte("light")
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.usage_total)
+    grain = ("tenant_id", "customer_id", "grain", "at", "model", "key_id")
+    filled = insert.from_select([*grain, *t.TOTALLED], as_totals(rows))
+    stored = t.usage_total.c
+    return filled.on_conflict_do_update(
+        index_elements=list(grain), set_={name: stored[name] + filled.excluded[name] for name in t.TOTALLED}
+    )
 
 
 def _added(dialect: str, rows: CompoundSelect[*tuple[Any, ...]]) -> Any:

@@ -7,13 +7,26 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, cast, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Select,
+    cast,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import Subquery
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from ..core.days import QUARTER_US
+from ..core.times import DAY_US
+from ..core.usage import INPUT_TOKENS
 from . import tables as t
 
 GRAIN: Final = ("tenant_id", "customer_id", "quarter_at", "model", "key_id")
@@ -99,6 +112,38 @@ def record_rows(*conditions: ColumnElement[bool]) -> Subquery:
         *quantities,
         *(read.c[name] for name in _AMOUNTS),
     ).subquery("records")
+
+
+def total_rows(*conditions: ColumnElement[bool]) -> Subquery:
+    """The same records as rows of `usage_total`'s sums, with the rollups' grain."""
+    u = t.usage_record.c
+    grain = (u.tenant_id, u.customer_id, quarter_of(u.created_at).label("quarter_at"), u.model, u.key_id)
+    read = (
+        select(*grain, _Document(u.quantities).label("document"), u.retail_nano)
+        .where(*conditions)
+        .offset(0)
+        .subquery("read")
+    )
+    quantity = {name: _Quantity(read.c.document, literal_column(f"'{name}'")) for name in (*INPUT_TOKENS, "output")}
+    return select(
+        *(read.c[name] for name in GRAIN),
+        literal_column("1").label("calls"),
+        sum((quantity[name] for name in INPUT_TOKENS[1:]), quantity[INPUT_TOKENS[0]]).label("input_tokens"),
+        quantity["output"].label("output_tokens"),
+        read.c.retail_nano,
+    ).subquery("light")
+
+
+def as_totals(rows: FromClause) -> CompoundSelect[Any]:
+    """Such rows as `usage_total` holds them: by quarter of all models and keys, and by day of each."""
+    at, day = rows.c.quarter_at, rows.c.quarter_at - rows.c.quarter_at % DAY_US
+    sums = [total(rows.c[name]).label(name) for name in t.TOTALLED]
+    owner = (rows.c.tenant_id, rows.c.customer_id)
+    nothing: ColumnElement[str] = literal_column("''")
+    quarters = select(*owner, literal_column("'quarter'"), at, nothing, nothing, *sums).group_by(*owner, at)
+    each = (rows.c.model, rows.c.key_id)
+    days = select(*owner, literal_column("'day'"), day, *each, *sums).group_by(*owner, day, *each)
+    return union_all(quarters, days)
 
 
 def summed(rows: FromClause, *, whole_storefront: bool = False) -> Select[Any]:

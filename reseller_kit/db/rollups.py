@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
-from sqlalchemy import Select, Subquery, case, func, select, union_all
+from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
 from .rollup_sums import record_rows, total
 
 Grouping = Literal["quarter", "model", "key"]
-INPUT_TOKENS: Final = ("input", "cached_input", "cache_write", "cache_write_1h")
-"""The usage classes that text which was read is counted in."""
 _COLUMNS: Final = {"quarter": "quarter_at", "model": "model", "key": "key_id"}
 
 
@@ -56,58 +53,23 @@ class SumFilter(Struct, frozen=True):
     """Of one model as asked for, of one key; of a customer's calls alone."""
 
 
-class Bucket(Struct, frozen=True):
-    """What calls of a stretch of time came to. `number`: stretches since 1970 by the clocks of the zone."""
-
-    number: int
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    retail_nano: int
-
-
 async def sums(
     connection: AsyncConnection, tenant_id: int, wanted: SumFilter, by: Grouping
 ) -> list[tuple[int | str, Sums]]:
     """A tenant's sums by quarter of an hour (its start in µs), model as asked for, or key id; in that order."""
-    both = await _both(connection, tenant_id, wanted, by)
+    mark = await rolled_until(connection)
+    both = union_all(_rolled(tenant_id, wanted, by), _waiting(tenant_id, wanted, by, mark)).subquery()
     group = both.c[_COLUMNS[by]]
     statement = select(group.label("name"), *(total(both.c[name]).label(name) for name in t.SUMMED))
     rows = await connection.execute(statement.group_by(group).order_by(group))
     return [(row["name"], Sums(**{name: row[name] for name in t.SUMMED})) for row in rows.mappings()]
 
 
-async def buckets(
-    connection: AsyncConnection,
-    tenant_id: int,
-    wanted: SumFilter,
-    offsets: Sequence[tuple[int, int]],
-    width: int,
-) -> list[Bucket]:
-    """A tenant's sums by stretches of `width` µs of a zone's clocks, in order; one without calls has none.
-
-    `offsets` are the zone's (`core.days.offsets`). The database adds up the quarters: of a year there are 35,000.
-    """
-    both = await _both(connection, tenant_id, wanted, "quarter")
-    at = both.c.quarter_at
-    offset = case(*((at >= since, value) for since, value in reversed(offsets)), else_=offsets[0][1])
-    number = ((at + offset) // width).label("number")
-    columns = {
-        "calls": both.c.calls,
-        "input_tokens": sum((both.c[name] for name in INPUT_TOKENS[1:]), both.c[INPUT_TOKENS[0]]),
-        "output_tokens": both.c.output,
-        "retail_nano": both.c.retail_nano,
-    }
-    statement = select(number, *(total(column).label(name) for name, column in columns.items()))
-    rows = await connection.execute(statement.group_by(number).order_by(number))
-    return [Bucket(**row) for row in rows.mappings()]
-
-
 async def quarters(
     connection: AsyncConnection, tenant_id: int, wanted: SumFilter, before: int, limit: int
 ) -> list[tuple[int, int]]:
     """(start, calls) of the latest quarters of an hour before `before` in which there were such calls, newest first."""
-    mark = await _rolled_until(connection)
+    mark = await rolled_until(connection)
     narrowed = structs.replace(wanted, until=before if wanted.until is None else min(before, wanted.until))
     found: dict[int, int] = {}
     for rows in (_rolled(tenant_id, narrowed, "quarter"), _waiting(tenant_id, narrowed, "quarter", mark)):
@@ -118,13 +80,8 @@ async def quarters(
     return sorted(found.items(), reverse=True)[:limit]
 
 
-async def _both(connection: AsyncConnection, tenant_id: int, wanted: SumFilter, by: Grouping) -> Subquery:
-    """The rows of the rollups, and those of the records that are not in them yet."""
-    mark = await _rolled_until(connection)
-    return union_all(_rolled(tenant_id, wanted, by), _waiting(tenant_id, wanted, by, mark)).subquery()
-
-
-async def _rolled_until(connection: AsyncConnection) -> int:
+async def rolled_until(connection: AsyncConnection) -> int:
+    """Settles stamped before this moment (µs) are in the rollups."""
     mark = t.rollup_mark.c
     return int(await connection.scalar(select(mark.at).where(mark.name == "rolled")) or 0)
 

@@ -33,6 +33,7 @@ class LiveSession(Struct, frozen=True, kw_only=True):
     locale: str | None
     timezone: str | None
     delete_at: int | None
+    group_id: str | None
     created_at: int
     seen_at: int
 
@@ -62,6 +63,7 @@ async def find(
             c.locale,
             c.timezone,
             c.delete_at,
+            c.group_id,
             s.created_at,
             s.seen_at,
         )

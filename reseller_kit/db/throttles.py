@@ -11,16 +11,23 @@ from . import tables as t
 
 
 async def find(connection: AsyncConnection, tenant_id: int, kind: str, digest: bytes) -> Count:
-    """What is known of a subject, locked until the transaction ends; nothing is a count of 0."""
+    """What is known of a subject; nothing is a count of 0."""
     c = t.throttle.c
     mine = (c.tenant_id == tenant_id, c.kind == kind, c.digest == digest)
+    row = (await connection.execute(select(c.attempts, c.next_at, c.last_at).where(*mine))).one_or_none()
+    return Count() if row is None else Count(row.attempts, row.next_at, row.last_at)
+
+
+async def lock(connection: AsyncConnection, tenant_id: int, kind: str, digest: bytes) -> Count:
+    """As `find`, and nobody else counts the subject until the transaction ends."""
+    c = t.throttle.c
     if connection.dialect.name == "postgresql":
         # A row to lock: otherwise two first attempts at once would both be the first.
         nothing = {"tenant_id": tenant_id, "kind": kind, "digest": digest, "attempts": 0, "next_at": 0, "last_at": 0}
         await connection.execute(postgresql.insert(t.throttle).values(nothing).on_conflict_do_nothing())
-    statement = select(c.attempts, c.next_at, c.last_at).where(*mine).with_for_update()
-    row = (await connection.execute(statement)).one_or_none()
-    return Count() if row is None else Count(row.attempts, row.next_at, row.last_at)
+        mine = (c.tenant_id == tenant_id, c.kind == kind, c.digest == digest)
+        await connection.execute(select(c.attempts).where(*mine).with_for_update())
+    return await find(connection, tenant_id, kind, digest)
 
 
 async def put(connection: AsyncConnection, tenant_id: int, kind: str, digest: bytes, count: Count) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Column, RowMapping, Select, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,9 @@ from ..core.days import QUARTER_US
 from ..core.ids import lowest_id
 from ..core.times import DAY_US, SECOND_US
 from . import tables as t
+
+_BEYOND: Final = "req_Z"
+"""What no id of a call sorts behind: the first character tells the highest bits of a time, and there are three."""
 
 
 class UsageRecord(Struct, frozen=True, kw_only=True):
@@ -118,13 +121,17 @@ async def page_of_quarters(
 ) -> list[UsageRecord]:
     """The records of these quarters of an hour, newest first: each is a range of the index; nothing between is read.
 
-    For what is rare among a customer's calls, where a walk from the newest one might pass a million others.
+    For what is rare among a customer's calls, where a walk from the newest one might pass a million others. That the
+    quarters lie within the span that is wanted is the caller's to see to.
     """
     u = t.usage_record.c
+    # One bound at either end: of two, a database may walk from the wrong one.
+    alike = structs.replace(wanted, since=None, until=None, before_id=None)
+    before = wanted.before_id or _BEYOND
     parts = [
-        narrowed(tenant_id, wanted, limit)
+        narrowed(tenant_id, alike, limit)
         .with_only_columns(u.id)
-        .where(u.id >= lowest_id("req", start - SECOND_US), u.id < lowest_id("req", start + QUARTER_US))
+        .where(u.id >= lowest_id("req", start - SECOND_US), u.id < min(lowest_id("req", start + QUARTER_US), before))
         .subquery()
         for start in quarters
     ]
@@ -141,11 +148,12 @@ async def settled_since(
     """The customer's records that were written from that moment (µs) on, the latest call last."""
     u = t.usage_record.c
     # As in `rollups`: found by when they were written, never by whose they are, of which there may be millions.
-    statement = narrowed(tenant_id, UsageFilter(), limit).where(
-        u.settled_at >= since, u.customer_id.concat("") == customer_id
+    written = select(u.id).where(
+        u.settled_at >= since, u.tenant_id + 0 == tenant_id, u.customer_id.concat("") == customer_id
     )
-    rows = (await connection.execute(statement)).mappings()
-    return [from_row(row) for row in rows][::-1]
+    ids = written.order_by(u.settled_at.desc()).limit(limit)
+    statement = narrowed(tenant_id, UsageFilter(), limit).where(u.id.in_(ids))
+    return [from_row(row) for row in (await connection.execute(statement)).mappings()][::-1]
 
 
 async def find(

@@ -17,7 +17,7 @@ from ..core.times import DAY_US
 from ..db import operator_archive, operator_audit, operator_checks, operator_rollups, operator_share_checks
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_audit import Connection
-from ..db.operator_rollup_checks import archived_totals, rollup_chunks
+from ..db.operator_rollup_checks import archived_totals, rollup_chunks, totals_apart
 from ..db.operator_scratch import Scratch, scratch
 from ..db.operator_share_checks import Share
 from ..db.schema import LEASE_SECONDS
@@ -179,3 +179,6 @@ async def _check_rollups(connection: Connection, tenant: int | None, proof: Roll
     for storefront in proof.storefronts():
         message = "The storefront's rollups are not the sum of its customers' rollups."
         found.add("rollup_differs_within", 8, str(storefront), message)
+    for customer in await totals_apart(connection, tenant):
+        message = "The sums behind this customer's own charts are not those of its rollups."
+        found.add("rollup_totals_differ", 8, customer, message)

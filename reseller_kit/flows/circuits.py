@@ -58,7 +58,7 @@ def worst(circuits: Sequence[Circuit]) -> State:
 
 def health_of(runtime: Runtime, storefront: Storefront, offered: OfferedModel) -> Health:
     """How a model does, for its customers: what its latest calls said, and at once what its circuits say."""
-    said = runtime.health.state(offered.model)
+    said = runtime.health.state(offered)
     if _is_up(runtime, offered):
         return said
     fallbacks = [found for name in offered.fallbacks if (found := storefront.models.get(name)) is not None]

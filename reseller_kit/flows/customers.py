@@ -100,7 +100,7 @@ async def add_customer(
         suspend_reason=None,
         verified_at=verified_at,
         wallet_id=await create_customer_wallet(connection, tenant.id, customer_id),
-        created_at=now_us(),
+        created_at=verified_at or now_us(),
     )
     await customers.add(connection, tenant.id, customer)
     return customer

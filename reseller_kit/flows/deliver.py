@@ -27,6 +27,7 @@ from ..mail import Letter, Mailbox, MailFailed, MailServer, Outlet, mailbox
 from ..telemetry.redaction import redact
 from ..theming import Brand, Library, Mail, render_mail
 from ..vault import Vault
+from .announce import unsubscribe_token
 from .brand import brand_of, storefront_host
 from .identity import letters
 
@@ -36,6 +37,10 @@ _AT_ONCE: Final = 10
 _FINISH_SECONDS: Final = 10
 
 KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
+    "announcement": "customer",
+    "case_answered": "customer",
+    "case_opened": "team",
+    "case_replied": "team",
     "order_rejected": "customer",
     "order_refunded": "customer",
     "order_requested": "customer",
@@ -144,7 +149,8 @@ async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> No
     async with db.read(_scope(mail)) as connection:
         sender = await _sender(connection, vault, post, mail)
     opened = letters.opened(vault, mail.tenant_id, mail.payload)
-    content = Mail(brand=sender.brand, origin=sender.origin, content=opened)
+    unsubscribe = _unsubscribe_url(vault, sender.origin, mail, opened)
+    content = Mail(brand=sender.brand, origin=sender.origin, content={**opened, "unsubscribe_url": unsubscribe})
     written = render_mail(post.library, sender.theme, mail.kind, content)
     await sender.outlet.send(
         Letter(
@@ -155,6 +161,7 @@ async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> No
             subject=written.subject,
             text=written.text,
             html=written.html,
+            unsubscribe_url=unsubscribe,
             written_at=dt.datetime.fromtimestamp(mail.created_at // SECOND_US, dt.UTC),
         )
     )
@@ -181,6 +188,15 @@ async def _sender(connection: Connection, vault: Vault, post: Post, mail: Claime
 def _scope(mail: ClaimedMail) -> TenantScope:
     """The operator's own mails are no tenant's."""
     return EVERY_TENANT if mail.tenant_id is None else mail.tenant_id
+
+
+def _unsubscribe_url(vault: Vault, origin: str, mail: ClaimedMail, content: Mapping[str, Any]) -> str:
+    """Where the customer ends mails of this kind with one click; "" for mails that tell of a transaction."""
+    customer_id = content.get("unsubscribe")
+    if customer_id is None or mail.tenant_id is None:
+        return ""
+    token = unsubscribe_token(vault, mail.tenant_id, customer_id)
+    return f"{origin}/unsubscribe?customer={customer_id}&token={token}"
 
 
 def _platform(platform: Mapping[str, Any], post: Post) -> _Sender:

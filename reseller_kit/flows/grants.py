@@ -19,6 +19,8 @@ from .credits import find_owner, idempotency, note, positive, post, was_done
 
 LOT_KINDS: Final = get_args(LotKind)
 MAX_PRIORITY: Final = 1_000
+OPERATION: Final = "credit.grant"
+"""What a grant's idempotency key belongs to."""
 _MAX_GLOBS: Final = 100
 _PERIOD_DAYS: Final = {"week": 7, "month": 31, "year": 366}
 
@@ -65,7 +67,7 @@ async def grant_credit(
     Raises InvalidRequest for terms that make no sense and NotFound for a package that is not offered.
     """
     owner = await find_owner(db, tenant_slug, customer)
-    once = idempotency("credit.grant", idempotency_key, _arguments(owner.customer.id, amount, reason, terms))
+    once = idempotency(OPERATION, idempotency_key, _arguments(owner.customer.id, amount, reason, terms))
     repeated = await was_done(db, owner.tenant, once)
     now = now_us()
     async with db.read(owner.tenant.id) as connection:

@@ -26,8 +26,15 @@ from .tenants import require_tenant, scope_of
 
 LimitReset = Reset
 MAX_REQUESTS_PER_MINUTE: Final = 1_000_000
+MAX_TOKENS_PER_MINUTE: Final = 1_000_000_000
+MAX_CONCURRENT_REQUESTS: Final = 100_000
 MAX_OVERLAP_US: Final = 30 * DAY_US
 _LIST: Final = "keys"
+_SHOWN: Final = (
+    *("id", "customer_id", "prefix", "name", "limit_nano", "limit_reset"),
+    *("requests_per_minute", "tokens_per_minute", "concurrent_requests", "expires_at"),
+)
+"""What the audit log says of a key, beside its models."""
 
 
 class KeyTerms(Struct, frozen=True, kw_only=True):
@@ -42,6 +49,8 @@ class KeyTerms(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     expires_at: int | None = None
     requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
     allow_ips: tuple[str, ...] = ()
 
 
@@ -232,15 +241,16 @@ def _checked(terms: KeyTerms) -> KeyTerms:
         raise InvalidRequest("A reset without a limit does nothing.", param="reset", fix="Give --limit as well.")
     if terms.expires_at is not None and terms.expires_at <= now_us():
         raise InvalidRequest("The key would be expired at once.", param="expires", fix="Give a time in the future.")
-    rpm = terms.requests_per_minute
-    if rpm is not None and not 1 <= rpm <= MAX_REQUESTS_PER_MINUTE:
-        raise InvalidRequest(
-            f"{rpm} requests per minute is out of range.",
-            param="rpm",
-            fix=f"Give a number from 1 to {MAX_REQUESTS_PER_MINUTE}.",
-        )
+    _check_range("rpm", "requests per minute", terms.requests_per_minute, MAX_REQUESTS_PER_MINUTE)
+    _check_range("tpm", "tokens per minute", terms.tokens_per_minute, MAX_TOKENS_PER_MINUTE)
+    _check_range("concurrency", "requests at once", terms.concurrent_requests, MAX_CONCURRENT_REQUESTS)
     check_models(terms.models)
     return msgspec.structs.replace(terms, allow_ips=parse_networks(terms.allow_ips))
+
+
+def _check_range(param: str, what: str, value: int | None, most: int) -> None:
+    if value is not None and not 1 <= value <= most:
+        raise InvalidRequest(f"{value} {what} is out of range.", param=param, fix=f"Give a number from 1 to {most}.")
 
 
 def _make(tenant: Tenant, customer_id: str, terms: KeyTerms) -> tuple[str, ApiKey]:
@@ -256,6 +266,8 @@ def _make(tenant: Tenant, customer_id: str, terms: KeyTerms) -> tuple[str, ApiKe
         models=terms.models,
         allow_ips=terms.allow_ips,
         requests_per_minute=terms.requests_per_minute,
+        tokens_per_minute=terms.tokens_per_minute,
+        concurrent_requests=terms.concurrent_requests,
         expires_at=terms.expires_at,
         revoked_at=None,
         last_used_at=None,
@@ -272,11 +284,12 @@ def _terms(key: ApiKey) -> KeyTerms:
         models=key.models,
         expires_at=key.expires_at,
         requests_per_minute=key.requests_per_minute,
+        tokens_per_minute=key.tokens_per_minute,
+        concurrent_requests=key.concurrent_requests,
         allow_ips=key.allow_ips,
     )
 
 
 def _facts(key: ApiKey) -> dict[str, object]:
-    shown = ("id", "customer_id", "prefix", "name", "limit_nano", "limit_reset", "requests_per_minute", "expires_at")
     lists = {"models": list(key.models), "allow_ips": list(key.allow_ips)}
-    return {**{name: getattr(key, name) for name in shown}, **lists}
+    return {**{name: getattr(key, name) for name in _SHOWN}, **lists}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
+from ..core.deadlines import Deadlines
 from ..core.manifest.leaves import is_reference
 from ..core.route_sets import allowed, own_upstream, owner_of, priced_as, within
 from ..core.storefront import CallLimits, Storefront, UpstreamConfig, UpstreamKey
@@ -22,11 +23,14 @@ def shared_routes(rows: SnapshotRows) -> Routes:
     """The models' own routes, over the operator's upstreams."""
     upstreams = {row["id"]: row["name"] for row in rows.upstreams}
     models = {row["id"]: row["name"] for row in rows.models}
+    settings = {row["name"]: row["settings"] for row in rows.models}
+    timeouts = _timeouts(rows)
     found: dict[str, tuple[Route, ...]] = {}
     for row in rows.routes:
         if row["upstream_id"] in upstreams and row["model_id"] in models:
             model = models[row["model_id"]]
             route = _route(row["id"], upstreams[row["upstream_id"]], row, rows)
+            route = _hurried(route, settings[model].get("routes", ()), timeouts)
             found[model] = (*found.get(model, ()), route)
     return found
 
@@ -34,9 +38,12 @@ def shared_routes(rows: SnapshotRows) -> Routes:
 def stated_routes(rows: SnapshotRows, prices: Mapping[tuple[int, str, str], PriceVersion]) -> dict[int, Routes]:
     """The routes of tenants' own tables, by tenant. `prices`: by tenant, what for, and level."""
     found: dict[int, dict[str, tuple[Route, ...]]] = {}
+    settings = {row["id"]: row["settings"].get("routing", {}).get("models", {}) for row in rows.tenants}
+    timeouts = _timeouts(rows)
     for row in rows.tenant_routes:
         own = found.setdefault(row["tenant_id"], {})
-        route = _route(-row["id"], row["upstream"], row, rows)
+        stated = settings.get(row["tenant_id"], {}).get(row["model"], {}).get("routes", ())
+        route = _hurried(_route(-row["id"], row["upstream"], row, rows), stated, timeouts)
         if owner_of(route.upstream) is not None:
             key = priced_as(row["model"], route.upstream, route.upstream_model)
             route = msgspec.structs.replace(route, provider=prices.get((row["tenant_id"], key, "provider")))
@@ -72,7 +79,9 @@ def groups_of(tenant: Mapping[str, Any], storefront: Storefront, rows: SnapshotR
         names = _allowed(tenant, rows, group.get("upstreams"))
         strategy = group.get("strategy")
         models = {name: _narrowed(offered, names, strategy) for name, offered in storefront.models.items()}
-        limits = msgspec.convert(group["limits"], CallLimits) if "limits" in group else storefront.limits
+        limits = storefront.limits
+        if "limits" in group:
+            limits = limits.for_group(msgspec.convert(group["limits"], CallLimits))
         left = {name: offered for name, offered in models.items() if offered.routes}
         found[group["id"]] = msgspec.structs.replace(storefront, models=left, limits=limits)
     return found
@@ -137,3 +146,25 @@ def _route(route_id: int, upstream: str, row: Mapping[str, Any], rows: SnapshotR
         weight=row["weight"],
         cost=PriceVersion(id=version, level="cost", price_list=msgspec.convert(rows.cost_versions[version], PriceList)),
     )
+
+
+def _timeouts(rows: SnapshotRows) -> dict[str, Mapping[str, Any]]:
+    """What each upstream says of how long to wait for it, by its full name."""
+    slugs = {row["id"]: row["slug"] for row in rows.tenants}
+    found = {row["name"]: row["settings"].get("timeouts") or {} for row in rows.upstreams}
+    for row in rows.own_upstreams:
+        if row["tenant_id"] in slugs:
+            name = own_upstream(slugs[row["tenant_id"]], row["name"])
+            found[name] = row["settings"].get("timeouts") or {}
+    return found
+
+
+def _hurried(route: Route, stated: Iterable[Mapping[str, Any]], timeouts: Mapping[str, Mapping[str, Any]]) -> Route:
+    """The route with deadlines of its own where it states some; what it leaves out is as its upstream says."""
+    for each in stated:
+        # A tenant's own upstreams go by their short names in its table.
+        named = each["upstream"] == route.upstream.rpartition("/")[2]
+        if named and each["model"] == route.upstream_model and each.get("timeouts"):
+            both = {**timeouts.get(route.upstream, {}), **each["timeouts"]}
+            return msgspec.structs.replace(route, deadlines=msgspec.convert(both, Deadlines))
+    return route

@@ -35,4 +35,5 @@ async def playground_account(db: Database, storefront: Storefront, customer_id: 
         models=(),
         requests_per_minute=None,
         expires_at=None,
+        group_id=customer.group_id,
     )

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from msgspec.structs import astuple
 
+from ..bus import Announcements
 from ..core.health import HealthBoard
-from ..core.limits import Bucket
 from ..core.storefront import Snapshot, UpstreamConfig
 from ..db import endpoints, revisions
 from ..db.changes import ChangeProbe, open_probe
@@ -23,11 +24,14 @@ from ..upstream.base import Upstream
 from ..vault import Vault
 from ..vault.passwords import Passwords
 from . import snapshot as snapshots
+from .announce import Board
 from .authenticate import KeyCache
 from .endpoints import Endpoints
 from .heartbeat import Heartbeat
 from .identity.visit import Identity
 from .kept_responses import KeptResponses
+from .legal import LegalArchive
+from .limiter import Limiter
 from .upstream_keys import REVISION as UPSTREAM_KEY
 from .upstream_keys import KeyBook
 
@@ -35,7 +39,6 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 _REFRESH_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 1
-_MAX_BUCKETS: Final = 100_000
 
 _APART: Final = frozenset({"key", "customer", UPSTREAM_KEY, endpoints.KIND})
 """Kinds of changes that no part of the snapshot hangs on."""
@@ -83,19 +86,20 @@ class Runtime:
         self.unsettled: set[str] = set()
         """Request ids whose settle the database could not take; it is tried again."""
         self.metrics.open_calls.set_function(lambda: len(self.active))
-        self.request_buckets: dict[tuple[str, str], Bucket] = {}
-        self.token_buckets: dict[str, Bucket] = {}
+        self.limiter = Limiter(self.metrics)
+        self.announcements: Announcements | None = None
+        self._news = asyncio.Event()
         self.heartbeat = Heartbeat()
         self.lease_renewed_at = time.monotonic()
         self.lease_gap = 0.0
         """Seconds between the last two renewals: whoever was away itself takes nobody for dead yet."""
         self.answering: set[Answering] = set()
         """API calls that are being answered, to be looked at each second and told to end when they must."""
-        self.open_calls: dict[str, int] = {}
-        """Calls under way by customer id."""
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
         self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
+        self.board = Board(db)
+        self.legal = LegalArchive(db)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None
@@ -116,12 +120,6 @@ class Runtime:
         if held is not None:
             held[1].close()
         return client
-
-    def bucket(self, kind: str, ref: str) -> Bucket:
-        """The request bucket of a key or customer."""
-        if len(self.request_buckets) > _MAX_BUCKETS:
-            self.request_buckets.clear()
-        return self.request_buckets.setdefault((kind, ref), Bucket())
 
     def end_calls(self) -> None:
         """Tell every call that is being answered to end."""
@@ -159,7 +157,18 @@ class Runtime:
             except Exception:  # noqa: BLE001  # a chore goes on whatever happens; the log says what did
                 _log.exception("reading changes failed; trying again")
                 await asyncio.sleep(1)
-            await asyncio.sleep(_POLL_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._news.wait()
+
+    async def listen(self) -> None:
+        """Look at once when another process tells of a change, for ever."""
+        if self.announcements is not None:
+            await self.announcements.listen(self._hear)
+
+    def _hear(self, revision: int) -> None:
+        if revision > self.snapshot.revision:
+            self._news.set()
 
     async def refresh(self) -> None:
         """Take over what changed since the snapshot's revision."""
@@ -168,6 +177,8 @@ class Runtime:
         # A price takes effect with its moment, which no write announces.
         due = self.snapshot.good_until is not None and now_us() >= self.snapshot.good_until
         seen = self.snapshot.revision
+        told = self._news.is_set()
+        self._news.clear()
         if await self._probe.revision() == seen and not due:
             return
         async with self.db.read(NO_TENANT) as connection:
@@ -187,6 +198,8 @@ class Runtime:
             self._forget_changed(before)
         elif changes:
             self.snapshot = snapshots.at_revision(self.snapshot, seen)
+        if changes and not told and self.announcements is not None:
+            await self.announcements.tell(seen)
 
     def _forget_changed(self, before: Mapping[str, UpstreamConfig]) -> None:
         """What was known of an upstream that is configured anew is known no longer."""

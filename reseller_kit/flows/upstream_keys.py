@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from ..core.upstream_keys import KeyState, shown
+from ..core.upstream_keys import SHOWN, KeyState, shown
 from ..db import revisions, upstream_keys
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..telemetry.metrics import Metrics
@@ -49,7 +49,9 @@ class KeyBook:
         self._clients[name] = client
         client.keys.on_change = partial(self._changed, name)
         client.keys.restore(self._states.get(name, {}))
-        self._show(name)
+        for state in SHOWN:
+            # Counted when it is asked for: that a key has cooled down is nothing that happens.
+            self._metrics.upstream_keys.labels(name, state).set_function(partial(self._count, name, state))
 
     async def reload(self, upstream: str | None = None) -> None:
         """Take over what the database knows of every upstream, or of one."""
@@ -67,7 +69,6 @@ class KeyBook:
             self._set(name, fingerprint, state)
         for name in names & self._clients.keys():
             self._clients[name].keys.restore(self._states[name])
-            self._show(name)
 
     def _changed(self, name: str, fingerprint: str, state: KeyState | None) -> None:
         self._set(name, fingerprint, state)
@@ -75,7 +76,6 @@ class KeyBook:
         event = "well" if state is None else state.standing
         self._metrics.upstream_key_events.labels(name, event).inc()
         _log_change(name, fingerprint, state)
-        self._show(name)
         if not self._writing:
             self._writing = True
             self._spawn(self._write(), "upstream keys")
@@ -115,14 +115,9 @@ class KeyBook:
             elif await upstream_keys.put(connection, name, fingerprint, state) and state.standing == "parked":
                 await tell_of_parked(connection, name, fingerprint, state, now_us())
 
-    def _show(self, name: str) -> None:
-        """The gauge of an upstream's keys by state."""
-        counts = {"ok": 0, "cooling": 0, "parked": 0}
+    def _count(self, name: str, state: str) -> int:
         now = now_us()
-        for credential in self._clients[name].keys.credentials:
-            counts[shown(credential.state, now)] += 1
-        for state, count in counts.items():
-            self._metrics.upstream_keys.labels(name, state).set(count)
+        return sum(shown(each.state, now) == state for each in self._clients[name].keys.credentials)
 
 
 def _log_change(name: str, fingerprint: str, state: KeyState | None) -> None:

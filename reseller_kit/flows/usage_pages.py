@@ -17,11 +17,12 @@ from ..core.days import QUARTER_US, day_of, local, offsets, start_of
 from ..core.errors import InvalidRequest, NotFound
 from ..core.ids import is_public_id, made_at
 from ..core.times import DAY_US, HOUR_US, SECOND_US
-from ..db import keys, operator_audit, rollups, usage
+from ..db import keys, operator_audit, rollups, usage, usage_totals
 from ..db.engine import Database, now_us
-from ..db.rollups import Bucket, SumFilter, Sums
+from ..db.rollups import SumFilter
 from ..db.tenants import Connection
 from ..db.usage import UsageFilter, UsageRecord
+from ..db.usage_totals import Narrowed, Total
 from .recompute import Level, pinned_prices, recompute
 
 PAGE: Final = 50
@@ -57,8 +58,8 @@ class Charts(Struct, frozen=True, kw_only=True):
     """A span in bars without gaps, and its sums by model as asked for and by key id, the dearest first."""
 
     bars: tuple[Bar, ...]
-    models: tuple[tuple[str, Sums], ...]
-    keys: tuple[tuple[str, Sums], ...]
+    models: tuple[Total, ...]
+    keys: tuple[Total, ...]
     total: Bar
 
 
@@ -217,28 +218,27 @@ def _enough(found: Sequence[tuple[int, int]], wanted: int) -> list[int]:
 
 
 async def _charts(connection: Connection, tenant_id: int, wanted: UsageFilter, span: Span) -> Charts:
-    narrowed = SumFilter(_owner(wanted), span.since, span.until, wanted.model, wanted.key_id)
+    narrowed = Narrowed(
+        customer_id=_owner(wanted), since=span.since, until=span.until, model=wanted.model, key_id=wanted.key_id
+    )
     zone, width = ZoneInfo(span.zone), HOUR_US if span.step == "hour" else DAY_US
     shifts = offsets(zone, span.since, span.until)
-    found = await rollups.buckets(connection, tenant_id, narrowed, shifts, width)
-    models = await rollups.sums(connection, tenant_id, narrowed, "model")
-    by_key = await rollups.sums(connection, tenant_id, narrowed, "key")
-    first = local(span.since, zone)
+    found = await usage_totals.over_time(connection, tenant_id, narrowed, shifts, width)
     return Charts(
         bars=_bars(span, zone, found, width),
-        models=_dearest(models),
-        keys=_dearest(by_key),
-        total=_sum(first, found),
+        models=tuple(await usage_totals.by_name(connection, tenant_id, narrowed, "model")),
+        keys=tuple(await usage_totals.by_name(connection, tenant_id, narrowed, "key_id")),
+        total=_sum(local(span.since, zone), found),
     )
 
 
-def _bars(span: Span, zone: ZoneInfo, found: Sequence[Bucket], width: int) -> tuple[Bar, ...]:
-    by_number = {bucket.number: bucket for bucket in found}
-    shown: dict[datetime, list[Bucket]] = {}
+def _bars(span: Span, zone: ZoneInfo, found: Sequence[Total], width: int) -> tuple[Bar, ...]:
+    by_number = {each.number: each for each in found}
+    shown: dict[datetime, list[Total]] = {}
     for number, start in _starts(span, zone, width):
-        bucket = by_number.get(number)
-        shown.setdefault(start, []).extend([] if bucket is None else [bucket])
-    return tuple(_sum(start, buckets) for start, buckets in shown.items())
+        found_there = by_number.get(number)
+        shown.setdefault(start, []).extend([] if found_there is None else [found_there])
+    return tuple(_sum(start, each) for start, each in shown.items())
 
 
 def _starts(span: Span, zone: ZoneInfo, width: int) -> list[tuple[int, datetime]]:
@@ -253,14 +253,9 @@ def _starts(span: Span, zone: ZoneInfo, width: int) -> list[tuple[int, datetime]
     return starts
 
 
-def _sum(start: datetime, buckets: Sequence[Bucket]) -> Bar:
+def _sum(start: datetime, found: Sequence[Total]) -> Bar:
     names = ("calls", "input_tokens", "output_tokens", "retail_nano")
-    return Bar(start, *(sum(getattr(bucket, name) for bucket in buckets) for name in names))
-
-
-def _dearest(rows: Sequence[tuple[int | str, Sums]]) -> tuple[tuple[str, Sums], ...]:
-    named = [(str(name), sums) for name, sums in rows]
-    return tuple(sorted(named, key=lambda row: (-row[1].retail_nano, -row[1].calls, row[0])))
+    return Bar(start, *(sum(getattr(each, name) for each in found) for name in names))
 
 
 def _owner(wanted: UsageFilter) -> str:

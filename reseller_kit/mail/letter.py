@@ -17,6 +17,7 @@ from ..core.errors import InvalidRequest
 from ..core.tenant import normalise_host
 
 _MAX_SUBJECT: Final = 200
+_MAX_URL: Final = 500
 _MAX_NAME: Final = 120
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 
@@ -48,6 +49,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     html: str
     written_at: dt.datetime
     reply_to: str = ""
+    unsubscribe_url: str = ""
 
 
 def mailbox(text: str) -> Mailbox:
@@ -71,6 +73,10 @@ def compose(letter: Letter) -> EmailMessage:
     message["Message-ID"] = f"<{letter.reference}@{sender.domain}>"
     # RFC 3834: no out-of-office answers to this one.
     message["Auto-Submitted"] = "auto-generated"
+    if letter.unsubscribe_url:
+        # RFC 8058: mail readers end these mails with one POST, without opening the page.
+        message["List-Unsubscribe"] = f"<{_one_line(letter.unsubscribe_url, 'link', _MAX_URL)}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
     return message

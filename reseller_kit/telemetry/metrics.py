@@ -26,6 +26,7 @@ class Metrics:
         self.settle_retries = Counter(
             "reseller_kit_settle_retries", "Settles that had to be tried again.", registry=self.registry
         )
+        self._add_limits()
         self.upstream_keys = Gauge(
             "reseller_kit_upstream_keys",
             "API keys of upstreams by state, as this process knows them.",
@@ -75,6 +76,18 @@ class Metrics:
         self._conversation_counters = {name: self.conversations.labels(name) for name in ("same", "moved", "new")}
         self._attempt_counters: dict[tuple[str, str], Counter] = {}
         self._call_counters: dict[tuple[str, str], Counter] = {}
+
+    def _add_limits(self) -> None:
+        self.shared_limits = Gauge(
+            "reseller_kit_shared_limits",
+            "1 while limits are counted together with the other processes, 0 while this one counts by itself.",
+            registry=self.registry,
+        )
+        self.limits_alone = Counter(
+            "reseller_kit_limits_alone",
+            "Times that limits were looked at by one process alone although they are to be shared.",
+            registry=self.registry,
+        )
 
     def count_call(self, tenant: str, status: str) -> None:
         """One more call of this tenant that ended so."""

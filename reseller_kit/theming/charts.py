@@ -62,6 +62,11 @@ class Chart(Struct, frozen=True, kw_only=True):
         """Whether no bar has a height."""
         return not any(bar.height for bar in self.bars)
 
+    @property
+    def linked(self) -> bool:
+        """Whether a bar leads anywhere."""
+        return any(bar.url and bar.height for bar in self.bars)
+
 
 def bars(points: Sequence[Point]) -> Chart:
     """A chart of amounts, each of them at least as high as can be seen unless it is 0."""

@@ -119,7 +119,6 @@ class SecurityView(Struct, frozen=True, kw_only=True):
     done: str = ""
     delete_on: dt.date | None = None
     grace_days: int = 14
-    suspended: bool = False
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
@@ -136,11 +135,9 @@ class TwoFactorView(Struct, frozen=True, kw_only=True):
 
     secret: str
     form: FormView = FormView()
-    suspended: bool = False
 
 
 class RecoveryCodesView(Struct, frozen=True, kw_only=True):
     """Recovery codes, shown once."""
 
     codes: tuple[str, ...]
-    suspended: bool = False

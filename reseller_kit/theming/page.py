@@ -15,6 +15,7 @@ from reseller_kit.core import money
 from reseller_kit.core.catalog import TOKEN_CLASSES
 
 from . import locale
+from .support import AnnouncementRow
 
 BRAND_TEXTS: Final = (
     "home.title",
@@ -24,6 +25,7 @@ BRAND_TEXTS: Final = (
     "legal.terms",
     "legal.privacy",
     "legal.refunds",
+    "legal.acceptable_use",
 )
 """Texts a brand may give. The first two are plain; the others are Markdown, and a legal text replaces the theme's."""
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
@@ -240,6 +242,7 @@ class Page(Struct, frozen=True, kw_only=True):
     models: tuple[ModelRow, ...] = ()
     packages: tuple[PackageRow, ...] = ()
     status: tuple[StatusRow, ...] = ()
+    announcements: tuple[AnnouncementRow, ...] = ()
     links: Links = Links()
     error: ErrorInfo | None = None
     view: Any = None
@@ -251,6 +254,11 @@ class Page(Struct, frozen=True, kw_only=True):
     def canonical_url(self) -> str:
         """The page's one address."""
         return self.origin + self.path
+
+    @property
+    def news(self) -> AnnouncementRow | None:
+        """What stands on every page: the latest announcement that is current."""
+        return next((row for row in self.announcements if row.current), None)
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:

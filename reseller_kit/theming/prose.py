@@ -60,7 +60,12 @@ def fill(text: str, values: Mapping[str, object]) -> str:
 
 def fill_markdown(text: str, values: Mapping[str, object]) -> Markup:
     """A Markdown text of the theme with plain values: what they hold stays literal."""
-    return markdown(fill(text, {name: _literal(str(value)) for name, value in values.items()}))
+    return markdown(fill_literally(text, values))
+
+
+def fill_literally(text: str, values: Mapping[str, object]) -> str:
+    """A Markdown text of the theme with plain values, as Markdown that shows these as they are."""
+    return fill(text, {name: _literal(str(value)) for name, value in values.items()})
 
 
 @functools.lru_cache(maxsize=256)

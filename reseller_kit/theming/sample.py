@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import guides, sample_account, sample_identity
+from . import guides, sample_account, sample_identity, sample_support
 from .mail import Mail
 from .page import Brand, ErrorInfo, LaterRow, Legal, Links, ModelRow, PackageRow, Page, PriceRow, StatusRow
 from .sample_page import SamplePage
@@ -19,15 +19,12 @@ PAGES: Final = {
     "/docs/quickstart": "storefront/docs/quickstart.html",
     **guides.PATHS,
     "/faq": "storefront/faq.html",
-    "/legal/terms": "storefront/legal/terms.html",
-    "/legal/privacy": "storefront/legal/privacy.html",
-    "/legal/refunds": "storefront/legal/refunds.html",
     "/status": "storefront/status.html",
 }
 """Path → template of every page that a theme has beside the error page."""
 KIT_TEMPLATE: Final = "kit.html"
 """Every component on one page. It is checked and looked at, never served."""
-VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES)
+VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES, *sample_support.PAGES)
 """Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (
@@ -86,6 +83,7 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
     **sample_identity.MAILS,
+    **sample_support.MAILS,
     "spend_alert": {"period": "month", "threshold": "50.00", "spent": "50.12"},
 }
 """Kind → content of every mail that a theme has."""

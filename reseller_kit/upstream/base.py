@@ -9,6 +9,7 @@ import msgspec
 
 from .credentials import KeyRing
 from .endpoint import Endpoint
+from .passage import DIRECT, Passage
 from .response import Response
 
 
@@ -53,14 +54,16 @@ class Upstream(Protocol):
         request_id: str,
         headers: Sequence[tuple[str, str]] = (),
         affinity: int | None = None,
+        passage: Passage = DIRECT,
     ) -> Response:
         """Post a body of this dialect to a path below the base URL; returns when the answer's head has come.
 
         `path` is one of the dialect's own paths, never the caller's. `headers`: what the caller's codec lets through,
         in place of the upstream's own of those names. `affinity`: the digest of a conversation, which keeps to one
         key. Any HTTP status is an answer: one of 300 and more is read already and has its `refusal`, whose verdict
-        says whose fault it was. Raises TransportFailed (an UpstreamFailed) when none came, and NoKeyFree (another)
-        when no key may be used, so that nothing was sent. Read the answer to its end or `abort()` it.
+        says whose fault it was. Raises TransportFailed (an UpstreamFailed, like the others) when none came, NoKeyFree
+        when no key may be used and Busy when there was no room, so that nothing was sent. Read the answer to its end
+        or `abort()` it.
         """
 
     def usable(self) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import astuple
 
+from ..core.deadlines import Deadlines
 from ..core.errors import InvalidRequest
 
 USER_AGENT = "reseller-kit"
@@ -32,11 +34,18 @@ _OWN = frozenset(
 )
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider address with its deadlines (seconds), extra headers and bounds. Make it with `endpoint()`.
+class Queueing(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may wait while all of `max_concurrency` is under way: how many, how many of one storefront, how long."""
 
-    `first_byte_seconds` runs from the request to the end of the answer's head, `idle_seconds` between two reads of
-    the body, `keep_alive_seconds` is how long an unused connection is kept. Headers may be secret: never in `repr`.
+    length: int = 1000
+    length_per_tenant: int = 500
+    seconds: float = 30.0
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider address with its deadlines, extra headers and bounds. Make it with `endpoint()`.
+
+    `keep_alive_seconds` is how long an unused connection is kept. Headers may be secret: never in `repr`.
     `public_only`: never connected to at an address that is not on the public internet.
     """
 
@@ -45,11 +54,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     prefix: str
-    connect_seconds: float = 5.0
-    first_byte_seconds: float = 60.0
-    idle_seconds: float = 60.0
+    deadlines: Deadlines = Deadlines()
     keep_alive_seconds: float = 20.0
     max_concurrency: int = 1000
+    queue: Queueing = Queueing()
     headers: tuple[tuple[str, str], ...] = ()
     ca_file: str | None = None
     public_only: bool = False
@@ -69,11 +77,10 @@ def endpoint(
     name: str,
     base_url: str,
     *,
-    connect_seconds: float = 5.0,
-    first_byte_seconds: float = 60.0,
-    idle_seconds: float = 60.0,
+    deadlines: Deadlines | None = None,
     keep_alive_seconds: float = 20.0,
     max_concurrency: int = 1000,
+    queue: Queueing | None = None,
     headers: Iterable[tuple[str, str]] = (),
     ca_file: str | None = None,
     public_only: bool = False,
@@ -83,11 +90,13 @@ def endpoint(
     Raises InvalidRequest with `param` set when the URL, a header or a bound can't be used.
     """
     scheme, host, port, prefix = _split(base_url)
-    deadlines = (connect_seconds, first_byte_seconds, idle_seconds, keep_alive_seconds)
-    if not all(0 < seconds <= 3600 for seconds in deadlines):
+    deadlines, queue = deadlines or Deadlines(), queue or Queueing()
+    if not all(0 < seconds <= 3600 for seconds in (*astuple(deadlines), keep_alive_seconds)):
         raise InvalidRequest("An upstream's timeouts are seconds above 0, 3600 at most.", param="timeouts")
     if not 1 <= max_concurrency <= 100_000:
         raise InvalidRequest("An upstream's max_concurrency is from 1 to 100000.", param="max_concurrency")
+    if not (0 < queue.seconds <= 3600 and queue.length >= 1 and queue.length_per_tenant >= 1):
+        raise InvalidRequest("An upstream's queue has room for one request or more, for up to 3600 s.", param="queue")
     static = tuple((header.lower(), value) for header, value in headers)
     for header, value in static:
         _check_header(header, value)
@@ -97,11 +106,10 @@ def endpoint(
         host=host,
         port=port,
         prefix=prefix,
-        connect_seconds=connect_seconds,
-        first_byte_seconds=first_byte_seconds,
-        idle_seconds=idle_seconds,
+        deadlines=deadlines,
         keep_alive_seconds=keep_alive_seconds,
         max_concurrency=max_concurrency,
+        queue=queue,
         headers=static,
         ca_file=ca_file,
         public_only=public_only,

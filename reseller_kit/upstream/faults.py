@@ -8,13 +8,25 @@ from typing import Final, Literal
 from ..core.errors import UpstreamFailed
 from ..core.verdict import Blame, Verdict
 
-FaultKind = Literal["busy", "connect", "timeout", "reset", "malformed", "too_large", "aborted"]
-"""busy: no free slot in time; connect: no connection or TLS handshake; timeout: a deadline of the endpoint passed;
+FaultKind = Literal["connect", "timeout", "reset", "malformed", "too_large", "aborted"]
+"""connect: no connection or TLS handshake; timeout: a deadline of the endpoint passed;
 reset: the connection ended too early; malformed: not HTTP, or over a bound; too_large: the body is over the cap;
 aborted: given up on this side."""
 
-_BLAMED: Final[Mapping[str, Blame]] = {"busy": "cooldown", "aborted": "request"}
+_BLAMED: Final[Mapping[str, Blame]] = {"aborted": "request"}
 """Faults that are not the endpoint's."""
+
+
+class Busy(UpstreamFailed):
+    """The upstream has no room and nothing was sent: another route may have. `retry_after` in seconds.
+
+    `own`: it is the caller's storefront that has too much waiting, not everybody together.
+    """
+
+    def __init__(self, reason: str, *, retry_after: int, own: bool = False) -> None:
+        super().__init__(reason, verdict=Verdict(blame="cooldown", reason=reason, retry_after=retry_after))
+        self.retry_after = retry_after
+        self.own = own
 
 
 class TransportFailed(UpstreamFailed):

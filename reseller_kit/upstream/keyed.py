@@ -13,6 +13,7 @@ from .base import Check, KeyCheck
 from .credentials import Ceilings, Credential, Headers, KeyRing, Ticket
 from .endpoint import Endpoint, request_head
 from .faults import TransportFailed
+from .passage import DIRECT, Passage
 from .pool import Pool
 from .response import Refusal, Response
 
@@ -96,6 +97,7 @@ class KeyedUpstream:
         request_id: str,
         headers: Sequence[tuple[str, str]] = (),
         affinity: int | None = None,
+        passage: Passage = DIRECT,
     ) -> Response:
         """See `Upstream.open`. The id travels as `x-client-request-id`."""
         accept = "text/event-stream" if stream else "application/json"
@@ -103,7 +105,7 @@ class KeyedUpstream:
         try:
             own = ticket.credential.head(path, accept, tuple(headers))
             head = b"%bx-client-request-id: %b\r\n" % (own, _header_safe(request_id))
-            response = await self._pool.send(head, body)
+            response = await self._pool.send(head, body, passage)
         except BaseException:
             ticket.release()
             raise

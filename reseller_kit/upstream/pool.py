@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
+from typing import Final
 
+from ..core.fairness import FairQueue, Turn
 from .addresses import public_addresses
-from .connection import Connection
+from .connection import READ_BYTES, Connection
 from .endpoint import Endpoint
-from .faults import TransportFailed
+from .faults import Busy, TransportFailed
+from .passage import DIRECT, Passage
 from .response import Response
+
+_AGAIN_SECONDS: Final = 1
+"""When a request that found no room may come again: slots free themselves all the time."""
 
 
 class Pool:
-    """At most `endpoint.max_concurrency` exchanges at once; a request beyond waits up to `connect_seconds` for a slot.
+    """At most `endpoint.max_concurrency` exchanges at once; whoever comes beyond waits for a turn.
 
     Belongs to the event loop it is first used in.
     """
@@ -22,9 +27,11 @@ class Pool:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._tls = _tls_context(endpoint.ca_file) if endpoint.scheme == "https" else None
+        self.buffer = memoryview(bytearray(READ_BYTES))
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        queue = endpoint.queue
+        self._queue: FairQueue[_Waiting] = FairQueue(most=queue.length, most_each=queue.length_per_tenant)
         self._in_use = 0
         self._closed = False
 
@@ -34,26 +41,34 @@ class Pool:
         return self._in_use
 
     @property
+    def waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._queue)
+
+    @property
     def idle(self) -> int:
         """Connections kept for the next request."""
         return len(self._idle)
 
-    async def send(self, head: bytes, body: bytes | None = None) -> Response:
+    async def send(self, head: bytes, body: bytes | None = None, passage: Passage = DIRECT) -> Response:
         """Send one request and wait for the head of its answer.
 
         `head` is what `request_head` made, further header lines (each with CRLF) appended by a caller who vouches
-        for them; `body` None sends no content-length. Raises TransportFailed.
+        for them; `body` None sends no content-length. Raises Busy or TransportFailed.
         """
-        await self._take_slot()
+        limits = passage.deadlines or self.endpoint.deadlines
+        await self._take_slot(passage.turn)
         try:
-            connection = self._kept() or await self._connect()
+            if passage.gate is not None:
+                await passage.gate()
+            connection = self._kept() or await self._connect(limits.connect)
         except BaseException:
             self._free_slot()
             raise
         if body is None:
-            response = connection.start(head + b"\r\n")
+            response = connection.start(head + b"\r\n", limits)
         else:
-            response = connection.start(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+            response = connection.start(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body), limits)
         try:
             await response.head()
         except asyncio.CancelledError:
@@ -97,13 +112,12 @@ class Pool:
                 return connection
         return None
 
-    async def _connect(self) -> Connection:
-        target = self.endpoint
+    async def _connect(self, seconds: float) -> Connection:
         try:
-            async with asyncio.timeout(target.connect_seconds):
+            async with asyncio.timeout(seconds):
                 connection = await self._first_of(await self._addresses())
         except TimeoutError as error:
-            reason = f"no connection within {target.connect_seconds:g} s"
+            reason = f"no connection within {seconds:g} s"
             raise TransportFailed("connect", reason, before_bytes=True) from error
         except (OSError, UnicodeError) as error:
             raise TransportFailed("connect", f"no connection: {error}", before_bytes=True) from error
@@ -135,33 +149,60 @@ class Pool:
                 return connection
         raise OSError("no address")
 
-    async def _take_slot(self) -> None:
+    async def _take_slot(self, turn: Turn) -> None:
         if self._closed:
             raise TransportFailed("aborted", "the pool is closed", before_bytes=True)
         if self._in_use < self.endpoint.max_concurrency:
             self._in_use += 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        waiting = _Waiting(turn)
+        if not self._queue.put(turn, waiting):
+            own = self._queue.waiting(turn.tenant_id) >= self._queue.most_each
+            raise Busy("too many requests wait already", retry_after=_AGAIN_SECONDS, own=own)
+        seconds = self.endpoint.queue.seconds
+        timer = waiting.get_loop().call_later(seconds, self._give_up, waiting)
         try:
-            async with asyncio.timeout(self.endpoint.connect_seconds):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
+            await waiting
+        except asyncio.CancelledError:
+            if waiting.queued:
+                self._queue.drop(turn, waiting)
+            elif not waiting.cancelled():
                 self._free_slot()
-            if isinstance(error, TimeoutError):
-                reason = f"all {self.endpoint.max_concurrency} slots stayed busy"
-                raise TransportFailed("busy", reason, before_bytes=True) from error
             raise
+        finally:
+            timer.cancel()
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        """A request has waited for too long."""
+        if waiting.queued and not waiting.done():
+            self._queue.drop(waiting.turn, waiting)
+            waiting.queued = False
+            reason = f"all {self.endpoint.max_concurrency} slots stayed busy for {self.endpoint.queue.seconds:g} s"
+            waiting.set_exception(Busy(reason, retry_after=_AGAIN_SECONDS))
 
     def _free_slot(self) -> None:
-        """Hand the slot to the request that has waited longest, so that none overtakes it."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+        """Hand the slot to the request whose turn it is, so that none overtakes it."""
+        while len(self._queue):
+            waiting = self._queue.take(_Waiting.turn_of)
+            waiting.queued = False
+            # Cancelled already, though its task has not run since.
+            if not waiting.done():
+                waiting.set_result(None)
                 return
         self._in_use -= 1
+
+
+class _Waiting(asyncio.Future[None]):
+    """A request that waits for its turn, in the queue while `queued`."""
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__()
+        self.turn = turn
+        self.queued = True
+
+    def turn_of(self) -> Turn:
+        """On whose behalf it waits."""
+        return self.turn
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 STALL_SECONDS: Final = 30.0
 """How long a request may be silent, and how long its head may take."""
 WHOLE_SECONDS: Final = 70.0
 BYTES_A_SECOND: Final = 16 * 1024
+UNSENT_BYTES: Final = 32 * 1024
+"""What may wait in the kernel for a client that does not keep up."""
+_WAITING_BYTES: Final = 16 * 1024
+"""And beyond that in this process, before whoever sends is held back."""
+READER_SECONDS: Final = 60.0
+"""How long a client may take nothing of what waits for it; then what it asked for is ended and settled."""
 """A whole request has this long, and a second more for each 16 KiB: behind the gateway's own limit, which answers."""
 
 
@@ -22,15 +33,29 @@ class Connection(HttpToolsProtocol):
     3.2.2), and ASGI drops it. Where the two differ the target's host is added as a second Host, so that the one place
     that looks at hosts refuses the request.
 
-    A request that stops to arrive, or drips, would be waited for without end; `close_stalled` ends it.
+    A request that stops to arrive, or drips, would be waited for without end, and so would a client that reads nothing
+    of its answer; `close_stalled` ends both.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         """The client connected; its first request is awaited from now on."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=_WAITING_BYTES)
         self._heard_at = self._began_at = self.loop.time()
         self._heard_bytes = 0
         self._receiving = self._in_head = True
+        self._full_at: float | None = None
+        self._unread_bytes = 0
+
+    def pause_writing(self) -> None:
+        """The client is slower than its answer."""
+        super().pause_writing()
+        self._full_at, self._unread_bytes = self.loop.time(), self._unread()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        super().resume_writing()
+        self._full_at = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
@@ -43,6 +68,16 @@ class Connection(HttpToolsProtocol):
         self._began_at, self._heard_bytes = self._heard_at, 0
         self._receiving = self._in_head = True
         super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Parser: a piece of a body. Whoever waits for it is woken once it is whole, or much, not for each piece."""
+        cycle: RequestResponseCycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """Parser: a request is whole."""
@@ -60,15 +95,36 @@ class Connection(HttpToolsProtocol):
         """A client that asks for a WebSocket is answered like any other; that is nothing to be warned of."""
 
     def close_if_stalled(self, now: float) -> None:
-        """Close the connection when a request stopped to arrive in the middle, or drips; `now` by the loop's clock."""
-        if self._receiving and self._is_too_late(now) and not self._is_answering():
-            self.transport.close()
+        """Close the connection when a request stopped to arrive, or drips, or nobody reads; `now`: the loop's time."""
+        if self._full_at is not None and self._reads_nothing(self._full_at, now):
+            self.transport.abort()
+        elif self._receiving and not self._is_answering():
+            if self._is_too_late(now):
+                self.transport.close()
+            elif not self._in_head:
+                # It comes slowly: whoever waits for it has a patience of its own.
+                self.cycle.message_event.set()
 
     def _is_too_late(self, now: float) -> bool:
         if now - self._heard_at > STALL_SECONDS:
             return True
         most = STALL_SECONDS if self._in_head else WHOLE_SECONDS + self._heard_bytes / BYTES_A_SECOND
         return now - self._began_at > most
+
+    def _reads_nothing(self, since: float, now: float) -> bool:
+        unread = self._unread()
+        if unread < self._unread_bytes:
+            self._full_at, self._unread_bytes = now, unread
+            return False
+        return now - since > READER_SECONDS
+
+    def _unread(self) -> int:
+        """Bytes that wait for the client, in the kernel too: it takes megabytes before it lets go of any here."""
+        waiting = self.transport.get_write_buffer_size()
+        with suppress(OSError, ValueError):
+            socket = self.transport.get_extra_info("socket")
+            waiting += int.from_bytes(fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return waiting
 
     def _is_answering(self) -> bool:
         """Whether an earlier or the present request is being answered, so that more of the client is not awaited."""

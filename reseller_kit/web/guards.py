@@ -9,6 +9,8 @@ from litestar import Request, Response
 from litestar.handlers import BaseRouteHandler
 
 from ..core.errors import ServiceUnavailable
+from ..core.storefront import Storefront
+from .dispatch import STOREFRONT_KEY
 from .sessions import Connection, is_unread, session_of
 
 LOG_IN: Final = "/login"
@@ -16,6 +18,7 @@ HOME: Final = "/account"
 CHECK_MAIL: Final = "/verify"
 SECURITY: Final = "/account/security"
 _MAX_NEXT: Final = 500
+_OF_EVERY_PAGE: Final = ("/theme/", "/robots.txt")
 
 
 class SeeOther(Exception):  # an answer that a handler gives from further down, as HTTPException is
@@ -26,8 +29,19 @@ class SeeOther(Exception):  # an answer that a handler gives from further down, 
         self.location = location
 
 
+class Closed(Exception):  # see SeeOther
+    """The storefront is not open."""
+
+
 class Paused(Exception):  # see SeeOther
     """The customer is suspended: an honest page instead of the account."""
+
+
+def open_storefront(connection: Connection, _: BaseRouteHandler) -> None:
+    """Nothing happens on a storefront that is not open; every page of it is the honest one."""
+    storefront: Storefront = connection.scope[STOREFRONT_KEY]  # type: ignore[literal-required]
+    if not storefront.open and not connection.url.path.startswith(_OF_EVERY_PAGE):
+        raise Closed
 
 
 def known(connection: Connection, _: BaseRouteHandler) -> None:

@@ -58,6 +58,7 @@ class Session(Struct, frozen=True, kw_only=True):
     locale: str | None = None
     timezone: str | None = None
     delete_at: int | None = None
+    group_id: str | None = None
 
     def __repr__(self) -> str:
         return f"Session(id={self.id!r})"
@@ -97,6 +98,7 @@ async def load(scope: dict[str, Any]) -> None:
             locale=found.locale,
             timezone=found.timezone,
             delete_at=found.delete_at,
+            group_id=found.group_id,
         )
 
 

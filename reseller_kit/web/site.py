@@ -10,13 +10,13 @@ from litestar.exceptions import HTTPException
 from ..core.errors import KitError
 from ..core.ids import new_id
 from ..theming import Library
-from . import sessions
+from . import notices, sessions
 from .account import account_handlers
 from .dispatch import REQUEST_ID_KEY, PageApp
-from .guards import Paused, SeeOther, redirect
+from .guards import Closed, Paused, SeeOther, open_storefront, redirect
 from .pages import Pages
 from .responses import Message, Receive, Send
-from .storefront import storefront_handlers
+from .storefront import contact_handlers, legal_handlers, storefront_handlers
 
 _ASSETS: Final = "/theme/"
 """What is the same for everybody."""
@@ -26,12 +26,19 @@ def build_pages(library: Library, port: int) -> PageApp:
     """The pages of all storefronts; `port` is where the server listens, for the URLs of loopback hosts."""
     pages = Pages(library, port)
     app = Litestar(
-        route_handlers=[*storefront_handlers(pages), *account_handlers(pages)],
+        route_handlers=[
+            *storefront_handlers(pages),
+            *contact_handlers(pages),
+            *legal_handlers(pages),
+            *account_handlers(pages),
+        ],
+        guards=[open_storefront],
         exception_handlers={
             HTTPException: pages.http_error,
             KitError: pages.kit_error,
             SeeOther: redirect,
             Paused: pages.paused,
+            Closed: pages.closed,
             Exception: pages.fault,
         },
         openapi_config=None,
@@ -46,6 +53,7 @@ def _finish(app: Litestar) -> PageApp:
     async def answer(scope: Any, receive: Receive, send: Send) -> None:
         if not scope["path"].startswith(_ASSETS):
             await sessions.load(scope)
+            await notices.load(scope)
         head = scope["method"] == "HEAD"
         request_id = scope[REQUEST_ID_KEY] = new_id("req")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from .codec import Api, Call, Headers
 
@@ -59,40 +59,53 @@ def session_of(headers: Headers) -> str:
     return ""
 
 
-def conversation_name(call: Call, session: str) -> str:
-    """The conversation as its client names it, else the beginning of its prompt: a few kilobytes at most.
+class ConversationName(Struct, frozen=True):
+    """A few kilobytes at most. `named`: by its client, not told from how it begins. `goes_on`: it has turns already."""
+
+    text: str
+    named: bool = False
+    goes_on: bool = False
+
+
+def conversation_name(call: Call, session: str) -> ConversationName:
+    """The conversation as its client names it, else the beginning of its prompt.
 
     `session`: of `session_of`. Raises nothing.
     """
     named = _string(call.fields.get("prompt_cache_key"))
     if named:
-        return "key:" + named[:_MAX_NAME_BYTES]
+        return ConversationName("key:" + named[:_MAX_NAME_BYTES], named=True)
     if session:
-        return "session:" + session
+        return ConversationName("session:" + session, named=True)
     user = _user_of(call.fields.get("metadata"))
     if user:
-        return "user:" + user[:_MAX_NAME_BYTES]
+        return ConversationName("user:" + user[:_MAX_NAME_BYTES], named=True)
     rules = [_slice(call.fields[name], _MAX_RULES_BYTES) for name in _RULES[call.api] if name in call.fields]
     turns = call.fields.get(_TURNS[call.api])
-    return "head:" + "".join([*rules, "" if turns is None else _opening(_slice(turns, _MAX_HEAD_BYTES))])
+    opening, goes_on = ("", False) if turns is None else _opening(_slice(turns, _MAX_HEAD_BYTES))
+    return ConversationName("head:" + "".join([*rules, opening]), goes_on=goes_on)
 
 
-def _opening(turns: str) -> str:
-    """The text of the turns up to the first of the user's, as far as they are within what is looked at."""
+def _opening(turns: str) -> tuple[str, bool]:
+    """The text of the turns up to the first of the user's, as far as they are looked at, and whether any follow it."""
     if not turns.startswith("["):
-        return turns.strip('"')
+        return turns.strip('"'), False
     texts: list[str] = []
     place = 1
     try:
         while True:
-            place += len(turns) - place - len(turns[place:].lstrip(" \t\r\n,"))
+            place = _skip_blanks(turns, place)
             turn, place = _decode_at(turns, place)
             texts.extend(_texts_in(turn))
             if isinstance(turn, dict) and turn.get("role", "user") == "user":
-                return "".join(texts)
+                return "".join(texts), turns[_skip_blanks(turns, place) :][:1] != "]"
     except (ValueError, RecursionError):
         # A turn that is longer than what is looked at, or the end.
-        return "".join([*texts, turns[place:]])
+        return "".join([*texts, turns[place:]]), False
+
+
+def _skip_blanks(turns: str, place: int) -> int:
+    return len(turns) - len(turns[place:].lstrip(" \t\r\n,"))
 
 
 def _texts_in(item: Any) -> Iterable[str]:

@@ -20,6 +20,7 @@ from ..core.errors import (
     KitError,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     RateLimited,
     RequestTimeout,
     RequestTooLarge,
@@ -102,7 +103,8 @@ def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", r
     if request_id:
         names = (b"x-request-id", b"request-id") if dialect == "anthropic" else (b"x-request-id",)
         headers += [(name, request_id.encode("latin-1", "replace")) for name in names]
-    if status in _FINAL_STATUSES or status >= 500 or isinstance(error, InsufficientCredit):
+    again = isinstance(error, RateLimited | Overloaded)
+    if status in _FINAL_STATUSES or (status >= 500 and not again) or isinstance(error, InsufficientCredit):
         headers.append(_NO_RETRY)
     if isinstance(error, RateLimited):
         headers.append((b"retry-after", b"%d" % max(1, error.retry_after_seconds)))

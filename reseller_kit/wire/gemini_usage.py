@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 
-from ..core.usage import Usage
+from ..core.usage import UNSOUND, Usage
 from .usage_report import UsageReport, members_of
 
 _COUNTS: Final = (
@@ -27,13 +27,16 @@ def read_usage(report: bytes | Raw) -> Usage | None:
     """What an upstream says was used, each token in exactly one class; None if this is no usable report.
 
     In a stream each chunk tells the whole so far, so the last report that is not None counts. Video, documents and
-    unknown modalities are plain input. Unsound figures are replaced and mark the result `irregular`. Raises nothing.
+    unknown modalities are plain input. Unsound figures are replaced and mark the result `irregular`; `UNSOUND` where
+    none is left. Raises nothing.
     """
     members = members_of(report)
     if members is None or not any(members.get(name) is not None for name in _COUNTS):
         return None
     usage = _interpret(UsageReport(members))
-    return usage if usage.total_input_tokens + usage.total_output_tokens else None
+    if usage.total_input_tokens + usage.total_output_tokens:
+        return usage
+    return UNSOUND if usage.irregular else None
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Known:
         self._quick: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_one_or_many(shape, "Known"))
 
     def only(self, value: Raw) -> Raw:
-        """The object, or array of objects, with known members alone. `value` is JSON, else msgspec's errors are raised."""
+        """The object, or array of objects, with known members alone. `value` has been found to be JSON."""
         try:
             self._quick.decode(value)
         except msgspec.DecodeError:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Raw, Struct
 
 from ..core.pricing import price_of
-from ..core.usage import Usage
+from ..core.usage import UNSOUND, Usage
 from .usage_report import UsageReport, members_of
 
 _INPUT_DETAILS: Final = ("input_tokens_details", "input_token_details", "prompt_tokens_details")
@@ -237,4 +237,6 @@ def _requests(kind: str, report: UsageReport | None, units: int, prices: Mapping
 
 
 def _or_none(usage: Usage) -> Usage | None:
-    return usage if usage.total_input_tokens + usage.total_output_tokens else None
+    if usage.total_input_tokens + usage.total_output_tokens:
+        return usage
+    return UNSOUND if usage.irregular else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from reseller_kit.core.days import QUARTER_US
+from reseller_kit.core.times import DAY_US
 from reseller_kit.db.tables import SUMMED
 
 TIMELINE_TABLE: Final = (
@@ -139,6 +140,24 @@ def _rollups(customer: str, key: str) -> str:
     )
 
 
+def _totals() -> tuple[str, ...]:
+    """The sums for customers' own pages: by quarter of all calls, and by day of each model and key."""
+    made = []
+    for grain, width, each in (("quarter", QUARTER_US, ("''", "''")), ("day", DAY_US, ("model", "key_id"))):
+        at = f"made_at - made_at % {width}"
+        grouped = ", ".join(part for part in ("tenant_id", "customer_id", at, *each) if part != "''")
+        sums = ", ".join(_SUMS[name] for name in ("calls", "input", "output", "retail_nano"))
+        names = ("calls", "input_tokens", "output_tokens", "retail_nano")
+        added = ", ".join(f"{name} = usage_total.{name} + excluded.{name}" for name in names)
+        made.append(
+            f"INSERT INTO usage_total (tenant_id, customer_id, grain, at, model, key_id, {', '.join(names)})"  # noqa: S608  # names of ours
+            f" SELECT tenant_id, customer_id, '{grain}', {at}, {', '.join(each)}, {sums}"
+            f" FROM bench_call JOIN bench_payer USING (number) WHERE true GROUP BY {grouped}"
+            f" ON CONFLICT (tenant_id, customer_id, grain, at, model, key_id) DO UPDATE SET {added}"
+        )
+    return tuple(made)
+
+
 _MARK: Final = (
     "UPDATE rollup_mark SET at = (SELECT max(settled_at) + 1 FROM bench_call)"
     " WHERE at < (SELECT max(settled_at) FROM bench_call)"
@@ -156,6 +175,7 @@ def statements(made: int) -> tuple[str, ...]:
         *_WALLETS,
         _rollups("customer_id", "key_id"),
         _rollups("''", "''"),
+        *_totals(),
         _MARK,
         f"UPDATE bench_past SET made = {made:d}",  # noqa: S608  # a number of ours
         "DELETE FROM bench_call",

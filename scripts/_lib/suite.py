@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from scripts._lib import bootstrap, clients
+from scripts._lib import bootstrap, clients, redis
 from scripts._lib.bootstrap import ROOT, VENV
 from scripts._lib.stages import Stage, Tally, run_stages
 
-TOOLS: Final = ("browser", "postgres", "node")
+TOOLS: Final = ("browser", "postgres", "node", "redis")
 # Tool → names of its program, Debian package. PostgreSQL is a locked dependency, Node comes with the clients.
 PROGRAMS: Final = {
     "browser": (("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "chromium"),
+    "redis": (redis.PROGRAMS, redis.DEBIAN_PACKAGE),
 }
 LONG_STAGE_SECONDS: Final = 90 * 60
 _BIN: Final = VENV / "bin"
@@ -99,7 +100,7 @@ def closing_line(total: Tally, left_out: frozenset[str]) -> str:
 
 
 def find_program(tool: str) -> Path | None:
-    """The machine's program for a tool ("browser"), or None."""
+    """The machine's program for a tool ("browser" or "redis"), or None."""
     names, _package = PROGRAMS[tool]
     found = next(filter(None, map(shutil.which, names)), None)
     return Path(found) if found else None

@@ -207,10 +207,10 @@ def test_a_suspended_customer_sees_an_honest_page_and_may_leave(visitor: Visitor
     jane = address()
     visitor.join(jane)
     visitor.shop.ask("customer", "suspend", "--tenant", "solaria", "--customer", jane, "--reason", "chargeback")
-    page = visitor.get("/account")
+    page = visitor.get("/account/security")
     assert page.status_code == 403
     assert "Your account is suspended" in page.text
-    assert "chargeback" not in page.text
+    assert "chargeback" not in page.text + visitor.get("/account").text
     assert visitor.get("/").status_code == 200
     assert visitor.send("/logout").headers["location"] == "/"
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -54,17 +54,24 @@ def shown(name: str) -> str:
 
 
 @contextmanager
-def opened_pool(folder: Path, url: str | None, workers: int) -> Iterator[Shop]:
+def opened_pool(
+    folder: Path, url: str | None, workers: int, *edits: tuple[str, str], options: Sequence[str] = ()
+) -> Iterator[Shop]:
     """A shop on a pool of three keys: one refused, one that has too much, one fine."""
+    text = TEMPLATE
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
     for name, secret in KEYS.items():
         (folder / name).write_text(secret)
     template = folder / "pool.toml"
-    template.write_text(TEMPLATE.replace("$folder", str(folder)))
-    options = [
+    template.write_text(text.replace("$folder", str(folder)))
+    emulated = [
+        *options,
         *("--for-key", f"{KEYS['bad']}=status=401"),
         *("--for-key", f"{KEYS['busy']}=status=429 retry_after={BUSY_SECONDS}"),
     ]
-    with open_shop(folder, url, workers=workers, template=template, emulator_options=options) as shop:
+    with open_shop(folder, url, workers=workers, template=template, emulator_options=emulated) as shop:
         yield shop
 
 
@@ -186,3 +193,63 @@ def check_and_unpark(shop: Shop) -> None:
 
     eventually(asked_again, "the key is asked again")
     eventually(lambda: states(shop)[0] == "parked", "and parked again")
+
+
+TWO_FINE = ('"file:$folder/bad", "file:$folder/busy", ', '"file:$folder/new", ')
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [("requests_per_minute = 1", "Hello"), ("tokens_per_minute = 100", "[[input=1500 output=5]] Hello")],
+)
+def test_keys_are_used_up_to_their_ceilings(tmp_path: Path, limits: str, said: str) -> None:
+    limited = ("[models.", f"key_limits = {{ {limits} }}\n[models.")
+    with opened_pool(tmp_path, None, 1, TWO_FINE, limited) as shop:
+        customer = shop.customer(credit="50.00")
+        answers = [shop.call(customer, f"{said} {number}") for number in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 503, 503]
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        eventually(lambda: len(calls_of(shop)) == 2, "the journal")
+        assert {line["key"] for line in calls_of(shop)} == {shown("new"), shown("fine")}
+        assert states(shop) == ["ok"] * 2
+        shop.assert_books_are_right()
+
+
+OUT_OF_MONEY = {
+    "anthropic": ("$mainspring_origin", 'status=400 message="Your credit balance is too low to access the API."'),
+    "openai": ("$mainspring", 'status=429 code=insufficient_quota message="You exceeded your current quota."'),
+    "gemini": ("$mainspring_origin/v1beta", 'status=400 message="API key expired. Please renew the API key."'),
+}
+"""Dialect → base URL, and what a key without money or access gets: statuses that mean something else at first sight."""
+UPSTREAM = """[upstreams.of-{0}]
+dialect = "{0}"
+base_url = "{1}"
+api_keys = ["file:$folder/{0}", "file:$folder/fine"]
+[models."by-{0}"]
+context = 400000
+max_output = 128000
+routes = [{{ upstream = "of-{0}", model = "{0}-one" }}]
+cost = {{ input = "0.25", output = "2.00" }}
+"""
+
+
+def test_keys_without_money_are_told_from_bad_requests_in_each_dialect(tmp_path: Path) -> None:
+    tables = "".join(UPSTREAM.format(dialect, url) for dialect, (url, _) in OUT_OF_MONEY.items())
+    options = []
+    for dialect, (_, told) in OUT_OF_MONEY.items():
+        (tmp_path / dialect).write_text(f"sk-{dialect}-0123456789")
+        options += ["--for-key", f"sk-{dialect}-0123456789={told}"]
+    with opened_pool(tmp_path, None, 1, ("[[tenants]]", f"{tables}[[tenants]]"), options=options) as shop:
+        customer = shop.customer(credit="50.00")
+        for dialect in OUT_OF_MONEY:
+            answers = [shop.call(customer, f"Hello {number}", model=f"by-{dialect}") for number in range(10)]
+            assert [answer.status_code for answer in answers] == [200] * 10, answers[0].text
+            refused = shop.call(customer, "[[status=400]]", model=f"by-{dialect}")
+            assert refused.status_code == 400
+
+        def all_parked() -> bool:
+            listed = {each["name"]: each["keys"] for each in shop.ask("upstream", "list")["upstreams"]}
+            found = [[key["state"] for key in listed[f"of-{dialect}"]] for dialect in OUT_OF_MONEY]
+            return found == [["parked", "ok"]] * len(OUT_OF_MONEY)
+
+        eventually(all_parked, "keys without money are parked, and those of bad requests are not")

@@ -205,7 +205,11 @@ def test_a_keys_rate_is_kept(any_shop: Shop) -> None:
     assert statuses == [200, 200]
     assert answer.status_code == 429
     assert error_of(answer)["code"] == "rate_limit_exceeded"
-    assert 1 <= int(answer.headers["retry-after"]) <= 30
+    assert 1 <= int(answer.headers["retry-after"]) <= 61
+    assert answer.headers["x-ratelimit-limit-requests"] == "2"
+    assert answer.headers["x-ratelimit-remaining-requests"] == "0"
+    assert answer.headers["x-ratelimit-reset-requests"].endswith("s")
+    assert "x-ratelimit-limit-tokens" not in answer.headers
     assert "x-should-retry" not in answer.headers
     assert len(any_shop.records(customer)) == 2
 
@@ -222,7 +226,10 @@ def test_tokens_per_minute_are_counted_when_they_are_known(any_shop: Shop) -> No
     assert any_shop.call(customer, "[[input=5000 output=20]]").status_code == 200
     answer = any_shop.call(customer)
     assert answer.status_code == 429
-    assert int(answer.headers["retry-after"]) > 60
+    assert 30 <= int(answer.headers["retry-after"]) <= 61
+    assert (answer.headers["x-ratelimit-limit-tokens"], answer.headers["x-ratelimit-remaining-tokens"]) == ("1000", "0")
+    message = error_of(answer)["message"]
+    assert message == "The limit of 1000 tokens per minute for your account is reached."
 
 
 async def test_calls_under_way_at_once_are_limited(any_shop: Shop) -> None:

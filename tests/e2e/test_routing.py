@@ -103,7 +103,7 @@ def test_a_dead_upstream_is_left_alone_by_all_processes_until_it_is_back(pair: P
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("asked_for", ["big", "solaria-big"])
-def test_a_fallback_answers_under_its_own_name_at_the_lower_price(pair: Pair, asked_for: str, stream: bool) -> None:  # noqa: FBT001
+def test_a_fallback_answers_under_its_own_name_at_the_lower_price(pair: Pair, asked_for: str, *, stream: bool) -> None:
     pair.fragile.will("500")
     customer = pair.shop.customer()
     answer = pair.shop.call(
@@ -162,3 +162,19 @@ def test_callers_of_another_api_read_the_name_as_well(pair: Pair) -> None:
         f"{customer.origin}/v1/responses", json={"model": "big", "input": "Hi"}, headers=customer.headers
     )
     assert responses.json()["model"] == "small"
+
+
+def test_conversations_keep_their_upstream_in_all_processes(pair: Pair) -> None:
+    pair.fragile.will("ok")
+    customer = pair.shop.customer()
+    for session in "abcdefgh":
+        for _ in range(4):
+            headers = {"x-session-id": session, "connection": "close"}
+            assert ask(pair, customer, "twins", headers=headers).status_code == 200
+    records = pair.shop.records(customer)
+    homes = [{record["upstream"] for record in records[start : start + 4]} for start in range(0, 32, 4)]
+    assert all(len(home) == 1 for home in homes)
+    assert set().union(*homes) == {"fragile", "mainspring"}
+    saved = {each["name"]: each for each in pair.shop.ask("upstream", "caches")["upstreams"]}
+    assert saved["mainspring"]["calls"] > 0
+    assert float(saved["mainspring"]["saved"]) >= 0

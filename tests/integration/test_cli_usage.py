@@ -159,6 +159,7 @@ def test_prices_are_shown_at_the_three_levels(shop: Shop) -> None:
         "cost": "2.00",
         "wholesale": "2.20",
         "retail": "4.00",
+        "provider": None,
         "margin": "1.80",
     }
     assert set(by_class) == {"input", "cached_input", "cache_write", "cache_write_1h", "output"}

@@ -47,6 +47,7 @@ from reseller_kit.db import (
     tenant_routes,
     tenants,
     usage,
+    usage_totals,
     vouchers,
 )
 from reseller_kit.db import tables as t
@@ -56,11 +57,12 @@ from reseller_kit.db.ledger import GrantCredit, HoldRefund, Idempotency, RedeemV
 from reseller_kit.db.rollups import SumFilter
 from reseller_kit.db.spend_alerts import SpendAlert
 from reseller_kit.db.usage import UsageFilter
+from reseller_kit.db.usage_totals import Narrowed
 from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support import factories as make
-from tests.support import identity_walk
+from tests.support import identity_walk, shop_walk
 from tests.support.rows import all_rows
 
 NOBODY = 999_999
@@ -132,7 +134,6 @@ READS: dict[str, Read] = {
     "prices.in_force": lambda c, tenant, _: prices.in_force(c, tenant, FAR),
     "responses.chain": lambda c, tenant, x: responses.chain(c, tenant, x.customer.id, x.response.id, now=5, most=10),
     "responses.fetch": lambda c, tenant, x: responses.fetch(c, tenant, x.customer.id, [x.response.id], 5),
-    "rollups.buckets": lambda c, tenant, x: rollups.buckets(c, tenant, SumFilter(x.customer.id, 0), ((0, 0),), 1000),
     "rollups.quarters": lambda c, tenant, x: rollups.quarters(c, tenant, SumFilter(x.customer.id, 0), FAR, 9),
     "rollups.sums": lambda c, tenant, x: rollups.sums(c, tenant, SumFilter(x.customer.id, 0), "model"),
     "scheduled_prices.find": lambda c, tenant, x: scheduled_prices.find(c, tenant, x.change.id),
@@ -149,12 +150,15 @@ READS: dict[str, Read] = {
     "usage.page_of_quarters": lambda c, tenant, x: usage.page_of_quarters(
         c, tenant, UsageFilter(x.customer.id), [quarter_of(x)], 9
     ),
+    "usage_totals.by_name": lambda c, tenant, x: usage_totals.by_name(c, tenant, span_of(x), "model"),
+    "usage_totals.over_time": lambda c, tenant, x: usage_totals.over_time(c, tenant, span_of(x), ((0, 0),), 1000),
     "usage.settled_since": lambda c, tenant, x: usage.settled_since(c, tenant, x.customer.id, 0, 9),
     "vouchers.find": lambda c, tenant, x: vouchers.find(c, tenant, x.voucher.id),
     "vouchers.find_code": lambda c, tenant, x: vouchers.find_code(c, tenant, x.voucher.id.encode()),
     "vouchers.page": lambda c, tenant, x: vouchers.page(c, tenant, x.voucher.batch, 100, None),
     "vouchers.redemptions": lambda c, tenant, x: vouchers.redemptions(c, tenant, x.voucher.batch),
     **identity_walk.READS,
+    **shop_walk.READS,
 }
 WRITES: dict[str, Read] = {
     "accounts.create_customer_wallet": lambda c, tenant, x: accounts.create_customer_wallet(c, tenant, x.customer.id),
@@ -222,6 +226,7 @@ WRITES: dict[str, Read] = {
     "vouchers.lock_batches": lambda c, tenant, _: vouchers.lock_batches(c, tenant),
     "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
     **identity_walk.WRITES,
+    **shop_walk.WRITES,
 }
 MOVES_ON_PURPOSE = {
     "provisioning.put_domain": "the operator's file gives a host to another tenant; the file is the one truth of hosts",
@@ -241,11 +246,18 @@ def key_of(x: Things) -> keys.ApiKey:
         models=(),
         allow_ips=(),
         requests_per_minute=None,
+        tokens_per_minute=None,
+        concurrent_requests=None,
         expires_at=None,
         revoked_at=None,
         last_used_at=None,
         created_at=now_us(),
     )
+
+
+def span_of(x: Things) -> Narrowed:
+    """All that its customer ever used."""
+    return Narrowed(customer_id=x.customer.id, since=0, until=FAR)
 
 
 def quarter_of(x: Things) -> int:
@@ -324,6 +336,7 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         response = make.stored_response(customer.id)
         await responses.add(connection, ours.id, [response])
         await identity_walk.fill(connection, ours.id, customer)
+        await shop_walk.fill(connection, ours.id, customer)
         alert = SpendAlert(
             id=new_id("alr"), customer_id=customer.id, period="day", threshold_nano=1, created_at=now_us()
         )

@@ -317,7 +317,7 @@ def test_every_code_of_the_audit_has_a_corruption_that_shows_it() -> None:
     # Each shown by a corruption in the tests of its own concept.
     elsewhere = {code for code, *_ in credit_checks(None)} | {check.code for check in share_checks(None)}
     elsewhere |= {"hold_of_dead_owner", "accrued_differs", "rollup_differs_from_records", "rollup_differs_within"}
-    elsewhere |= {"rollup_differs_from_totals", "refund_hold_malformed", "hold_of_unknown_kind"}
+    elsewhere |= {"rollup_totals_differ", "rollup_differs_from_totals", "refund_hold_malformed", "hold_of_unknown_kind"}
     assert own_codes() | codes_of_checks() <= shown | elsewhere
 
 

@@ -57,6 +57,7 @@ async def rolled(db: Database) -> None:
     """Take all that is stored into the rollups, which begin at nothing."""
     async with db.administer() as connection:
         await connection.execute(delete(t.usage_rollup))
+        await connection.execute(delete(t.usage_total))
         await connection.execute(update(t.rollup_mark).values(at=0))
     await roll_up(db)
 

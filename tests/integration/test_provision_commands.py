@@ -78,7 +78,9 @@ def test_plan_and_apply_from_nothing_to_no_changes(shell: Shell) -> None:
     assert shell("apply") == 0
     assert "No changes." in shell.out
     assert shell("apply", "--yes", "--json") == 0
-    assert shell.json() == {"changes": [], "prices": [], "scheduled": [], "costs": [], "warnings": []}
+    assert shell.json() == {
+        "changes": [], "prices": [], "scheduled": [], "costs": [], "routes": [], "warnings": [],
+    }  # fmt: skip
 
 
 def test_plan_shows_fields_and_margins(shell: Shell) -> None:

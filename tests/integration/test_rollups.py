@@ -284,7 +284,15 @@ async def test_sums_have_what_is_rolled_up_and_what_is_not(db: Database, *, roll
 @pytest.mark.parametrize(
     ("corruption", "codes"),
     [
-        ("calls = calls + 1", {"rollup_differs_from_records", "rollup_differs_within", "rollup_differs_from_totals"}),
+        (
+            "calls = calls + 1",
+            {
+                "rollup_differs_from_records",
+                "rollup_differs_within",
+                "rollup_differs_from_totals",
+                "rollup_totals_differ",
+            },
+        ),
         ("cached_input = 1", {"rollup_differs_from_records", "rollup_differs_within"}),
         ("quarter_at = quarter_at + 900000000", {"rollup_differs_from_records", "rollup_differs_within"}),
     ],
@@ -305,6 +313,28 @@ async def test_the_audit_finds_rollups_that_are_not_their_records(
             )
         assert {found["code"] for found in (await audit(db)).findings} == codes
         assert {found["code"] for found in (await audit(db, tenant=shop.tenant_id)).findings} == codes
+        assert (await audit(db, tenant=foreign.tenant_id)).ok
+
+
+async def test_the_audit_finds_totals_that_are_not_those_of_the_rollups(db: Database) -> None:
+    shop, foreign = await make_shop(db), await make_shop(db, "borealis")
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop, foreign)
+        await call(ledger, shop, {"input": 3})
+        await roll_up(db)
+        await call(ledger, shop, {"input": 3})
+        await roll_up(db)
+        await assert_sound(db)
+        for corruption in (
+            "UPDATE usage_total SET calls = calls + 1 WHERE grain = 'day'",
+            "UPDATE usage_total SET calls = calls - 1, retail_nano = retail_nano + 1",
+            "DELETE FROM usage_total WHERE grain = 'quarter'",
+        ):
+            async with db.administer() as connection:
+                await connection.exec_driver_sql(corruption)
+            assert {(found["code"], found["ref"]) for found in (await audit(db)).findings} == {
+                ("rollup_totals_differ", shop.customer_id)
+            }
         assert (await audit(db, tenant=foreign.tenant_id)).ok
 
 

@@ -20,6 +20,7 @@ from reseller_kit.flows import snapshot
 from reseller_kit.flows.customers import set_customer_group
 from reseller_kit.flows.doctor import examine, examine_tenant
 from reseller_kit.flows.key_alerts import tell_of_parked
+from reseller_kit.flows.playground import playground_account
 from reseller_kit.flows.prices import price_history, show_prices
 from reseller_kit.flows.provision import Plan, apply, plan, read_manifest, resolver
 from reseller_kit.flows.provision.timeline import books, stored_document
@@ -342,6 +343,8 @@ async def test_a_customer_is_put_into_a_group_of_its_tenant_alone(db: Database) 
     assert boreal is not None
     ours, theirs = await make_customer(db, aurora), await make_customer(db, boreal)
     assert (await set_customer_group(db, "aurora", ours.id, "pro", "test")).group_id == "pro"
+    # What is called without a key, from the customer's own pages, is served as its group is.
+    assert (await playground_account(db, await storefront(db), ours.id)).group_id == "pro"
     with pytest.raises(NotFound, match="no group"):
         await set_customer_group(db, "boreal", theirs.id, "pro", "test")
     with pytest.raises(NotFound, match="no customer"):

@@ -138,7 +138,9 @@ def _plain(body: bytes, behaviour: Behaviour) -> bytes:
 def _event(event: bytes, behaviour: Behaviour) -> list[bytes]:
     """One event, rewritten; two where it is sent twice."""
     changed = events.rewrite(event, lambda data: _plain_event(data, behaviour))
-    twice = behaviour.usage == "twice" and b'"usage' in event and b'"usage":null' not in event
+    # Where every event tells the usage so far, the last one is meant.
+    last = b'"usageMetadata"' not in event or b'"finishReason"' in event
+    twice = behaviour.usage == "twice" and b'"usage' in event and b'"usage":null' not in event and last
     return [changed, changed] if twice else [changed]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 
+from scripts._lib.processes import Child
 from tests.lab.behaviour import Behaviour
 from tests.lab.house import HOST, Customer, House, open_house
 from tests.lab.load import APIS, Load, Target, request
@@ -43,6 +44,7 @@ class Gate:
     """A server that answers; models are named like the dialect of the upstream behind them."""
 
     house: House
+    server: Child
     port: int
     customer: Customer
     http: httpx.Client
@@ -98,24 +100,23 @@ def thinking(api: str) -> dict[str, Any]:
     return asked[api]
 
 
-def _route(dialect: Dialect, timeouts: dict[str, float] | None) -> LabRoute:
-    settings: dict[str, Any] = {"timeouts": timeouts} if timeouts else {}
-    if dialect == "openai":
-        settings["api"] = _TASKS
-    return LabRoute(dialect=dialect, cost=_COST, settings=settings)
+def _route(dialect: Dialect, keys: int, settings: dict[str, Any]) -> LabRoute:
+    # None of the faults that it is told to have may keep it from being asked for the next one.
+    own = {"breaker": False, **settings, **({"api": _TASKS} if dialect == "openai" else {})}
+    return LabRoute(dialect=dialect, keys=keys, cost=_COST, settings=own)
 
 
 @contextmanager
-def open_gate(folder: Path, *, timeouts: dict[str, float] | None = None) -> Iterator[Gate]:
-    """A gate on SQLite in `folder`; `timeouts` are those of every upstream."""
-    scenarios = [Scenario(name=each, about="", upstreams={"up": _route(each, timeouts)}) for each in DIALECTS]
+def open_gate(folder: Path, *, keys: int = 1, **settings: Any) -> Iterator[Gate]:
+    """A gate on SQLite in `folder`; every upstream has so many keys, and `settings` are further keys of its table."""
+    scenarios = [Scenario(name=each, about="", upstreams={"up": _route(each, keys, settings)}) for each in DIALECTS]
     with (
         open_house(folder, scenarios) as house,
-        house.serving() as (port, _),
+        house.serving() as (port, child),
         httpx.Client(trust_env=False, timeout=60) as http,
     ):
         upstreams = {each.name: house.upstreams_of(each)["up"] for each in scenarios}
-        yield Gate(house, port, house.customer(), http, upstreams)
+        yield Gate(house, child, port, house.customer(), http, upstreams)
 
 
 __all__ = ["APIS", "DIALECTS", "Gate", "open_gate", "thinking", "with_tool"]

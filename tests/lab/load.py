@@ -32,8 +32,9 @@ class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """So many calls, by so many callers that wait for one answer before they ask again; or for so many seconds.
 
     `stream`: the share of streams; `apis`: in turn. `leave`: the share of callers that hang up, `leave_after` seconds
-    into their call. `text`: what is said; directives of the emulator in it shape the good answer. `limit_seconds`: what
-    a whole run may take. `pause`: seconds of each caller between two calls.
+    into their call. `pause`: seconds of each caller between two calls. `text`: what is said; directives of the emulator
+    in it shape the good answer. `conversations`: how many there are, a new one for each call by default.
+    `limit_seconds`: what a whole run may take.
     """
 
     calls: int = 1000
@@ -46,6 +47,7 @@ class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     leave_after: float = 0.2
     pause: float = 0.0
     max_tokens: int = 64
+    conversations: int | None = None
     limit_seconds: float = 240.0
 
 
@@ -124,10 +126,11 @@ class Target:
     model: str
 
 
-def request(target: Target, load: Load, api: str, *, stream: bool) -> bytes:
-    """One call, byte for byte; the connection is closed behind its answer."""
+def request(target: Target, load: Load, api: str, *, stream: bool, opening: str = "") -> bytes:
+    """One call, byte for byte; the connection is closed behind its answer. `opening` comes before the load's text."""
     body: dict[str, Any]
-    turn = {"role": "user", "content": load.text}
+    text = opening + load.text
+    turn = {"role": "user", "content": text}
     if api == "chat":
         body = {"model": target.model, "messages": [turn], "max_completion_tokens": load.max_tokens, "stream": stream}
     elif api == "responses":
@@ -135,7 +138,7 @@ def request(target: Target, load: Load, api: str, *, stream: bool) -> bytes:
     elif api == "messages":
         body = {"model": target.model, "messages": [turn], "max_tokens": load.max_tokens, "stream": stream}
     else:
-        said = {"role": "user", "parts": [{"text": load.text}]}
+        said = {"role": "user", "parts": [{"text": text}]}
         body = {"contents": [said], "generationConfig": {"maxOutputTokens": load.max_tokens}}
     content = json.dumps(body).encode()
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
@@ -212,7 +215,13 @@ class Run:
         try:
             async with asyncio.timeout(self._load.leave_after if leaves else None):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._target.port)
-                writer.write(request(self._target, self._load, outcome.api, stream=outcome.stream))
+                # Each is a conversation of its own: those that begin alike are asked where the last one was.
+                opening = (
+                    f"{outcome.n}. "
+                    if self._load.conversations is None
+                    else f"{outcome.n % self._load.conversations}. "
+                )
+                writer.write(request(self._target, self._load, outcome.api, stream=outcome.stream, opening=opening))
                 await _receive(outcome, reader)
         except TimeoutError:
             outcome.left = True

@@ -54,9 +54,9 @@ class Expect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     count, where some may be. `attempts_at_most`: requests that upstreams got, for each call. `status`, `should_retry`:
     of every call that was refused. `asked_at_most`: requests that one upstream got; `asked_key_at_most`: that one of
     its keys got, named as in "near#2". `serves_at_least`: the share of good answers that an upstream gave.
-    `recovery_at_most`: seconds from the end of a fault until its upstream gives good answers again. `in_band_errors`:
-    the share of calls that end in an error within their stream, and are recorded as cut. `first_byte_p50_at_most`:
-    seconds.
+    `recovery_at_most`: seconds from the end of a fault until its upstream gives good answers again. `errors_in_band`:
+    every call without a good answer is a stream that ends in an error, and is recorded as cut.
+    `first_byte_p50_at_most`: seconds.
     """
 
     client_errors: float = 0.0
@@ -69,7 +69,7 @@ class Expect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     asked_key_at_most: dict[str, int] = {}
     serves_at_least: dict[str, float] = {}
     recovery_at_most: float | None = None
-    in_band_errors: float | None = None
+    errors_in_band: bool = False
     first_byte_p50_at_most: float | None = None
 
 

@@ -121,6 +121,8 @@ async def make_key(db: Database, customer: Customer, *, prefix: str = "sk", **te
         "models": (),
         "allow_ips": (),
         "requests_per_minute": None,
+        "tokens_per_minute": None,
+        "concurrent_requests": None,
         "expires_at": None,
         "revoked_at": None,
         "last_used_at": None,

@@ -69,6 +69,7 @@ READS: dict[str, Query] = {
     "sessions.find": lambda c, tenant, x: sessions.find(c, tenant, digest(x), now=5, idle_since=1),
     "sessions.knows_any_device": lambda c, tenant, x: sessions.knows_any_device(c, tenant, x.customer.id),
     "sessions.knows_device": lambda c, tenant, x: sessions.knows_device(c, tenant, x.customer.id, digest(x)),
+    "throttles.find": lambda c, tenant, x: throttles.find(c, tenant, "password", digest(x)),
     "sessions.of_customer": lambda c, tenant, x: sessions.of_customer(c, tenant, x.customer.id, now=5, idle_since=1),
 }
 WRITES: dict[str, Query] = {
@@ -113,6 +114,6 @@ WRITES: dict[str, Query] = {
     "sessions.take": lambda c, tenant, x: sessions.take(c, tenant, digest=digest(x), purpose="code", now=5),
     "sessions.touch": lambda c, tenant, x: sessions.touch(c, tenant, digest(x), 9),
     "throttles.clear": lambda c, tenant, x: throttles.clear(c, tenant, "password", digest(x)),
-    "throttles.find": lambda c, tenant, x: throttles.find(c, tenant, "password", digest(x)),
+    "throttles.lock": lambda c, tenant, x: throttles.lock(c, tenant, "password", digest(x)),
     "throttles.put": lambda c, tenant, x: throttles.put(c, tenant, "password", digest(x), Count(tenant, 1, 1)),
 }

@@ -278,10 +278,13 @@ def open_shop(
     workers: int = 1,
     template: Path = TEMPLATE,
     emulator_options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Shop]:
     """Storefronts that serve, on SQLite in `folder` or on a given empty database."""
     with (
-        prepared_shop(folder, database_url, emulator_options=emulator_options, template=template) as prepare,
+        prepared_shop(
+            folder, database_url, emulator_options=emulator_options, template=template, environment=environment
+        ) as prepare,
         prepare(workers) as shop,
     ):
         yield shop
@@ -294,6 +297,7 @@ def prepared_shop(
     *,
     emulator_options: Sequence[str] = (),
     template: Path = TEMPLATE,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Callable[[int], contextlib.AbstractContextManager[Shop]]]:
     """Storefronts that are applied and not served yet: calling the result starts a server with that many processes."""
     with ExitStack() as stack:
@@ -301,7 +305,7 @@ def prepared_shop(
         second = stack.enter_context(emulator(folder, "--name", "sparewheel", *emulator_options))
         raw = stack.enter_context(raw_upstream())
         http = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
-        installation = make_installation(folder, database_url, **SECRETS)
+        installation = make_installation(folder, database_url, **SECRETS, **(environment or {}))
         text = string.Template(template.read_text()).substitute(
             mainspring=first.base_url,
             mainspring_origin=first.origin,

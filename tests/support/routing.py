@@ -30,6 +30,7 @@ ACCOUNT = KeyAccount(
     limit_reset=None,
     requests_per_minute=None,
     expires_at=None,
+    group_id=None,
 )
 
 

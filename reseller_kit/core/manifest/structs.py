@@ -31,7 +31,6 @@ from .leaves import (
     ModelName,
     Name,
     PublicUrl,
-    Seconds,
     SecretRef,
     Slug,
     Text,
@@ -40,6 +39,7 @@ from .leaves import (
     UnitPrice,
     UpstreamModel,
 )
+from .pacing import Count, CustomerLimits, KeyLimits, Limits, Queue, RouteTimeouts, Timeouts
 from .shop_structs import (
     NOT_EMPTY,
     RESOURCES,
@@ -68,8 +68,9 @@ Api = Literal[
     "rerank",
     "generate_content",
 ]
+
+
 Tokens = Annotated[int, leaves.number("tokens", 1, 100_000_000)]
-Count = Annotated[int, leaves.number("count", 1, 1_000_000_000)]
 
 
 class Prices(Table, frozen=True, kw_only=True):
@@ -117,22 +118,6 @@ class Platform(Table, frozen=True, kw_only=True):
     alert_emails: Annotated[tuple[Email, ...], "Who is told of keys of upstreams that stop to work."] = ()
 
 
-class Timeouts(Table, frozen=True, kw_only=True):
-    """Seconds to wait for an upstream."""
-
-    connect: Annotated[Seconds, "Until the connection stands."] = 5.0
-    first_byte: Annotated[Seconds, "From the request sent to the first byte of the answer."] = 60.0
-    idle: Annotated[Seconds, "Between two pieces of an answer."] = 60.0
-
-
-class KeyLimits(Table, frozen=True, kw_only=True):
-    """The most that goes over each key of a pool, counted by each process alone; left out: no limit."""
-
-    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
-    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
-    tokens_per_minute: Annotated[Count | None, "Tokens in a minute, as charged."] = None
-
-
 class Upstream(Table, frozen=True, kw_only=True):
     """A provider endpoint with its credentials."""
 
@@ -142,9 +127,15 @@ class Upstream(Table, frozen=True, kw_only=True):
     provider: Annotated[Name | None, "The catalogue's provider id; default by the base URL's host."] = None
     api: Annotated[tuple[Api, ...] | None, "What it serves; left out: all of its dialect."] = None
     timeouts: Annotated[Timeouts, "How long to wait for it."] = Timeouts()
-    max_concurrency: Annotated[Count | None, "Most requests under way at once, per process."] = None
+    max_concurrency: Annotated[Count | None, "Most requests under way at once, per process; default 1000."] = None
+    requests_per_minute: Annotated[Count | None, "Most requests sent to it in a minute; left out: no limit."] = None
+    tokens_per_minute: Annotated[Count | None, "Most tokens in a minute; left out: no limit."] = None
+    queue: Annotated[Queue, "Who waits while all of max_concurrency is under way."] = Queue()
     key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+    end_user_ids: Annotated[
+        Flag, "Tell it a pseudonym of each customer, by which `upstream whois` finds whom it reports."
+    ] = False
     breaker: Annotated[Flag, "Stop asking a model here for a while when it keeps failing."] = True
 
 
@@ -158,6 +149,7 @@ class Route(Table, frozen=True, kw_only=True):
         Annotated[int, leaves.number("weight", 0, 10_000)], "Share within one priority; 0: asked when the others fail."
     ] = 1
     cost: Annotated[Cost | None, "What this route charges; default: the model's, else the catalogue's."] = None
+    timeouts: Annotated[RouteTimeouts | None, "Instead of its upstream's."] = None
 
 
 class Model(Table, frozen=True, kw_only=True):
@@ -229,15 +221,6 @@ class Catalog(Table, frozen=True, kw_only=True):
     ] = ()
 
 
-class Limits(Table, frozen=True, kw_only=True):
-    """Limits of each customer; left out: none."""
-
-    requests_per_minute: Annotated[Count | None, "Requests in a minute."] = None
-    tokens_per_minute: Annotated[Count | None, "Tokens in a minute."] = None
-    concurrent_requests: Annotated[Count | None, "Requests under way at once."] = None
-    shorten: Annotated[Flag, "Lower the output limit to what the credit covers, instead of refusing."] = False
-
-
 class ModelRouting(Table, frozen=True, kw_only=True):
     """How a tenant's calls of one model are served, where that differs from the model's own table."""
 
@@ -265,7 +248,7 @@ class Group(Table, frozen=True, kw_only=True):
         Annotated[tuple[Name, ...], NOT_EMPTY] | None, "Its calls go over these alone, of the tenant's; left out: all."
     ] = None
     strategy: Annotated[Strategy | None, "How its calls choose among routes, instead of what holds for others."] = None
-    limits: Annotated[Limits | None, "Instead of the tenant's."] = None
+    limits: Annotated[CustomerLimits | None, "Instead of the tenant's for each customer."] = None
 
 
 class Tenant(Table, frozen=True, kw_only=True):
@@ -291,7 +274,7 @@ class Tenant(Table, frozen=True, kw_only=True):
     packages: Annotated[tuple[Package, ...], RESOURCES, "What customers can buy."] = ()
     payments: Annotated[Payments, "How customers pay."] = Payments()
     email: Annotated[Mail, "How mails leave."] = Mail()
-    limits: Annotated[Limits, "Limits of each customer."] = Limits()
+    limits: Annotated[Limits, "Limits of its customers and its own."] = Limits()
     retention: Annotated[Retention, "How long content is kept."] = Retention()
 
 

@@ -38,8 +38,19 @@ from .routing import (
     upstream_key,
     upstream_key_state,
 )
+from .support import announcement, legal_text, mail_opt_out, support_case, support_message
 from .tenants import domain, member, package, tenant
-from .usage import SUMMED, archive, archived_usage, archived_window, rollup_mark, usage_record, usage_rollup
+from .usage import (
+    SUMMED,
+    TOTALLED,
+    archive,
+    archived_usage,
+    archived_window,
+    rollup_mark,
+    usage_record,
+    usage_rollup,
+    usage_total,
+)
 from .wholesale import balance_notice, payout
 
 __all__ = [
@@ -47,8 +58,10 @@ __all__ = [
     "DELETABLE",
     "PLATFORM_ROWS",
     "SUMMED",
+    "TOTALLED",
     "UNSCOPED",
     "account",
+    "announcement",
     "api_key",
     "applied_manifest",
     "archive",
@@ -69,7 +82,9 @@ __all__ = [
     "key_window",
     "known_device",
     "lease",
+    "legal_text",
     "lot",
+    "mail_opt_out",
     "member",
     "metadata",
     "model",
@@ -95,6 +110,8 @@ __all__ = [
     "secret",
     "spend_alert",
     "stored_response",
+    "support_case",
+    "support_message",
     "tenant",
     "tenant_route",
     "terms_acceptance",
@@ -105,6 +122,7 @@ __all__ = [
     "upstream_key_state",
     "usage_record",
     "usage_rollup",
+    "usage_total",
     "voucher",
     "voucher_redemption",
 ]
@@ -138,12 +156,14 @@ APPEND_ONLY: Final = frozenset(
         "applied_manifest",
         "audit_log",
         "entry",
+        "legal_text",
         "operation",
         "order_event",
         "overage",
         "price_version",
         "receipt",
         "revision_change",
+        "support_message",
         "terms_acceptance",
         "txn",
         "usage_record",
@@ -160,6 +180,7 @@ DELETABLE: Final = frozenset(
         "customer_session",
         "known_device",
         "lease",
+        "mail_opt_out",
         "passkey",
         "recovery_code",
         "secret",

@@ -64,6 +64,8 @@ api_key = Table(
     Column("models", Document, nullable=False),
     Column("allow_ips", Document, nullable=False, server_default=text("'[]'")),
     Column("requests_per_minute", Integer, nullable=True),
+    Column("tokens_per_minute", BigInteger, nullable=True),
+    Column("concurrent_requests", Integer, nullable=True),
     at_column("expires_at", nullable=True),
     at_column("revoked_at", nullable=True),
     at_column("last_used_at", nullable=True),

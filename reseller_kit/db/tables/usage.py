@@ -18,6 +18,9 @@ SUMMED: Final = (
 )
 """What a rollup sums: calls, the quantity of each usage class, and the charge at each level."""
 
+TOTALLED: Final = ("calls", "input_tokens", "output_tokens", "retail_nano")
+"""What is summed again for a customer's own pages; `input_tokens` are those of all kinds of text that was read."""
+
 usage_record = Table(
     "usage_record",
     metadata,
@@ -85,6 +88,23 @@ usage_rollup = Table(
 """Sums of usage records by quarter of an hour in UTC: days of every time zone are whole numbers of these.
 
 `model`: as asked for. Rows with an empty `customer_id` and `key_id` are the whole storefront's.
+"""
+
+usage_total = Table(
+    "usage_total",
+    metadata,
+    hot_tenant_column(),
+    text_column("customer_id"),
+    text_column("grain"),
+    at_column("at"),
+    text_column("model"),
+    text_column("key_id"),
+    *(Column(name, BigInt, nullable=False) for name in TOTALLED),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "grain", "at", "model", "key_id"),
+    sqlite_with_rowid=False,
+)
+"""Sums of a customer's rollups, for its own pages: one row a `quarter` of all models and keys, and one a `day` in UTC
+of each model and key. Whatever is asked of a long past is a short range of these and its rest of the rollups.
 """
 
 rollup_mark = Table(

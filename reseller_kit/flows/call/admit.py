@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from ...core.catalog import OfferedModel, PriceVersion
-from ...core.errors import InsufficientCredit, ModelNotFound, RateLimited, ServiceUnavailable
+from ...core.errors import InsufficientCredit, ModelNotFound, ServiceUnavailable
 from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
-from ...core.limits import Bucket
+from ...core.limits import Limit
 from ...core.money import format_amount
 from ...core.periods import period_of
 from ...core.pricing import Bound, bound_for, bounds, units_bound
@@ -20,8 +20,11 @@ from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST
 from ...db.authentication import KeyAccount
 from ...db.ledger import PlaceHold
+from ..limiter import Admission
 from ..runtime import Runtime
 from .job import CallFacts, Job, encode_json
+from .passage import leave_upstream
+from .rates import limits_of, refusal, tokens_expected
 
 _MIN_SHRUNK_OUTPUT: Final = 256
 
@@ -54,6 +57,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     inputs: int = 1
     units: Mapping[str, int] = {}
     conversation: int | None = None
+    named: bool = False
+    remember: int | None = None
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
@@ -62,23 +67,6 @@ def find_model(storefront: Storefront, account: KeyAccount, name: str) -> Offere
     if offered is None or not is_allowed(offered, account.models):
         raise ModelNotFound(f"The model {name!r} does not exist or you do not have access to it.")
     return offered
-
-
-def check_rates(runtime: Runtime, caller: Caller) -> None:
-    """Raises RateLimited when the customer or the key is over a limit."""
-    limits, account, now = caller.storefront.limits, caller.account, caller.now
-    if account.requests_per_minute is not None:
-        take(runtime.bucket("key", account.key_id), now, account.requests_per_minute, "this key")
-    if limits.requests_per_minute is not None:
-        take(runtime.bucket("customer", account.customer_id), now, limits.requests_per_minute, "your account")
-    if limits.tokens_per_minute is not None:
-        bucket = runtime.token_buckets.get(account.customer_id)
-        wait = 0 if bucket is None else bucket.wait(now=now)
-        if wait:
-            raise _limited("Your account's limit of tokens per minute is reached.", wait)
-    most = limits.concurrent_requests
-    if most is not None and runtime.open_calls.get(account.customer_id, 0) >= most:
-        raise _limited("Too many requests of your account are under way at once.", 1_000_000)
 
 
 async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
@@ -93,20 +81,20 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     if runtime.unsettled:
         # A database may have room for holds and none for what they settle to.
         raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
-    check_rates(runtime, caller)
+    expected = tokens_expected(wanted.input_bound, wanted.output_limit, wanted.choices)
+    admission = await enter(runtime, limits_of(caller.storefront, caller.account, expected))
     window = _window(caller)
     request = _hold_request(caller, offered, wanted, window)
     facts = CallFacts(model=offered.name, public_model=offered.model, dialect=caller.dialect, stream=wanted.stream)
-    # Counted before the hold is waited for: calls that arrive together must see each other.
-    _take_slot(runtime, caller)
+    runtime.active.add(caller.request_id)
     try:
         outcome = await runtime.ledger.place(PlaceHold(request, encode_json(facts).decode()))
     except BaseException:
         # The hold may be durable all the same; the sweep voids it once it is no longer active.
-        release_slot(runtime, caller.account.customer_id, caller.request_id)
+        _let_go(runtime, caller.request_id, admission)
         raise
     if isinstance(outcome, HoldRefused):
-        release_slot(runtime, caller.account.customer_id, caller.request_id)
+        _let_go(runtime, caller.request_id, admission)
         raise _refused(outcome, caller.storefront)
     return Job(
         request_id=caller.request_id,
@@ -126,24 +114,31 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         started_ns=caller.started_ns,
         input_bound=wanted.input_bound,
         conversation=wanted.conversation,
+        named=wanted.named,
+        remember=wanted.remember,
         lowered=outcome.output_limit < request.terms.output_limit,
+        admission=admission,
+        expected=expected,
     )
 
 
-def release_slot(runtime: Runtime, customer_id: str, request_id: str) -> None:
-    """The call is over: it no longer counts as under way."""
-    rest = runtime.open_calls.get(customer_id, 1) - 1
-    if rest:
-        runtime.open_calls[customer_id] = rest
-    else:
-        runtime.open_calls.pop(customer_id, None)
+async def enter(runtime: Runtime, limits: Sequence[Limit]) -> Admission:
+    """Find room in these limits. Raises RateLimited."""
+    admission = await runtime.limiter.take(limits)
+    if admission.room.refused is not None:
+        raise refusal(limits, admission.room)
+    return admission
+
+
+def let_go(runtime: Runtime, job: Job) -> None:
+    """The call is over: it no longer counts as under way, and its limits know what it used."""
+    leave_upstream(runtime, job, tokens=job.tokens)
+    _let_go(runtime, job.request_id, job.admission, job.tokens)
+
+
+def _let_go(runtime: Runtime, request_id: str, admission: Admission, tokens: int = 0) -> None:
+    runtime.limiter.end(admission, tokens)
     runtime.active.discard(request_id)
-
-
-def _take_slot(runtime: Runtime, caller: Caller) -> None:
-    customer = caller.account.customer_id
-    runtime.open_calls[customer] = runtime.open_calls.get(customer, 0) + 1
-    runtime.active.add(caller.request_id)
 
 
 def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window: tuple[str, int] | None) -> HoldRequest:
@@ -220,17 +215,6 @@ def _window(caller: Caller) -> tuple[str, int] | None:
 def is_allowed(offered: OfferedModel, globs: tuple[str, ...]) -> bool:
     """Whether a key with these patterns may ask for a model; one without any may ask for all."""
     return not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs for name in (offered.name, offered.model))
-
-
-def take(bucket: Bucket, now: int, per_minute: int, whose: str) -> None:
-    """Take one request of a bucket. Raises RateLimited."""
-    wait = bucket.take(now=now, per_minute=per_minute)
-    if wait:
-        raise _limited(f"The limit of {per_minute} requests per minute for {whose} is reached.", wait)
-
-
-def _limited(message: str, wait_us: int) -> RateLimited:
-    return RateLimited(message, retry_after_seconds=max(1, -(-wait_us // 1_000_000)))
 
 
 def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit | ServiceUnavailable:

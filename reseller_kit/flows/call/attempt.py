@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...core.catalog import OfferedModel
-from ...core.errors import InvalidRequest, UpstreamFailed
+from ...core.errors import InvalidRequest, KitError, UpstreamFailed
 from ...upstream.response import Response
 from ...wire.codec import Call, Codec, Reply, Sending
 from ...wire.codecs import CODECS
 from ...wire.completion import Answer, Tap
 from ...wire.conversation import Conversation
-from ...wire.pseudonyms import apart
+from ...wire.pseudonyms import apart, named, says_who
 from ...wire.translated import TranslatedAnswer, TranslatedTap
+from ..end_users import pseudonym_of
 from ..runtime import Runtime
 from .candidates import Suits
 from .job import Job
@@ -57,7 +59,8 @@ class Attempts:
 
     def __init__(self, runtime: Runtime, job: Job, call: Call) -> None:
         self._job, self._call = job, call
-        self._sent = apart(call, job.account.customer_id)
+        self._pepper = runtime.vault.pepper
+        self._sent = apart(call, self._pseudonym()) if says_who(call) else call
         self._routes = Routes(runtime, job, Suits(lambda config: api_for(call.api, config) is not None, self._answers))
         self._conversation: Conversation | None = None
         self._refusal: InvalidRequest | None = None
@@ -84,7 +87,7 @@ class Attempts:
             raise self._refusal
         return None
 
-    def exhausted(self) -> UpstreamFailed:
+    def exhausted(self) -> KitError:
         """Why there is no answer."""
         return self._routes.exhausted()
 
@@ -99,7 +102,8 @@ class Attempts:
             output_limit=_limit_to_send(job, call),
             room=job.sent_limit,
         )
-        body = self._passed_on(codec, sending) if native else self._translated(codec, sending)
+        who = self._pseudonym() if config.settings.get("end_user_ids") else None
+        body = self._passed_on(codec, sending, who) if native else self._translated(codec, sending, who)
         reply = Reply(model=job.shown, request_id=job.request_id, maker=sending.maker)
         path, headers = codec.path(self._sent, sending), call.headers if native else ()
         response = await self._routes.open(attempt, path, body, headers)
@@ -110,16 +114,23 @@ class Attempts:
         prices = model.retail.price_list.prices
         return all(name in prices for name in (*NEEDED, *self._call.needs))
 
-    def _passed_on(self, codec: Codec, sending: Sending) -> bytes:
-        """The request in its own API."""
-        self._job.left_out = codec.left_out(self._call)
-        return codec.encode(self._sent, sending)
+    def _pseudonym(self) -> str:
+        """What upstreams hear of the customer."""
+        return pseudonym_of(self._pepper, self._job.storefront.tenant_id, self._job.account.customer_id)
 
-    def _translated(self, codec: Codec, sending: Sending) -> bytes:
+    def _passed_on(self, codec: Codec, sending: Sending, who: str | None) -> bytes:
+        """The request in its own API; `who`: the customer's pseudonym where the upstream is to hear it."""
+        self._job.left_out = codec.left_out(self._call)
+        return codec.encode(self._sent if who is None else named(self._sent, who, sending.provider), sending)
+
+    def _translated(self, codec: Codec, sending: Sending, who: str | None) -> bytes:
         """The request in another API, by way of the intermediate form. Raises InvalidRequest for what can't be said."""
         if self._conversation is None:
             self._conversation = CODECS[self._call.api].to_conversation(self._sent)
-        body = codec.from_conversation(self._conversation, sending)
+        conversation = self._conversation
+        if who is not None and not conversation.user:
+            conversation = replace(conversation, user=who)
+        body = codec.from_conversation(conversation, sending)
         left_out = (*self._conversation.left_out, *codec.not_carried(self._conversation, sending))
         self._job.left_out = tuple(dict.fromkeys(left_out))
         return body

@@ -98,10 +98,21 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, routes: Sequence
     if known is None or endpoints.admission(known, now) != "yes":
         return ordered
     place = next((place for place, route in enumerate(ordered) if endpoint_of(route) == known), 0)
-    first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) == "yes"), ordered[0])
-    if place and (ordered[place].paid.id == first.paid.id or by.cost(ordered[place]) <= by.cost(first)):
+    # One that is due for a probe counts: were everybody at home elsewhere, nobody would find out that it is back.
+    first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) != "no"), ordered[0])
+    if place and _may_stay(job, offered, ordered[place], first, by):
         ordered.insert(0, ordered.pop(place))
     return ordered
+
+
+def _may_stay(job: Job, offered: OfferedModel, home: Route, first: Route, by: Weighed) -> bool:
+    """Whether a conversation stays where its prompt cache is, although the strategy would choose another route.
+
+    Prompts that begin alike may be anybody's, so they go back to the route that the operator prefers.
+    """
+    if offered.strategy == "priority" and home.priority > first.priority and not job.named:
+        return False
+    return home.paid.id == first.paid.id or by.cost(home) <= by.cost(first)
 
 
 def _cost(route: Route, likely: Mapping[str, int]) -> int:

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
+
+from msgspec import Struct
 
 from ...wire.codec import Call
 from ...wire.conversation_name import conversation_name
 from .admit import Caller
 
+_CACHED_BYTES: Final = 4096
+"""Providers cache no prompt of fewer than about a thousand tokens, and few tokens of text are less than four bytes."""
 
-def conversation_of(caller: Caller, call: Call) -> int:
-    """64 bits of a digest of the conversation's name, the same in each process.
 
-    Apart for each tenant and customer, and for each model: agents use several in one session, and none reads another's
-    prompt cache.
+class Conversation(Struct, frozen=True):
+    """`number`: 64 bits of a digest of the conversation's name, the same in each process. `named`: by its client.
+
+    `cached`: a prompt cache may lie somewhere. The first turn of a short prompt has none, so that it goes as if there
+    were no conversation; where it went is remembered for the second.
+    """
+
+    number: int
+    named: bool
+    cached: bool
+
+
+def conversation_of(caller: Caller, call: Call) -> Conversation:
+    """The call's conversation, apart for each tenant, customer and model.
+
+    Agents use several models in one session, and none reads another's prompt cache.
     """
     name = conversation_name(call, caller.session)
-    whose = f"{caller.storefront.tenant_id}\0{caller.account.customer_id}\0{call.model}\0{name}"
-    return int.from_bytes(hashlib.blake2b(whose.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    whose = f"{caller.storefront.tenant_id}\0{caller.account.customer_id}\0{call.model}\0{name.text}"
+    number = int.from_bytes(hashlib.blake2b(whose.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    cached = name.named or name.goes_on or call.input_bound >= _CACHED_BYTES
+    return Conversation(number, name.named, cached)

@@ -12,10 +12,13 @@ from msgspec import Struct
 
 from ...core.catalog import OfferedModel, Route
 from ...core.errors import UpstreamFailed
+from ...core.fairness import Turn
+from ...core.limits import Limit
 from ...core.routing import Weighed, endpoint_of, order
+from ...upstream.passage import Passage
 from ...wire.codec import Call, Sending
 from ..runtime import Runtime
-from .admit import Caller, find_model, take
+from .admit import Caller, enter, find_model
 from .estimate import counted_input
 from .serving import api_for, maker_of
 
@@ -39,7 +42,7 @@ class Counter(Struct, frozen=True, kw_only=True):
 async def count(runtime: Runtime, caller: Caller, call: Call, counter: Counter | None) -> int:
     """Input tokens of the call. Raises ModelNotFound or RateLimited."""
     offered = find_model(caller.storefront, caller.account, call.model)
-    take(runtime.bucket("count", caller.account.key_id), caller.now, _PER_MINUTE, "counting with this key")
+    await enter(runtime, [Limit("key", "requests", f"count:{caller.account.key_id}", _PER_MINUTE)])
     if counter is not None:
         for route in _routes(runtime, offered, call):
             try:
@@ -80,6 +83,7 @@ async def _ask(runtime: Runtime, caller: Caller, call: Call, route: Route, count
         stream=False,
         request_id=caller.request_id,
         headers=call.headers,
+        passage=Passage(turn=Turn(caller.storefront.tenant_id, caller.account.customer_id), deadlines=route.deadlines),
     )
     try:
         if response.status >= 300:

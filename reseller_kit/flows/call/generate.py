@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ...core.catalog import OfferedModel
 from ...core.errors import KitError, ModelNotFound, ServiceUnavailable, UpstreamFailed
-from ...core.usage import ONE_REQUEST, Usage, with_output
+from ...core.usage import ONE_REQUEST, UNSOUND, Usage, figures_in, with_output
 from ...db.ledger import LostLease
 from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
@@ -115,8 +115,12 @@ async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
     offered = find_model(caller.storefront, caller.account, call.model)
     _check_generates(runtime, offered, call)
     check_priced(call, offered.retail.price_list.prices)
-    conversation = conversation_of(caller, call) if has_choice(runtime, offered) else None
-    return await admit(runtime, caller, _wanted(call, conversation))
+    wanted = _wanted(call)
+    if has_choice(runtime, offered):
+        found = conversation_of(caller, call)
+        number = found.number if found.cached else None
+        wanted = replace(wanted, conversation=number, named=found.named, remember=found.number)
+    return await admit(runtime, caller, wanted)
 
 
 def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> None:
@@ -128,7 +132,7 @@ def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> Non
         raise ModelNotFound(f"The model {call.model!r} is not offered for {_CALLED[call.api]}.")
 
 
-def _wanted(call: Call, conversation: int | None = None) -> Wanted:
+def _wanted(call: Call) -> Wanted:
     return Wanted(
         model=call.model,
         stream=call.stream,
@@ -137,7 +141,6 @@ def _wanted(call: Call, conversation: int | None = None) -> Wanted:
         output_limit=call.output_limit,
         inputs=call.inputs,
         units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
-        conversation=conversation,
     )
 
 
@@ -249,11 +252,13 @@ async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: T
             await runtime.heartbeat.confirmed()
         if job.epoch != runtime.ledger.epoch:
             break
-        out = tap.feed(data) if data else tap.end()
+        ended = not data
+        out = tap.end() if ended else tap.feed(data)
+        del data  # while the client takes its time, one copy of this is enough
         if out:
             stream.keepalive.sent()
             await sink.send(out)
-        if not data:
+        if ended:
             break
 
 
@@ -268,21 +273,30 @@ def _told(error: Exception) -> KitError:
 
 
 def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:
-    if found.usage is not None:
-        return Ending(status="ok", http_status=200, usage=found.usage)
+    reported = figures_in(found.usage)
+    if reported is not None:
+        return Ending(status="ok", http_status=200, usage=reported)
     if not found.delivered:
         return Ending(status="ok", http_status=200, estimated=True)
-    return _estimated(job, call, found.estimate_text(), "ok")
+    return _in_doubt(_estimated(job, call, found.estimate_text(), "ok"), found.usage)
 
 
 def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
-    if tap.usage is not None and tap.whole:
-        return Ending(status=status, http_status=200, usage=tap.usage)
-    if tap.usage is not None:
-        return _cut(job, tap.usage, tap.estimate_text(), status)
+    reported = figures_in(tap.usage)
+    if reported is not None and tap.whole:
+        return Ending(status=status, http_status=200, usage=reported)
+    if reported is not None:
+        return _cut(job, reported, tap.estimate_text(), status)
     if not tap.started:
         return Ending(status=status, http_status=200, estimated=True)
-    return _estimated(job, call, tap.estimate_text(), status, tap.opening)
+    return _in_doubt(_estimated(job, call, tap.estimate_text(), status, tap.opening), tap.usage)
+
+
+def _in_doubt(ending: Ending, reported: Usage | None) -> Ending:
+    """An estimate in place of a report without a figure to go by is flagged like a report that was cut."""
+    if reported != UNSOUND or ending.usage is None:
+        return ending
+    return replace(ending, usage=replace(ending.usage, irregular=True))
 
 
 def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:

@@ -14,6 +14,8 @@ from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST, Usage
 from ...db.authentication import KeyAccount
 from ...upstream.credentials import Ticket
+from ...upstream.faults import Busy
+from ..limiter import NOTHING_TAKEN, Admission
 
 
 class CallFacts(Struct, frozen=True, kw_only=True):
@@ -73,7 +75,11 @@ class Job(Struct, kw_only=True, eq=False):
     input_bound: int = 0
     """Tokens of input at most."""
     conversation: int | None = None
-    """What calls of one conversation have in common; None where there is no choice that it could hang on."""
+    """What calls of one conversation have in common; None where nothing hangs on it: no choice, or no prompt cache."""
+    named: bool = False
+    """Whether its client names the conversation, so that it is one for sure and not just a prompt that begins alike."""
+    remember: int | None = None
+    """The conversation for which the endpoint that answers is remembered."""
     fallback: OfferedModel | None = None
     """The model that is asked in place of the one that was asked for."""
     route: Route | None = None
@@ -82,6 +88,16 @@ class Job(Struct, kw_only=True, eq=False):
     ticket: Ticket | None = None
     """The upstream's key that the answer comes over."""
     settled: bool = False
+    admission: Admission = msgspec.field(default_factory=lambda: NOTHING_TAKEN)
+    """What the call takes of its caller's limits."""
+    upstream_admission: Admission | None = None
+    """And of its upstream's."""
+    expected: tuple[int, int] = (0, 0)
+    """Likely tokens of input and output."""
+    busy: Busy | None = None
+    """The last upstream that had no room for it."""
+    tokens: int = 0
+    """What it used in the end."""
 
     @property
     def served(self) -> OfferedModel:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ...core.usage import Usage, with_output
+from ...core.usage import Usage, figures_in, with_output
 from ...db.ledger import Checkpoint
 from ...tokens import GrowingCount, tokenizer_of
 from ...wire.codec import Call
@@ -65,8 +65,9 @@ class Pulse:
     def _so_far(self) -> Usage:
         """What was reported so far, with at least the output that was delivered; else all by our own count."""
         output_tokens = self._output.of(self._tap.estimate_text())
-        if self._tap.usage is not None:
-            return with_output(self._tap.usage, output_tokens)
+        reported = figures_in(self._tap.usage)
+        if reported is not None:
+            return with_output(reported, output_tokens)
         if self._input is None:
             self._input = input_used(self._call, self._job.served.model, self._tap.opening)
         return replace(self._input, output_tokens=output_tokens)

@@ -19,12 +19,13 @@ from ...core.routing import Fault, Permit
 from ...core.verdict import Verdict
 from ...upstream.base import Upstream
 from ...upstream.credentials import NoKeyFree, Ticket
-from ...upstream.faults import TransportFailed
+from ...upstream.faults import Busy, TransportFailed
 from ...upstream.response import Refusal, Response
 from ...wire import upstream_message
 from ..runtime import Runtime
 from .candidates import Candidate, Suits, candidates
 from .job import Job
+from .passage import no_room, passage_for
 
 _log = logging.getLogger(__name__)
 _SERVERS_OWN: Final = 500
@@ -115,11 +116,13 @@ class Attempt:
         return True
 
     def _note_conversation(self) -> None:
-        conversation, runtime = self._job.conversation, self._runtime
+        conversation, runtime = self._job.remember, self._runtime
         if conversation is None:
             return
         affinity, now = runtime.endpoints.affinity, time.monotonic()
         known, endpoint = affinity.of(conversation, now), self.candidate.endpoint
+        if self._job.conversation is None:
+            known = None
         runtime.metrics.count_conversation("new" if known is None else "same" if known == endpoint else "moved")
         affinity.note(conversation, endpoint, now)
 
@@ -203,8 +206,10 @@ class Routes:
         )
         raise rejection
 
-    def exhausted(self) -> UpstreamFailed:
-        """Why the call can't be served, with the time to come back where no upstream was even asked."""
+    def exhausted(self) -> KitError:
+        """Why the call can't be served, with the time to come back where an upstream had no room or none was asked."""
+        if self._job.busy is not None:
+            return no_room(self._job.busy)
         if self._job.attempts:
             return UpstreamFailed("every route failed")
         now = time.monotonic()
@@ -243,14 +248,23 @@ class Routes:
     ) -> Response:
         job = self._job
         client = self._runtime.upstream(attempt.candidate.route.upstream)
+        passage = passage_for(self._runtime, job, attempt.candidate.route, attempt.candidate.config)
         job.attempts += 1
         try:
             return await client.open(
-                path, body, stream=job.stream, request_id=job.request_id, headers=headers, affinity=job.conversation
+                path,
+                body,
+                stream=job.stream,
+                request_id=job.request_id,
+                headers=headers,
+                affinity=job.conversation,
+                passage=passage,
             )
-        except NoKeyFree:
-            # Somebody took the last one meanwhile: nothing was sent.
+        except (NoKeyFree, Busy) as error:
+            # Somebody took the last one meanwhile, or all slots are taken: nothing was sent.
             job.attempts -= 1
+            if isinstance(error, Busy):
+                job.busy = error
             raise
 
     def _with_another_key(self, now: float) -> Attempt | None:
@@ -314,6 +328,8 @@ class Routes:
 
 def _kind_of(error: UpstreamFailed) -> str:
     """A word of a bounded set for metrics and for circuits' reasons."""
+    if isinstance(error, Busy):
+        return "busy"
     if isinstance(error, TransportFailed):
         return error.kind
     status = error.upstream_status

@@ -13,12 +13,11 @@ from msgspec import Struct
 from ...core import pricing
 from ...core.errors import InvalidRequest, KitError, NotFound, ServiceUnavailable, UpstreamRejected
 from ...core.ledger import Capture
-from ...core.limits import Bucket
 from ...core.usage import Usage, clamp
 from ...db.engine import now_us
 from ...db.ledger import LostLease, Outcome, Settle, UsageRow
 from ..runtime import Runtime
-from .admit import release_slot
+from .admit import let_go
 from .job import Job, encode_json
 
 _log = logging.getLogger(__name__)
@@ -93,6 +92,7 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
     item = _item(job, ending, usage, capped=capped)
     job.settled = True
+    job.tokens = usage.total_input_tokens + usage.total_output_tokens
     durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     first = runtime.ledger.submit(item)
     first.add_done_callback(lambda done: _after(runtime, job, item, done, durable))
@@ -101,8 +101,9 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
         await durable
     finally:
         timer.cancel()
-    runtime.health.note(job.offered.model, failed=ending.status == "failed", now=item.capture.at)
-    _note_tokens(runtime, job, usage)
+    runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
+    if job.ticket is not None:
+        job.ticket.used(job.tokens)
     _note_caches(runtime, job, usage)
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
@@ -128,7 +129,7 @@ async def settle_failed(runtime: Runtime, job: Job, error: BaseException) -> Non
 def _lose(runtime: Runtime, job: Job) -> NoReturn:
     """The hold is of an epoch that this process has lost: whoever sweeps resolves it."""
     job.settled = True
-    release_slot(runtime, job.account.customer_id, job.request_id)
+    let_go(runtime, job)
     _log.warning("the hold of %s is left to the sweep", job.request_id)
     raise LostLease("The service is restarting. Please try again in a moment.")
 
@@ -156,7 +157,7 @@ def _after(
             durable.set_exception(error)
     else:
         _log.error("settling %s failed; its money stays held", job.request_id, exc_info=error)
-    release_slot(runtime, job.account.customer_id, job.request_id)
+    let_go(runtime, job)
     _release(durable)
 
 
@@ -225,13 +226,3 @@ def _note_caches(runtime: Runtime, job: Job, usage: Usage) -> None:
         prices = route.cost.price_list.at(usage.total_input_tokens)
         saved = (pricing.price_of(prices, "input") or 0) - (pricing.price_of(prices, "cached_input") or 0)
         runtime.metrics.count_cached(route.upstream, tokens, max(0, saved * tokens // 1000))
-
-
-def _note_tokens(runtime: Runtime, job: Job, usage: Usage) -> None:
-    if job.ticket is not None:
-        job.ticket.used(usage.total_input_tokens + usage.total_output_tokens)
-    per_minute = job.storefront.limits.tokens_per_minute
-    if per_minute is not None:
-        bucket = runtime.token_buckets.setdefault(job.account.customer_id, Bucket())
-        tokens = usage.total_input_tokens + usage.total_output_tokens
-        bucket.spend(now=now_us(), per_minute=per_minute, amount=tokens)

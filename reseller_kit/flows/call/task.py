@@ -6,16 +6,19 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...core.catalog import USAGE_CLASSES, OfferedModel
 from ...core.errors import NotFound, UpstreamFailed
 from ...core.pricing import price_of
 from ...core.storefront import UpstreamConfig
+from ...core.usage import figures_in
 from ...tokens import count_text
 from ...upstream.response import Response
 from ...wire.media_usage import counted_by
-from ...wire.pseudonyms import body_apart
+from ...wire.pseudonyms import body_apart, body_named
 from ...wire.task import PATHS, Form, Prices, Task, TaskAnswer, check_offered, units_of
+from ..end_users import pseudonym_of
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .candidates import Suits
@@ -24,6 +27,8 @@ from .routes import Attempt, Routes
 from .settle import Ending, settle, settle_failed
 
 _JSON: Final = "application/json"
+_OF_A_USER: Final = frozenset({"embeddings", "images"})
+"""Tasks whose requests have a member for their user."""
 _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 
 
@@ -75,7 +80,7 @@ async def _ask(runtime: Runtime, job: Job, task: Task) -> TaskAnswer:
         model = attempt.candidate.route.upstream_model
         try:
             form = _form(attempt.candidate.config, task)
-            body = _body(job, task, form.encode(model))
+            body = _body(runtime, job, task, attempt.candidate.config, form.encode(model))
             response = await routes.open(attempt, form.path(model), body, headers)
         except UpstreamFailed:
             continue
@@ -88,8 +93,14 @@ async def _ask(runtime: Runtime, job: Job, task: Task) -> TaskAnswer:
     raise routes.exhausted()
 
 
-def _body(job: Job, task: Task, body: bytes) -> bytes:
-    return body_apart(body, job.account.customer_id) if task.content_type == _JSON else body
+def _body(runtime: Runtime, job: Job, task: Task, config: UpstreamConfig, body: bytes) -> bytes:
+    """What is sent, with its user's name kept apart by customer."""
+    if task.content_type != _JSON:
+        return body
+    who = pseudonym_of(runtime.vault.pepper, job.storefront.tenant_id, job.account.customer_id)
+    sent = body_apart(body, who)
+    hears = config.settings.get("end_user_ids") and config.dialect == "openai" and task.api in _OF_A_USER
+    return body_named(sent, who) if hears else sent
 
 
 async def _read(job: Job, task: Task, form: Form, response: Response, attempt: Attempt) -> TaskAnswer | None:
@@ -135,7 +146,10 @@ def _form(config: UpstreamConfig, task: Task) -> Form:
 
 
 def _ending(job: Job, task: Task, answer: TaskAnswer) -> Ending:
-    if answer.usage is not None:
-        return Ending(status="ok", http_status=200, usage=answer.usage)
+    reported = figures_in(answer.usage)
+    if reported is not None:
+        return Ending(status="ok", http_status=200, usage=reported)
     usage = task.estimate(_prices_of(job), lambda text: count_text(job.served.model, text))
+    if answer.usage is not None:
+        usage = replace(usage, irregular=True)
     return Ending(status="ok", http_status=200, usage=usage, estimated=True)

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from ...core.errors import RateLimited
-from ...core.throttle import ADDRESS, MAILS, PASSWORD, SIGN_UPS, Count, Rule, attempt
+from ...core.throttle import ADDRESS, EXPORTS, MAILS, PASSWORD, SIGN_UPS, Count, Rule, attempt
 from ...core.times import SECOND_US
 from ...core.visitors import throttled_as
 from ...db import throttles
@@ -25,6 +25,8 @@ _RULES: Final[dict[str, Rule]] = {
     "address": ADDRESS,
     "mail": MAILS,
     "sign_up": SIGN_UPS,
+    "contact": SIGN_UPS,
+    "export": EXPORTS,
 }
 
 
@@ -48,8 +50,12 @@ def by_account(identity: Identity, kind: str, account: str, device: bytes | None
 async def count(identity: Identity, tenant_id: int, *subjects: Subject) -> None:
     """Count one attempt of all subjects, or of none. Raises RateLimited with the longest wait."""
     now = now_us()
-    async with identity.db.write(tenant_id) as connection:
-        waits = await _count(connection, tenant_id, subjects, now)
+    # Looked at first: who has to wait anyway costs no turn to write.
+    async with identity.db.read(tenant_id) as connection:
+        waits = [wait for subject in subjects if (wait := await _wait(connection, tenant_id, subject, now))]
+    if not waits:
+        async with identity.write(tenant_id) as connection:
+            waits = await _count(connection, tenant_id, subjects, now)
     if waits:
         seconds = -(-max(waits) // SECOND_US)
         raise RateLimited("There were too many attempts. Wait and try again.", retry_after_seconds=seconds)
@@ -66,9 +72,10 @@ async def may(identity: Identity, tenant_id: int, *subjects: Subject) -> bool:
 
 async def succeed(connection: Connection, tenant_id: int, account: Subject, address: Subject | None = None) -> None:
     """The attempt was right: the account's are forgotten, and the address' last one did not happen."""
-    await throttles.clear(connection, tenant_id, account.kind, account.digest)
+    # In the order in which attempts are counted, so that neither waits for the other.
     if address is not None:
         await lower(connection, tenant_id, address)
+    await throttles.clear(connection, tenant_id, account.kind, account.digest)
 
 
 async def mailbox_answered(connection: Connection, identity: Identity, tenant_id: int, address: str) -> None:
@@ -79,9 +86,14 @@ async def mailbox_answered(connection: Connection, identity: Identity, tenant_id
 
 async def lower(connection: Connection, tenant_id: int, subject: Subject) -> None:
     """The last attempt was right: it does not count, while those before it do."""
-    was = await throttles.find(connection, tenant_id, subject.kind, subject.digest)
+    was = await throttles.lock(connection, tenant_id, subject.kind, subject.digest)
     lowered = Count(max(was.attempts - 1, 0), was.next_at, was.last_at)
     await throttles.put(connection, tenant_id, subject.kind, subject.digest, lowered)
+
+
+async def _wait(connection: Connection, tenant_id: int, subject: Subject, now: int) -> int:
+    known = await throttles.find(connection, tenant_id, subject.kind, subject.digest)
+    return attempt(_RULES[subject.kind], known, now).wait_us
 
 
 async def _count(connection: Connection, tenant_id: int, subjects: Sequence[Subject], now: int) -> list[int]:
@@ -89,7 +101,7 @@ async def _count(connection: Connection, tenant_id: int, subjects: Sequence[Subj
     verdicts = []
     # In one order everywhere, so that two attempts never wait for one another's rows.
     for subject in sorted(subjects, key=lambda subject: (subject.kind, subject.digest)):
-        known = await throttles.find(connection, tenant_id, subject.kind, subject.digest)
+        known = await throttles.lock(connection, tenant_id, subject.kind, subject.digest)
         verdicts.append((subject, attempt(_RULES[subject.kind], known, now)))
     waits = [verdict.wait_us for _, verdict in verdicts if verdict.wait_us]
     if not waits:

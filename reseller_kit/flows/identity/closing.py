@@ -25,7 +25,7 @@ async def close(identity: Identity, visit: Visit, customer_id: str, *, session_i
     """
     now = now_us()
     delete_at = now + GRACE_DAYS * DAY_US
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         customer = await customers.find(connection, visit.tenant_id, customer_id)
         if customer is None or not await customers.set_closing(connection, visit.tenant_id, customer_id, delete_at):
             return None
@@ -45,7 +45,7 @@ async def close(identity: Identity, visit: Visit, customer_id: str, *, session_i
 
 async def keep(identity: Identity, visit: Visit, customer_id: str) -> bool:
     """Keep an account that was closing; False for one that was not."""
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         customer = await customers.find(connection, visit.tenant_id, customer_id)
         if customer is None or customer.status != "closing":
             return False

@@ -33,7 +33,7 @@ async def ask(identity: Identity, visit: Visit, customer_id: str, email: str) ->
     token = new_token()
     digest = identity.digest(EMAIL_CHANGE, token)
     await attempts.count(identity, visit.tenant_id, attempts.by_account(identity, "mail", address))
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         taken = await customers.find(connection, visit.tenant_id, address)
         if taken is not None and taken.id == customer_id:
             raise InvalidForm({"email": ("security.same_email", {})})
@@ -83,7 +83,7 @@ async def confirm(identity: Identity, visit: Visit, token: str) -> str | None:
     An unverified sign-up does not keep an address from whoever reads its mail.
     """
     digest, now = identity.digest(EMAIL_CHANGE, token), now_us()
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         link = await customers.find_link(connection, visit.tenant_id, digest, EMAIL_CHANGE, now)
         if link is None or not await customers.use_link(connection, visit.tenant_id, digest, now):
             return None

@@ -52,7 +52,7 @@ async def log_in(identity: Identity, visit: Visit, email: str, password: str, *,
         raise InvalidForm({"": ("login.wrong", {})})
     fresh = await identity.passwords.hash(password) if identity.passwords.outdated(stored) else None
     customer = account.customer
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         await attempts.succeed(connection, visit.tenant_id, by_account, None if account.device else by_address)
         if fresh is not None:
             await logins.set_password(connection, visit.tenant_id, customer.id, fresh, now_us())
@@ -82,7 +82,7 @@ async def enter_code(identity: Identity, visit: Visit, pending: str, code: str, 
     by_account = attempts.by_account(identity, "code", customer_id)
     by_address = attempts.by_address(identity, visit)
     await attempts.count(identity, visit.tenant_id, by_account, by_address)
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         if not await second_factor.use_code(connection, identity, visit.tenant_id, customer_id, code):
             raise InvalidForm({"code": ("login.wrong_code", {})})
         await attempts.succeed(connection, visit.tenant_id, by_account, by_address)
@@ -115,7 +115,7 @@ async def confirm_password(identity: Identity, visit: Visit, customer_id: str, p
         login = await logins.find(connection, visit.tenant_id, customer_id)
     if not await identity.passwords.fits(login.password_hash if login else None, password):
         raise InvalidForm({"password": ("form.password_wrong", {})})
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         await attempts.succeed(connection, visit.tenant_id, by_account)
 
 

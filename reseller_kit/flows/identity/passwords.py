@@ -54,7 +54,7 @@ async def ask_reset(identity: Identity, visit: Visit, email: str) -> None:
         return
     token = new_token()
     digest = identity.digest(RESET, token)
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         customer = await customers.find(connection, visit.tenant_id, address)
         if customer is None:
             return
@@ -93,7 +93,7 @@ async def set_by_link(
     """
     check_password(password)
     hashed, now = await identity.passwords.hash(password), now_us()
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         found = await _usable(connection, identity, visit.tenant_id, token)
         if found is None or not await customers.use_link(connection, visit.tenant_id, found[0], now):
             return None
@@ -122,7 +122,7 @@ async def change(identity: Identity, visit: Visit, customer_id: str, password: s
     """
     check_password(password, "new_password")
     hashed, now = await identity.passwords.hash(password), now_us()
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         customer = await customers.find(connection, visit.tenant_id, customer_id)
         if customer is None:
             return None

@@ -31,7 +31,7 @@ async def save(
             read_timezone(timezone)
         except Refusal:
             raise InvalidForm({"timezone": ("form.timezone", {})}) from None
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         await customers.set_profile(
             connection, visit.tenant_id, customer_id, name=name, locale=locale, timezone=timezone
         )

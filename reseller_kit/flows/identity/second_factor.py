@@ -48,7 +48,7 @@ async def begin(identity: Identity, visit: Visit, customer_id: str) -> None:
     """Make a secret that waits for its first code; one that waited before is void. Does nothing while codes are on."""
     secret = pyotp.random_base32(32)
     key_id, sealed = identity.vault.seal(_name(customer_id), secret)
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
         if login is not None and login.totp_at is None:
             await logins.set_totp(connection, visit.tenant_id, customer_id, key_id=key_id, sealed=sealed, at=None)
@@ -73,7 +73,7 @@ async def enable(identity: Identity, visit: Visit, customer_id: str, code: str, 
     await attempts.count(identity, visit.tenant_id, by_account)
     codes = _new_codes()
     now = now_us()
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
         customer = await customers.find(connection, visit.tenant_id, customer_id)
         step = None if login is None or login.totp_at is not None else _step_of(identity, login, code, now)
@@ -91,7 +91,7 @@ async def enable(identity: Identity, visit: Visit, customer_id: str, code: str, 
 
 async def disable(identity: Identity, visit: Visit, customer_id: str) -> None:
     """Ask for no codes any more. The caller has asked for the password. Repeating is harmless."""
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
         customer = await customers.find(connection, visit.tenant_id, customer_id)
         if login is None or customer is None or login.totp_sealed is None:
@@ -105,7 +105,7 @@ async def disable(identity: Identity, visit: Visit, customer_id: str) -> None:
 async def new_recovery_codes(identity: Identity, visit: Visit, customer_id: str) -> tuple[str, ...]:
     """Recovery codes in the place of those there were; none while no codes are asked for."""
     codes = _new_codes()
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
         if login is None or login.totp_at is None:
             return ()

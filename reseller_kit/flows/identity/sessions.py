@@ -86,7 +86,7 @@ async def current(identity: Identity, tenant_id: int, token: str) -> LiveSession
     if found is not None and found.status == "deleted":
         return None
     if found is not None and now - found.seen_at >= _SEEN_EVERY_US:
-        async with identity.db.write(tenant_id) as connection:
+        async with identity.write(tenant_id) as connection:
             await sessions.touch(connection, tenant_id, digest, now)
     return found
 
@@ -102,7 +102,7 @@ async def renew(
 
 async def log_out(identity: Identity, tenant_id: int, token: str) -> None:
     """End the session of this token. Repeating is harmless."""
-    async with identity.db.write(tenant_id) as connection:
+    async with identity.write(tenant_id) as connection:
         await sessions.end(connection, tenant_id, identity.digest(SESSION, token))
 
 
@@ -115,11 +115,11 @@ async def list_sessions(identity: Identity, tenant_id: int, customer_id: str) ->
 
 async def revoke(identity: Identity, tenant_id: int, customer_id: str, session_id: str) -> bool:
     """End one of the customer's sessions; False for one that is not the customer's."""
-    async with identity.db.write(tenant_id) as connection:
+    async with identity.write(tenant_id) as connection:
         return await sessions.end_one(connection, tenant_id, customer_id, session_id)
 
 
 async def revoke_others(identity: Identity, tenant_id: int, customer_id: str, kept: str) -> int:
     """End all of the customer's sessions but one; how many there were."""
-    async with identity.db.write(tenant_id) as connection:
+    async with identity.write(tenant_id) as connection:
         return await sessions.end_all(connection, tenant_id, customer_id, but=kept)

@@ -86,7 +86,7 @@ async def sign_up(identity: Identity, visit: Visit, applicant: Applicant) -> Non
         return
     for last in (False, True):
         try:
-            async with identity.db.write(visit.tenant_id) as connection:
+            async with identity.write(visit.tenant_id) as connection:
                 await _apply(connection, identity, visit, address, applicant, hashed)
         except Conflict:
             # Two sign-ups of one new address at once: the second finds what the first made.
@@ -117,7 +117,7 @@ def opened_where_it_was_asked_for(identity: Identity, visit: Visit, link: Link) 
 async def verify(identity: Identity, visit: Visit, token: str, *, old_session: str | None) -> Confirmed | None:
     """Confirm the address behind a link and log in; None for an unknown link or one that ran out."""
     digest, now = identity.digest(VERIFY, token), now_us()
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         link = await customers.find_link(connection, visit.tenant_id, digest, VERIFY, now)
         if link is None:
             return None
@@ -140,7 +140,7 @@ async def resend(identity: Identity, visit: Visit, customer_id: str) -> None:
     if customer is None or customer.verified_at is not None:
         return
     await attempts.count(identity, visit.tenant_id, attempts.by_account(identity, "mail", customer.email))
-    async with identity.db.write(visit.tenant_id) as connection:
+    async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
         detail = {"password": login.password_hash if login else None, "name": customer.name}
         await _mail_link(connection, identity, visit, customer.id, customer.email, detail)

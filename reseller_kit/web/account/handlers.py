@@ -14,6 +14,7 @@ from .overview import overview_handlers
 from .playground import playground_handlers
 from .security import security_handlers
 from .security_factors import factor_handlers
+from .support import support_handlers
 from .usage import usage_handlers
 
 
@@ -29,5 +30,6 @@ def account_handlers(pages: Pages) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *usage_handlers(pages),
         *playground_handlers(pages),
         *security_handlers(pages),
+        *support_handlers(pages),
         *factor_handlers(pages),
     ]

@@ -48,7 +48,7 @@ def playground_handlers(pages: Pages) -> list[HTTPRouteHandler | ASGIRouteHandle
         session = required_session(request)
         why_not = "suspended" if session.status == "suspended" else "" if session.verified else "unverified"
         view = PlaygroundView(
-            models=_chat_models(storefront_of(request)),
+            models=_chat_models(storefront_of(request).as_met_by(session.group_id)),
             ready=not why_not,
             why_not=why_not,
         )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from ...core.apikey import PLAYGROUND
 from ...core.days import local
 from ...core.times import SECOND_US
-from ...db.rollups import INPUT_TOKENS
+from ...core.usage import INPUT_TOKENS
 from ...db.usage import UsageRecord
 from ...flows.usage_pages import Bar
 from ...theming import locale

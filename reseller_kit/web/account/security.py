@@ -14,6 +14,7 @@ from litestar.response import Stream
 from ...core.errors import InvalidForm, RateLimited
 from ...core.times import SECOND_US
 from ...flows.identity import (
+    attempts,
     closing,
     email_change,
     export,
@@ -71,8 +72,9 @@ def security_handlers(pages: Pages) -> list[HTTPRouteHandler]:
 
     @get(f"{SECURITY}/export.json", guards=[signed_in])
     async def download(request: Handler) -> Response[Any]:
-        session = required_session(request)
-        parts = export.export(identity_of(request), session.tenant_id, session.customer_id)
+        session, identity = required_session(request), identity_of(request)
+        await attempts.count(identity, session.tenant_id, attempts.by_account(identity, "export", session.customer_id))
+        parts = export.export(identity, session.tenant_id, session.customer_id)
         name = f"{storefront_of(request).slug}-account.json"
         headers = {
             **SECURITY_HEADERS,

@@ -19,8 +19,8 @@ from ...core.errors import Conflict, InvalidForm, InvalidRequest, NotFound
 from ...core.ids import is_public_id
 from ...core.money import format_token_price, format_unit_price, parse_amount
 from ...db.engine import Database, now_us
-from ...db.rollups import INPUT_TOKENS, Sums
 from ...db.usage import UsageFilter
+from ...db.usage_totals import Total
 from ...flows import spend_alerts, usage_export
 from ...flows.usage_pages import Explained, KeyName, Span, days_span, explained, named_span, usage_page, within
 from ...theming import account as views
@@ -111,7 +111,7 @@ async def _show(
         keys=_shares(found.charts.keys, total.retail_nano, kept, "key", _key_namer(found.keys)),
         records=call_rows(found.records, timezone, names),
         alerts=tuple(views.AlertRow(id=a.id, period=a.period, threshold=a.threshold_nano) for a in alerts),
-        model_choices=_with_chosen([name for name, _ in found.charts.models], kept.get("model")),
+        model_choices=_with_chosen([row.name for row in found.charts.models], kept.get("model")),
         key_choices=tuple(views.Choice(key.id, _key_namer(found.keys)(key.id)) for key in found.keys),
         filters=kept,
         query=_with(kept),
@@ -179,19 +179,19 @@ def _key_namer(keys: Sequence[KeyName]) -> Callable[[str], str]:
 
 
 def _shares(
-    rows: Sequence[tuple[str, Sums]], total: int, kept: Mapping[str, str], field: str, name_of: Callable[[str], str]
+    rows: Sequence[Total], total: int, kept: Mapping[str, str], field: str, name_of: Callable[[str], str]
 ) -> tuple[views.ShareRow, ...]:
     return tuple(
         views.ShareRow(
-            name=name_of(value),
-            calls=sums.calls,
-            input_tokens=sum(getattr(sums, name) for name in INPUT_TOKENS),
-            output_tokens=sums.output,
-            charge=sums.retail_nano,
-            percent=sums.retail_nano * 100 // total if total else 0,
-            url=f"{_HERE}?{_with(kept, **{field: value})}",
+            name=name_of(row.name),
+            calls=row.calls,
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            charge=row.retail_nano,
+            percent=row.retail_nano * 100 // total if total else 0,
+            url=f"{_HERE}?{_with(kept, **{field: row.name})}",
         )
-        for value, sums in rows[:_SHARES]
+        for row in rows[:_SHARES]
     )
 
 

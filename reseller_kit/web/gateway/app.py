@@ -8,7 +8,15 @@ from typing import Final
 
 import msgspec
 
-from ...core.errors import InsufficientCredit, KitError, MethodNotAllowed, NotFound, ServiceUnavailable, UpgradeRequired
+from ...core.errors import (
+    InsufficientCredit,
+    KitError,
+    MethodNotAllowed,
+    NotFound,
+    RateLimited,
+    ServiceUnavailable,
+    UpgradeRequired,
+)
 from ...core.ids import new_id
 from ...core.storefront import Storefront
 from ...core.urls import public_url
@@ -20,6 +28,7 @@ from ...flows.runtime import Runtime
 from ...telemetry.logs import AccessLine
 from ...wire import anthropic_messages, openai_chat
 from ...wire.errors import error_response
+from ...wire.rate_headers import rate_headers
 from ...wire.task import PATHS
 from ..hosts import Headers, Peers, Scope, client_of
 from ..keys import key_of, refuse_key_in_query
@@ -177,7 +186,10 @@ class Gateway:
         user_agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
         answer = error_response(error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id)
         self._runtime.metrics.refusals.labels(request.storefront.slug, error.code).inc()
-        await respond(request.send, answer.status, answer.headers, answer.body, head=request.method == "HEAD")
+        headers = answer.headers
+        if isinstance(error, RateLimited):
+            headers = [*headers, *rate_headers(error.rates, request.dialect, now_us())]
+        await respond(request.send, answer.status, headers, answer.body, head=request.method == "HEAD")
         return answer.status
 
     def _note(self, request: Request, status: int) -> None:

@@ -7,12 +7,15 @@ from typing import Final
 
 from msgspec import Struct
 
+from ...core.rates import rates_of
 from ...core.storefront import Storefront
 from ...db.authentication import KeyAccount
+from ...db.engine import now_us
 from ...flows import call as calls
 from ...flows.call.job import Job
 from ...wire.conversation_name import session_of
 from ...wire.errors import Dialect
+from ...wire.rate_headers import rate_headers
 from ..hosts import Headers, Scope
 from ..responses import JSON, Header, Receive, Send, respond
 
@@ -38,7 +41,7 @@ class Request(Struct, frozen=True, eq=False):
         """Who calls, for a flow."""
         return calls.Caller(
             request_id=self.id,
-            storefront=self.storefront,
+            storefront=self.storefront.as_met_by(account.group_id),
             account=account,
             dialect=self.dialect,
             started_ns=self.started_ns,
@@ -59,6 +62,9 @@ def id_headers(request_id: str, dialect: str) -> list[Header]:
 def call_headers(job: Job) -> list[Header]:
     """What an answer says of its call beside its body."""
     headers = id_headers(job.request_id, job.dialect)
+    if job.admission.limits:
+        rates = rates_of(job.admission.limits, job.admission.room)
+        headers += rate_headers(rates, job.dialect, now_us())
     if job.lowered:
         headers.append((b"x-output-limit", b"%d" % job.output_limit))
     if job.left_out:

@@ -16,6 +16,7 @@ from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, render
 from ...theming.legal import terms_version
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
+from ..notices import rows_of
 from ..sessions import csrf_of, session_of
 from . import views
 from .language import PARAMETER, choose
@@ -72,7 +73,12 @@ class Pages:
         nonce = secrets.token_urlsafe(16)
         lang = language_of(request)
         asked = views.Asked(
-            path=request.url.path, nonce=nonce, lang=lang, session=session_of(request), csrf=csrf_of(request)
+            path=request.url.path,
+            nonce=nonce,
+            lang=lang,
+            session=session_of(request),
+            csrf=csrf_of(request),
+            announcements=rows_of(request),
         )
         page = views.page_of(runtime_of(request), storefront, asked, self.port, error=error, view=view, noindex=noindex)
         html = render(self.library, storefront.theme, ERROR_TEMPLATE if error else template, page)
@@ -126,6 +132,10 @@ class Pages:
     def paused(self, request: Handler, _: Exception) -> Response[Any]:
         """The honest page of a customer who is suspended."""
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=403, kind="account_suspended"))
+
+    def closed(self, request: Handler, _: Exception) -> Response[Any]:
+        """The honest page of a storefront that is not open."""
+        return self.answer(request, ERROR_TEMPLATE)
 
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
         """A client's error as a page of the brand."""

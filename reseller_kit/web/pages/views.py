@@ -21,6 +21,7 @@ from ...flows.circuits import health_of
 from ...flows.identity.signup import policy_of
 from ...flows.runtime import Runtime
 from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
+from ...theming.support import AnnouncementRow
 from ..sessions import Session
 
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
@@ -34,6 +35,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     lang: str
     session: Session | None = None
     csrf: str = ""
+    announcements: tuple[AnnouncementRow, ...] = ()
 
 
 def brand_of(storefront: Storefront) -> Brand:
@@ -65,6 +67,7 @@ def page_of(
         models=_models(storefront) if storefront.open else (),
         packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
+        announcements=asked.announcements,
         error=error,
         view=view,
         noindex=noindex or error is not None or not storefront.open,

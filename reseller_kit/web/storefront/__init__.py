@@ -1,5 +1,7 @@
 """The public pages of every storefront, in its own theme and brand."""
 
+from .contact import contact_handlers
 from .handlers import storefront_handlers
+from .legal import legal_handlers
 
-__all__ = ["storefront_handlers"]
+__all__ = ["contact_handlers", "legal_handlers", "storefront_handlers"]

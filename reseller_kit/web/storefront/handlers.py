@@ -22,9 +22,6 @@ _PAGES: Final = {
     "/docs/quickstart": "storefront/docs/quickstart.html",
     **GUIDES,
     "/faq": "storefront/faq.html",
-    "/legal/terms": "storefront/legal/terms.html",
-    "/legal/privacy": "storefront/legal/privacy.html",
-    "/legal/refunds": "storefront/legal/refunds.html",
     "/status": "storefront/status.html",
 }
 

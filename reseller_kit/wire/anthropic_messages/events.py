@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import KitError
-from ...core.usage import Usage
+from ...core.usage import Usage, later
 from ..codec import Call, Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..conversation import ToolNames, fit_id
@@ -184,7 +184,7 @@ class MessageReader(StreamReader):
         if opening:
             self.opening = usage
         else:
-            self.usage = usage or self.usage
+            self.usage = later(self.usage, usage)
 
 
 class MessageWriter:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import KitError, UpstreamFailed
-from ...core.usage import Usage
+from ...core.usage import Usage, later
 from ..codec import Call, Reply
 from ..errors import stream_error
 from ..json_body import NULL, is_given, quote
@@ -325,7 +325,7 @@ class MessageTap:
         if opening:
             self.opening = usage
         else:
-            self.usage = usage or self.usage
+            self.usage = later(self.usage, usage)
 
     def _give_up(self, error: UpstreamFailed) -> bytes:
         self._closed = True

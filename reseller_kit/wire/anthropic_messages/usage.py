@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
-from ...core.usage import Usage
+from ...core.usage import UNSOUND, Usage
 from ..usage_report import UsageReport, members_of
 
 _INPUT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -72,12 +72,14 @@ def add_report(known: Reported, report: bytes | Raw) -> Reported:
 def usage_of(reported: Reported) -> Usage | None:
     """What the message used, each token in exactly one class; None if nothing that is usable was reported.
 
-    Unsound figures are replaced and mark the result `irregular`. Raises nothing.
+    Unsound figures are replaced and mark the result `irregular`; `UNSOUND` where none is left. Raises nothing.
     """
     report = UsageReport(reported.members)
     usage = _whole_message(report, reported.members)
     counted = usage.total_input_tokens + usage.total_output_tokens
-    return usage if counted else None
+    if counted:
+        return usage
+    return UNSOUND if usage.irregular else None
 
 
 def read_usage(report: bytes | Raw) -> Usage | None:

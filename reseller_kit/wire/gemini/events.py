@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from ...core.errors import KitError
-from ...core.usage import Usage
+from ...core.usage import Usage, later
 from ..codec import Call, Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..conversation import Media, Reasoning, Text, ToolCall
@@ -54,7 +54,7 @@ class ChunkReader(StreamReader):
 
     def _take(self, chunk: Chunk, events: list[Event]) -> None:
         if chunk.usage_metadata is not NULL:
-            self.usage = read_usage(chunk.usage_metadata) or self.usage
+            self.usage = later(self.usage, read_usage(chunk.usage_metadata))
         for candidate in chunk.candidates or ():
             if candidate.index == 0:
                 self._take_candidate(candidate, events)

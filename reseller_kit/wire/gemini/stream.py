@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from ...core.errors import KitError, UpstreamFailed
-from ...core.usage import Usage
+from ...core.usage import Usage, later
 from ..codec import Call, Reply
 from ..errors import stream_error
 from ..gemini_usage import read_usage
@@ -68,7 +68,7 @@ class GeneratedTap:
         while self._reports:
             found = read_usage(self._reports.pop())
             if found is not None:
-                self._usage = found
+                self._usage = later(self._usage, found)
                 self._reports.clear()
         return self._usage
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from ...core.usage import later
 from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..json_body import NULL
@@ -119,7 +120,7 @@ class EventReader(StreamReader):
         reports = [chunk.usage, chunk.x_groq.usage if chunk.x_groq else NULL, choice.usage if choice else NULL]
         for report in reports:
             if report not in _NO_RAW:
-                self.usage = read_usage(report) or self.usage
+                self.usage = later(self.usage, read_usage(report))
 
     def _take(self, choice: _Choice, events: list[Event]) -> None:
         said = choice.delta or choice.message

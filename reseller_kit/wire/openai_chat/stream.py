@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import KitError, UpstreamFailed
-from ...core.usage import Usage
+from ...core.usage import Usage, later
 from ..errors import stream_error
 from ..json_body import NULL, quote, string_member
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
@@ -236,7 +236,7 @@ class StreamTap:
         if chunk.usage != NULL:
             reports.append(chunk.usage)
         for report in reports:
-            self.usage = read_usage(report) or self.usage
+            self.usage = later(self.usage, read_usage(report))
         return bool(reports)
 
     def _take_output(self, choices: list[_Choice]) -> Raw | None:

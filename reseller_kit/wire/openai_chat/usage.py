@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from ...core.usage import ABSURD, Usage
+from ...core.usage import ABSURD, UNSOUND, Usage
 from ..usage_report import UsageReport, members_of
 
 _Count = Annotated[int, Meta(ge=0, lt=ABSURD)]
@@ -57,7 +57,7 @@ def read_usage(report: bytes | Raw) -> Usage | None:
     """What an upstream says was used, each token in exactly one class; None if this is no usable report.
 
     A report of nothing but zeros is no report: a call that reached a model has input. Unsound figures are replaced
-    (fractions rounded up, others by 0) and mark the result `irregular`. Raises nothing.
+    (fractions rounded up, others by 0) and mark the result `irregular`; `UNSOUND` where none is left. Raises nothing.
     """
     try:
         return _common(_COMMON.decode(report)) or read_any_usage(report)
@@ -99,7 +99,7 @@ def _interpret(report: _Report) -> Usage | None:
         prompt += cached + written
     completion, reasoning = _output_figures(report, prompt, completion, total)
     if prompt + completion == 0:
-        return None
+        return UNSOUND if report.irregular else None
     return _split(report, prompt, completion, (cached, written, written_1h), reasoning)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
+from ...core.usage import later
 from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from ..conversation import Text, ToolCall
@@ -200,7 +201,7 @@ class EventReader(StreamReader):
     def _told(self, event: _Event) -> dict[str, Raw]:
         told = response_of(event.response)
         if is_given(told.get("usage")):
-            self.usage = read_usage(told["usage"]) or self.usage
+            self.usage = later(self.usage, read_usage(told["usage"]))
         return told
 
     def _fail(self, event: _Event, data: bytes) -> None:

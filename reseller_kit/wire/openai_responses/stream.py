@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from ...core.errors import KitError, UpstreamFailed
-from ...core.usage import Usage
+from ...core.usage import Usage, later
 from ..codec import Call, Reply
 from ..json_body import NULL, is_given, quote
 from ..sse import MAX_EVENT_BYTES, EventSplitter, parse_event
@@ -262,7 +262,7 @@ class Tap:
             self.error = error
             return None
         if is_given(told.get("usage")):
-            self.usage = read_usage(told["usage"]) or self.usage
+            self.usage = later(self.usage, read_usage(told["usage"]))
         return told
 
     def _end(self, status: str, event: Event) -> bytes:

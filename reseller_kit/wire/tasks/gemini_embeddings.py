@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
+from ...core.usage import figures_in
 from ..gemini_usage import read_usage
 from ..json_body import NULL
 from ..task import Form
@@ -66,7 +67,7 @@ def _restorer(count: int, *, packed: bool) -> Callable[[bytes], bytes]:
                 for n, one in enumerate(found.embeddings)
             ]
         }
-        usage = read_usage(found.usage_metadata)
+        usage = figures_in(read_usage(found.usage_metadata))
         if usage is not None:
             document["usage"] = {"prompt_tokens": usage.total_input_tokens, "total_tokens": usage.total_input_tokens}
         return _ENCODER.encode(document)

@@ -18,16 +18,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from reseller_kit.core.deadlines import Deadlines
 from reseller_kit.core.errors import UpstreamFailed
+from reseller_kit.core.fairness import NOBODY, Turn
 from reseller_kit.upstream import connection as connection_module
 from reseller_kit.upstream import decoding, keyed
 from reseller_kit.upstream.anthropic import AnthropicUpstream
 from reseller_kit.upstream.connection import HIGH_WATER_BYTES
 from reseller_kit.upstream.credentials import NoKeyFree
-from reseller_kit.upstream.endpoint import Endpoint, endpoint, request_head
-from reseller_kit.upstream.faults import TransportFailed
+from reseller_kit.upstream.endpoint import Endpoint, Queueing, endpoint, request_head
+from reseller_kit.upstream.faults import Busy, TransportFailed
 from reseller_kit.upstream.gemini import GeminiUpstream
 from reseller_kit.upstream.openai import OpenAIUpstream
+from reseller_kit.upstream.passage import Passage
 from reseller_kit.upstream.pool import Pool
 from reseller_kit.upstream.response import Response
 from tests.support.pools import fingerprint_of, key_pool
@@ -126,8 +129,8 @@ async def pool_for(server: Server, **options: Any) -> AsyncIterator[Pool]:
         await asyncio.sleep(0)
 
 
-async def ask(pool: Pool, body: bytes = b"{}") -> Response:
-    return await pool.send(request_head(pool.endpoint, "POST", "/chat/completions"), body)
+async def ask(pool: Pool, body: bytes = b"{}", turn: Turn = NOBODY) -> Response:
+    return await pool.send(request_head(pool.endpoint, "POST", "/chat/completions"), body, Passage(turn=turn))
 
 
 async def failure_of(pool: Pool) -> TransportFailed:
@@ -284,7 +287,7 @@ async def test_a_slow_first_byte_times_out() -> None:
         await asyncio.sleep(60)
         return True
 
-    async with serving(never) as server, pool_for(server, first_byte_seconds=0.05) as pool:
+    async with serving(never) as server, pool_for(server, deadlines=Deadlines(first_byte=0.05)) as pool:
         fault = await failure_of(pool)
         assert (fault.kind, fault.upstream_status) == ("timeout", None)
         assert "no answer" in fault.reason
@@ -299,7 +302,7 @@ async def test_a_silent_stream_times_out_and_a_slow_steady_one_does_not() -> Non
         await asyncio.sleep(60)
         return True
 
-    async with serving(drip) as server, pool_for(server, first_byte_seconds=0.2, idle_seconds=0.2) as pool:
+    async with serving(drip) as server, pool_for(server, deadlines=Deadlines(first_byte=0.2, idle=0.2)) as pool:
         response = await ask(pool)
         got, fault = await read_until_fault(response)
         assert got == b"x" * 8
@@ -355,18 +358,98 @@ async def test_slots_are_bounded_and_handed_over_in_order() -> None:
         assert pool.in_use == 0
 
 
-async def test_a_full_pool_refuses_after_the_connect_timeout() -> None:
+async def test_a_full_pool_refuses_after_a_while() -> None:
     async def never(writer: asyncio.StreamWriter, n: int) -> bool:
         await asyncio.sleep(60)
         return True
 
-    async with serving(never) as server, pool_for(server, max_concurrency=1, connect_seconds=0.1) as pool:
+    short = Queueing(seconds=0.1, length=3, length_per_tenant=2)
+    async with serving(never) as server, pool_for(server, max_concurrency=1, queue=short) as pool:
         busy = asyncio.create_task(ask(pool))
         await eventually(lambda: len(server.requests) == 1)
-        fault = await failure_of(pool)
-        assert (fault.kind, fault.before_bytes) == ("busy", True)
-        busy.cancel()
-        await asyncio.gather(busy, return_exceptions=True)
+        with pytest.raises(Busy) as caught:
+            await ask(pool)
+        assert (caught.value.retry_after, caught.value.own, pool.waiting) == (1, False, 0)
+        waiting = [asyncio.create_task(ask(pool, turn=Turn(tenant, "a"))) for tenant in (1, 1, 2)]
+        await eventually(lambda: pool.waiting == 3)
+        for tenant, own in ((1, True), (2, False), (3, False)):
+            with pytest.raises(Busy) as caught:
+                await ask(pool, turn=Turn(tenant, "a"))
+            assert caught.value.own is own
+        for task in (busy, *waiting):
+            task.cancel()
+        await asyncio.gather(busy, *waiting, return_exceptions=True)
+        assert (pool.in_use, pool.waiting) == (0, 0)
+
+
+async def test_a_burst_of_one_storefront_does_not_hold_up_another() -> None:
+    order: list[bytes] = []
+
+    async def slowly(writer: asyncio.StreamWriter, n: int) -> bool:
+        order.append(server.requests[n].rpartition(b"\r\n")[2])
+        await asyncio.sleep(0.005)
+        writer.write(sized(b"ok"))
+        return True
+
+    async def one(tenant: int, customer: str) -> None:
+        response = await ask(pool, customer.encode(), turn=Turn(tenant, customer))
+        await response.read(100)
+
+    async with serving(slowly) as server, pool_for(server, max_concurrency=2) as pool:
+        burst = [asyncio.create_task(one(1, "greedy")) for _ in range(100)]
+        await eventually(lambda: len(order) == 10)
+        served = len(order)
+        await one(2, "patient")
+        assert order.index(b"patient") <= served + 3
+        modest = asyncio.create_task(one(1, "modest"))
+        await modest
+        assert order.index(b"modest") < 30
+        await asyncio.gather(*burst)
+        assert (pool.in_use, pool.waiting, len(order)) == (0, 0, 102)
+
+
+async def test_a_request_that_is_given_up_as_its_turn_comes_loses_no_slot() -> None:
+    gate = asyncio.Event()
+
+    async def in_two_halves(writer: asyncio.StreamWriter, n: int) -> bool:
+        writer.write(sized(b"ok")[:-1])
+        await gate.wait()
+        writer.write(b"k")
+        return True
+
+    async with serving(in_two_halves) as server, pool_for(server, max_concurrency=1) as pool:
+        for position in range(20):
+            gate.clear()
+            first = await ask(pool)
+            waiting = [asyncio.create_task(ask(pool)) for _ in range(2)]
+            await eventually(lambda: pool.waiting == 2)
+            reading = asyncio.create_task(first.read(10))
+            gate.set()
+            for _ in range(position % 7):
+                await asyncio.sleep(0)
+            for task in waiting:
+                task.cancel()
+            await reading
+            for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+                if isinstance(outcome, Response):
+                    await outcome.read(10)
+            assert (pool.in_use, pool.waiting) == (0, 0)
+
+
+async def test_an_answer_has_an_end_however_lively_it_is() -> None:
+    async def endless(writer: asyncio.StreamWriter, n: int) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b"1\r\nx\r\n")
+            await asyncio.sleep(0.01)
+        return False
+
+    async with serving(endless) as server, pool_for(server) as pool:
+        head = request_head(pool.endpoint, "POST", "/chat/completions")
+        response = await pool.send(head, b"{}", Passage(deadlines=Deadlines(total=0.3)))
+        with pytest.raises(TransportFailed) as caught:
+            await response.read(10_000)
+        assert (caught.value.kind, caught.value.reason) == ("timeout", "no end within 0.3 s")
         assert pool.in_use == 0
 
 
@@ -437,7 +520,10 @@ async def test_a_reader_that_never_comes_back_is_cut(monkeypatch: pytest.MonkeyP
     ],
 )
 async def test_answers_that_are_not_usable(answer: bytes, words: str) -> None:
-    async with serving(answering(answer)) as server, pool_for(server, first_byte_seconds=2, idle_seconds=2) as pool:
+    async with (
+        serving(answering(answer)) as server,
+        pool_for(server, deadlines=Deadlines(first_byte=2, idle=2)) as pool,
+    ):
         fault = await failure_of(pool)
         assert fault.kind == "malformed", fault.reason
         assert words in fault.reason
@@ -709,7 +795,9 @@ async def test_plain_http_on_a_tls_port_and_the_other_way(certificate: tuple[Pat
     async with serving(answering(sized(b"ok")), ssl=context) as server, pool_for(server) as pool:
         assert (await failure_of(pool)).kind in ("reset", "malformed")
     async with serving(answering(sized(b"ok"))) as server:
-        pool = Pool(endpoint("test", f"https://127.0.0.1:{server.port}", ca_file=str(ca_file), connect_seconds=0.2))
+        pool = Pool(
+            endpoint("test", f"https://127.0.0.1:{server.port}", ca_file=str(ca_file), deadlines=Deadlines(connect=0.2))
+        )
         assert (await failure_of(pool)).kind == "connect"
 
 

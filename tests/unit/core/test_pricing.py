@@ -16,8 +16,10 @@ from reseller_kit.core.pricing import (
     charge_lines,
     complete,
     dearest,
+    derive_fee,
     derive_retail,
     derive_wholesale,
+    free_of_charge,
     input_tokens,
     losses,
     matching_rule,
@@ -131,6 +133,18 @@ def test_markups_of_nothing_or_more_never_lose(
     to_customer = derive_retail("gpt-test", to_reseller, retail, [])
     assert losses(cost, to_reseller) == losses(to_reseller, to_customer) == []
     assert charge(to_customer, used) >= charge(to_reseller, used) >= charge(cost, used)
+
+
+@given(price_lists, st.integers(0, 10**9), quantities)
+def test_a_provider_and_the_fee_on_it_are_what_a_markup_makes_of_the_two(
+    provider: PriceList, fee: int, used: dict[str, int]
+) -> None:
+    both, part = derive_wholesale(provider, fee), derive_fee(provider, fee)
+    for above in (0, *(tier.above_input for tier in provider.tiers)):
+        paid, taken = complete(provider).at(above + 1), part.at(above + 1)
+        assert both.at(above + 1) == {name: price + taken[name] for name, price in paid.items()}
+        assert all(price >= 0 for price in taken.values())
+    assert charge(free_of_charge(provider), {name: n for name, n in used.items() if name in provider.prices}) == 0
 
 
 def test_prices_are_rounded_half_up_once_per_class() -> None:

@@ -21,7 +21,14 @@ def test_an_attempt_in_time_is_refused_and_not_counted() -> None:
 
 
 def test_after_a_long_pause_everything_is_forgotten() -> None:
-    assert attempt(RULE, Count(50, next_at=10_000, last_at=500), now=1_500).count == Count(1, 1_500, 1_500)
+    assert attempt(RULE, Count(50, next_at=10_000, last_at=500), now=1_500).count == Count(1, 0, 1_500)
+
+
+def test_free_attempts_hold_each_other_up_in_no_order() -> None:
+    first = attempt(RULE, Count(), now=700).count
+    second = attempt(RULE, first, now=699)
+    assert second.wait_us == 0
+    assert second.count == Count(2, 0, 700)
 
 
 def test_a_day_has_room_for_few_guesses_at_one_account() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reseller_kit.core.catalog import USAGE_CLASSES
-from reseller_kit.core.usage import ABSURD, PRICE_CLASSES, Usage, clamp, with_output
+from reseller_kit.core.usage import ABSURD, PRICE_CLASSES, UNSOUND, Usage, clamp, figures_in, later, with_output
 
 _FIELDS = [name for name in Usage.__struct_fields__ if name != "irregular"]
 _CLASS_FIELDS = _FIELDS[: len(PRICE_CLASSES)]
@@ -109,3 +109,21 @@ def test_output_far_beyond_a_report_is_added_to_the_plain_class() -> None:
     assert with_output(usage, 5) is usage
     assert with_output(usage, 10) is usage
     assert with_output(usage, 11) == Usage(input_tokens=5, output_tokens=8, output_audio_tokens=3, reasoning_tokens=1)
+
+
+def test_a_later_report_counts_where_there_is_a_figure_in_it() -> None:
+    first, second = Usage(input_tokens=9), Usage(input_tokens=9, output_tokens=4)
+    assert later(None, None) is None
+    assert later(None, UNSOUND) is UNSOUND
+    assert later(first, None) is first
+    assert later(first, second) is second
+    assert later(UNSOUND, second) is second
+    assert later(second, UNSOUND) == Usage(input_tokens=9, output_tokens=4, irregular=True)
+
+
+def test_a_report_without_a_figure_is_nothing_to_go_by() -> None:
+    assert figures_in(None) is None
+    assert figures_in(UNSOUND) is None
+    assert figures_in(Usage(reasoning_tokens=3)) is None
+    one = Usage(output_tokens=1)
+    assert figures_in(one) is one

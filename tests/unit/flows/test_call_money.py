@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from reseller_kit.core.catalog import OfferedModel, PriceList, PriceVersion, Route, Tier
-from reseller_kit.core.errors import ModelNotFound, RateLimited
+from reseller_kit.core.errors import ModelNotFound
 from reseller_kit.core.ledger import NO_WINDOW, Hold
 from reseller_kit.core.storefront import CallLimits, Storefront
 from reseller_kit.core.usage import Usage
@@ -28,7 +28,6 @@ from reseller_kit.flows.call.admit import (
     _hold_request,
     _terms,
     _window,
-    check_rates,
     find_model,
 )
 from reseller_kit.flows.call.candidates import _prices_units
@@ -73,6 +72,7 @@ ACCOUNT = KeyAccount(
     models=(),
     requests_per_minute=None,
     expires_at=None,
+    group_id=None,
 )
 
 
@@ -200,15 +200,6 @@ def test_a_key_calls_only_the_models_it_may() -> None:
         find_model(storefront, replace(ACCOUNT, models=("claude-*",)), "fast")
     with pytest.raises(ModelNotFound):
         find_model(storefront, ACCOUNT, "gpt-unknown")
-
-
-def test_no_more_calls_run_at_once_than_allowed() -> None:
-    caller = make_caller(make_storefront(limits=CallLimits(concurrent_requests=2)))
-    runtime: Any = SimpleNamespace(open_calls={"cus_1": 1}, token_buckets={})
-    check_rates(runtime, caller)
-    runtime.open_calls["cus_1"] = 2
-    with pytest.raises(RateLimited):
-        check_rates(runtime, caller)
 
 
 # --- The end ----------------------------------------------------------------------------------------------------------

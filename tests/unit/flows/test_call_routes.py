@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from reseller_kit.core.catalog import OfferedModel
 from reseller_kit.core.errors import UpstreamFailed, UpstreamRejected
@@ -13,9 +15,11 @@ from reseller_kit.flows.call import routes as module
 from reseller_kit.flows.call.candidates import Suits, candidates
 from reseller_kit.flows.call.job import Job
 from reseller_kit.flows.call.routes import Routes
+from reseller_kit.flows.call.task import _counts_alike
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.upstream.faults import TransportFailed
-from tests.support.routing import ACCOUNT, Scripted, answered, make_job, make_runtime, offer, raising, route
+from reseller_kit.wire.task import Task
+from tests.support.routing import ACCOUNT, Scripted, answered, make_job, make_runtime, offer, price, raising, route
 
 ANY = Suits(lambda _config: True, lambda _model: True)
 GOOD = answered()
@@ -206,8 +210,6 @@ async def test_what_a_fallback_refuses_is_no_refusal_of_what_was_asked_for() -> 
 
 @pytest.mark.parametrize("why", ["not offered", "alias", "key", "unpriced"])
 async def test_a_model_that_the_customer_could_not_ask_for_is_no_fallback(why: str) -> None:
-    from msgspec.structs import replace
-
     big, small = models()
     runtime = make_runtime({"a": Scripted(DEAD), "b": Scripted(GOOD)})
     others = () if why == "not offered" else (replace(small, model="other"),) if why == "alias" else (small,)
@@ -215,6 +217,19 @@ async def test_a_model_that_the_customer_could_not_ask_for_is_no_fallback(why: s
     suits = Suits(lambda _config: True, lambda _model: why != "unpriced")
     found = candidates(runtime, make_job(big, *others, account=account), suits)
     assert [each.offered.name for each in found] == ["big"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "alike"),
+    [(("input",), True), (("input", "cached_input"), True), (("images",), False), (("input", "images"), False)],
+)
+def test_a_task_falls_back_to_a_model_that_is_counted_in_the_same_units(
+    classes: tuple[str, ...], *, alike: bool
+) -> None:
+    task = SimpleNamespace(api="embeddings")
+    asked = replace(offer("m", route("a")), retail=price("p", "retail", input=5))
+    other = replace(asked, retail=price("q", "retail", **dict.fromkeys(classes, 3)))
+    assert _counts_alike(other, asked, cast("Task", task)) is alike
 
 
 # --- Conversations ----------------------------------------------------------------------------------------------------
@@ -226,15 +241,51 @@ async def test_a_conversation_goes_on_where_it_was_answered_unless_that_is_deare
     a, b, dear = route("a"), route("b", priority=1), route("dear", priority=1, cost=99)
     offered = offer("m", a, b, dear)
     clients["a"].answers = [DEAD, GOOD]
-    assert await serve(runtime, make_job(offer("m", a, b), conversation=7)) == "b"
-    assert await serve(runtime, make_job(offered, conversation=7)) == "b"
+    assert await serve(runtime, make_job(offer("m", a, b), conversation=7, remember=7, named=True)) == "b"
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7, named=True)) == "b"
     assert await serve(runtime, make_job(offered)) == "a"
     assert clients["b"].affinities == [7, 7]
     clients["a"].answers = [DEAD, GOOD]
-    assert await serve(runtime, make_job(offer("m", a, dear), conversation=8)) == "dear"
-    assert await serve(runtime, make_job(offered, conversation=8)) == "a"
+    assert await serve(runtime, make_job(offer("m", a, dear), conversation=8, remember=8, named=True)) == "dear"
+    assert await serve(runtime, make_job(offered, conversation=8, remember=8, named=True)) == "a"
     clients["b"].answers = [DEAD]
-    assert await serve(runtime, make_job(offered, conversation=7)) == "a"
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7, named=True)) == "a"
     counted = runtime.metrics.render().decode()
     assert 'reseller_kit_conversations_total{outcome="same"} 1.0' in counted
     assert 'reseller_kit_conversations_total{outcome="moved"} 2.0' in counted
+
+
+async def test_prompts_that_begin_alike_go_back_to_the_route_that_is_preferred() -> None:
+    clients = {"a": Scripted(DEAD, DEAD, GOOD), "b": Scripted(GOOD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a"), route("b", priority=1))
+    assert [await serve(runtime, make_job(offered, conversation=7, remember=7)) for _ in range(3)] == ["b", "b", "a"]
+    equal = offer("m", route("a"), route("b"))
+    homes = {await serve(runtime, make_job(equal, conversation=7, remember=7)) for _ in range(8)}
+    assert len(homes) == 1
+
+
+async def test_prompts_that_begin_alike_probe_the_route_that_is_preferred() -> None:
+    clients = {"a": Scripted(DEAD), "b": Scripted(GOOD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a"), route("b", priority=1))
+    for _ in range(6):
+        assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == "b"
+    breaker = runtime.endpoints._breakers["a", "vendor"]
+    clients["a"].answers = [GOOD]
+    breaker._until = 0.0
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == "b", "the probe is not claimed yet"
+    breaker.claimed(asyncio.get_running_loop().time(), 30)
+    assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == "a"
+    assert breaker.state(0.0) == "closed"
+
+
+async def test_short_first_turns_go_by_weight_and_the_second_follows_the_first() -> None:
+    clients = {"a": Scripted(GOOD), "b": Scripted(GOOD)}
+    runtime = make_runtime(dict(clients))
+    offered = offer("m", route("a", weight=3), route("b", weight=1))
+    firsts = [await serve(runtime, make_job(offered, remember=7)) for _ in range(60)]
+    assert set(firsts) == {"a", "b"}
+    for _ in range(5):
+        assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == firsts[-1]
+    assert clients[str(firsts[-1])].affinities[-1] == 7

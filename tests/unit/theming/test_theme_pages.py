@@ -13,8 +13,17 @@ import pytest
 
 from reseller_kit import theming
 from reseller_kit.core.catalog import USAGE_CLASSES
-from reseller_kit.theming import guides, snippets
-from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, MAILS, PAGES, sample_brand, sample_mail, sample_page
+from reseller_kit.theming import guides, legal, snippets
+from reseller_kit.theming.sample import (
+    ERROR_TEMPLATE,
+    ERRORS,
+    MAILS,
+    PAGES,
+    VIEWED,
+    sample_brand,
+    sample_mail,
+    sample_page,
+)
 
 LIBRARY = theming.load()
 THEMES = sorted(LIBRARY.themes)
@@ -89,7 +98,8 @@ def test_every_link_leads_to_a_page_that_there_is(theme: str) -> None:
     for path in PAGES:
         for link in Outline(render(theme, path)).links:
             target, _, anchor = link.partition("#")
-            assert target in {"", *PAGES} or target.startswith("mailto:help@aurora.example"), (path, link)
+            known = {"", *PAGES, *(viewed.path for viewed in VIEWED)}
+            assert target in known or target.startswith("mailto:help@aurora.example"), (path, link)
             if anchor and target in {"", *PAGES}:
                 assert anchor in Outline(render(theme, target or path)).ids
 
@@ -179,18 +189,36 @@ def test_the_first_load_is_below_a_hundred_kilobytes(theme: str) -> None:
     assert sum(map(len, compressed)) < 100_000
 
 
+def legal_page(brand: theming.Brand, document: str) -> str:
+    text = legal.legal_text(LIBRARY, "daylight", brand, "en", document)
+    page = msgspec.structs.replace(sample_page("/legal/terms"), brand=brand, view=legal.LegalView(text=text))
+    return theming.render(LIBRARY, "daylight", "storefront/legal.html", page)
+
+
+@pytest.mark.parametrize("document", legal.DOCUMENTS)
+def test_what_a_seller_gives_stays_text_in_legal_pages(document: str) -> None:
+    given = theming.Legal(company=TRICK, address=TRICK, country=TRICK)
+    brand = theming.Brand(name=TRICK, slug="aurora", support_email=TRICK, legal=given)
+    html = legal_page(brand, document)
+    assert "<script>alert" not in html
+    assert "{{7*7}}" in text_of(html)
+    assert legal.legal_text(LIBRARY, "daylight", brand, "en", document).version != (
+        legal.legal_text(LIBRARY, "daylight", sample_brand(), "en", document).version
+    )
+
+
 def test_a_legal_text_of_the_brand_replaces_the_themes() -> None:
     brand = msgspec.structs.replace(
         sample_brand(), texts={"legal.terms": "# Ours\n\nOnly [this](javascript:alert(1))."}
     )
-    html = render("daylight", "/legal/terms", brand=brand)
+    html = legal_page(brand, "terms")
     assert "<h2>Ours</h2>" in html
     assert "Fair use" not in html
     assert not any(link.startswith("javascript") for link in Outline(html).links)
 
 
 def test_the_seller_stands_in_the_terms() -> None:
-    text = text_of(render("daylight", "/legal/terms"))
+    text = text_of(legal_page(sample_brand(), "terms"))
     assert "Aurora Compute Ltd" in text
     assert "the law of Ireland" in text
     assert "help@aurora.example" in text

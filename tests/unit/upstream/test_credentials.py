@@ -271,7 +271,6 @@ def test_keys_are_checked_and_never_shown() -> None:
         (TransportFailed("reset", "why", reused=True), False, "endpoint"),
         (TransportFailed("timeout", "why", before_bytes=True, reused=True), False, "endpoint"),
         (TransportFailed("connect", "why", before_bytes=True), False, "endpoint"),
-        (TransportFailed("busy", "why", before_bytes=True), False, "cooldown"),
         (TransportFailed("aborted", "why"), False, "request"),
     ],
 )

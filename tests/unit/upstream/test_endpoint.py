@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reseller_kit.core.deadlines import Deadlines
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.upstream.endpoint import endpoint, request_head
+from reseller_kit.upstream.endpoint import Queueing, endpoint, request_head
 
 
 @pytest.mark.parametrize(
@@ -60,9 +61,11 @@ def test_base_urls_that_are_refused(base_url: str) -> None:
 @pytest.mark.parametrize(
     ("options", "param"),
     [
-        ({"connect_seconds": 0}, "timeouts"),
-        ({"idle_seconds": 4000}, "timeouts"),
-        ({"first_byte_seconds": float("nan")}, "timeouts"),
+        ({"deadlines": Deadlines(connect=0)}, "timeouts"),
+        ({"deadlines": Deadlines(idle=4000)}, "timeouts"),
+        ({"deadlines": Deadlines(first_byte=float("nan"))}, "timeouts"),
+        ({"deadlines": Deadlines(total=-1)}, "timeouts"),
+        ({"queue": Queueing(length=0)}, "queue"),
         ({"max_concurrency": 0}, "max_concurrency"),
         ({"headers": [("bad name", "x")]}, "headers"),
         ({"headers": [("", "x")]}, "headers"),

@@ -15,12 +15,19 @@ from reseller_kit.flows.call.admit import Caller
 from reseller_kit.flows.call.conversations import conversation_of
 from reseller_kit.wire import anthropic_messages, gemini, openai_chat, openai_responses
 from reseller_kit.wire.codec import Call
-from reseller_kit.wire.conversation_name import conversation_name, session_of
+from reseller_kit.wire.conversation_name import conversation_name as named_conversation
+from reseller_kit.wire.conversation_name import session_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "requests"
 SYSTEM = {"role": "system", "content": "You are kind."}
 HI = {"role": "user", "content": "Hi"}
 HELLO = {"role": "assistant", "content": "Hello"}
+
+
+def conversation_name(call: Call, session: str) -> str:
+    name = named_conversation(call, session)
+    assert name.named is not name.text.startswith("head:")
+    return name.text
 
 
 def chat(*messages: Any, **fields: Any) -> Call:
@@ -36,6 +43,21 @@ def test_each_turn_has_the_name_of_the_first() -> None:
     assert first == conversation_name(chat(SYSTEM, HI, HELLO, {"role": "user", "content": "More"}), "")
     assert first != conversation_name(chat(SYSTEM, {"role": "user", "content": "Ho"}), "")
     assert first != conversation_name(chat(HI), "")
+
+
+def test_a_first_turn_that_no_provider_caches_is_told_from_what_goes_on() -> None:
+    def cached(call: Call, session: str = "") -> bool:
+        who: Any = SimpleNamespace(
+            storefront=SimpleNamespace(tenant_id=1), account=SimpleNamespace(customer_id="a"), session=session
+        )
+        return conversation_of(who, call).cached
+
+    assert not cached(chat(SYSTEM, HI))
+    assert not cached(responses("Hi"))
+    assert cached(chat(SYSTEM, HI, HELLO, HI))
+    assert cached(chat({"role": "system", "content": "x" * 5_000}, HI))
+    assert cached(chat(HI), "session")
+    assert cached(chat(HI, prompt_cache_key="k"))
 
 
 def test_a_text_and_its_parts_are_one_conversation() -> None:
@@ -106,5 +128,5 @@ def test_no_two_customers_share_a_conversation() -> None:
         )
     )
     assert len(seen) == 4
-    assert all(0 <= number < 2**64 for number in seen)
+    assert all(0 <= each.number < 2**64 and each.named and each.cached for each in seen)
     assert conversation_of(caller(1, "a"), chat(HI)) in seen

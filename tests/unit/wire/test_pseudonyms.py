@@ -10,7 +10,7 @@ import pytest
 from reseller_kit.core.errors import InvalidRequest
 from reseller_kit.wire import anthropic_messages, openai_chat, openai_responses
 from reseller_kit.wire.codec import Call
-from reseller_kit.wire.pseudonyms import apart, body_apart
+from reseller_kit.wire.pseudonyms import apart, body_apart, body_named, named, says_who
 
 
 def chat(**members: Any) -> Call:
@@ -77,3 +77,35 @@ def test_whom_a_task_is_for_stays_here() -> None:
         assert body_apart(same, "one") == same
     with pytest.raises(InvalidRequest):
         body_apart(b'{"user":5}', "one")
+
+
+def sent(call: Call, provider: str = "openai") -> dict[str, Any]:
+    call = named(apart(call, "eu_1"), "eu_1", provider)
+    return {name: json.loads(bytes(value)) for name, value in call.fields.items()}
+
+
+def test_who_names_a_user_is_found_by_the_beginning() -> None:
+    for call in (chat(user="ada"), chat(safety_identifier="ada"), responses(user="ada")):
+        member = "user" if "user" in call.fields else "safety_identifier"
+        own = sent(call)[member]
+        assert own.startswith("eu_1-")
+        assert len(own) == len("eu_1-") + 16
+        assert {"user", "safety_identifier"} & sent(call).keys() == {member}
+    assert sent(messages(metadata={"user_id": "ada"}))["metadata"]["user_id"].startswith("eu_1-")
+
+
+def test_who_names_nobody_is_named_in_the_member_that_the_upstream_knows() -> None:
+    assert sent(chat())["safety_identifier"] == "eu_1"
+    assert sent(chat(user=None), "acme")["user"] == "eu_1"
+    assert "safety_identifier" not in sent(responses(), "acme")
+    assert sent(messages())["metadata"] == {"user_id": "eu_1"}
+    assert sent(messages(metadata={"a": 1}))["metadata"] == {"a": 1, "user_id": "eu_1"}
+    assert json.loads(body_named(b'{"model":"m","user":null}', "eu_1"))["user"] == "eu_1"
+    assert body_named(b'{"user":"eu_1-0"}', "eu_1") == b'{"user":"eu_1-0"}'
+
+
+def test_only_calls_that_may_say_who_are_looked_at() -> None:
+    assert not says_who(chat())
+    assert says_who(chat(prompt_cache_key="k"))
+    assert not says_who(messages())
+    assert says_who(messages(metadata={"a": 1}))

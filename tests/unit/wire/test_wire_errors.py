@@ -32,6 +32,14 @@ _TABLE: list[tuple[tree.KitError, int, str, str, str, bool]] = [
         True,
     ),
     (tree.ServiceUnavailable("m"), 503, "service_unavailable", "api_error", "overloaded_error", False),
+    (
+        tree.Overloaded("m", retry_after_seconds=2),
+        503,
+        "service_unavailable",
+        "api_error",
+        "overloaded_error",
+        True,
+    ),
     (tree.UpstreamFailed("secret"), 503, "service_unavailable", "api_error", "overloaded_error", False),
     (tree.LedgerFault("m"), 500, "ledger_fault", "api_error", "api_error", False),
     (tree.KitError("m"), 500, "error", "api_error", "api_error", False),
@@ -74,8 +82,8 @@ def test_the_table(
 
 
 def test_details_that_a_client_needs_are_there() -> None:
-    limited = dict(respond(tree.RateLimited("m", retry_after_seconds=7)).headers)
-    assert limited[b"retry-after"] == b"7"
+    for busy in (tree.RateLimited("m", retry_after_seconds=7), tree.Overloaded("m", retry_after_seconds=7)):
+        assert dict(respond(busy).headers)[b"retry-after"] == b"7"
     assert dict(respond(tree.MethodNotAllowed("m", allow="GET, HEAD")).headers)[b"allow"] == b"GET, HEAD"
     invalid = json.loads(respond(tree.InvalidRequest("Too many.", param="n", fix="Ask for fewer.")).body)
     assert invalid["error"]["param"] == "n"

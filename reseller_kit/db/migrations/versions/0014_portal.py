@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_spend_alert")),
     )
     op.create_index(op.f("ix_spend_alert_tenant_id_customer_id"), "spend_alert", ["tenant_id", "customer_id"])
+    _make_totals(big)
     failed = sa.text("status <> 'ok'")
     op.create_index(
         "ix_usage_record_not_ok",
@@ -39,3 +40,32 @@ def upgrade() -> None:
         postgresql_where=failed,
         sqlite_where=failed,
     )
+
+
+def _make_totals(big: sa.types.TypeEngine[int]) -> None:
+    """A customer's sums by quarter of all its calls, and by day of each model and key, from the rollups there are."""
+    op.create_table(
+        "usage_total",
+        sa.Column("tenant_id", big, nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("grain", sa.Text(), nullable=False),
+        sa.Column("at", big, nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        *(sa.Column(name, big, nullable=False) for name in ("calls", "input_tokens", "output_tokens", "retail_nano")),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "customer_id", "grain", "at", "model", "key_id", name=op.f("pk_usage_total")
+        ),
+        sqlite_with_rowid=False,
+    )
+    for grain, at, model, key in (
+        ("quarter", "quarter_at", "''", "''"),
+        ("day", "quarter_at - quarter_at % 86400000000", "model", "key_id"),
+    ):
+        groups = ", ".join(part for part in ("tenant_id", "customer_id", at, model, key) if part != "''")
+        op.execute(
+            f"INSERT INTO usage_total SELECT tenant_id, customer_id, '{grain}', {at}, {model}, {key},"  # noqa: S608  # names of ours
+            " CAST(sum(calls) AS BIGINT), CAST(sum(input + cached_input + cache_write + cache_write_1h) AS BIGINT),"
+            " CAST(sum(output) AS BIGINT), CAST(sum(retail_nano) AS BIGINT)"
+            f" FROM usage_rollup WHERE customer_id <> '' GROUP BY {groups}"
+        )

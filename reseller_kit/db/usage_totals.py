@@ -1,0 +1,129 @@
+"""Sums of one customer's usage for its own pages, at retail: over time, and by model or key. Reads only.
+
+A span of time is read from `usage_total` in whole quarters, or in whole days in UTC, with what lies before the first
+and behind the last of them from the rollups; and from the records that are in neither yet. So a year is some hundred
+or thousand rows, whatever the number of calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Select, case, literal_column, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..core.times import DAY_US
+from ..core.usage import INPUT_TOKENS
+from . import tables as t
+from .rollup_sums import total, total_rows
+from .rollups import rolled_until
+
+
+class Narrowed(Struct, frozen=True, kw_only=True):
+    """A customer's calls of [since, until) in µs, both on quarters of an hour; of one model or key if given."""
+
+    customer_id: str
+    since: int
+    until: int
+    model: str | None = None
+    key_id: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the customer's calls then."""
+        return self.model is None and self.key_id is None
+
+
+class Total(Struct, frozen=True, kw_only=True):
+    """What calls came to. `number`: stretches since 1970 by the clocks of a zone; `name`: a model or key."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    retail_nano: int
+    number: int = 0
+    name: str = ""
+
+
+async def over_time(
+    connection: AsyncConnection, tenant_id: int, wanted: Narrowed, offsets: Sequence[tuple[int, int]], width: int
+) -> list[Total]:
+    """Sums by stretches of `width` µs of a zone's clocks, in order; one without calls has none.
+
+    `offsets` are the zone's (`core.days.offsets`).
+    """
+    mark = await rolled_until(connection)
+    rolled = _quarters(tenant_id, wanted) if wanted.whole else _rolled(tenant_id, wanted, wanted.since, wanted.until)
+    both = union_all(rolled, _waiting(tenant_id, wanted, mark)).subquery().c
+    offset = case(*((both.at >= since, value) for since, value in reversed(offsets)), else_=offsets[0][1])
+    number = ((both.at + offset) // width).label("number")
+    statement = select(number, *(total(both[name]).label(name) for name in t.TOTALLED))
+    rows = await connection.execute(statement.group_by(number).order_by(number))
+    return [Total(**row) for row in rows.mappings()]
+
+
+async def by_name(
+    connection: AsyncConnection, tenant_id: int, wanted: Narrowed, by: Literal["model", "key_id"]
+) -> list[Total]:
+    """Sums by model as asked for or by key id, the dearest first."""
+    mark = await rolled_until(connection)
+    first, last = -(-wanted.since // DAY_US) * DAY_US, wanted.until // DAY_US * DAY_US
+    parts = [_waiting(tenant_id, wanted, mark)]
+    if first < last:
+        parts += [
+            _days(tenant_id, wanted, first, last),
+            _rolled(tenant_id, wanted, wanted.since, first),
+            _rolled(tenant_id, wanted, last, wanted.until),
+        ]
+    else:
+        parts.append(_rolled(tenant_id, wanted, wanted.since, wanted.until))
+    both = union_all(*parts).subquery().c
+    spent = total(both.retail_nano)
+    sums = [total(both[name]).label(name) for name in t.TOTALLED]
+    statement = select(both[by].label("name"), *sums).group_by(both[by])
+    rows = await connection.execute(statement.order_by(spent.desc(), total(both.calls).desc(), both[by]))
+    return [Total(**row) for row in rows.mappings()]
+
+
+def _quarters(tenant_id: int, wanted: Narrowed) -> Select[Any]:
+    c = t.usage_total.c
+    statement = select(c.at, c.model, c.key_id, *(c[name] for name in t.TOTALLED))
+    owned = (c.tenant_id == tenant_id, c.customer_id == wanted.customer_id, c.grain == literal_column("'quarter'"))
+    return statement.where(*owned, c.at >= wanted.since, c.at < wanted.until)
+
+
+def _days(tenant_id: int, wanted: Narrowed, since: int, until: int) -> Select[Any]:
+    c = t.usage_total.c
+    statement = select(c.at, c.model, c.key_id, *(c[name] for name in t.TOTALLED))
+    owned = (c.tenant_id == tenant_id, c.customer_id == wanted.customer_id, c.grain == literal_column("'day'"))
+    return statement.where(*owned, c.at >= since, c.at < until, *_narrow(c.model, c.key_id, wanted))
+
+
+def _rolled(tenant_id: int, wanted: Narrowed, since: int, until: int) -> Select[Any]:
+    r = t.usage_rollup.c
+    read = sum((r[name] for name in INPUT_TOKENS[1:]), r[INPUT_TOKENS[0]])
+    sums = (r.calls, read.label("input_tokens"), r.output.label("output_tokens"), r.retail_nano)
+    statement = select(r.quarter_at.label("at"), r.model, r.key_id, *sums)
+    owned = (r.tenant_id == tenant_id, r.customer_id == wanted.customer_id)
+    return statement.where(*owned, r.quarter_at >= since, r.quarter_at < until, *_narrow(r.model, r.key_id, wanted))
+
+
+def _waiting(tenant_id: int, wanted: Narrowed, rolled: int) -> Select[Any]:
+    """As in `rollups`: found by when they were settled, never by whose they are, of which there may be millions."""
+    u = t.usage_record.c
+    rows = total_rows(
+        u.settled_at >= rolled,
+        u.tenant_id + 0 == tenant_id,
+        u.customer_id.concat("") == wanted.customer_id,
+        u.created_at >= wanted.since,
+        u.created_at < wanted.until,
+        *_narrow(u.model.concat(""), u.key_id.concat(""), wanted),
+    ).c
+    return select(rows.quarter_at.label("at"), rows.model, rows.key_id, *(rows[name] for name in t.TOTALLED))
+
+
+def _narrow(model: ColumnElement[str], key: ColumnElement[str], wanted: Narrowed) -> list[ColumnElement[bool]]:
+    pairs = ((model, wanted.model), (key, wanted.key_id))
+    return [column == value for column, value in pairs if value is not None]

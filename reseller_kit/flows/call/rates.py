@@ -1,0 +1,77 @@
+"""Which limits a call must find room in, and what its caller is told when it finds none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ...core.errors import InvalidRequest, RateLimited
+from ...core.limits import Kind, Limit, Room, Scope
+from ...core.rates import rates_of
+from ...core.storefront import Storefront
+from ...db.authentication import KeyAccount
+
+_BYTES_PER_TOKEN: Final = 4
+"""A hold takes every byte for a token, which no request reaches; a limit is better served by what is likely."""
+_UNNAMED_OUTPUT: Final = 1024
+"""What an answer is taken for until it is known, where the caller names no limit."""
+_WHOSE: Final[dict[Scope, str]] = {"key": "this key", "customer": "your account", "tenant": "this service"}
+
+
+def tokens_expected(input_bound: int, output_limit: int | None, choices: int) -> tuple[int, int]:
+    """Likely tokens of the input, and of the output at most."""
+    return -(-input_bound // _BYTES_PER_TOKEN), (_UNNAMED_OUTPUT if output_limit is None else output_limit) * choices
+
+
+def limits_of(storefront: Storefront, account: KeyAccount, expected: tuple[int, int]) -> list[Limit]:
+    """Everything that a call of this key is counted in; `expected` tokens of input and output.
+
+    Of the output no more is set aside than a limit has beside the input, so that a call fits into an empty minute.
+    Raises InvalidRequest for an input that is larger than a limit of tokens: no wait would help it.
+    """
+    return [
+        _limit(scope, kind, ref, most, expected)
+        for scope, kind, ref, most in _known(storefront, account)
+        if most is not None
+    ]
+
+
+def refusal(limits: Sequence[Limit], room: Room) -> RateLimited:
+    """What the caller is told of a limit that had no room."""
+    limit = limits[room.refused or 0]
+    whose = _WHOSE[limit.scope]
+    if limit.kind == "concurrency":
+        message = f"Too many requests of {whose} are under way at once: the limit is {limit.most}."
+        if limit.scope == "tenant":
+            message = "Too many requests are under way at once."
+    elif limit.scope == "tenant":
+        message = "This service has reached its limit for the present minute."
+    else:
+        message = f"The limit of {limit.most} {limit.kind} per minute for {whose} is reached."
+    seconds = max(1, -(-room.wait // 1_000_000))
+    return RateLimited(message, retry_after_seconds=seconds, rates=rates_of(limits, room))
+
+
+def _known(storefront: Storefront, account: KeyAccount) -> Iterator[tuple[Scope, Kind, str, int | None]]:
+    limits, tenant = storefront.limits, str(storefront.tenant_id)
+    yield "key", "requests", account.key_id, account.requests_per_minute
+    yield "key", "tokens", account.key_id, account.tokens_per_minute
+    yield "key", "concurrency", account.key_id, account.concurrent_requests
+    yield "customer", "requests", account.customer_id, limits.requests_per_minute
+    yield "customer", "tokens", account.customer_id, limits.tokens_per_minute
+    yield "customer", "concurrency", account.customer_id, limits.concurrent_requests
+    yield "tenant", "requests", tenant, limits.tenant_requests_per_minute
+    yield "tenant", "tokens", tenant, limits.tenant_tokens_per_minute
+    yield "tenant", "concurrency", tenant, limits.tenant_concurrent_requests
+
+
+def _limit(scope: Scope, kind: Kind, ref: str, most: int, expected: tuple[int, int]) -> Limit:
+    if kind != "tokens":
+        return Limit(scope, kind, ref, most)
+    read, written = expected
+    if read > most:
+        raise InvalidRequest(
+            f"The request has about {read} tokens, more than {_WHOSE[scope]} may use in a minute ({most}).",
+            fix="Send a shorter one.",
+        )
+    return Limit(scope, kind, ref, most, min(read + written, most))

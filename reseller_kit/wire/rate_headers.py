@@ -1,0 +1,48 @@
+"""The limits of a caller as the vendors' headers tell them. Counts nothing.
+
+Sources: OpenAI API reference, "Rate limits in headers"; Anthropic API reference, "Rate limits", "Response headers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..core.rates import Rate, Rates
+from ..core.times import format_time
+
+_HOUR_MS = 3_600_000
+_MINUTE_MS = 60_000
+_SECOND_MS = 1000
+
+
+def rate_headers(rates: Rates, dialect: str, now: int) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer in a dialect; none where there is no limit. `now` in µs of the wall clock."""
+    headers: list[tuple[bytes, bytes]] = []
+    for what, rate in ((b"requests", rates.requests), (b"tokens", rates.tokens)):
+        if rate is not None:
+            headers += _anthropic(what, rate, now) if dialect == "anthropic" else _openai(what, rate)
+    return headers
+
+
+def _openai(what: bytes, rate: Rate) -> Iterator[tuple[bytes, bytes]]:
+    yield b"x-ratelimit-limit-" + what, b"%d" % rate.most
+    yield b"x-ratelimit-remaining-" + what, b"%d" % rate.remains
+    yield b"x-ratelimit-reset-" + what, duration(rate.full_in).encode()
+
+
+def _anthropic(what: bytes, rate: Rate, now: int) -> Iterator[tuple[bytes, bytes]]:
+    yield b"anthropic-ratelimit-" + what + b"-limit", b"%d" % rate.most
+    yield b"anthropic-ratelimit-" + what + b"-remaining", b"%d" % rate.remains
+    second = -(-(now + rate.full_in) // 1_000_000) * 1_000_000
+    yield b"anthropic-ratelimit-" + what + b"-reset", format_time(second).partition(".")[0].encode() + b"Z"
+
+
+def duration(us: int) -> str:
+    """As OpenAI writes it: `120ms`, `1.5s`, `6m0s`."""
+    ms = -(-us // 1000)
+    if ms < _SECOND_MS:
+        return f"{ms}ms"
+    hours, rest = divmod(ms, _HOUR_MS)
+    minutes, rest = divmod(rest, _MINUTE_MS)
+    seconds = f"{rest // 1000}.{rest % 1000:03}".rstrip("0").rstrip(".")
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds}s"
