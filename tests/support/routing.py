@@ -118,7 +118,6 @@ def make_runtime(clients: dict[str, Any], **settings: Any) -> Runtime:
         upstream=clients.__getitem__,
         metrics=metrics,
         endpoints=Endpoints(cast("Any", None), metrics, spawn),
-        vault=SimpleNamespace(pepper=b"0" * 32),
     )
     return cast("Runtime", runtime)
 
