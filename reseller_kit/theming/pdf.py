@@ -104,6 +104,7 @@ class _Sheet:
             self.pair(tax.title, money(tax.amount))
         if not view.taxes:
             self.line(text("receipt_page.no_tax"), grey=0.35)
+        self.gap(6)
         self.pair(text("receipt_page.total", currency=view.currency), money(view.total), font=_BOLD, size=12)
         for back in view.refunds:
             self.pair(text("receipt_page.refund", date=locale.day(lang, back.at)), "\u2212" + money(back.amount))
