@@ -264,8 +264,8 @@ def test_example_costs_are_exact() -> None:
             theming.PriceRow(class_name="output", pico=3_080_000),
         ),
     )
-    # 500 × 385001 + 300 × 3080000 = 1_116_500_500 pico; 1_116_501 nano when rounded up for each call.
-    assert model.chats_cost(1000, 500, 300) == "1.116501"
+    # 500 × 385001 + 300 × 3080000 = 1_116_500_500 pico; 1_116_501 nano when rounded up.
+    assert model.chat_nano(500, 300) == 1_116_501
     receipt = model.receipt(500, 300)
     assert receipt is not None
     assert [line.amount for line in receipt.lines] == ["0.0001925005", "0.000924"]
@@ -283,7 +283,7 @@ def test_every_usage_class_has_a_label(theme: str) -> None:
 
 def test_a_model_without_output_has_no_example() -> None:
     model = theming.ModelRow(name="m", prices=(theming.PriceRow(class_name="input", pico=1),))
-    assert model.chats_cost(1000, 500, 300) is None
+    assert model.chat_nano(500, 300) is None
     assert model.receipt(500, 300) is None
 
 
