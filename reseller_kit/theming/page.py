@@ -134,8 +134,9 @@ class ModelRow(Struct, frozen=True, kw_only=True):
     later: tuple[LaterRow, ...] = ()
 
     def price_of(self, class_name: str, above_input: int = 0) -> PriceRow | None:
-        """The base price of a usage class, or that of a tier where it has another; None where the model has none."""
-        rows = [row for row in self.prices if row.class_name == class_name and row.above_input in {0, above_input}]
+        """The price of a usage class for calls with more input tokens than that; None where the model has none."""
+        reached = max((above for above in self.boundaries if above <= above_input), default=0)
+        rows = [row for row in self.prices if row.class_name == class_name and row.above_input in {0, reached}]
         return max(rows, key=lambda row: row.above_input, default=None)
 
     @property
