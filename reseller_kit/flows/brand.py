@@ -44,16 +44,21 @@ def brand_of(name: str, slug: str, settings: Mapping[str, Any]) -> Brand:
 
 def shown_prices(price_list: PriceList) -> tuple[PriceRow, ...]:
     """The prices that customers are shown: a class or tier only where it differs from what it follows."""
-    prices = price_list.prices
-    shown = [name for name in prices if name not in _LIKE or prices[name] != prices.get(_LIKE[name])]
-    rows = [PriceRow(class_name=name, pico=prices[name]) for name in shown]
+    tables = (price_list.prices, *(tier.prices for tier in price_list.tiers))
+    names = dict.fromkeys(name for table in tables for name in table)
+    shown = [name for name in names if name not in _LIKE or any(_differs(table, name) for table in tables)]
+    rows = [PriceRow(class_name=name, pico=price_list.prices[name]) for name in shown if name in price_list.prices]
     for tier in price_list.tiers:
         rows += [
-            PriceRow(class_name=name, pico=pico, above_input=tier.above_input)
-            for name, pico in tier.prices.items()
-            if pico != prices.get(name)
+            PriceRow(class_name=name, pico=tier.prices[name], above_input=tier.above_input)
+            for name in shown
+            if name in tier.prices and tier.prices[name] != price_list.prices.get(name)
         ]
     return tuple(rows)
+
+
+def _differs(prices: Mapping[str, int], name: str) -> bool:
+    return name in prices and prices[name] != prices.get(_LIKE[name])
 
 
 def changed_prices(before: PriceList, after: PriceList) -> list[tuple[PriceRow | None, PriceRow | None]]:

@@ -6,12 +6,13 @@ Source: the clients' own documentation of base URLs, keys and settings files.
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from .page import Page
-from .snippets import QUESTION, Snippet, export_key, key_variable, node, python
+from .snippets import QUESTION, Snippet, curl, export_key, key_variable, node, python
 
 
 def steps(page: Page) -> tuple[Snippet, ...]:
@@ -124,7 +125,11 @@ def _vscode(page: Page) -> tuple[Snippet, ...]:
     }
     # VS Code has written the file's other members by itself.
     copilot = textwrap.dedent(json.dumps({"models": [model]}, indent=2, ensure_ascii=False)[2:-2])
-    continues = f"""name: {_text(page.brand.name)}
+    return Snippet("copilot", "chatLanguageModels.json", "json", copilot), *_continue(page), *_cline(page)
+
+
+def _continue(page: Page) -> tuple[Snippet, ...]:
+    config = f"""name: {_text(page.brand.name)}
 version: 1.0.0
 schema: v1
 models:
@@ -133,14 +138,83 @@ models:
     model: {_text(page.sample_model)}
     apiBase: {_text(page.base_url)}
     apiKey: {page.brand.key_prefix}_your_key"""
-    cline = f"""API Provider: OpenAI Compatible
+    return (Snippet("continue", "~/.continue/config.yaml", "yaml", config),)
+
+
+def _cline(page: Page) -> tuple[Snippet, ...]:
+    fields = f"""API Provider: OpenAI Compatible
 Base URL: {page.base_url}
 API Key: {page.brand.key_prefix}_your_key
 Model ID: {page.sample_model}"""
+    return (Snippet("cline", "Cline", "yaml", fields),)
+
+
+def _aider(page: Page) -> tuple[Snippet, ...]:
+    environment = f"""export OPENAI_API_BASE={_text(page.base_url)}
+export OPENAI_API_KEY="{page.brand.key_prefix}_your_key\""""
+    # The prefix tells aider which API to speak; it is taken off before the call.
+    start = f"aider --model openai/{page.sample_model}"
+    return Snippet("environment", "Terminal", "shell", environment), Snippet("start", "Terminal", "shell", start)
+
+
+def _langchain(page: Page) -> tuple[Snippet, ...]:
+    in_python = f"""import os
+from langchain_openai import ChatOpenAI
+
+model = ChatOpenAI(
+    model={_text(page.sample_model)},
+    base_url={_text(page.base_url)},
+    api_key=os.environ["{key_variable(page)}"],
+)
+for chunk in model.stream("{QUESTION}"):
+    print(chunk.content, end="", flush=True)"""
+    in_node = f"""import {{ ChatOpenAI }} from "@langchain/openai";
+
+const model = new ChatOpenAI({{
+  model: {_text(page.sample_model)},
+  apiKey: process.env.{key_variable(page)},
+  configuration: {{ baseURL: {_text(page.base_url)} }},
+}});
+for await (const chunk of await model.stream("{QUESTION}")) {{
+  process.stdout.write(chunk.text);
+}}"""
     return (
-        Snippet("copilot", "chatLanguageModels.json", "json", copilot),
-        Snippet("continue", "~/.continue/config.yaml", "yaml", continues),
-        Snippet("cline", "Cline", "yaml", cline),
+        export_key(page),
+        Snippet("python", "Python", "python", in_python),
+        Snippet("node", "Node", "javascript", in_node),
+    )
+
+
+def _vercel_ai_sdk(page: Page) -> tuple[Snippet, ...]:
+    code = f"""import {{ createOpenAICompatible }} from "@ai-sdk/openai-compatible";
+import {{ streamText }} from "ai";
+
+const provider = createOpenAICompatible({{
+  name: {_text(page.brand.slug)},
+  baseURL: {_text(page.base_url)},
+  apiKey: process.env.{key_variable(page)},
+  includeUsage: true,
+}});
+const {{ textStream }} = streamText({{
+  model: provider({_text(page.sample_model)}),
+  prompt: "{QUESTION}",
+}});
+for await (const text of textStream) {{
+  process.stdout.write(text);
+}}"""
+    return export_key(page), Snippet("node", "Node", "javascript", code)
+
+
+def _curl(page: Page) -> tuple[Snippet, ...]:
+    key = f'-H "Authorization: Bearer ${key_variable(page)}"'
+    call = curl(page)
+    streamed = call.code.replace("curl ", "curl -N ", 1).replace('"messages"', '"stream": true,\n    "messages"', 1)
+    return (
+        export_key(page),
+        Snippet("models", "Terminal", "shell", f"curl {shlex.quote(page.base_url + '/models')} {key}"),
+        Snippet("chat", "Terminal", "shell", call.code),
+        Snippet("stream", "Terminal", "shell", streamed),
+        Snippet("credits", "Terminal", "shell", f"curl {shlex.quote(page.base_url + '/credits')} {key}"),
     )
 
 
@@ -151,6 +225,12 @@ GUIDES: Final[Mapping[str, Callable[[Page], tuple[Snippet, ...]]]] = {
     "codex": _codex,
     "librechat": _librechat,
     "vscode": _vscode,
+    "continue": _continue,
+    "cline": _cline,
+    "aider": _aider,
+    "langchain": _langchain,
+    "vercel-ai-sdk": _vercel_ai_sdk,
+    "curl": _curl,
 }
 """By the last part of the page's path."""
 TEMPLATE: Final = "storefront/docs/guide.html"

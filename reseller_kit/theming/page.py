@@ -7,12 +7,14 @@ customer gave is plain text here; the templates escape it.
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from reseller_kit.core import money
-from reseller_kit.core.catalog import TOKEN_CLASSES
+from reseller_kit.core import money, pricing
+from reseller_kit.core.catalog import TOKEN_CLASSES, PriceList, Tier
 
 from . import locale
 from .support import AnnouncementRow
@@ -29,6 +31,15 @@ BRAND_TEXTS: Final = (
 )
 """Texts a brand may give. The first two are plain; the others are Markdown, and a legal text replaces the theme's."""
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
+_FIRST_WORD: Final = re.compile(r"[A-Za-z]+")
+_TELLING: Final[Mapping[str, frozenset[str]]] = {
+    "text": frozenset({"output"}),
+    "image": frozenset({"images", "input_image", "output_image"}),
+    "audio": frozenset({"seconds", "characters", "input_audio", "output_audio"}),
+    "embedding": frozenset({"input"}),
+}
+"""Modality → the usage classes that tell it. Input alone, with nothing that comes out, is an embedding."""
+MODALITIES: Final = tuple(_TELLING)
 
 
 class Legal(Struct, frozen=True, kw_only=True):
@@ -122,9 +133,16 @@ class ModelRow(Struct, frozen=True, kw_only=True):
     max_output: int = 0
     later: tuple[LaterRow, ...] = ()
 
-    def price_of(self, class_name: str) -> PriceRow | None:
-        """The base price of a usage class, or None where the model has none."""
-        return next((row for row in self.prices if row.class_name == class_name and not row.above_input), None)
+    def price_of(self, class_name: str, above_input: int = 0) -> PriceRow | None:
+        """The price of a usage class for calls with more input tokens than that; None where the model has none."""
+        reached = max((above for above in self.boundaries if above <= above_input), default=0)
+        rows = [row for row in self.prices if row.class_name == class_name and row.above_input in {0, reached}]
+        return max(rows, key=lambda row: row.above_input, default=None)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The usage classes with a price, each once."""
+        return tuple(dict.fromkeys(row.class_name for row in self.prices))
 
     @property
     def per_unit_only(self) -> bool:
@@ -137,29 +155,55 @@ class ModelRow(Struct, frozen=True, kw_only=True):
         shown = {"input", "cached_input", "output"}
         return tuple(row for row in self.prices if row.above_input or row.class_name not in shown)
 
-    def chats_cost(self, count: int, input_tokens: int, output_tokens: int) -> str | None:
-        """What `count` calls of that size cost in USD, each rounded up as it is charged; None without both prices."""
-        pico = self._chat_pico(input_tokens, output_tokens)
-        return None if pico is None else money.format_amount(count * money.charge_nano(pico))
+    @property
+    def group(self) -> str:
+        """The family, or the first word of the name where none is given."""
+        found = _FIRST_WORD.search(self.name.rpartition("/")[2])
+        return self.family or (found[0].lower() if found else "")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it works with, as far as its prices tell."""
+        classes = {row.class_name for row in self.prices if row.pico} or {row.class_name for row in self.prices}
+        told = tuple(name for name, telling in _TELLING.items() if classes & telling)
+        return told if told in ((), ("embedding",)) else tuple(name for name in told if name != "embedding")
+
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        """The numbers of input tokens beyond which other prices hold, rising."""
+        return tuple(sorted({row.above_input for row in self.prices if row.above_input}))
+
+    @property
+    def price_list(self) -> PriceList:
+        """The shown prices as calls are charged by them; a class that a tier does not name keeps its base price."""
+        base = {row.class_name: row.pico for row in self.prices if not row.above_input}
+        tiers = tuple(
+            Tier(
+                above_input=above,
+                prices=base | {row.class_name: row.pico for row in self.prices if row.above_input == above},
+            )
+            for above in self.boundaries
+        )
+        return PriceList(prices=base, tiers=tiers)
+
+    def chat_nano(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int | None:
+        """The charge of one call in nano-USD, `cached_tokens` being part of the input; None without both prices."""
+        if self.price_of("input") is None or self.price_of("output") is None:
+            return None
+        quantities = {"input": input_tokens - cached_tokens, "cached_input": cached_tokens, "output": output_tokens}
+        return pricing.charge(self.price_list, {**quantities, "request": 1})
 
     def receipt(self, input_tokens: int, output_tokens: int) -> Receipt | None:
         """The charge of one call of that size, line by line; None without both prices."""
-        pico = self._chat_pico(input_tokens, output_tokens)
-        if pico is None:
+        total = self.chat_nano(input_tokens, output_tokens)
+        if total is None:
             return None
-        quantities = {"input": input_tokens, "output": output_tokens}
+        quantities = {"input": input_tokens, "output": output_tokens, "request": 1}
         lines = tuple(
-            ReceiptLine(row, quantity, money.format_unit_price(quantity * row.pico))
-            for name, quantity in quantities.items()
-            if (row := self.price_of(name)) is not None
+            ReceiptLine(PriceRow(class_name=name, pico=pico), quantity, money.format_unit_price(exact))
+            for name, quantity, pico, exact in pricing.charge_lines(self.price_list, quantities)
         )
-        return Receipt(lines, money.format_amount(money.charge_nano(pico)))
-
-    def _chat_pico(self, input_tokens: int, output_tokens: int) -> int | None:
-        asked, answered = self.price_of("input"), self.price_of("output")
-        if asked is None or answered is None:
-            return None
-        return input_tokens * asked.pico + output_tokens * answered.pico
+        return Receipt(lines, money.format_amount(total))
 
 
 class PackageRow(Struct, frozen=True, kw_only=True):

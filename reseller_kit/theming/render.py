@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from reseller_kit.core.errors import NotFound
 
-from . import guides, locale, prose, snippets
+from . import guides, locale, model_code, models, prose, snippets
 from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
 from .page import Brand, Page
 from .stylesheet import Stylesheet, look
@@ -161,6 +161,8 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "font_urls": face.preloads,
         "snippets": snippets,
         "guides": guides,
+        "models": models,
+        "model_code": model_code,
     }
 
 

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import guides, sample_account, sample_billing, sample_identity, sample_support
+from . import guides, sample_account, sample_billing, sample_identity, sample_models, sample_support
 from .mail import Mail
-from .page import Brand, ErrorInfo, LaterRow, Legal, Links, ModelRow, PackageRow, Page, PriceRow, StatusRow
+from .page import Brand, ErrorInfo, Legal, Links, PackageRow, Page, StatusRow
 from .sample_page import SamplePage
 
 PAGES: Final = {
@@ -24,7 +24,13 @@ PAGES: Final = {
 """Path → template of every page that a theme has beside the error page."""
 KIT_TEMPLATE: Final = "kit.html"
 """Every component on one page. It is checked and looked at, never served."""
-VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES, *sample_billing.PAGES, *sample_support.PAGES)
+VIEWED: Final = (
+    *sample_identity.PAGES,
+    *sample_account.PAGES,
+    *sample_billing.PAGES,
+    *sample_support.PAGES,
+    *sample_models.PAGES,
+)
 """Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (
@@ -118,11 +124,11 @@ def sample_page(
         nonce="c2FtcGxlLW5vbmNl",
         now=dt.datetime(2026, 2, 1, 12, 30, tzinfo=dt.UTC),
         brand=brand or sample_brand(),
-        models=_models(),
+        models=sample_models.MODELS,
         packages=_packages(),
         status=_states(),
         error=error,
-        view=viewed.view if viewed else None,
+        view=viewed.view if viewed else sample_models.VIEWS.get(path),
         visitor=viewed.visitor if viewed else None,
         csrf="sample",
         links=Links(login="/login", signup="/signup") if viewed else Links(),
@@ -132,26 +138,6 @@ def sample_page(
 def sample_mail(kind: str, *, brand: Brand | None = None) -> Mail:
     """A mail of the kind, with everything given."""
     return Mail(brand=brand or sample_brand(), origin="https://aurora.example", content=MAILS[kind])
-
-
-def _models() -> tuple[ModelRow, ...]:
-    return (
-        _model("aurora-fast", "Aurora", (400_000, 128_000), input=350_000, cached_input=35_000, output=2_800_000),
-        _model("gpt-5-mini", "GPT", (400_000, 128_000), input=385_000, cached_input=38_500, output=3_080_000),
-        _model("claude-sonnet-4-5", "Claude", (1_000_000, 64_000), input=4_125_000, output=20_625_000),
-        _model("gemini-2.5-flash-lite-preview-09-2025", "Gemini", (1_048_576, 65_536), input=154_000, output=616_000),
-        _model("deepseek-v3.1", "DeepSeek", (128_000, 8_192), input=862_400, output=2_587_200),
-        _model("text-embedding-3-small", "GPT", (8_191, 0), input=30_800),
-        _model("image-studio-1", "Image", (0, 0), images=61_600_000_000),
-    )
-
-
-def _model(name: str, family: str, limits: tuple[int, int], **prices: int) -> ModelRow:
-    rows = tuple(PriceRow(class_name=key, pico=pico) for key, pico in prices.items())
-    if limits[0] > 500_000:
-        rows += (PriceRow(class_name="input", pico=2 * prices["input"], above_input=200_000),)
-    later = (LaterRow("1 March 2026", (PriceRow(class_name="input", pico=440_000),)),) if name == "gpt-5-mini" else ()
-    return ModelRow(name=name, family=family, context=limits[0], max_output=limits[1], prices=rows, later=later)
 
 
 def _packages() -> tuple[PackageRow, ...]:

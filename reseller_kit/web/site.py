@@ -16,7 +16,7 @@ from .dispatch import REQUEST_ID_KEY, PageApp
 from .guards import Closed, Paused, SeeOther, open_storefront, redirect
 from .pages import Pages
 from .responses import Message, Receive, Send
-from .storefront import contact_handlers, legal_handlers, storefront_handlers
+from .storefront import contact_handlers, legal_handlers, model_handlers, storefront_handlers
 
 _ASSETS: Final = "/theme/"
 """What is the same for everybody."""
@@ -28,6 +28,7 @@ def build_pages(library: Library, port: int) -> PageApp:
     app = Litestar(
         route_handlers=[
             *storefront_handlers(pages),
+            *model_handlers(pages),
             *contact_handlers(pages),
             *legal_handlers(pages),
             *account_handlers(pages),

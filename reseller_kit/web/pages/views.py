@@ -64,7 +64,7 @@ def page_of(
         now=dt.datetime.now(dt.UTC),
         brand=brand_of(storefront),
         lang=asked.lang,
-        models=_models(storefront) if storefront.open else (),
+        models=models_of(storefront) if storefront.open else (),
         packages=tuple(package_row(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
         announcements=asked.announcements,
@@ -107,7 +107,8 @@ def paused(storefront: Storefront) -> ErrorInfo | None:
     return ErrorInfo(status=_PAUSED[kind], kind=kind)  # type: ignore[arg-type]
 
 
-def _models(storefront: Storefront) -> tuple[ModelRow, ...]:
+def models_of(storefront: Storefront) -> tuple[ModelRow, ...]:
+    """What is on offer, by name."""
     until = now_us() + notice_us(storefront.settings)
     return tuple(
         _model(offered, _later(storefront, offered, until)) for _, offered in sorted(storefront.models.items())

@@ -18,8 +18,6 @@ from ..pages.views import brand_of
 
 _PAGES: Final = {
     "/": "storefront/home.html",
-    "/pricing": "storefront/pricing.html",
-    "/models": "storefront/models.html",
     "/docs": "storefront/docs.html",
     "/docs/quickstart": "storefront/docs/quickstart.html",
     **GUIDES,

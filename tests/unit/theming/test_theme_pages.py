@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import gzip
 import html as html_module
 import json
@@ -13,7 +14,7 @@ import pytest
 
 from reseller_kit import theming
 from reseller_kit.core.catalog import USAGE_CLASSES
-from reseller_kit.theming import guides, legal, snippets
+from reseller_kit.theming import guides, legal, model_code, snippets
 from reseller_kit.theming.sample import (
     ERROR_TEMPLATE,
     ERRORS,
@@ -248,12 +249,97 @@ def test_guides_hold_the_storefronts_own_address_and_real_models() -> None:
     assert variables["ANTHROPIC_MODEL"] == '"claude-sonnet-4-5"'
     assert "unset ANTHROPIC_API_KEY" in page["claude-code"]
     assert page["anthropic-sdk"].count('"https://aurora.example"') == 2
-    for guide in ("openai-sdk", "librechat", "vscode"):
+    for guide in (
+        "openai-sdk",
+        "librechat",
+        "vscode",
+        "continue",
+        "cline",
+        "aider",
+        "langchain",
+        "vercel-ai-sdk",
+        "curl",
+    ):
         assert "https://aurora.example/v1" in page[guide]
     (model,) = json.loads("{" + found["/docs/vscode"][0].code + "}")["models"]
     assert (model["id"], model["maxInputTokens"]) == ("aurora-fast", 400_000)
     for path, steps in found.items():
         assert all(step.code in text_of(render("midnight", path)) for step in steps), path
+
+
+def test_the_further_guides_are_read_as_their_clients_read_them() -> None:
+    def code(guide: str) -> dict[str, str]:
+        return {step.id: step.code for step in guides.steps(sample_page(f"/docs/{guide}"))}
+
+    def fields(text: str) -> dict[str, str]:
+        return {name: value.strip('"') for name, value in re.findall(r"^[ -]*([\w ]+): (.+)$", text, re.MULTILINE)}
+
+    entry = fields(code("continue")["continue"])
+    assert (entry["provider"], entry["model"]) == ("openai", "aurora-fast")
+    assert (entry["apiBase"], entry["schema"]) == ("https://aurora.example/v1", "v1")
+    assert fields(code("cline")["cline"])["Model ID"] == "aurora-fast"
+    assert fields(code("cline")["cline"])["Base URL"] == "https://aurora.example/v1"
+    exported = dict(word.split("=", 1) for word in shlex.split(code("aider")["environment"]) if "=" in word)
+    assert exported == {"OPENAI_API_BASE": "https://aurora.example/v1", "OPENAI_API_KEY": "sk_your_key"}
+    assert shlex.split(code("aider")["start"]) == ["aider", "--model", "openai/aurora-fast"]
+    (call,) = [
+        node
+        for node in ast.walk(ast.parse(code("langchain")["python"]))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ChatOpenAI"
+    ]
+    assert {word.arg for word in call.keywords} == {"model", "base_url", "api_key"}
+    for name in ("chat", "stream"):
+        words = shlex.split(code("curl")[name].replace("\\\n", " "))
+        body = json.loads(words[-1])
+        assert (words[0], body["model"], body.get("stream", False)) == ("curl", "aurora-fast", name == "stream")
+
+
+@pytest.mark.parametrize(
+    ("prices", "modalities", "labels"),
+    [
+        ({"input": 1, "output": 2}, ("text",), ["curl", "Python", "Node", "Responses", "Anthropic", "Gemini"]),
+        ({"input": 1, "output": 2, "input_audio": 3}, ("text", "audio"), ["curl", "Python", "Node"]),
+        ({"input": 1, "output": 0}, ("embedding",), ["curl", "Python"]),
+        ({"images": 5}, ("image",), ["curl", "Python"]),
+        ({"characters": 5}, ("audio",), ["curl"]),
+        ({"seconds": 5}, ("audio",), ["curl"]),
+        ({"request": 5}, (), []),
+    ],
+)
+def test_a_models_code_asks_for_what_its_prices_tell(
+    prices: dict[str, int], modalities: tuple[str, ...], labels: list[str]
+) -> None:
+    rows = tuple(theming.PriceRow(class_name=name, pico=pico) for name, pico in prices.items())
+    model = theming.ModelRow(name="lab/the-one", prices=rows)
+    assert model.modalities == modalities
+    code = model_code.of_model(sample_page(), model)
+    assert [snippet.title for snippet in code][: len(labels)] == labels
+    assert bool(code) is bool(labels)
+    for snippet in code:
+        assert "the-one" in snippet.code
+        assert "aurora.example" in snippet.code
+        if snippet.language == "python":
+            compile(snippet.code, "snippet", "exec")
+        elif snippet.language == "shell":
+            assert shlex.split(snippet.code.replace("\\\n", " "))[0] == "curl"
+
+
+def test_what_a_tier_does_not_name_keeps_its_price() -> None:
+    rows = (
+        theming.PriceRow(class_name="input", pico=1_000_000),
+        theming.PriceRow(class_name="output", pico=4_000_000),
+        theming.PriceRow(class_name="request", pico=2_000_000_000),
+        theming.PriceRow(class_name="input", pico=2_000_000, above_input=1000),
+    )
+    model = theming.ModelRow(name="m", prices=rows)
+    # Cached input has no price of its own, so it costs what input costs; each call is one request.
+    assert model.chat_nano(1000, 10, 400) == 1_000_000 + 40_000 + 2_000_000
+    assert model.chat_nano(1001, 10, 400) == 2_002_000 + 40_000 + 2_000_000
+    assert model.price_of("output", 1000) == rows[1]
+    assert [model.price_of("input", above) for above in (0, 999, 1000, 5000)] == [rows[0], rows[0], rows[3], rows[3]]
+    receipt = model.receipt(1000, 10)
+    assert receipt is not None
+    assert [(line.price.class_name, line.amount) for line in receipt.lines][-1] == ("request", "0.002")
 
 
 def test_example_costs_are_exact() -> None:
@@ -264,8 +350,8 @@ def test_example_costs_are_exact() -> None:
             theming.PriceRow(class_name="output", pico=3_080_000),
         ),
     )
-    # 500 × 385001 + 300 × 3080000 = 1_116_500_500 pico; 1_116_501 nano when rounded up for each call.
-    assert model.chats_cost(1000, 500, 300) == "1.116501"
+    # 500 × 385001 + 300 × 3080000 = 1_116_500_500 pico; 1_116_501 nano when rounded up.
+    assert model.chat_nano(500, 300) == 1_116_501
     receipt = model.receipt(500, 300)
     assert receipt is not None
     assert [line.amount for line in receipt.lines] == ["0.0001925005", "0.000924"]
@@ -283,7 +369,7 @@ def test_every_usage_class_has_a_label(theme: str) -> None:
 
 def test_a_model_without_output_has_no_example() -> None:
     model = theming.ModelRow(name="m", prices=(theming.PriceRow(class_name="input", pico=1),))
-    assert model.chats_cost(1000, 500, 300) is None
+    assert model.chat_nano(500, 300) is None
     assert model.receipt(500, 300) is None
 
 
