@@ -115,7 +115,7 @@ def language_name(lang: str) -> str:
 
 def direction(lang: str) -> Literal["ltr", "rtl"]:
     """The direction in which a language is written."""
-    return "rtl" if lang.split("-")[0] in _RIGHT_TO_LEFT else "ltr"
+    return "rtl" if lang.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT else "ltr"
 
 
 @functools.lru_cache(maxsize=64)

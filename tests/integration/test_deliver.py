@@ -22,7 +22,7 @@ from reseller_kit.mail import Folder, Letter, MailFailed
 from reseller_kit.theming import load
 from reseller_kit.theming.sample import MAILS
 from tests.support.commands import Cli
-from tests.support.factories import SECRET_KEY, make_platform, make_tenant
+from tests.support.factories import SECRET_KEY, make_customer, make_platform, make_tenant
 from tests.support.mail_server import mail_server, self_signed
 
 LIBRARY = load()

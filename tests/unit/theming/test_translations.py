@@ -10,7 +10,16 @@ import pytest
 
 from reseller_kit import theming
 from reseller_kit.theming.library import Theme
-from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, KIT_TEMPLATE, MAILS, PAGES, VIEWED, sample_mail, sample_page
+from reseller_kit.theming.sample import (
+    ERROR_TEMPLATE,
+    ERRORS,
+    KIT_TEMPLATE,
+    MAILS,
+    PAGES,
+    VIEWED,
+    sample_mail,
+    sample_page,
+)
 
 LIBRARY = theming.load()
 THEMES = sorted(LIBRARY.themes)
