@@ -19,7 +19,7 @@ from ..core.errors import InvalidRequest
 from ..core.ids import new_id
 from ..core.times import SECOND_US
 from ..core.urls import public_url
-from ..db import operator, operator_outbox, outbox, secrets, tenants
+from ..db import customers, operator, operator_outbox, outbox, secrets, tenants
 from ..db.engine import EVERY_TENANT, Connection, Database, TenantScope, now_us
 from ..db.operator_outbox import ClaimedMail
 from ..db.tenants import Tenant
@@ -148,9 +148,11 @@ async def _deliver_one(db: Database, vault: Vault, post: Post, mail: ClaimedMail
 async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> None:
     async with db.read(_scope(mail)) as connection:
         sender = await _sender(connection, vault, post, mail)
+        lang = await _language(connection, mail, sender.brand)
     opened = letters.opened(vault, mail.tenant_id, mail.payload)
     unsubscribe = _unsubscribe_url(vault, sender.origin, mail, opened)
-    content = Mail(brand=sender.brand, origin=sender.origin, content={**opened, "unsubscribe_url": unsubscribe})
+    told = {**opened, "unsubscribe_url": unsubscribe}
+    content = Mail(brand=sender.brand, origin=sender.origin, content=told, lang=lang)
     written = render_mail(post.library, sender.theme, mail.kind, content)
     await sender.outlet.send(
         Letter(
@@ -165,6 +167,15 @@ async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> No
             written_at=dt.datetime.fromtimestamp(mail.created_at // SECOND_US, dt.UTC),
         )
     )
+
+
+async def _language(connection: Connection, mail: ClaimedMail, brand: Brand) -> str:
+    """The language that the customer chose, while the brand offers it; else the brand's first."""
+    if KINDS[mail.kind] == "customer" and mail.tenant_id is not None:
+        customer = await customers.find(connection, mail.tenant_id, mail.recipient)
+        if customer is not None and customer.locale in brand.languages:
+            return customer.locale
+    return brand.languages[0]
 
 
 async def _sender(connection: Connection, vault: Vault, post: Post, mail: ClaimedMail) -> _Sender:

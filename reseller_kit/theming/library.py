@@ -58,6 +58,10 @@ class Theme(Struct, frozen=True, eq=False, kw_only=True):
         """The theme's own folder."""
         return self.folders[-1]
 
+    def texts_in(self, lang: str) -> dict[str, str]:
+        """The texts in a language, or in the one that it is a variety of; empty where there are none."""
+        return self.texts.get(lang) or self.texts.get(lang.split("-", maxsplit=1)[0]) or {}
+
     def find(self, path: str, start: str | None = None) -> Path | None:
         """The file at `path` in the theme or, failing that, its nearest parent; from the ancestor `start` if given."""
         names = [manifest.name for manifest in self.chain]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone
@@ -21,6 +21,7 @@ _MILLION: Final = 1_000_000
 _LONG_FIGURE: Final = 100_000
 _FIGURES: Final = 4
 _CACHED: Final = 16_384
+_RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
 
 
 def amount(lang: str, value: int | str) -> str:
@@ -110,6 +111,11 @@ def language_name(lang: str) -> str:
     """A language in its own words, such as Deutsch."""
     name = Locale.parse(lang.replace("-", "_")).get_display_name() or lang
     return name[:1].upper() + name[1:]
+
+
+def direction(lang: str) -> Literal["ltr", "rtl"]:
+    """The direction in which a language is written."""
+    return "rtl" if lang.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT else "ltr"
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from msgspec import Struct
 
 from reseller_kit.core.errors import NotFound
 
-from . import prose
+from . import locale, prose
 from .library import Theme
 from .page import Brand
 from .render import Library, find_theme, texts_of
@@ -24,6 +24,11 @@ class Mail(Struct, frozen=True, kw_only=True):
     origin: str
     content: Mapping[str, Any]
     lang: str = "en"
+
+    @property
+    def dir(self) -> Literal["ltr", "rtl"]:
+        """The direction in which the language is written."""
+        return locale.direction(self.lang)
 
 
 class RenderedMail(Struct, frozen=True):

@@ -30,7 +30,6 @@ BRAND_TEXTS: Final = (
     "legal.acceptable_use",
 )
 """Texts a brand may give. The first two are plain; the others are Markdown, and a legal text replaces the theme's."""
-_RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
 _FIRST_WORD: Final = re.compile(r"[A-Za-z]+")
 _TELLING: Final[Mapping[str, frozenset[str]]] = {
     "text": frozenset({"output"}),
@@ -312,7 +311,7 @@ class Page(Struct, frozen=True, kw_only=True):
     @property
     def dir(self) -> Literal["ltr", "rtl"]:
         """The direction in which the language is written."""
-        return "rtl" if self.lang.split("-")[0] in _RIGHT_TO_LEFT else "ltr"
+        return locale.direction(self.lang)
 
     @property
     def sample(self) -> ModelRow | None:

@@ -130,8 +130,7 @@ def find_theme(library: Library, name: str) -> Theme:
 
 def texts_of(theme: Theme, lang: str) -> dict[str, str]:
     """The theme's texts in a language, each that it lacks in the default one."""
-    own = theme.texts.get(lang) or theme.texts.get(lang.split("-", maxsplit=1)[0]) or {}
-    return {**theme.texts.get(DEFAULT_LANGUAGE, {}), **own}
+    return {**theme.texts_in(DEFAULT_LANGUAGE), **theme.texts_in(lang)}
 
 
 def _context(theme: Theme, page: Page) -> dict[str, Any]:

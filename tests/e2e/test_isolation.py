@@ -30,7 +30,8 @@ PLATFORM = (
 PAGES = (
     "/", "/pricing", "/models", "/docs", "/docs/quickstart", "/docs/openai-sdk", "/docs/anthropic-sdk",
     "/docs/claude-code", "/docs/codex", "/docs/librechat", "/docs/vscode", "/docs/curl",
-    "/models/compare", "/pricing.json", "/faq", "/legal/terms", "/legal/privacy", "/legal/refunds", "/status", "/robots.txt",
+    "/models/compare", "/pricing.json", "/faq", "/legal/terms", "/legal/privacy", "/legal/refunds", "/status",
+    "/robots.txt",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.db import operator_outbox, outbox, secrets
+from reseller_kit.db import customers, operator_outbox, outbox, secrets
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from reseller_kit.db.tenants import Tenant
@@ -22,7 +22,7 @@ from reseller_kit.mail import Folder, Letter, MailFailed
 from reseller_kit.theming import load
 from reseller_kit.theming.sample import MAILS
 from tests.support.commands import Cli
-from tests.support.factories import SECRET_KEY, make_platform, make_tenant
+from tests.support.factories import SECRET_KEY, make_customer, make_platform, make_tenant
 from tests.support.mail_server import mail_server, self_signed
 
 LIBRARY = load()
@@ -91,6 +91,38 @@ async def test_a_mail_is_sent_once_in_the_brands_name(db: Database, tmp_path: Pa
     stored = await row(db)
     assert (stored.attempts, stored.last_error) == (1, None)
     assert stored.sent_at is not None
+
+
+@pytest.mark.parametrize(
+    ("locales", "chosen", "subject"),
+    [
+        (["en", "de"], "de", "Aurora: Preise ändern sich"),
+        (["en", "de"], None, "Aurora: prices change"),
+        (["en", "ar"], "de", "Aurora: prices change"),  # a language that the brand does not offer any more
+        (["es", "de"], None, "Aurora: cambian los precios"),
+    ],
+)
+async def test_a_customers_mail_is_in_the_customers_language(
+    db: Database, locales: list[str], chosen: str | None, subject: str
+) -> None:
+    tenant = await make_shop(db, brand={"locales": locales})
+    other = await make_tenant(db, "borealis", hosts=["borealis.example"], settings={"brand": {"locales": ["ar", "zh"]}})
+    for shop, locale in ((tenant, chosen), (other, "zh")):  # the same address is another customer elsewhere
+        customer = await make_customer(db, shop, email="jane@example.com")
+        async with db.write(shop.id) as connection:
+            await customers.set_profile(connection, shop.id, customer.id, name="", locale=locale, timezone=None)
+    await queue(db, tenant)
+    recorder = Recorder()
+    await run(db, recorder)
+    assert [letter.subject for letter in recorder.sent] == [subject]
+
+
+async def test_a_teams_mail_is_not_in_a_customers_language(db: Database) -> None:
+    tenant = await make_shop(db, brand={"locales": ["de"]})
+    await queue(db, tenant, kind="wholesale_low", payload=MAILS["wholesale_low"])
+    recorder = Recorder()
+    await run(db, recorder)
+    assert recorder.sent[0].subject.endswith("your wholesale balance is low")
 
 
 async def test_the_same_fact_is_told_once(db: Database) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from reseller_kit.core.errors import InvalidForm, RateLimited
 from reseller_kit.core.times import DAY_US
+from reseller_kit.db import customers
 from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.tenants import Tenant
 from reseller_kit.flows import credits as credit_flow
 from reseller_kit.flows.identity import login, passwords, sessions, signup
 from reseller_kit.flows.identity.invite import invite
@@ -26,6 +28,23 @@ async def test_a_mailed_link_makes_a_customer_and_logs_in(db: Database) -> None:
     assert (session.email, session.name, session.verified_at is not None) == ("jane@example.com", "Jane", True)
     entered = await login.log_in(identity, visit_of(tenant), "JANE@example.com", PASSWORD, old_session=None)
     assert entered.opened is not None
+
+
+async def locale_of_jane(db: Database, tenant: Tenant) -> str | None:
+    async with db.read(tenant.id) as connection:
+        jane = await customers.find(connection, tenant.id, "jane@example.com")
+    assert jane is not None
+    return jane.locale
+
+
+async def test_a_customer_keeps_the_language_of_the_page_whose_link_was_opened(db: Database) -> None:
+    tenant, identity = await make_tenant(db), await make_identity(db)
+    await signup.sign_up(identity, visit_of(tenant), applicant(locale="ar"))  # perhaps somebody else
+    await signup.sign_up(identity, visit_of(tenant), applicant(locale="de"))
+    assert await locale_of_jane(db, tenant) == "ar"
+    token = await who.token_of(identity, tenant, "verify", "jane@example.com")
+    await signup.verify(identity, visit_of(tenant), token, old_session=None)
+    assert await locale_of_jane(db, tenant) == "de"
 
 
 async def test_an_address_with_an_account_gets_another_mail_and_keeps_its_password(db: Database) -> None:

@@ -195,6 +195,14 @@ async def test_no_plaintext_is_stored(db: Database) -> None:
     assert b"very-secret" not in repr(await dump(db)).encode()
 
 
+async def test_a_language_without_texts_is_warned_of() -> None:
+    text = edited(('locales = ["en", "de", "es", "zh", "ar"]', 'locales = ["en", "de-AT", "fr"]'))
+    (found,) = [finding for finding in manifest_of(text).warnings if finding.code == "RK507"]
+    assert (found.path, found.level) == ("tenants[0].brand.locales", "warning")
+    assert "'fr'" in found.message
+    assert "There are ar, de, en, es, zh." in found.fix
+
+
 async def test_every_theme_error_is_in_the_one_report() -> None:
     text = edited(
         ('theme = "daylight"', 'theme = "dayligth"'),

@@ -77,6 +77,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK504": "Brand colours that are hard to read on each other.",
     "RK505": "A scheduled price that would be held back, because it would lose money.",
     "RK506": "The host of a tenant's own upstream that cannot be looked up.",
+    "RK507": "A language that the theme has no texts in.",
 }
 """Code → meaning. RK1xx form, RK2xx single values, RK3xx what belongs together, RK4xx money, RK5xx the environment."""
 

@@ -39,12 +39,13 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 class Applicant(Struct, frozen=True, kw_only=True):
-    """What a sign-up states, and the version of the terms that it accepts."""
+    """What a sign-up states, and the version of the terms that it accepts. `locale`: the language of its page."""
 
     email: str
     password: str
     name: str
     terms_version: str
+    locale: str | None = None
 
 
 class Confirmed(Struct, frozen=True):
@@ -161,15 +162,15 @@ async def _apply(
             once=new_id("req"),
         )
         return
-    customer_id = await _new_customer(connection, visit, address, applicant.name, now) if not customer else customer.id
+    customer_id = await _new_customer(connection, visit, address, applicant, now) if not customer else customer.id
     await logins.set_password(connection, visit.tenant_id, customer_id, hashed, now)
     # Whoever logged in with an earlier password has shown nothing about the address either.
     await sessions.end_all(connection, visit.tenant_id, customer_id)
-    detail = {"password": hashed, "name": applicant.name, "terms": applicant.terms_version}
+    detail = {"password": hashed, "name": applicant.name, "terms": applicant.terms_version, "locale": applicant.locale}
     await _mail_link(connection, identity, visit, customer_id, address, detail)
 
 
-async def _new_customer(connection: Connection, visit: Visit, address: str, name: str, now: int) -> str:
+async def _new_customer(connection: Connection, visit: Visit, address: str, applicant: Applicant, now: int) -> str:
     customer_id = new_id("cus")
     added = await customers.add_if_free(
         connection,
@@ -178,7 +179,8 @@ async def _new_customer(connection: Connection, visit: Visit, address: str, name
             id=customer_id,
             tenant_id=visit.tenant_id,
             email=address,
-            name=name,
+            name=applicant.name,
+            locale=applicant.locale,
             status="active",
             suspend_reason=None,
             verified_at=None,
@@ -232,6 +234,6 @@ async def _settle(connection: Connection, visit: Visit, customer: Customer, link
         visit.tenant_id,
         customer.id,
         name=link.detail.get("name") or customer.name,
-        locale=customer.locale,
+        locale=link.detail.get("locale") or customer.locale,
         timezone=customer.timezone,
     )

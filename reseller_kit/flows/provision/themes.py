@@ -10,6 +10,7 @@ from ...core.theme import Problem, resolve_settings, resolve_tokens
 from ...core.toml_lines import Path
 from ...theming.library import Theme
 from ...theming.page import BRAND_TEXTS
+from ...theming.texts import DEFAULT_LANGUAGE
 
 
 def theme_check(themes: Mapping[str, Theme]) -> Callable[[Document, Report], None]:
@@ -20,6 +21,7 @@ def theme_check(themes: Mapping[str, Theme]) -> Callable[[Document, Report], Non
             path: Path = ("tenants", index)
             if tenant.theme in themes:
                 _check_brand(tenant, themes[tenant.theme], (*path, "brand"), report)
+                _check_languages(tenant, themes[tenant.theme], (*path, "brand", "locales"), report)
             elif not report.is_broken((*path, "theme")):
                 near = difflib.get_close_matches(tenant.theme, list(themes), n=1)
                 fix = f'Did you mean "{near[0]}"?' if near else f"Installed are {', '.join(sorted(themes))}."
@@ -42,6 +44,17 @@ def _check_brand(tenant: Tenant, theme: Theme, path: Path, report: Report) -> No
             report.add(
                 "RK503", (*path, "texts", name), f"There is no text {name!r}.", f"There are {', '.join(BRAND_TEXTS)}."
             )
+
+
+def _check_languages(tenant: Tenant, theme: Theme, path: Path, report: Report) -> None:
+    """Warns of a language whose pages would be in the default one."""
+    if report.is_broken(path):
+        return
+    for lang in tenant.brand.locales:
+        if not theme.texts_in(lang):
+            message = f"The theme {theme.name} has no texts in {lang!r}; its pages would be in {DEFAULT_LANGUAGE!r}."
+            fix = f"There are {', '.join(sorted(theme.texts))}. Take {lang!r} out, or add locales/{lang} to the theme."
+            report.add("RK507", path, message, fix, level="warning")
 
 
 def _report(problem: Problem, path: Path, report: Report) -> None:

@@ -23,6 +23,7 @@ from ...vault.passwords import SHORTEST
 from ..forms import Form, read_form
 from ..guards import HOME, see_other
 from ..pages import Handler, Pages, storefront_of
+from ..pages.answer import language_of
 from ..sessions import enter, session_of, session_token, visit_of_request
 from .showing import identity_of, show, too_many, until_tick
 
@@ -105,6 +106,7 @@ def _applicant(pages: Pages, request: Handler, form: Form, policy: Policy) -> Ap
         password=form.raw("password"),
         name=form.line("name", MAX_NAME, needed=False),
         terms_version=pages.terms_version(request),
+        locale=language_of(request),
     )
 
 

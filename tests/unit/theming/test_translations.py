@@ -1,0 +1,130 @@
+"""Every language that the themes come with says all that English says, with the same placeholders and marks."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import msgspec
+import pytest
+
+from reseller_kit import theming
+from reseller_kit.theming.library import Theme
+from reseller_kit.theming.sample import (
+    ERROR_TEMPLATE,
+    ERRORS,
+    KIT_TEMPLATE,
+    MAILS,
+    PAGES,
+    VIEWED,
+    sample_mail,
+    sample_page,
+)
+
+LIBRARY = theming.load()
+THEMES = sorted(LIBRARY.themes)
+TRANSLATED = ("ar", "de", "es", "zh")
+WORDS = re.compile(r"[^\W\d_]{2,}")
+NOT_WORDS = re.compile(r"`[^`]*`|\{[a-z_]+\}|\*[A-Z][^*]*\*|[\w.-]+@[\w.]+|reseller-kit [^.,]*")
+SAME = {
+    # Words that are the same in the language, or names that are no words.
+    "*": r"guides\.[a-z-]+\.(title|python|node|responses|copilot|continue|cline)|mail\.(announcement|case_\w+)\.subject"
+    r"|legal\.mail|footer\.rights",
+    "de": r"nav\.(status|support|faq)|code\.(aria|label)|docs\.(status|code)|status\.(title|headline)|package\.package"
+    r"|support\.title|account\.(nav_support|nav_playground|playground_title|status|status_ok|tokens|key_name|effort_minimal)"
+    r"|form\.name|security\.(passkeys|export|app)",
+    "es": r"account\.(nav_playground|playground_title|tokens)|security\.passkeys|docs\.reference",
+    "zh": r"docs\.base_url",
+    "ar": r"",
+}
+
+
+def english(theme: Theme) -> dict[str, str]:
+    return theme.texts["en"]
+
+
+def placeholders(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\{[a-z_]+\}", text))
+
+
+def code_of(text: str) -> Counter[str]:
+    return Counter(re.findall(r"`[^`]+`", text))
+
+
+def wordy(text: str) -> bool:
+    """Whether a text has words that somebody would translate."""
+    return WORDS.search(NOT_WORDS.sub("", text)) is not None
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_every_text_is_translated(lang: str) -> None:
+    source, own = (
+        {key for theme in LIBRARY.themes.values() for key in theme.texts.get(one, {})} for one in ("en", lang)
+    )
+    missing = sorted(source - own)
+    assert not missing, f"locales/{lang} lacks {len(missing)} texts: {', '.join(missing)}"
+    assert not own - source, f"locales/{lang} has texts that English does not have: {', '.join(sorted(own - source))}"
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_a_translation_keeps_placeholders_and_code(lang: str) -> None:
+    theme = LIBRARY.themes["base"]
+    shared = english(theme).keys() & theme.texts[lang].keys()
+    broken = {
+        key: text
+        for key, text in theme.texts[lang].items()
+        if key in shared
+        and (
+            placeholders(text) != placeholders(english(theme)[key])
+            or (not key.startswith("doc.") and code_of(text) != code_of(english(theme)[key]))
+        )
+    }
+    assert broken == {}
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_nothing_is_left_in_english(lang: str) -> None:
+    theme = LIBRARY.themes["base"]
+    allowed = re.compile("|".join(pattern for pattern in (SAME["*"], SAME[lang]) if pattern))
+    left = [
+        key
+        for key, text in theme.texts[lang].items()
+        if text == english(theme).get(key) and wordy(text) and not allowed.fullmatch(key)
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_documents_keep_their_sections(lang: str) -> None:
+    texts = LIBRARY.themes["base"].texts
+    for key in (key for key in texts["en"] if key.startswith("doc.")):
+        marks = [re.findall(r"^(?:#+|-) ", texts[one][key], re.MULTILINE) for one in ("en", lang)]
+        assert marks[0] == marks[1], key
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_amounts_have_one_dollar_sign(lang: str) -> None:
+    """English writes the sign before an amount; elsewhere it follows, or says whose dollar it is."""
+    theme = LIBRARY.themes["base"]
+    pattern = re.compile(r"US\$\{" if lang == "zh" else r"\} \$")
+    for key, text in english(theme).items():
+        if "${" in text and key in theme.texts[lang]:
+            own = theme.texts[lang][key]
+            assert len(pattern.findall(own)) == text.count("${") == own.count("$"), key
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+@pytest.mark.parametrize("name", THEMES)
+def test_every_page_and_mail_renders(name: str, lang: str) -> None:
+    pages = [(template, sample_page(path)) for path, template in PAGES.items()]
+    if name == "base":  # children inherit these pages, and their own are among PAGES
+        pages += [(viewed.template, sample_page(viewed.path, viewed=viewed)) for viewed in VIEWED]
+        pages += [(ERROR_TEMPLATE, sample_page("/missing", error=error)) for error in ERRORS]
+        pages.append((KIT_TEMPLATE, sample_page("/kit")))
+        for kind in MAILS:
+            mail = theming.render_mail(LIBRARY, name, kind, msgspec.structs.replace(sample_mail(kind), lang=lang))
+            assert f'<html lang="{lang}" dir="{"rtl" if lang == "ar" else "ltr"}">' in mail.html
+            assert "{" not in mail.subject + mail.text
+    for template, page in pages:
+        html = theming.render(LIBRARY, name, template, msgspec.structs.replace(page, lang=lang))
+        assert f'<html lang="{lang}" dir="{"rtl" if lang == "ar" else "ltr"}">' in html
