@@ -51,6 +51,8 @@ MAILS: Final = Rule(free=5, first_us=2 * MINUTE_US, longest_us=6 * HOUR_US, forg
 SIGN_UPS: Final = Rule(free=60, first_us=5 * SECOND_US, longest_us=2 * MINUTE_US, forget_us=HOUR_US)
 """Sign-ups and requests for mails from one address."""
 
+VOUCHERS: Final = Rule(free=5, first_us=2 * SECOND_US, longest_us=15 * MINUTE_US, forget_us=24 * HOUR_US)
+"""Wrong voucher codes of one customer, and from one address."""
 EXPORTS: Final = Rule(free=5, first_us=30 * SECOND_US, longest_us=10 * MINUTE_US, forget_us=HOUR_US)
 """Exports of everything by one customer."""
 

@@ -17,6 +17,7 @@ _OWN: Final[tuple[Table, ...]] = (
     t.known_device,
     t.customer_link,
     t.stored_response,
+    t.mail_opt_out,
 )
 """Tables whose rows of a customer go."""
 
@@ -24,7 +25,8 @@ _OWN: Final[tuple[Table, ...]] = (
 async def depart(connection: AsyncConnection, tenant_id: int, customer_id: str, now: int) -> bool:
     """Delete the personal data of a customer whose time has come; False for one whose has not.
 
-    The address and name are taken from the customer and from its mails, its keys are revoked and lose their names.
+    The address and name are taken from the customer, its mails and its cases, whose messages go; its keys are revoked
+    and lose their names.
     """
     c = t.customer.c
     closing = (c.tenant_id == tenant_id, c.id == customer_id, c.status == "closing", c.delete_at <= now)
@@ -42,6 +44,14 @@ async def depart(connection: AsyncConnection, tenant_id: int, customer_id: str, 
         await connection.execute(
             delete(table).where(table.c.tenant_id == tenant_id, table.c.customer_id == customer_id)
         )
+    case = t.support_case.c
+    own_cases = (case.tenant_id == tenant_id, case.customer_id == customer_id)
+    await connection.execute(
+        update(t.support_case).where(*own_cases).values(email=nobody, name="", subject="", about="", state="closed")
+    )
+    said = t.support_message.c
+    of_own_cases = said.case_id.in_(select(case.id).where(*own_cases))
+    await connection.execute(delete(t.support_message).where(said.tenant_id == tenant_id, of_own_cases))
     k, m = t.api_key.c, t.outbox.c
     mine = (k.tenant_id == tenant_id, k.customer_id == customer_id)
     await connection.execute(update(t.api_key).where(*mine).values(name=""))

@@ -100,7 +100,7 @@ async def add(connection: AsyncConnection, tenant_id: int, key: ApiKey, digest: 
 async def change(connection: AsyncConnection, tenant_id: int, key: ApiKey) -> None:
     """Give a key that is not revoked the terms that `key` has."""
     c = t.api_key.c
-    names = ("name", "limit_nano", "limit_reset", "requests_per_minute", "expires_at")
+    names = ("name", "limit_nano", "limit_reset", "requests_per_minute", "concurrent_requests", "expires_at")
     values = {name: getattr(key, name) for name in names}
     lists = {"models": list(key.models), "allow_ips": list(key.allow_ips)}
     statement = update(t.api_key).where(c.tenant_id == tenant_id, c.id == key.id, c.revoked_at.is_(None))

@@ -16,12 +16,13 @@ class WaitingOrder(Struct, frozen=True, kw_only=True):
     tenant_id: int
 
 
-async def tenant_of_order(connection: AsyncConnection, order_id: str) -> str | None:
-    """The slug of the tenant that an order belongs to."""
+async def tenant_of_order(connection: AsyncConnection, order_id: str, tenant_id: int | None = None) -> str | None:
+    """The slug of the tenant that an order belongs to; with `tenant_id`, only if it is that one."""
     joined = t.tenant.join(t.purchase_order, t.purchase_order.c.tenant_id == t.tenant.c.id)
-    slug: str | None = await connection.scalar(
-        select(t.tenant.c.slug).select_from(joined).where(t.purchase_order.c.id == order_id)
-    )
+    statement = select(t.tenant.c.slug).select_from(joined).where(t.purchase_order.c.id == order_id)
+    if tenant_id is not None:
+        statement = statement.where(t.purchase_order.c.tenant_id == tenant_id)
+    slug: str | None = await connection.scalar(statement)
     return slug
 
 

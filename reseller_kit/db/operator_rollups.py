@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Update, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
+from ..core.times import DAY_US
 from . import tables as t
 from .rollup_sums import GRAIN, as_totals, record_rows, summed, total_rows
 
@@ -58,6 +59,7 @@ async def roll(connection: Connection, fence: int) -> bool:
     both = union_all(select(customers), summed(customers, whole_storefront=True))
     await connection.execute(_added(connection.dialect.name, both))
     await connection.execute(_totalled(connection.dialect.name, _u.settled_at >= rolled, _u.settled_at < end))
+    await connection.execute(_judged(connection.dialect.name, _u.settled_at >= rolled, _u.settled_at < end))
     await connection.execute(_used(_u.settled_at >= rolled, _u.settled_at < end))
     await connection.execute(update(t.rollup_mark).where(_m.name == "rolled").values(at=end))
     return beyond is not None
@@ -85,6 +87,23 @@ def _totalled(dialect: str, *settled: ColumnElement[bool]) -> Any:
     stored = t.usage_total.c
     return filled.on_conflict_do_update(
         index_elements=list(grain), set_={name: stored[name] + filled.excluded[name] for name in t.TOTALLED}
+    )
+
+
+def _judged(dialect: str, *settled: ColumnElement[bool]) -> Any:
+    """Put these calls into the days of their models, for the storefront's status page."""
+    day = _u.created_at - _u.created_at % DAY_US
+    failures = func.sum(case((_u.status == "failed", 1), else_=0))
+    counted = select(
+        _u.tenant_id, day.label("day_at"), _u.model, func.count().label("calls"), failures.label("failures")
+    )
+    rows = counted.where(*settled, _u.status != "refused").group_by(_u.tenant_id, day, _u.model)
+    grain = ("tenant_id", "day_at", "model")
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.model_day)
+    filled = insert.from_select([*grain, "calls", "failures"], rows)
+    stored = t.model_day.c
+    return filled.on_conflict_do_update(
+        index_elements=list(grain), set_={name: stored[name] + filled.excluded[name] for name in ("calls", "failures")}
     )
 
 

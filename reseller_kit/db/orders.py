@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..core.order import OrderState, Transition
@@ -80,12 +81,17 @@ class Receipt(Struct, frozen=True, kw_only=True):
 _STORED = tuple(name for name in Order.__struct_fields__ if name not in {"email", "package", "version", "terms"})
 
 
-async def add(connection: AsyncConnection, tenant_id: int, values: Mapping[str, Any], actor: str) -> None:
-    """A new order in state `draft`; `values`: its columns."""
+async def add(connection: AsyncConnection, tenant_id: int, values: Mapping[str, Any], actor: str) -> bool:
+    """A new order in state `draft`; `values`: its columns. False when its request key has become an order meanwhile."""
     row = {**values, "tenant_id": tenant_id, "state": "draft", "changed_at": values["created_at"]}
-    await connection.execute(insert(t.purchase_order).values(row))
+    once = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    keys = ["tenant_id", "customer_id", "request_key"]
+    added = await connection.execute(once(t.purchase_order).values(row).on_conflict_do_nothing(index_elements=keys))
+    if not added.rowcount:
+        return False
     line = _line(tenant_id, row["id"], None, actor=actor, facts={}, now=row["created_at"])
     await connection.execute(insert(t.order_event).values(line))
+    return True
 
 
 async def find(

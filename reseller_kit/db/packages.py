@@ -39,6 +39,14 @@ async def offered_codes(connection: AsyncConnection, tenant_id: int) -> list[str
     return list(await connection.scalars(statement))
 
 
+async def offers(connection: AsyncConnection, tenant_id: int) -> list[Offer]:
+    """Everything that the tenant offers now, each in its newest version, in the order in which it was published."""
+    c = t.package.c
+    rows = await connection.execute(_select(tenant_id).where(c.status == "offered").order_by(c.id))
+    newest = {row.code: Offer(row.id, row.code, row.version, row.terms) for row in rows}
+    return list(newest.values())
+
+
 def _select(tenant_id: int) -> Any:
     c = t.package.c
     return select(c.id, c.code, c.version, c.terms).where(c.tenant_id == tenant_id)

@@ -174,6 +174,7 @@ async def edit_key(
             models=terms.models,
             expires_at=old.key.expires_at if kept else terms.expires_at,
             requests_per_minute=terms.requests_per_minute,
+            concurrent_requests=terms.concurrent_requests,
             allow_ips=terms.allow_ips,
         )
         await keys.change(connection, tenant.id, key)

@@ -32,6 +32,7 @@ from .identity.visit import Identity
 from .kept_responses import KeptResponses
 from .legal import LegalArchive
 from .limiter import Limiter
+from .past_days import PastDays
 from .upstream_keys import REVISION as UPSTREAM_KEY
 from .upstream_keys import KeyBook
 
@@ -100,6 +101,7 @@ class Runtime:
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
         self.board = Board(db)
         self.legal = LegalArchive(db)
+        self.past_days = PastDays(db)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import guides, sample_account, sample_identity, sample_models, sample_support
+from . import guides, sample_account, sample_billing, sample_identity, sample_models, sample_support
 from .mail import Mail
 from .page import Brand, ErrorInfo, Legal, Links, PackageRow, Page, StatusRow
 from .sample_page import SamplePage
@@ -24,7 +24,13 @@ PAGES: Final = {
 """Path → template of every page that a theme has beside the error page."""
 KIT_TEMPLATE: Final = "kit.html"
 """Every component on one page. It is checked and looked at, never served."""
-VIEWED: Final = (*sample_identity.PAGES, *sample_account.PAGES, *sample_support.PAGES, *sample_models.PAGES)
+VIEWED: Final = (
+    *sample_identity.PAGES,
+    *sample_account.PAGES,
+    *sample_billing.PAGES,
+    *sample_support.PAGES,
+    *sample_models.PAGES,
+)
 """Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
 ERRORS: Final = (

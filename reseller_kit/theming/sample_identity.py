@@ -74,7 +74,7 @@ PAGES: Final = (
     _page("/signup", "auth/signup.html", SignupView(mode="invite")),
     _page("/signup", "auth/signup.html", SignupView(mode="closed")),
     _page("/login", "auth/login.html", LoginView(next="/account/keys", done="password", passkeys=True)),
-    _page("/login", "auth/login.html", LoginView(form=_WRONG, done="deleted", signup=False)),
+    _page("/login", "auth/login.html", LoginView(form=_WRONG, signup=False)),
     _page("/login", "auth/code.html", CodeView(form=_WRONG, next="/account", passkeys=True)),
     _page("/logout", "auth/logout.html", NoticeView(kind="log_out")),
     *(

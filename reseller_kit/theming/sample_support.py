@@ -8,6 +8,7 @@ from typing import Any, Final
 from .forms import FormProblem, FormView
 from .legal import DOCUMENTS, LegalText, LegalVersion, LegalView
 from .sample_page import SAMPLE_VISITOR, SamplePage
+from .status import DayRow, StatusView
 from .support import (
     AnnouncementRow,
     AnnouncementsView,
@@ -50,7 +51,16 @@ def _legal(document: str, **changes: Any) -> LegalView:
     return LegalView(text=text, since=_AT.date(), versions=versions, **changes)
 
 
+_PAST: Final = StatusView(
+    {
+        "gpt-5-mini": tuple(
+            DayRow(dt.date(2026, 1, 3) + dt.timedelta(days=day), 40 * (day % 5), 0 if day % 7 else 20 * (day % 5))
+            for day in range(30)
+        )
+    }
+)
 PAGES: Final = (
+    SamplePage(path="/status", template="storefront/status.html", view=_PAST),
     SamplePage(path="/contact", template="storefront/contact.html", view=ContactView()),
     SamplePage(
         path="/contact",

@@ -54,10 +54,6 @@ class Form(Struct, frozen=True):
         """A field as it was typed: the first one of that name, empty where there is none."""
         return self.fields.get(name, ("",))[0]
 
-    def all(self, name: str) -> tuple[str, ...]:
-        """Every value of a field that may be given several times."""
-        return self.fields.get(name, ())
-
     def ticked(self, name: str) -> bool:
         """Whether a box was ticked."""
         return bool(self.raw(name))

@@ -267,3 +267,38 @@ async def test_receipts_are_numbered_without_a_gap(shop: Shop) -> None:
     async with shop.db.read(shop.tenant.id) as connection:
         receipts = [await stored.receipt(connection, shop.tenant.id, order.id) for order in placed]
     assert sorted(one.number for one in receipts if one is not None) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_form_that_is_sent_many_times_at_once_is_one_order(shop: Shop) -> None:
+    orders = await asyncio.gather(*(shop.order(request_key="form-1") for _ in range(8)))
+    assert len({order.id for order in orders}) == 1
+    assert (await shop.mails()).count("order_requested") == 1
+    with pytest.raises(Conflict, match="something else"):
+        await shop.order("top-up", amount=parse_amount("25.00"), request_key="form-1")
+
+
+async def test_refunds_at_once_take_what_the_order_says_in_the_end(shop: Shop) -> None:
+    order = await shop.order()
+    await shop.approve(order)
+    wanted = ("1.00", "2.00", "3.00", "4.00")
+    await asyncio.gather(*(shop.refund(order, amount) for amount in wanted), return_exceptions=True)
+    refunded = (await show_order(shop.db, order.id)).order.refunded_nano
+    assert refunded > 0
+    assert await shop.balance() == 12_000_000_000 - refunded * 12 // 10
+    assert (await audit(shop.db)).ok
+
+
+async def test_a_team_decides_on_its_own_orders_alone(shop: Shop) -> None:
+    order = await shop.order()
+    stranger = await make_tenant(shop.db, "borealis", hosts=["borealis.example"])
+    common: dict[str, Any] = {"order_id": order.id, "actor": "member:1", "tenant_id": stranger.id}
+    with pytest.raises(NotFound):
+        await approve_order(shop.db, shop.ledger, note="", **common)
+    with pytest.raises(NotFound):
+        await reject_order(shop.db, reason="", **common)
+    with pytest.raises(NotFound):
+        await refund_order(shop.db, shop.ledger, amount=None, reason="goodwill", note="", **common)
+    with pytest.raises(NotFound):
+        await show_order(shop.db, order.id, stranger.id)
+    own = {**common, "tenant_id": shop.tenant.id}
+    assert (await approve_order(shop.db, shop.ledger, note="", **own)).order.state == "activated"

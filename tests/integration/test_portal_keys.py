@@ -77,9 +77,11 @@ async def test_a_key_has_the_terms_it_was_given_and_works_from_its_network_alone
         portal.storefront,
         portal.kim,
         made.owned.key.id,
-        KeyTerms(name="desk", allow_ips=("2001:db8::/32", "10.0.0.0/8"), requests_per_minute=5),
+        KeyTerms(name="desk", allow_ips=("2001:db8::/32", "10.0.0.0/8"), requests_per_minute=5, concurrent_requests=2),
     )
     assert (edited.owned.key.name, edited.use, edited.owned.key.models) == ("desk", None, ())
+    stored = (await own_key(db, portal.storefront, portal.kim, made.owned.key.id)).owned.key
+    assert (stored.requests_per_minute, stored.concurrent_requests) == (5, 2)
     assert await portal.enter(made.secret, "2001:db8::1") == made.owned.key.id
     with pytest.raises(AddressNotAllowed):
         await portal.enter(made.secret)

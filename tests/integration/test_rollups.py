@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select, update
 
 from reseller_kit.core.ledger import HoldRefused
-from reseller_kit.db import leases, operator_rollups
+from reseller_kit.core.times import DAY_US
+from reseller_kit.db import leases, model_days, operator_rollups
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, Settled
@@ -368,3 +369,18 @@ async def test_a_quantity_that_is_no_number_counts_as_nothing(db: Database) -> N
         found = await sums(connection, shop.tenant_id, SumFilter(None, 0), "key")
     assert [(each.calls, each.input) for _, each in found] == [(5, 5)]
     assert sum((each for _, each in found), Sums()).calls == 5
+
+
+async def test_a_day_of_a_model_counts_what_failed_and_leaves_out_what_was_refused(db: Database) -> None:
+    async with open_ledger(db) as ledger:
+        shop = await make_shop(db)
+        await fund(ledger, shop)
+        for status, at in (("ok", 0), ("ok", 1), ("failed", 2), ("refused", 3), ("ok", DAY_US)):
+            await call(ledger, shop, {"input": 1}, status=status, created_at=at)
+            await roll_up(db)
+        await roll_up(db)
+    async with db.read(shop.tenant_id) as connection:
+        days = await model_days.since(connection, shop.tenant_id, 0)
+        later = await model_days.since(connection, shop.tenant_id, DAY_US)
+    assert [(day.day_at, day.calls, day.failures) for day in days] == [(0, 3, 1), (DAY_US, 1, 0)]
+    assert later == days[1:]

@@ -72,8 +72,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         }
         return " ".join(f"{name}={str(value)[:24]}" for name, value in changed.items()) or "good"
 
-    @property
-    def is_whole(self) -> bool:
+    def is_good(self, *, stream: bool) -> bool:
         """Whether a caller gets a good answer in the end, however it is written."""
         return self.status == 200 and not (
             self.stop
@@ -81,7 +80,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
             or self.length_off
             or self.error_after is not None
             or self.body is not None
-            or self.broken_event is not None
+            or (stream and self.broken_event is not None)
             or self.coding in {"truncated", "trailing", "bomb", "unasked"}
         )
 

@@ -75,7 +75,8 @@ class Gate:
     def record(self, answer: httpx.Response) -> dict[str, Any]:
         """The operator's usage record of an answer."""
         identity = answer.headers["x-request-id"]
-        return next(record for record in self.house.records(self.customer) if record["id"] == identity)
+        latest = self.house.records(self.customer, latest=20)
+        return next(record for record in latest if record["id"] == identity)
 
     @property
     def host(self) -> str:

@@ -15,7 +15,7 @@ from scripts._lib.demo.oracle import Oracle
 from scripts._lib.ports import free_port
 from scripts._lib.processes import Child, running
 from tests.lab.load import Target
-from tests.lab.scenario import LabRoute, Scenario
+from tests.lab.scenario import LabRoute, Malformed, Scenario
 from tests.lab.upstream import LabUpstream, lab_upstreams
 from tests.support.commands import Cli
 from tests.support.server import PRODUCT
@@ -23,7 +23,7 @@ from tests.support.server import PRODUCT
 SLUG: Final = "lab"
 HOST: Final = "lab.localhost"
 CREDIT: Final = "100000.00"
-_PAGE: Final = "1000"
+_PAGE: Final = 1000
 _HEAD: Final = f"""schema = 1
 [platform]
 name = "Zephyrline Wholesale"
@@ -95,16 +95,24 @@ class House:
         ) as child:
             yield port, child
 
-    def records(self, customer: Customer) -> list[dict[str, Any]]:
-        """All usage records of a customer, as the operator sees them."""
+    def records(self, customer: Customer, latest: int | None = None) -> list[dict[str, Any]]:
+        """All usage records of a customer, or so many of the latest, as the operator sees them."""
         found: list[dict[str, Any]] = []
         cursor: tuple[str, ...] = ()
         while True:
             page = self.cli.ask(
-                "usage", "list", "--tenant", SLUG, "--customer", customer.email, "--limit", _PAGE, *cursor
+                "usage",
+                "list",
+                "--tenant",
+                SLUG,
+                "--customer",
+                customer.email,
+                "--limit",
+                str(latest or _PAGE),
+                *cursor,
             )
             found += page["records"]
-            if not page["next_cursor"]:
+            if latest or not page["next_cursor"]:
                 return found
             cursor = ("--cursor", page["next_cursor"])
 
@@ -145,7 +153,9 @@ def open_house(folder: Path, scenarios: Sequence[Scenario], database_url: str | 
         file.write_text(text, encoding="utf-8")
         if database_url is not None:
             cli.ask("db", "upgrade")
-        cli.ask("apply", "-f", str(file), "--yes")
+        applied = cli.run("apply", "-f", str(file), "--yes", "--json")
+        if applied.code:
+            raise Malformed(f"the product refuses what the scenarios ask of it:\n{applied.stdout}")
         cli.ask("wholesale", "deposit", "--tenant", SLUG, "--amount", "1000000.00", "--reason", "lab")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RESELLER_KIT_")}
         yield House(folder, cli, text, upstreams, {**kept, **cli.environ})

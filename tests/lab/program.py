@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     install_guard()
     try:
         return _run(arguments, wanted)
-    except (ChildFailed, PostgresUnavailable) as error:
+    except (ChildFailed, Malformed, PostgresUnavailable) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 1
 

@@ -262,7 +262,7 @@ class LabUpstream:
         attempt.ended_at = time.monotonic()
         if end == "whole":
             attempt.reported, attempt.classes = answer.reported, answer.classes
-            attempt.good = answer.status == 200 and behaviour.is_whole
+            attempt.good = answer.status == 200 and behaviour.is_good(stream=answer.stream)
         attempt.end = end
 
     def _run(self, work: Any) -> Any:

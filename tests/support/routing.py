@@ -114,6 +114,7 @@ def make_runtime(clients: dict[str, Any], **settings: Any) -> Runtime:
 
     runtime = SimpleNamespace(
         snapshot=SimpleNamespace(upstreams=configs, hidden_words=()),
+        vault=SimpleNamespace(pepper=b"pepper"),
         upstream=clients.__getitem__,
         metrics=metrics,
         endpoints=Endpoints(cast("Any", None), metrics, spawn),

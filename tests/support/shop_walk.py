@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from reseller_kit.core.order import transition
-from reseller_kit.db import announcements, legal, orders, packages, support
+from reseller_kit.db import announcements, legal, model_days, orders, packages, support
 from reseller_kit.db import tables as t
 from reseller_kit.db.announcements import Announcement
 from reseller_kit.db.customers import Customer
@@ -88,6 +88,8 @@ async def fill(connection: Connection, tenant_id: int, customer: Customer) -> No
     await support.add_message(connection, tenant_id, CASE, MESSAGE)
     await announcements.add(connection, tenant_id, news())
     await legal.keep(connection, tenant_id, LEGAL)
+    day = {"tenant_id": tenant_id, "day_at": 0, "model": "m", "calls": 1, "failures": 0}
+    await connection.execute(t.model_day.insert().values(day))
 
 
 async def version_of(connection: Connection, tenant_id: int) -> Any:
@@ -100,6 +102,7 @@ READS: dict[str, Query] = {
     "announcements.page": lambda c, tenant, _: announcements.page(c, tenant, 10, None),
     "announcements.recipients": lambda c, tenant, _: announcements.recipients(c, tenant),
     "legal.versions": lambda c, tenant, _: legal.versions(c, tenant, "terms", "en"),
+    "model_days.since": lambda c, tenant, _: model_days.since(c, tenant, 0),
     "orders.find": lambda c, tenant, _: orders.find(c, tenant, ORDER),
     "orders.find_request": lambda c, tenant, x: orders.find_request(c, tenant, x.customer.id, "form"),
     "orders.open_count": lambda c, tenant, x: orders.open_count(c, tenant, x.customer.id),

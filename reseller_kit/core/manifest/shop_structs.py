@@ -110,6 +110,7 @@ class Payments(Table, frozen=True, kw_only=True):
     """How customers pay."""
 
     provider: Annotated[Literal["manual", "paddle"], "manual: an owner approves orders."] = "manual"
+    instructions: Annotated[Markdown | None, "manual: how customers pay, on the page of each order."] = None
     api_key: Annotated[SecretRef | None, "paddle: reference to the API key."] = None
     webhook_secret: Annotated[SecretRef | None, "paddle: reference to the webhook secret."] = None
     environment: Annotated[PaddleEnvironment, "paddle: sandbox, live or a loopback URL."] = "sandbox"

@@ -107,6 +107,20 @@ usage_total = Table(
 of each model and key. Whatever is asked of a long past is a short range of these and its rest of the rollups.
 """
 
+model_day = Table(
+    "model_day",
+    metadata,
+    hot_tenant_column(),
+    at_column("day_at"),
+    text_column("model"),
+    *(Column(name, BigInt, nullable=False) for name in ("calls", "failures")),
+    PrimaryKeyConstraint("tenant_id", "day_at", "model"),
+    sqlite_with_rowid=False,
+)
+"""How a storefront's calls went, by day in UTC and model as asked for. Calls that were refused for what they asked are
+no part of it.
+"""
+
 rollup_mark = Table(
     "rollup_mark",
     metadata,

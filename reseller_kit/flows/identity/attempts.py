@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from ...core.errors import RateLimited
-from ...core.throttle import ADDRESS, EXPORTS, MAILS, PASSWORD, SIGN_UPS, Count, Rule, attempt
+from ...core.throttle import ADDRESS, EXPORTS, MAILS, PASSWORD, SIGN_UPS, VOUCHERS, Count, Rule, attempt
 from ...core.times import SECOND_US
 from ...core.visitors import throttled_as
 from ...db import throttles
@@ -27,6 +27,8 @@ _RULES: Final[dict[str, Rule]] = {
     "sign_up": SIGN_UPS,
     "contact": SIGN_UPS,
     "export": EXPORTS,
+    "voucher": VOUCHERS,
+    "voucher_address": VOUCHERS,
 }
 
 

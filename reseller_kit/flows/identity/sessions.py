@@ -91,15 +91,6 @@ async def current(identity: Identity, tenant_id: int, token: str) -> LiveSession
     return found
 
 
-async def renew(
-    connection: Connection, identity: Identity, visit: Visit, customer_id: str, email: str, *, old: str, others: bool
-) -> Opened:
-    """A new session in the place of `old`; with `others`, the customer's other ones stay, else they end."""
-    if not others:
-        await sessions.end_all(connection, visit.tenant_id, customer_id)
-    return await open_session(connection, identity, visit, customer_id, email, old=old)
-
-
 async def log_out(identity: Identity, tenant_id: int, token: str) -> None:
     """End the session of this token. Repeating is harmless."""
     async with identity.write(tenant_id) as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...core.errors import Conflict, InvalidRequest
 from ...core.money import format_amount
-from ...core.order import CREDITED, UNPAID, refund_event, transition
+from ...core.order import CREDITED, UNPAID, Transition, refund_event, transition
 from ...db import operator_orders, orders
 from ...db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ...db.ledger import LedgerWriter
@@ -16,9 +16,14 @@ from .look import OrderDetail, show_order
 from .steps import change, mail, record, require_order, tenant_of
 
 
-async def approve_order(db: Database, ledger: LedgerWriter, *, order_id: str, note: str, actor: str) -> OrderDetail:
-    """The payment arrived: credit the order. Repeating is harmless. Raises Conflict for one that can't be paid."""
-    slug = await tenant_of(db, order_id)
+async def approve_order(
+    db: Database, ledger: LedgerWriter, *, order_id: str, note: str, actor: str, tenant_id: int | None = None
+) -> OrderDetail:
+    """The payment arrived: credit the order. Repeating is harmless. Raises Conflict for one that can't be paid.
+
+    Here and below, `tenant_id` is whose orders the actor may decide on; None is the operator, who may decide on all.
+    """
+    slug = await tenant_of(db, order_id, tenant_id)
     async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         order = await require_order(connection, tenant.id, order_id, lock=True)
@@ -31,12 +36,14 @@ async def approve_order(db: Database, ledger: LedgerWriter, *, order_id: str, no
                 await change(connection, order, transition("review", "pay"), actor)
             await record(connection, order, actor, "order.approve", {"note": note})
     await fulfil(db, ledger, tenant_id=tenant.id, order_id=order_id, actor=actor)
-    return await show_order(db, order_id)
+    return await show_order(db, order_id, tenant_id)
 
 
-async def reject_order(db: Database, *, order_id: str, reason: str, actor: str) -> OrderDetail:
+async def reject_order(
+    db: Database, *, order_id: str, reason: str, actor: str, tenant_id: int | None = None
+) -> OrderDetail:
     """No payment arrived: close the order, with a reason that the customer reads. Raises Conflict for a paid one."""
-    slug = await tenant_of(db, order_id)
+    slug = await tenant_of(db, order_id, tenant_id)
     async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         order = await require_order(connection, tenant.id, order_id, lock=True)
@@ -45,18 +52,26 @@ async def reject_order(db: Database, *, order_id: str, reason: str, actor: str) 
             await change(connection, order, made, actor, facts={"reason": reason}, note=reason)
             await record(connection, order, actor, "order.reject", {"reason": reason})
             await mail(connection, order, "order_rejected", {"reason": reason}, now_us())
-    return await show_order(db, order_id)
+    return await show_order(db, order_id, tenant_id)
 
 
 async def refund_order(
-    db: Database, ledger: LedgerWriter, *, order_id: str, amount: int | None, reason: str, note: str, actor: str
+    db: Database,
+    ledger: LedgerWriter,
+    *,
+    order_id: str,
+    amount: int | None,
+    reason: str,
+    note: str,
+    actor: str,
+    tenant_id: int | None = None,
 ) -> OrderDetail:
     """Note that a payment, or `amount` nano-USD of it, was given back outside, and take the share of its credit.
 
     What was spent already becomes debt. Raises InvalidRequest for more than is left of the payment, Conflict for an
     order without a payment.
     """
-    slug = await tenant_of(db, order_id)
+    slug = await tenant_of(db, order_id, tenant_id)
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         order = await require_order(connection, tenant.id, order_id)
@@ -65,16 +80,34 @@ async def refund_order(
     if order.lot_id is not None and order.price_nano:
         payment = Payment(paid=order.price_nano, refunded=refunded)
         await claw_back(db, ledger, tenant.id, order.lot_id, payment, ref=order.id)
-    given = format_amount(refunded - order.refunded_nano)
-    async with db.write(tenant.id) as connection:
-        current = await require_order(connection, tenant.id, order_id, lock=True)
+    facts = {"amount": format_amount(refunded - order.refunded_nano), "reason": reason, "note": note}
+    try:
+        await _note_refund(db, order, made, actor, facts, refunded)
+    except Conflict:
+        await _agree(db, ledger, order)
+        raise
+    return await show_order(db, order_id, tenant_id)
+
+
+async def _note_refund(
+    db: Database, order: Order, made: Transition, actor: str, facts: dict[str, str], refunded: int
+) -> None:
+    async with db.write(order.tenant_id) as connection:
+        current = await require_order(connection, order.tenant_id, order.id, lock=True)
         if (current.state, current.refunded_nano) != (order.state, order.refunded_nano):
             raise Conflict("The order changed meanwhile.", fix="Look at it, then refund what is left.")
-        facts = {"amount": given, "reason": reason, "note": note}
         await change(connection, order, made, actor, facts=facts, refunded_nano=refunded)
         await record(connection, order, actor, "order.refund", facts)
-        await mail(connection, order, "order_refunded", {"amount": given}, now_us())
-    return await show_order(db, order_id)
+        await mail(connection, order, "order_refunded", {"amount": facts["amount"]}, now_us())
+
+
+async def _agree(db: Database, ledger: LedgerWriter, order: Order) -> None:
+    """Somebody else's refund stands: what ours took of the credit goes back to what the order says."""
+    async with db.read(order.tenant_id) as connection:
+        current = await require_order(connection, order.tenant_id, order.id)
+    if current.lot_id is not None and current.price_nano:
+        payment = Payment(paid=current.price_nano, refunded=current.refunded_nano)
+        await claw_back(db, ledger, current.tenant_id, current.lot_id, payment, ref=current.id)
 
 
 async def lapse_orders(db: Database) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from ...core.paging import Page, Window, after, page_of
+from ...core.storefront import Storefront
 from ...db import orders
 from ...db.engine import NO_TENANT, Database
 from ...db.orders import Order, OrderEventRow, Receipt
@@ -39,11 +40,29 @@ async def list_orders(
     return page_of(rows, window, _LIST, lambda row: (row.id,))
 
 
-async def show_order(db: Database, order_id: str) -> OrderDetail:
-    """One order of any tenant, for the operator. Raises NotFound."""
-    slug = await tenant_of(db, order_id)
+async def show_order(db: Database, order_id: str, tenant_id: int | None = None) -> OrderDetail:
+    """One order of any tenant for the operator, or only of that tenant. Raises NotFound."""
+    slug = await tenant_of(db, order_id, tenant_id)
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         order = await require_order(connection, tenant.id, order_id)
         timeline = await orders.timeline(connection, tenant.id, order_id)
         return OrderDetail(order, slug, timeline, await orders.receipt(connection, tenant.id, order_id))
+
+
+async def own_orders(db: Database, tenant_id: int, customer_id: str, window: Window) -> Page[Order]:
+    """A customer's own orders, newest first."""
+    key = after(window, _LIST, (str,))
+    before = str(key[0]) if key else None
+    async with db.read(tenant_id) as connection:
+        rows = await orders.page(connection, tenant_id, window.limit + 1, before, customer_id=customer_id)
+    return page_of(rows, window, _LIST, lambda row: (row.id,))
+
+
+async def own_order(db: Database, storefront: Storefront, customer_id: str, order_id: str) -> OrderDetail:
+    """A customer's own order. Raises NotFound, for another customer's as for one that is not there."""
+    tenant_id = storefront.tenant_id
+    async with db.read(tenant_id) as connection:
+        order = await require_order(connection, tenant_id, order_id, customer_id)
+        timeline = await orders.timeline(connection, tenant_id, order.id)
+        return OrderDetail(order, storefront.slug, timeline, await orders.receipt(connection, tenant_id, order.id))

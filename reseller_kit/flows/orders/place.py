@@ -133,7 +133,7 @@ async def _draft(
         if wanted.request_key is not None:
             known = await orders.find_request(connection, tenant_id, customer_id, wanted.request_key)
             if known is not None:
-                return known
+                return _same(known, wanted)
         customer = await customers.find(connection, tenant_id, customer_id)
         offer = await packages.offered(connection, tenant_id, wanted.package)
         if customer is None or offer is None:
@@ -141,7 +141,7 @@ async def _draft(
             fix = f"Offered are: {', '.join(codes)}." if codes else "Nothing is on offer at the moment."
             raise NotFound(f"There is no package {wanted.package[:80]!r} on offer.", fix=fix)
         await _check(connection, customer, offer, wanted)
-        price, credited = _amounts(offer, wanted.amount)
+        price, credited = priced(offer, wanted.amount)
         now = now_us()
         row = {
             "id": new_id("ord"),
@@ -156,8 +156,20 @@ async def _draft(
             "created_at": now,
             "lapses_at": now + _DRAFT_SECONDS * SECOND_US,
         }
-        await orders.add(connection, tenant_id, row, actor)
-        return await require_order(connection, tenant_id, str(row["id"]))
+        if await orders.add(connection, tenant_id, row, actor) or wanted.request_key is None:
+            return await require_order(connection, tenant_id, str(row["id"]))
+        # Sent twice at once: the other one was stored first.
+        known = await orders.find_request(connection, tenant_id, customer_id, wanted.request_key)
+        if known is None:
+            raise Conflict("The order changed meanwhile.", fix="Look at your orders, then try again.")
+        return _same(known, wanted)
+
+
+def _same(known: Order, wanted: Wanted) -> Order:
+    """The order that a form became. Raises Conflict when the form asks for something else now."""
+    if known.package != wanted.package or (wanted.amount is not None and wanted.amount != known.price_nano):
+        raise Conflict("This form was sent before, for something else.", fix="Open the page again, then order.")
+    return known
 
 
 async def _check(connection: Connection, customer: Customer, offer: Offer, wanted: Wanted) -> None:
@@ -171,8 +183,8 @@ async def _check(connection: Connection, customer: Customer, offer: Offer, wante
         raise Conflict(f"{MAX_OPEN} orders wait for a payment already.", fix="Pay or cancel one of them first.")
 
 
-def _amounts(offer: Offer, amount: int | None) -> tuple[int, int]:
-    """What is paid and what is credited, in nano-USD."""
+def priced(offer: Offer, amount: int | None) -> tuple[int, int]:
+    """What is paid and credited, in nano-USD. Raises InvalidRequest for an amount that the offer does not have."""
     if offer.terms.get("kind", "package") == "topup":
         low, high = parse_amount(offer.terms["min"]), parse_amount(offer.terms["max"])
         if amount is None or not low <= amount <= high:

@@ -42,11 +42,14 @@ async def require_order(
     return found
 
 
-async def tenant_of(db: Database, order_id: str) -> str:
-    """The slug of the tenant that an order belongs to, for the operator. Raises NotFound."""
+async def tenant_of(db: Database, order_id: str, tenant_id: int | None) -> str:
+    """The slug of the tenant that an order belongs to: any for the operator, only `tenant_id` for a team of its own.
+
+    Raises NotFound.
+    """
     async with db.read(EVERY_TENANT) as connection:
         known = is_public_id(order_id, "ord")
-        slug = await operator_orders.tenant_of_order(connection, order_id) if known else None
+        slug = await operator_orders.tenant_of_order(connection, order_id, tenant_id) if known else None
     if slug is None:
         raise _unknown(order_id)
     return slug

@@ -28,7 +28,7 @@ from ..sessions import (
 from .passkey_pages import login_passkey_handlers, passkeys_work
 from .showing import identity_of, show, too_many
 
-_DONE: Final = frozenset({"password", "deleted"})
+_DONE: Final = frozenset({"password"})
 _MAX_CODE: Final = 40
 
 

@@ -8,6 +8,8 @@ from ..pages import Pages
 from .auth_login import login_handlers
 from .auth_reset import reset_handlers
 from .auth_signup import signup_handlers
+from .billing import billing_handlers
+from .billing_orders import order_handlers
 from .keys import key_handlers
 from .live import live_handlers
 from .overview import overview_handlers
@@ -26,6 +28,8 @@ def account_handlers(pages: Pages) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         *reset_handlers(pages),
         *overview_handlers(pages),
         *key_handlers(pages),
+        *billing_handlers(pages),
+        *order_handlers(pages),
         *live_handlers(pages),
         *usage_handlers(pages),
         *playground_handlers(pages),

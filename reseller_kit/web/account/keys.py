@@ -41,6 +41,7 @@ _PROBLEMS: Final[Mapping[str | None, str]] = {
     "models": "account.wrong_models",
     "expires": "account.wrong_expires",
     "rpm": "account.wrong_rpm",
+    "concurrency": "account.wrong_concurrency",
     "allow_ips": "account.wrong_ips",
     "overlap": "account.wrong_overlap",
 }
@@ -181,6 +182,7 @@ def _terms(form: Form, timezone: str) -> KeyTerms:
         models=_list(form, "models"),
         expires_at=_end_of_day(form, "expires", timezone),
         requests_per_minute=_whole_number(form, "rpm"),
+        concurrent_requests=_whole_number(form, "concurrency"),
         allow_ips=_list(form, "allow_ips"),
     )
 
@@ -250,6 +252,7 @@ def _stored(found: KeyView, timezone: str) -> FormView:
         "models": ", ".join(key.models),
         "expires": last_day,
         "rpm": "" if key.requests_per_minute is None else str(key.requests_per_minute),
+        "concurrency": "" if key.concurrent_requests is None else str(key.concurrent_requests),
         "allow_ips": ", ".join(key.allow_ips),
     }
     return FormView(values=values)

@@ -65,7 +65,7 @@ def page_of(
         brand=brand_of(storefront),
         lang=asked.lang,
         models=models_of(storefront) if storefront.open else (),
-        packages=tuple(_package(terms) for terms in storefront.packages) if storefront.open else (),
+        packages=tuple(package_row(terms) for terms in storefront.packages) if storefront.open else (),
         status=_status(runtime, storefront),
         announcements=asked.announcements,
         error=error,
@@ -137,7 +137,8 @@ def _model(offered: OfferedModel, later: tuple[LaterRow, ...]) -> ModelRow:
     )
 
 
-def _package(terms: Mapping[str, Any]) -> PackageRow:
+def package_row(terms: Mapping[str, Any]) -> PackageRow:
+    """An offer of credit by its terms."""
     return PackageRow(
         id=terms["id"],
         kind=terms.get("kind", "package"),

@@ -10,8 +10,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from ...theming import GUIDES, Asset, asset, icon, stylesheet, web_manifest
+from ...theming.status import DayRow, StatusView
+from ..notices import moment
 from ..pages import Handler, Pages, storefront_of
-from ..pages.answer import SECURITY_HEADERS, file_answer
+from ..pages.answer import SECURITY_HEADERS, file_answer, runtime_of
 from ..pages.views import brand_of
 
 _PAGES: Final = {
@@ -20,7 +22,6 @@ _PAGES: Final = {
     "/docs/quickstart": "storefront/docs/quickstart.html",
     **GUIDES,
     "/faq": "storefront/faq.html",
-    "/status": "storefront/status.html",
 }
 
 
@@ -42,12 +43,26 @@ def storefront_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     async def generated(request: Handler, name: FromPath[str]) -> Response[Any]:
         return _generated(pages, request, name)
 
+    @get("/status")
+    async def status(request: Handler) -> Response[Any]:
+        return pages.answer(request, "storefront/status.html", view=await _past(request))
+
     @get("/robots.txt")
     async def robots(request: Handler) -> Response[Any]:
         rule = "Allow: /" if storefront_of(request).open else "Disallow: /"
         return Response(f"User-agent: *\n{rule}\n", media_type="text/plain", headers=SECURITY_HEADERS)
 
-    return [show, static, generated, robots]
+    return [show, status, static, generated, robots]
+
+
+async def _past(request: Handler) -> StatusView:
+    """How the models did in the last days."""
+    found = await runtime_of(request).past_days.of(storefront_of(request).tenant_id)
+    rows = {
+        model: tuple(DayRow(moment(day.day_at).date(), day.calls, day.failures) for day in days)
+        for model, days in found.items()
+    }
+    return StatusView(rows)
 
 
 def _generated(pages: Pages, request: Handler, name: str) -> Response[Any]:

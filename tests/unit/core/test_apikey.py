@@ -26,7 +26,8 @@ def test_no_two_keys_are_alike() -> None:
 def test_one_wrong_character_is_noticed(data: st.DataObject) -> None:
     key = generate("sk")
     place = data.draw(st.integers(3, len(key) - 1))
-    other = data.draw(st.sampled_from(ALPHABET).filter(lambda character: character != key[place]))
+    drawn = data.draw(st.integers(0, len(ALPHABET) - 2))
+    other = ALPHABET.replace(key[place], "")[drawn]
     assert not is_well_formed(key[:place] + other + key[place + 1 :])
 
 

@@ -69,8 +69,9 @@ def test_names_choose_by_their_beginning() -> None:
 def test_a_behaviour_is_named_by_what_it_changes() -> None:
     assert GOOD.name == "good"
     assert Behaviour(stop="reset", stop_after=3, canary="x").name == "stop=reset stop_after=3"
-    assert Behaviour(line_end="crlf").is_whole
-    assert not Behaviour(error_after=0).is_whole
+    assert Behaviour(line_end="crlf").is_good(stream=True)
+    assert not Behaviour(error_after=0).is_good(stream=False)
+    assert [Behaviour(broken_event=3).is_good(stream=stream) for stream in (False, True)] == [True, False]
 
 
 def test_a_rule_holds_for_its_time_key_model_and_number() -> None:
