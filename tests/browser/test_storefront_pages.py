@@ -48,7 +48,7 @@ async def visitor(request: pytest.FixtureRequest, browser: Browser) -> AsyncIter
 
 async def test_every_page_is_accessible_and_fits(visitor: tuple[Page, list[str]], origin: str) -> None:
     page, complaints = visitor
-    for path in PAGES:
+    for path in (*PAGES, "/models/long-reader", "/models/compare?m=gpt-5&m=long-reader", "/models?q=nothing"):
         await page.set_viewport_size(DESKTOP)
         answer = await page.goto(origin + path)
         assert answer is not None
@@ -90,6 +90,29 @@ async def test_pages_work_without_javascript(browser: Browser, origin: str) -> N
         await page.goto(origin + path)
         await expect(page.locator("h1")).to_be_visible()
         assert await page.get_by_role("button", name="Copy").count() == 0, f"{path} shows a button that can't work"
+    await context.close()
+
+
+async def test_models_are_filtered_compared_and_worked_out_without_javascript(browser: Browser, origin: str) -> None:
+    context = await browser.new_context(viewport=PHONE, java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(origin + "/models")
+    await page.get_by_label("Filter models").fill("gpt")
+    await page.get_by_role("button", name="Apply").click()
+    await expect(page.locator(".card.model")).to_have_count(2)
+    for name in ("gpt-5", "gpt-5-mini"):
+        await page.get_by_label(f"Compare {name}", exact=True).check()
+    await page.get_by_role("button", name="Compare").click()
+    await expect(page.locator("thead th")).to_have_text(["gpt-5", "gpt-5-mini"])
+    await page.locator("thead a").first.click()
+    await expect(page.locator("h1")).to_have_text("gpt-5")
+    await page.get_by_role("link", name="Work out your own").click()
+    await page.get_by_label("Chats").fill("many")
+    await page.get_by_role("button", name="Calculate").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await page.get_by_label("Chats").fill("20,000")
+    await page.get_by_role("button", name="Calculate").click()
+    await expect(page.locator("th", has_text="20,000 chats")).to_be_visible()
     await context.close()
 
 

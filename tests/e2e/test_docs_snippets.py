@@ -74,6 +74,31 @@ def test_the_curl_snippet_runs_as_it_stands(any_shop: Shop, slug: str, tmp_path:
     assert (record["status"], record["stream"]) == ("ok", False)
 
 
+@pytest.mark.parametrize(
+    ("block", "shown"),
+    [
+        ("models", '"object":"list"'),
+        ("chat", '"object":"chat.completion"'),
+        ("stream", "data: [DONE]"),
+        ("credits", "5.00"),
+    ],
+)
+def test_the_curl_guide_runs_as_it_stands(any_shop: Shop, block: str, shown: str, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        bootstrap.install_debian("curl")
+    customer = any_shop.customer("lunaris")
+    blocks = snippets(any_shop, customer, "curl")
+    assert shown in run(["sh", "-s"], blocks[block], environment(blocks, customer), tmp_path)
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("guide", ["langchain", "vercel-ai-sdk"])
+def test_what_guides_show_for_node_is_a_module(any_shop: Shop, guide: str, tmp_path: Path) -> None:
+    module = tmp_path / "snippet.mjs"
+    module.write_text(snippets(any_shop, any_shop.customer("lunaris", credit=None), guide)["node"])
+    run(["node", "--check", str(module)], "", dict(os.environ), tmp_path)
+
+
 @pytest.mark.node
 def test_the_node_snippet_is_sound(any_shop: Shop, tmp_path: Path) -> None:
     customer = any_shop.customer("lunaris")

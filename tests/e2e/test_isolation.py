@@ -29,9 +29,8 @@ PLATFORM = (
 """Strings of the platform, of what it is made of, and of its upstreams."""
 PAGES = (
     "/", "/pricing", "/models", "/docs", "/docs/quickstart", "/docs/openai-sdk", "/docs/anthropic-sdk",
-    "/docs/claude-code", "/docs/codex", "/docs/librechat", "/docs/vscode", "/docs/curl",
-    "/models/compare", "/pricing.json", "/faq", "/legal/terms", "/legal/privacy", "/legal/refunds", "/status",
-    "/robots.txt",
+    "/docs/claude-code", "/docs/codex", "/docs/librechat", "/docs/vscode", "/docs/curl", "/models/compare",
+    "/pricing.json", "/faq", "/legal/terms", "/legal/privacy", "/legal/refunds", "/status", "/robots.txt",
 )  # fmt: skip
 
 
