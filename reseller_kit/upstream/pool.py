@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from math import inf
 from typing import Final
 
 from ..core.fairness import FairQueue, Turn
@@ -16,6 +17,9 @@ from .response import Response
 
 _AGAIN_SECONDS: Final = 1
 """When a request that found no room may come again: slots free themselves all the time."""
+_STALE_IN_A_ROW: Final = 3
+_FRESH_SECONDS: Final = 60
+"""An upstream that keeps connections open, and closes them on the next request, gets new ones for so long."""
 
 
 class Pool:
@@ -34,6 +38,8 @@ class Pool:
         self._queue: FairQueue[_Waiting] = FairQueue(most=queue.length, most_each=queue.length_per_tenant)
         self._in_use = 0
         self._closed = False
+        self._stale = 0
+        self._fresh_until = -inf
 
     @property
     def in_use(self) -> int:
@@ -61,7 +67,8 @@ class Pool:
         try:
             if passage.gate is not None:
                 await passage.gate()
-            connection = self._kept() or await self._connect(limits.connect)
+            kept = self._kept()
+            connection = kept or await self._connect(limits.connect)
         except BaseException:
             self._free_slot()
             raise
@@ -74,14 +81,18 @@ class Pool:
         except asyncio.CancelledError:
             response.abort()
             raise
+        except TransportFailed as error:
+            if error.stale:
+                self._distrust_kept()
+            raise
+        if kept is not None:
+            self._stale = 0
         return response
 
     def close(self) -> None:
         """Take no new request and close what is unused; running exchanges end by themselves."""
         self._closed = True
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+        self._close_idle()
 
     def abort(self) -> None:
         """Close everything now; readers get TransportFailed (`aborted`)."""
@@ -92,7 +103,7 @@ class Pool:
     def released(self, connection: Connection, *, reusable: bool) -> None:
         """A connection says that its exchange is over."""
         if reusable:
-            if self._closed:
+            if self._closed or asyncio.get_running_loop().time() < self._fresh_until:
                 connection.close()
             else:
                 self._idle.append(connection)
@@ -104,6 +115,19 @@ class Pool:
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
+
+    def _distrust_kept(self) -> None:
+        """A kept connection was dead, so the others may be: whoever repeats the request gets a new one."""
+        self._close_idle()
+        self._stale += 1
+        if self._stale >= _STALE_IN_A_ROW:
+            self._stale = 0
+            self._fresh_until = asyncio.get_running_loop().time() + _FRESH_SECONDS
+
+    def _close_idle(self) -> None:
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
     def _kept(self) -> Connection | None:
         while self._idle:

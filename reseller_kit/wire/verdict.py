@@ -22,7 +22,7 @@ from .retry_after import retry_after
 MAX_BODY_BYTES: Final = 64 * 1024
 _ANY: Final = msgspec.json.Decoder()
 _MAX_MESSAGE: Final = 200
-_OF_THE_REQUEST: Final = frozenset({400, 404, 405, 411, 413, 414, 415, 422, 431, 451})
+_OF_THE_REQUEST: Final = frozenset({400, 404, 413, 414, 415, 422, 431, 451})
 _BAD_KEY: Final = frozenset({401, 402})
 _KEY_CODES: Final = frozenset(
     {

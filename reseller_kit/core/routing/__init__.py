@@ -8,7 +8,7 @@ from .breaker import Admission, Breaker, Change, Permit
 from .budget import RetryBudget
 from .choice import EndpointName, Weighed, endpoint_of, order
 from .speed import Speeds
-from .verdict import MAX_ATTEMPTS, Fault, fault_of_status, is_rejection, is_switched
+from .verdict import MAX_ATTEMPTS, Fault, is_switched
 
 __all__ = [
     "MAX_ATTEMPTS",
@@ -23,8 +23,6 @@ __all__ = [
     "Speeds",
     "Weighed",
     "endpoint_of",
-    "fault_of_status",
-    "is_rejection",
     "is_switched",
     "order",
     "point_of",

@@ -229,7 +229,7 @@ class Routes:
             return blame
         if upstream_message.blames_the_route(status, refusal.body, upstream_model):
             return "misconfigured"
-        return "neutral" if blame == "endpoint" and routing.fault_of_status(status) == "neutral" else blame
+        return blame
 
     async def _send(self, attempt: Attempt, path: str, body: bytes, headers: Sequence[tuple[str, str]]) -> Response:
         try:

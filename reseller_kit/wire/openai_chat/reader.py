@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from ...core.errors import UpstreamFailed
 from ...core.usage import later
 from ..codec import Reply
 from ..completion import Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
@@ -102,6 +103,10 @@ class EventReader(StreamReader):
         if not data:
             return
         if data == _DONE:
+            if not (self._open or self._calls or self._finish_reason or self.usage):
+                # Neither a word nor a reason for there being none: that is no answer.
+                self._give_up(UpstreamFailed("the stream ended before content", upstream_status=200))
+                return
             self._finish(events)
             return
         chunk = _decode(data)

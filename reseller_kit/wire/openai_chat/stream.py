@@ -202,6 +202,9 @@ class StreamTap:
         if not data:
             return b""
         if data == _DONE:
+            if not (self.started or self.finished or self.usage):
+                # Neither a word nor a reason for there being none: that is no answer.
+                return self._give_up(UpstreamFailed("the stream ended before content", upstream_status=200))
             self.done = self._closed = True
             return b""
         decoded = _decode(data)

@@ -273,6 +273,27 @@ async def test_a_kept_connection_that_is_closed_on_the_next_request_is_stale() -
         assert await (await ask(pool)).read(LIMIT) == b"ok"
 
 
+async def test_an_upstream_that_never_serves_twice_on_a_connection_gets_new_ones_before_long() -> None:
+    """Else every other call would take a retry, until there are none."""
+    served: set[asyncio.StreamWriter] = set()
+
+    async def once_each(writer: asyncio.StreamWriter, _n: int) -> bool:
+        if writer in served:
+            return False
+        served.add(writer)
+        writer.write(sized(b"ok"))
+        return True
+
+    async with serving(once_each) as server, pool_for(server) as pool:
+        failures = 0
+        for _ in range(20):
+            try:
+                await (await ask(pool)).read(LIMIT)
+            except TransportFailed as fault:
+                failures += fault.stale
+        assert (failures, pool.idle, pool.in_use) == (3, 0, 0)
+
+
 async def test_a_connection_closed_while_idle_is_not_used_again() -> None:
     async with serving(answering(sized(b"ok"), keep=False)) as server, pool_for(server) as pool:
         for _ in range(3):

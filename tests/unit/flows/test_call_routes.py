@@ -62,6 +62,26 @@ async def test_what_is_no_fault_of_the_request_is_asked_elsewhere(fault: Any) ->
     assert job.attempts == first.asked + second.asked <= 3
 
 
+@pytest.mark.parametrize("status", [302, 405, 408, 409, 410, 418, 425, 499, 500, 529])
+async def test_an_endpoint_that_answers_nothing_else_is_left_before_the_retries_run_out(status: int) -> None:
+    first, second = Scripted(answered(status)), Scripted(GOOD)
+    runtime = make_runtime({"first": first, "second": second})
+    offered = offer("m", route("first"), route("second", priority=1))
+    for _ in range(120):
+        assert await serve(runtime, make_job(offered)) == "second"
+    assert first.asked < 20
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429])
+async def test_what_a_key_is_told_leaves_the_circuit_closed(status: int) -> None:
+    first, second = Scripted(answered(status)), Scripted(GOOD)
+    runtime = make_runtime({"first": first, "second": second})
+    offered = offer("m", route("first"), route("second", priority=1))
+    for _ in range(12):
+        assert await serve(runtime, make_job(offered)) == "second"
+    assert first.asked == 24, "over both of its keys each time"
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_a_request_at_fault_is_asked_once(status: int) -> None:
     first, second = Scripted(answered(status, b'{"error":{"message":"Bad temperature here."}}')), Scripted(GOOD)

@@ -136,8 +136,8 @@ def test_bodies_of_providers(status: int, body: Any, blame: Blame) -> None:
 @pytest.mark.parametrize(
     ("status", "blame"),
     [
-        *((status, "endpoint") for status in (301, 408, 409, 418, 425, 500, 502, 503, 529, 599)),
-        *((status, "request") for status in (400, 404, 413, 422, 451)),
+        *((status, "endpoint") for status in (301, 405, 406, 408, 409, 410, 411, 418, 425, 500, 502, 503, 529, 599)),
+        *((status, "request") for status in (400, 404, 413, 415, 422, 451)),
         *((status, "key") for status in (401, 402, 403)),
         (429, "cooldown"),
     ],

@@ -419,3 +419,14 @@ WRITTEN = {
 def test_every_row_of_the_tables_has_a_test() -> None:
     assert rows_of("Chat completions: answers read") == list(READ)
     assert rows_of("Chat completions: answers written") == list(WRITTEN)
+
+
+def test_an_end_without_a_word_or_a_reason_is_no_answer() -> None:
+    role = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+    end = b"data: [DONE]\n\n"
+    for stream in (end, role + end):
+        events, reader = read(stream)
+        assert reader.error is not None
+        assert (events, reader.error.reason) == ([], "the stream ended before content")
+    _, silent = read(role, b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n', end)
+    assert silent.error is None

@@ -182,6 +182,16 @@ def test_usage_is_found_wherever_an_upstream_puts_it_and_never_shown_unasked(eve
     assert b"upstream" not in sent
 
 
+@pytest.mark.parametrize("before", [b"", make_event({"choices": [{"index": 0, "delta": {"role": "assistant"}}]})])
+def test_an_end_without_a_word_or_a_reason_is_no_answer(before: bytes) -> None:
+    tap = make_tap()
+    tap.feed(before + _DONE)
+    assert (isinstance(tap.error, UpstreamFailed), tap.done, tap.whole) == (True, False, False)
+    silent = make_tap()
+    silent.feed(before + make_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) + _DONE)
+    assert (silent.error, silent.whole) == (None, True)
+
+
 @pytest.mark.parametrize(
     "event",
     [
