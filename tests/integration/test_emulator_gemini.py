@@ -127,7 +127,8 @@ def test_counting_embeddings_and_models(client: genai.Client, upstream: Provider
     assert usage is not None
     assert counted == usage.prompt_token_count == 9
     config = types.EmbedContentConfig(output_dimensionality=64)
-    made = client.models.embed_content(model="gemini-embedding-001", contents=["one two", "three"], config=config)
+    contents: types.ContentListUnionDict = ["one two", "three"]
+    made = client.models.embed_content(model="gemini-embedding-001", contents=contents, config=config)
     assert [len(found.values or ()) for found in made.embeddings or ()] == [64, 64]
     assert upstream.last()["classes"] == {"input": 3}
     names = [model.name for model in client.models.list()]
