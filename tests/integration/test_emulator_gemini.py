@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
@@ -127,8 +126,8 @@ def test_counting_embeddings_and_models(client: genai.Client, upstream: Provider
     assert usage is not None
     assert counted == usage.prompt_token_count == 9
     config = types.EmbedContentConfig(output_dimensionality=64)
-    texts: Any = ["one two", "three"]
-    made = client.models.embed_content(model="gemini-embedding-001", contents=texts, config=config)
+    contents = [types.Content(parts=[types.Part(text=words)]) for words in ("one two", "three")]
+    made = client.models.embed_content(model="gemini-embedding-001", contents=contents, config=config)
     assert [len(found.values or ()) for found in made.embeddings or ()] == [64, 64]
     assert upstream.last()["classes"] == {"input": 3}
     names = [model.name for model in client.models.list()]
