@@ -96,6 +96,7 @@ def crawl(visitor: Visitor, *starts: str) -> dict[str, httpx.Response]:
 
 
 def test_nothing_that_links_lead_to_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: str) -> None:
+    paths: set[str] = set()
     for visitor, starts in ((Visitor(shop, "lunaris"), ("/", "/robots.txt")), (kim[0], ("/", "/account"))):
         found = crawl(visitor, *starts)
         paths = {urlsplit(path).path for path in found}
