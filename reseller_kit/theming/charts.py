@@ -7,9 +7,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from ..core.money import format_amount
+
 WIDTH: Final = 720
 HEIGHT: Final = 200
-_LEFT: Final = 52
+_EDGE: Final = 16
+_SCALE: Final = 30
+_DIGIT: Final = 7
 _TOP: Final = 12
 _BOTTOM: Final = 24
 _GAP: Final = 0.28
@@ -48,11 +52,11 @@ class Mark(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True, kw_only=True):
-    """Bars on a scale from 0, in a field of `width` × `height`."""
+    """Bars on a scale from 0, in a field of `width` × `height`; its amounts stand behind `right`, where time ends."""
 
     width: int
     height: int
-    left: int
+    right: int
     base: int
     bars: tuple[Bar, ...]
     marks: tuple[Mark, ...]
@@ -71,16 +75,16 @@ class Chart(Struct, frozen=True, kw_only=True):
 def bars(points: Sequence[Point]) -> Chart:
     """A chart of amounts, each of them at least as high as can be seen unless it is 0."""
     top = _top(max((point.value for point in points), default=0))
-    base = HEIGHT - _BOTTOM
+    base, right = HEIGHT - _BOTTOM, WIDTH - _room_for(top // _MARKS)
     room = base - _TOP
-    slot = (WIDTH - _LEFT) / max(len(points), 1)
+    slot = (right - _EDGE) / max(len(points), 1)
     every = -(-len(points) // _LABELS)
     drawn = []
     for index, point in enumerate(points):
         height = max(point.value * room / top, 1.5) if point.value > 0 else 0.0
         drawn.append(
             Bar(
-                x=round(_LEFT + slot * (index + _GAP / 2), 2),
+                x=round(_EDGE + slot * (index + _GAP / 2), 2),
                 y=round(base - height, 2),
                 width=round(slot * (1 - _GAP), 2),
                 height=round(height, 2),
@@ -92,7 +96,12 @@ def bars(points: Sequence[Point]) -> Chart:
         )
     step = top // _MARKS
     marks = tuple(Mark(round(base - step * number * room / top, 2), step * number) for number in range(_MARKS + 1))
-    return Chart(width=WIDTH, height=HEIGHT, left=_LEFT, base=base, bars=tuple(drawn), marks=marks)
+    return Chart(width=WIDTH, height=HEIGHT, right=right, base=base, bars=tuple(drawn), marks=marks)
+
+
+def _room_for(step: int) -> int:
+    """How wide the amounts of the scale are: small ones have many digits, and some languages a sign more."""
+    return _SCALE + _DIGIT * len(format_amount(step))
 
 
 def _top(highest: int) -> int:

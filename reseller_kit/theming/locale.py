@@ -34,10 +34,13 @@ def currency(lang: str, value: int | str) -> str:
     return _currency(lang, money.format_amount(value) if isinstance(value, int) else value)
 
 
-def short_currency(lang: str, nano: int) -> str:
-    """An amount as people read it: cents from a dollar on, below that four figures that say something; half up."""
+def short_currency(lang: str, nano: int, *, down: bool = False) -> str:
+    """An amount as people read it: cents from a dollar on, below that four figures that say something; half up.
+
+    `down`: cut instead, for what somebody has and must not be told more of.
+    """
     step = money.NANO // 100 if abs(nano) >= money.NANO else 10 ** max(0, len(str(abs(nano))) - _FIGURES)
-    steps = (2 * abs(nano) + step) // (2 * step)
+    steps = abs(nano) // step if down else (2 * abs(nano) + step) // (2 * step)
     return currency(lang, -steps * step if nano < 0 else steps * step)
 
 

@@ -169,7 +169,7 @@ def _localised(write: Callable[..., str]) -> Callable[..., str]:
     """A filter that writes in the language of the page or mail."""
 
     @jinja2.pass_context
-    def written(context: jinja2.runtime.Context, value: Any, *arguments: Any) -> str:
-        return write(context["lang"], value, *arguments)
+    def written(context: jinja2.runtime.Context, value: Any, *arguments: Any, **named: Any) -> str:
+        return write(context["lang"], value, *arguments, **named)
 
     return written

@@ -24,11 +24,13 @@ class Visitor:
     def __init__(self, shop: Shop, slug: str = "solaria", **headers: str) -> None:
         self.shop = shop
         self.slug = slug
-        origin = f"http://{LITERALS[slug]}:{shop.server.port}"
+        literal = LITERALS.get(slug)
+        host = f"{literal or f'{slug}.localhost'}:{shop.server.port}"
         # No connection stays open: a test makes many visitors and closes none.
         limits = httpx.Limits(max_keepalive_connections=0)
-        own = {"origin": origin, **headers}
-        self.http = httpx.Client(base_url=origin, trust_env=False, timeout=60, headers=own, limits=limits)
+        own = {"host": host, "origin": f"http://{host}", **headers}
+        reached = f"http://{literal or '127.0.0.1'}:{shop.server.port}"
+        self.http = httpx.Client(base_url=reached, trust_env=False, timeout=60, headers=own, limits=limits)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.http.get(path, **options)

@@ -19,7 +19,7 @@ def test_bars_lie_within_the_field_and_in_order(values: list[int]) -> None:
     chart = bars(points(values))
     assert len(chart.bars) == len(values)
     assert chart.empty is not any(values)
-    end = float(chart.left)
+    end = 0.0
     for bar, value in zip(chart.bars, values, strict=True):
         assert bar.x >= end
         end = bar.x + bar.width
@@ -27,7 +27,8 @@ def test_bars_lie_within_the_field_and_in_order(values: list[int]) -> None:
         assert 0 <= bar.y <= chart.base
         assert bar.y + bar.height <= chart.base + 1
         assert bar.value == value
-    assert end <= WIDTH + 0.1
+    assert end <= chart.right + 0.1
+    assert chart.right < WIDTH
     assert all(0 <= mark.y <= HEIGHT for mark in chart.marks)
     assert chart.marks[0].value == 0
     assert chart.marks[-1].value >= max(values)

@@ -53,3 +53,12 @@ def test_days_and_moments_are_written(lang: str) -> None:
 def test_a_language_is_named_in_itself() -> None:
     names = [locale.language_name(lang) for lang in LANGUAGES]
     assert names == ["English", "Deutsch", "Español", "中文", "العربية", "Português (Brasil)"]
+
+
+@pytest.mark.parametrize(
+    ("nano", "half_up", "down"),
+    [(4_999_668_700, "$5.00", "$4.99"), (999_960_000, "$1.00", "$0.9999"), (5_000_000_000, "$5.00", "$5.00")],
+)
+def test_what_somebody_has_is_never_told_as_more(nano: int, half_up: str, down: str) -> None:
+    assert locale.short_currency("en", nano) == half_up
+    assert locale.short_currency("en", nano, down=True) == down

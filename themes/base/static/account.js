@@ -88,6 +88,15 @@
     window.addEventListener("pagehide", function () { if (source) source.close(); });
   }
 
+  /* Where the navigation is a row that scrolls, it begins at the page that is shown. */
+  function showWhere(here) {
+    var row = here.closest("ul");
+    var place = here.getBoundingClientRect();
+    var room = row.getBoundingClientRect();
+    row.scrollLeft += (place.left + place.right - room.left - room.right) / 2;
+  }
+
+  Array.prototype.forEach.call(document.querySelectorAll(".side-nav [aria-current]"), showWhere);
   Array.prototype.forEach.call(document.querySelectorAll("[data-steps]"), setUpSteps);
   Array.prototype.forEach.call(document.querySelectorAll("[data-live]"), setUpLive);
 })();
