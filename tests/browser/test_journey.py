@@ -21,8 +21,8 @@ DESKTOP: Final[ViewportSize] = {"width": 1440, "height": 900}
 THEMES: Final = sorted(name for name in theming.load().themes if name != "base")
 STRANGER: Final = ("/signup", "/login", "/reset", "/contact", "/announcements", "/legal/terms", "/nowhere")
 ACCOUNT: Final = (
-    "/account", "/account/keys", "/account/usage", "/account/usage/ID", "/account/playground", "/account/security",
-    "/account/support", "/contact", "/account/nowhere",
+    "/account", "/account/keys", "/account/usage", "/account/usage/ID", "/account/playground", "/account/billing",
+    "/account/security", "/account/support", "/contact", "/account/nowhere",
 )  # fmt: skip
 EXPECTED: Final = re.compile(r"status of 4\d\d|^\[DOM\]")
 """Pages that are refused on purpose, and Chromium's advice on forms."""
