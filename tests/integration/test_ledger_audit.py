@@ -498,6 +498,7 @@ async def test_explain_shows_every_line_at_every_level(db: Database) -> None:
     assert {line["price_version"] for line in shown["lines"]} == {shop.retail, shop.wholesale, shop.cost}
     assert shown["totals"]["retail"] == {
         "price_version": shop.retail,
+        "price_of": "gpt-test",
         "effective_from": "1970-01-01T00:00:00.000000Z",
         "above_input": 0,
         "sum": "0.00000036",

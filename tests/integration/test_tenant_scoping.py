@@ -25,6 +25,7 @@ WITHOUT_TENANT = {
     "snapshot.read_all": "a process serves every tenant and picks one by the request's host",
     "snapshot._prices_in_force": "part of read_all",
     "rollup_sums.record_rows": "no query yet: rollups.sums adds the tenant, operator_rollups stands without",
+    "rollup_sums.total_rows": "no query yet: usage_totals adds the tenant, operator_rollups stands without",
     "usage.narrowed": "no query yet: page and find add the tenant, operator.usage_page stands without",
 }
 SQL = re.compile(

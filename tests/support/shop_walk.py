@@ -109,6 +109,7 @@ READS: dict[str, Query] = {
     "orders.page": lambda c, tenant, _: orders.page(c, tenant, 10, None),
     "orders.receipt": lambda c, tenant, _: orders.receipt(c, tenant, ORDER),
     "orders.timeline": lambda c, tenant, _: orders.timeline(c, tenant, ORDER),
+    "packages.offers": lambda c, tenant, _: packages.offers(c, tenant),
     "packages.version": lambda c, tenant, _: version_of(c, tenant),
     "support.find": lambda c, tenant, _: support.find(c, tenant, CASE),
     "support.messages": lambda c, tenant, _: support.messages(c, tenant, CASE),
