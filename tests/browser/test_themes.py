@@ -27,6 +27,7 @@ LINKS: Final = theming.Links(login="/login", signup="/signup")
 _SIDEWAYS: Final = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _SMALL_TARGETS: Final = """() => [...document.querySelectorAll('button, .button, summary, input, nav a')]
     .filter(one => one.checkVisibility() && !one.closest('.sr-only') && !one.matches('.sr-only'))
+    .map(one => one.matches('label input') ? one.closest('label') : one)
     .filter(one => one.getBoundingClientRect().height < 43.5).map(one => one.outerHTML.slice(0, 90))"""
 
 
