@@ -15,6 +15,7 @@ from .options import (
     TEXT,
     Group,
     any_customer_option,
+    any_tenant_option,
     customer_option,
     page_options,
     reason_option,
@@ -48,18 +49,19 @@ def create(tenant: str, customer: str, package: str, amount: int | None, idempot
 
 
 @order.command("list")
-@tenant_option
+@any_tenant_option
 @any_customer_option
 @click.option("--status", type=click.Choice(STATES), help="Only orders in this state.")
 @page_options
-def list_(tenant: str, customer: str | None, status: str | None, limit: int, cursor: str | None) -> None:
-    """A tenant's orders, newest first."""
+def list_(tenant: str | None, customer: str | None, status: str | None, limit: int, cursor: str | None) -> None:
+    """Orders, newest first."""
     window = window_of(limit, cursor)
     page = with_database(lambda db: flow.list_orders(db, tenant, window, customer=customer, state=status))
-    documents = [order_shapes.order(row, tenant) for row in page.items]
+    documents = [order_shapes.order(row.order, row.tenant) for row in page.items]
     rows = [
         (
             row["id"],
+            row["tenant"],
             row["customer"],
             row["package"],
             row["price"],
@@ -71,7 +73,11 @@ def list_(tenant: str, customer: str | None, status: str | None, limit: int, cur
     ]
     emit(
         shapes.listing("orders", page, documents),
-        table(["ID", "CUSTOMER", "PACKAGE", "PRICE>", "CREDITS>", "STATUS", "ORDERED"], rows, empty="No orders yet."),
+        table(
+            ["ID", "TENANT", "CUSTOMER", "PACKAGE", "PRICE>", "CREDITS>", "STATUS", "ORDERED"],
+            rows,
+            empty="No orders yet.",
+        ),
         more(page.next_cursor),
     )
 

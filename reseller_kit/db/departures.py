@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -56,6 +56,9 @@ async def depart(connection: AsyncConnection, tenant_id: int, customer_id: str, 
     mine = (k.tenant_id == tenant_id, k.customer_id == customer_id)
     await connection.execute(update(t.api_key).where(*mine).values(name=""))
     await connection.execute(update(t.api_key).where(*mine, k.revoked_at.is_(None)).values(revoked_at=now))
+    # Also what the team was told of the customer: who wrote, who ordered.
+    about = or_(m.payload["from"].as_string() == email, m.payload["customer"].as_string() == email)
+    await connection.execute(update(t.outbox).where(m.tenant_id == tenant_id, about).values(payload={}))
     mails = (m.tenant_id == tenant_id, m.recipient == email)
     unsent = {"sent_at": now, "claim": None, "last_error": "The account was deleted before it was sent."}
     await connection.execute(update(t.outbox).where(*mails, m.sent_at.is_(None)).values(unsent))

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
+from .orders import Order, narrowed
 
 
 class WaitingOrder(Struct, frozen=True, kw_only=True):
@@ -24,6 +25,20 @@ async def tenant_of_order(connection: AsyncConnection, order_id: str, tenant_id:
         statement = statement.where(t.purchase_order.c.tenant_id == tenant_id)
     slug: str | None = await connection.scalar(statement)
     return slug
+
+
+async def page(
+    connection: AsyncConnection, limit: int, before_id: str | None, state: str | None
+) -> list[tuple[str, Order]]:
+    """Orders of every tenant with its slug, newest first, or those in one state."""
+    c = t.purchase_order.c
+    statement = narrowed(c.tenant_id).add_columns(t.tenant.c.slug).join(t.tenant, t.tenant.c.id == c.tenant_id)
+    if state is not None:
+        statement = statement.where(c.state == state)
+    if before_id is not None:
+        statement = statement.where(c.id < before_id)
+    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
+    return [(row["slug"], Order(**{n: row[n] for n in Order.__struct_fields__})) for row in rows.mappings()]
 
 
 async def paid_orders(connection: AsyncConnection, before: int, limit: int) -> list[WaitingOrder]:

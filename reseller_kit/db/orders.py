@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Column, Select, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -98,7 +98,7 @@ async def find(
     connection: AsyncConnection, tenant_id: int, order_id: str, customer_id: str | None = None, *, lock: bool = False
 ) -> Order | None:
     """The tenant's order, or only if it is this customer's. `lock` keeps others from changing it meanwhile."""
-    statement = _select(tenant_id).where(t.purchase_order.c.id == order_id)
+    statement = narrowed(tenant_id).where(t.purchase_order.c.id == order_id)
     if customer_id is not None:
         statement = statement.where(t.purchase_order.c.customer_id == customer_id)
     if lock:
@@ -109,7 +109,7 @@ async def find(
 async def find_request(connection: AsyncConnection, tenant_id: int, customer_id: str, request_key: str) -> Order | None:
     """The order that a form of the customer's became, if it was sent before."""
     c = t.purchase_order.c
-    statement = _select(tenant_id).where(c.customer_id == customer_id, c.request_key == request_key)
+    statement = narrowed(tenant_id).where(c.customer_id == customer_id, c.request_key == request_key)
     return _order((await connection.execute(statement)).mappings().one_or_none())
 
 
@@ -124,7 +124,7 @@ async def page(
 ) -> list[Order]:
     """The tenant's orders, newest first: of one customer or in one state, where that is given."""
     c = t.purchase_order.c
-    statement = _select(tenant_id)
+    statement = narrowed(tenant_id)
     for column, value in ((c.customer_id, customer_id), (c.state, state)):
         if value is not None:
             statement = statement.where(column == value)
@@ -193,7 +193,8 @@ async def receipt(connection: AsyncConnection, tenant_id: int, order_id: str) ->
     return None if row is None else Receipt(**row)
 
 
-def _select(tenant_id: int) -> Any:
+def narrowed(tenant_id: int | Column[int]) -> Select[Any]:
+    """The columns of `Order`, of one tenant; `db.operator_orders` alone passes the column itself: every tenant."""
     o, p, c = t.purchase_order.c, t.package.c, t.customer.c
     columns = (*(o[name] for name in _STORED), c.email, p.code.label("package"), p.version, p.terms)
     joined = t.purchase_order.join(t.package, p.id == o.package_id).join(t.customer, c.id == o.customer_id)

@@ -14,11 +14,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
-from ..core.money import format_amount
-from ..core.times import format_time
 from ..core.usage import PRICE_CLASSES
 from ..db.engine import Database
 from ..db.usage import UsageFilter, UsageRecord
+from .own_record import own_record
 from .usage_pages import search
 
 _AT_ONCE: Final = 250
@@ -33,20 +32,8 @@ _FIELDS: Final = (
 def exported(record: UsageRecord) -> dict[str, Any]:
     """A record as its customer takes it along; `charge` is a decimal string in USD."""
     return {
-        "id": record.id,
-        "created_at": format_time(record.created_at),
         "key_id": record.key_id,
-        "key": record.key_prefix,
-        "model": record.model,
-        "stream": record.stream,
-        "status": record.status,
-        "http_status": record.http_status,
-        **{name: record.quantities.get(name, 0) for name in PRICE_CLASSES},
-        "reasoning_tokens": record.reasoning_tokens,
-        "usage_source": record.usage_source,
-        "charge": format_amount(record.retail_nano),
-        "latency_ms": record.latency_ms,
-        "first_byte_ms": record.first_byte_ms,
+        **own_record(record, {name: record.quantities.get(name, 0) for name in PRICE_CLASSES}),
     }
 
 

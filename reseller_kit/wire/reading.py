@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from ..core.errors import UpstreamFailed
 from ..core.usage import Usage
 from .completion import Event
 from .sse import MAX_EVENT_BYTES, EventSplitter
 
 
-class StreamReader:
+class StreamReader(ABC):
     """A `completion.EventReader`, but for what an API's events say: it adds `_read`, and `_ended` where it needs to."""
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -48,11 +50,11 @@ class StreamReader:
                 return
             self._read(block, events)
 
+    @abstractmethod
     def _read(self, block: bytes, events: list[Event]) -> None:
         """Read one event of the stream into `events`."""
-        raise NotImplementedError
 
-    def _ended(self, events: list[Event]) -> None:
+    def _ended(self, events: list[Event]) -> None:  # noqa: B027  # most APIs have nothing left to say then
         """The stream is over without its terminal event."""
 
     def _malformed(self) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import msgspec
 import pytest
 from sqlalchemy import select
 
 from reseller_kit.core.errors import Conflict, InvalidForm
 from reseller_kit.core.times import DAY_US
+from reseller_kit.db import provisioning, tenants
 from reseller_kit.db import tables as t
+from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.tenants import Tenant
-from reseller_kit.flows import customers
+from reseller_kit.flows import customers, support
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.identity import chores, closing, export, login, sessions
 from reseller_kit.flows.identity.visit import Identity
+from reseller_kit.flows.orders import Wanted, place_order
+from reseller_kit.flows.support import NewCase
+from reseller_kit.payments import Manual
 from tests.support import identity as who
 from tests.support.factories import grant, make_key, make_platform, make_tenant
 from tests.support.identity import PASSWORD, make_identity, visit_of
@@ -30,10 +38,23 @@ async def close(identity: Identity, tenant: Tenant) -> str:
     session = await sessions.current(identity, tenant.id, opened.token)
     assert session is not None
     await grant(identity.db, customer)
+    await deal(identity.db, tenant, customer)
     await make_key(identity.db, customer, name="Jane's laptop")
     assert await closing.close(identity, visit_of(tenant), customer.id, session_id=session.id)
     assert await sessions.current(identity, tenant.id, opened.token) is not None
     return customer.id
+
+
+async def deal(db: Database, tenant: Tenant, customer: Customer) -> None:
+    """An order, and a case that the team hears of."""
+    terms = {"id": "starter", "title": "Starter", "price": "10.00", "credits": "12.00"}
+    async with db.write(EVERY_TENANT) as connection:
+        await provisioning.publish_package(connection, tenant.id, "starter", terms)
+        await tenants.add_member(connection, tenant.id, "owner@example.com", "owner")
+    wanted = Wanted(package="starter")
+    await place_order(db, Manual(), tenant_id=tenant.id, customer_id=customer.id, wanted=wanted, actor="test")
+    storefront: Any = SimpleNamespace(tenant_id=tenant.id, name="Aurora", slug=tenant.slug)
+    await support.open_case(db, storefront, customer.id, NewCase(subject="For Jane", body="I am Jane."))
 
 
 async def test_an_account_can_be_kept_within_its_grace(db: Database) -> None:
@@ -92,6 +113,10 @@ async def test_the_export_holds_everything_of_one_customer(db: Database) -> None
     assert [line["amount"] for line in document["credit_history"]] == ["10.00"]
     assert [one["version"] for one in document["terms"]] == ["v1"]
     assert document["usage"] == []
+    assert [(order["title"], order["price"], order["status"]) for order in document["orders"]] == [
+        ("Starter", "10.00", "checkout_open")
+    ]
+    assert [said["body"] for case in document["support"] for said in case["messages"]] == ["I am Jane."]
     assert b"bob@" not in b"".join(parts)
     assert [part async for part in export.export(identity, tenant.id + 1, customer_id)] == []
 

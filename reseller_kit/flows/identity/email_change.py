@@ -9,7 +9,6 @@ from typing import Final
 
 from ...core.email import normalise_email
 from ...core.errors import InvalidForm, InvalidRequest
-from ...core.ids import new_id
 from ...core.times import DAY_US
 from ...db import audit_log, customers
 from ...db.engine import now_us
@@ -39,14 +38,7 @@ async def ask(identity: Identity, visit: Visit, customer_id: str, email: str) ->
             raise InvalidForm({"email": ("security.same_email", {})})
         await customers.drop_links(connection, visit.tenant_id, customer_id, EMAIL_CHANGE)
         if taken is not None and taken.verified_at is not None:
-            await letters.post(
-                connection,
-                identity,
-                visit.tenant_id,
-                kind="already_registered",
-                recipient=address,
-                once=new_id("req"),
-            )
+            await letters.already_registered(connection, identity, visit.tenant_id, address)
             return address
         await customers.add_link(
             connection,

@@ -10,10 +10,13 @@ import msgspec
 from ...core.money import format_amount
 from ...core.times import format_time
 from ...db import credits as credit_rows
-from ...db import customers, keys, logins, passkeys, usage
+from ...db import customers, keys, logins, orders, passkeys, support, usage
 from ...db.credits import HistoryLine
 from ...db.engine import Connection, now_us
+from ...db.orders import Order
+from ...db.support import Case, Message
 from ...db.usage import UsageFilter, UsageRecord
+from ..own_record import own_record
 from .sessions import list_sessions
 from .visit import Identity
 
@@ -43,9 +46,24 @@ async def export(identity: Identity, tenant_id: int, customer_id: str) -> AsyncI
         wanted = UsageFilter(customer_id=customer_id, before_id=None if last is None else last.id)
         return await usage.page(connection, tenant_id, wanted, _PAGE)
 
+    async def bought(connection: Connection, last: Order | None) -> list[Order]:
+        before = None if last is None else last.id
+        return await orders.page(connection, tenant_id, _PAGE, before, customer_id=customer_id)
+
+    async def asked(
+        connection: Connection, last: tuple[Case, list[Message]] | None
+    ) -> list[tuple[Case, list[Message]]]:
+        before = None if last is None else last[0].id
+        cases = await support.page(connection, tenant_id, _PAGE, before, customer_id=customer_id)
+        return [(case, await support.messages(connection, tenant_id, case.id)) for case in cases]
+
     async for part in _list(identity, tenant_id, b',"credit_history":[', history, _movement):
         yield part
     async for part in _list(identity, tenant_id, b',"usage":[', calls, _call):
+        yield part
+    async for part in _list(identity, tenant_id, b',"orders":[', bought, _order):
+        yield part
+    async for part in _list(identity, tenant_id, b',"support":[', asked, _case):
         yield part
     yield b"}"
 
@@ -150,17 +168,33 @@ def _movement(line: HistoryLine) -> Document:
 
 
 def _call(record: UsageRecord) -> Document:
+    return own_record(record, {"quantities": record.quantities})
+
+
+def _order(order: Order) -> Document:
     return {
-        "id": record.id,
-        "created_at": format_time(record.created_at),
-        "key": record.key_prefix,
-        "model": record.model,
-        "stream": record.stream,
-        "status": record.status,
-        "http_status": record.http_status,
-        "quantities": record.quantities,
-        "charge": format_amount(record.retail_nano),
-        "latency_ms": record.latency_ms,
+        "id": order.id,
+        "created_at": format_time(order.created_at),
+        "title": order.title,
+        "price": format_amount(order.price_nano),
+        "credits": format_amount(order.credits_nano),
+        "refunded": format_amount(order.refunded_nano),
+        "status": order.state,
+        "paid_at": _time(order.paid_at),
+    }
+
+
+def _case(found: tuple[Case, list[Message]]) -> Document:
+    case, messages = found
+    return {
+        "id": case.id,
+        "created_at": format_time(case.created_at),
+        "subject": case.subject,
+        "about": case.about,
+        "status": case.state,
+        "messages": [
+            {"author": said.author, "body": said.body, "created_at": format_time(said.created_at)} for said in messages
+        ],
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ...core.ids import new_id
 from ...db import outbox
 from ...db.engine import Connection, now_us
 from ...vault import Vault
@@ -37,6 +38,26 @@ async def post(
     dedupe = f"{kind}:{once}"
     await outbox.add(
         connection, tenant_id, kind=kind, recipient=recipient, payload=payload, dedupe=dedupe, now=now_us()
+    )
+
+
+async def already_registered(connection: Connection, identity: Identity, tenant_id: int, address: str) -> None:
+    """Tell an address that it has an account here, whoever wanted another one with it."""
+    await post(connection, identity, tenant_id, kind="already_registered", recipient=address, once=new_id("req"))
+
+
+async def two_factor_changed(
+    connection: Connection, identity: Identity, visit: Visit, email: str, change: str, now: int
+) -> None:
+    """Tell the customer that a second step of the log-in came or went."""
+    await post(
+        connection,
+        identity,
+        visit.tenant_id,
+        kind="two_factor_changed",
+        recipient=email,
+        once=new_id("req"),
+        content={"change": change, **circumstances(visit, now)},
     )
 
 

@@ -107,7 +107,7 @@ async def add(identity: Identity, visit: Visit, customer: Customer, party: Party
         )
         if not added:
             raise InvalidForm({"": (_WRONG, {})})
-        await _tell(connection, identity, visit, customer.email, "passkey_added", now)
+        await letters.two_factor_changed(connection, identity, visit, customer.email, "passkey_added", now)
 
 
 async def remove(identity: Identity, visit: Visit, customer_id: str, passkey_id: str) -> bool:
@@ -116,7 +116,7 @@ async def remove(identity: Identity, visit: Visit, customer_id: str, passkey_id:
         removed = await passkeys.remove(connection, visit.tenant_id, customer_id, passkey_id)
         customer = await customers.find(connection, visit.tenant_id, customer_id)
         if removed and customer is not None:
-            await _tell(connection, identity, visit, customer.email, "passkey_removed", now_us())
+            await letters.two_factor_changed(connection, identity, visit, customer.email, "passkey_removed", now_us())
     return removed
 
 
@@ -220,15 +220,3 @@ async def _take(
 ) -> tuple[str | None] | None:
     digest = identity.digest(purpose, bytes_to_base64url(challenge))
     return await sessions.take(connection, tenant_id, digest=digest, purpose=purpose, now=now_us())
-
-
-async def _tell(connection: Connection, identity: Identity, visit: Visit, email: str, change: str, now: int) -> None:
-    await letters.post(
-        connection,
-        identity,
-        visit.tenant_id,
-        kind="two_factor_changed",
-        recipient=email,
-        once=new_id("req"),
-        content={"change": change, **letters.circumstances(visit, now)},
-    )

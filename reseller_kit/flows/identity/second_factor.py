@@ -13,7 +13,6 @@ import pyotp
 from msgspec import Struct
 
 from ...core.errors import InvalidForm
-from ...core.ids import new_id
 from ...core.times import SECOND_US
 from ...db import customers, logins, sessions
 from ...db.engine import Connection, now_us
@@ -83,7 +82,7 @@ async def enable(identity: Identity, visit: Visit, customer_id: str, code: str, 
         await logins.start_totp(connection, visit.tenant_id, customer_id, now)
         await logins.use_step(connection, visit.tenant_id, customer_id, step)
         await _store_codes(connection, identity, visit.tenant_id, customer_id, codes)
-        await _tell(connection, identity, visit, customer.email, "on", now)
+        await letters.two_factor_changed(connection, identity, visit, customer.email, "on", now)
         await sessions.end_all(connection, visit.tenant_id, customer_id)
         opened = await open_session(connection, identity, visit, customer_id, customer.email, old=session)
     return Enabled(codes, opened)
@@ -99,7 +98,7 @@ async def disable(identity: Identity, visit: Visit, customer_id: str) -> None:
         await logins.set_totp(connection, visit.tenant_id, customer_id, key_id=None, sealed=None, at=None)
         await logins.set_recovery_codes(connection, visit.tenant_id, customer_id, ())
         if login.totp_at is not None:
-            await _tell(connection, identity, visit, customer.email, "off", now_us())
+            await letters.two_factor_changed(connection, identity, visit, customer.email, "off", now_us())
 
 
 async def new_recovery_codes(identity: Identity, visit: Visit, customer_id: str) -> tuple[str, ...]:
@@ -159,18 +158,6 @@ async def _store_codes(
 def _code_digest(identity: Identity, customer_id: str, code: str) -> bytes:
     typed = "".join(character for character in code.upper() if character.isalnum())
     return identity.digest(_RECOVERY, f"{customer_id}\0{typed}")
-
-
-async def _tell(connection: Connection, identity: Identity, visit: Visit, email: str, change: str, now: int) -> None:
-    await letters.post(
-        connection,
-        identity,
-        visit.tenant_id,
-        kind="two_factor_changed",
-        recipient=email,
-        once=new_id("req"),
-        content={"change": change, **letters.circumstances(visit, now)},
-    )
 
 
 def _name(customer_id: str) -> str:

@@ -153,14 +153,7 @@ async def _apply(
     customer = await customers.find(connection, visit.tenant_id, address)
     now = now_us()
     if customer is not None and customer.verified_at is not None:
-        await letters.post(
-            connection,
-            identity,
-            visit.tenant_id,
-            kind="already_registered",
-            recipient=address,
-            once=new_id("req"),
-        )
+        await letters.already_registered(connection, identity, visit.tenant_id, address)
         return
     customer_id = await _new_customer(connection, visit, address, applicant, now) if not customer else customer.id
     await logins.set_password(connection, visit.tenant_id, customer_id, hashed, now)

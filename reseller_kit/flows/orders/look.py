@@ -6,16 +6,24 @@ from typing import Final
 
 from msgspec import Struct
 
+from ...core.errors import InvalidRequest
 from ...core.paging import Page, Window, after, page_of
 from ...core.storefront import Storefront
-from ...db import orders
+from ...db import operator_orders, orders
 from ...db.engine import NO_TENANT, Database
 from ...db.orders import Order, OrderEventRow, Receipt
 from ..customers import require_customer
-from ..tenants import require_tenant
+from ..tenants import require_tenant, scope_of
 from .steps import require_order, tenant_of
 
 _LIST: Final = "orders"
+
+
+class NamedOrder(Struct, frozen=True):
+    """An order with its tenant's slug."""
+
+    tenant: str
+    order: Order
 
 
 class OrderDetail(Struct, frozen=True):
@@ -28,16 +36,24 @@ class OrderDetail(Struct, frozen=True):
 
 
 async def list_orders(
-    db: Database, tenant_slug: str, window: Window, *, customer: str | None = None, state: str | None = None
-) -> Page[Order]:
-    """A tenant's orders, newest first, or those of one customer or state."""
+    db: Database, tenant_slug: str | None, window: Window, *, customer: str | None = None, state: str | None = None
+) -> Page[NamedOrder]:
+    """Orders, newest first: of one tenant or of all, of one of its customers, in one state."""
     key = after(window, _LIST, (str,))
     before = str(key[0]) if key else None
-    async with db.read(NO_TENANT) as connection:
-        tenant = await require_tenant(connection, tenant_slug)
-        owner_id = None if customer is None else (await require_customer(connection, tenant, customer)).id
-        rows = await orders.page(connection, tenant.id, window.limit + 1, before, customer_id=owner_id, state=state)
-    return page_of(rows, window, _LIST, lambda row: (row.id,))
+    if customer is not None and tenant_slug is None:
+        raise InvalidRequest(
+            "A customer belongs to a tenant, and none is given.", param="tenant", fix="Give --tenant as well."
+        )
+    async with db.read(scope_of(tenant_slug)) as connection:
+        if tenant_slug is None:
+            named = await operator_orders.page(connection, window.limit + 1, before, state)
+        else:
+            tenant = await require_tenant(connection, tenant_slug)
+            owner_id = None if customer is None else (await require_customer(connection, tenant, customer)).id
+            own = await orders.page(connection, tenant.id, window.limit + 1, before, customer_id=owner_id, state=state)
+            named = [(tenant.slug, order) for order in own]
+    return page_of([NamedOrder(*one) for one in named], window, _LIST, lambda row: (row.order.id,))
 
 
 async def show_order(db: Database, order_id: str, tenant_id: int | None = None) -> OrderDetail:

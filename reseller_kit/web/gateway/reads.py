@@ -18,6 +18,7 @@ from ...db import credits as credit_rows
 from ...db import usage as usage_rows
 from ...db.authentication import KeyAccount
 from ...flows.call.admit import find_model
+from ...flows.own_record import own_record
 from ...flows.patience import limited_wait
 from ...flows.runtime import Runtime
 from .query import last_of, number_of
@@ -99,22 +100,7 @@ async def usage_record(runtime: Runtime, account: KeyAccount, record_id: str) ->
 
 
 def _record(record: usage_rows.UsageRecord) -> dict[str, Any]:
-    quantities = record.quantities
-    return {
-        "id": record.id,
-        "created_at": format_time(record.created_at),
-        "key": record.key_prefix,
-        "model": record.model,
-        "stream": record.stream,
-        "status": record.status,
-        "http_status": record.http_status,
-        **{field: quantities.get(name, 0) for field, name in _TOKEN_FIELDS.items()},
-        "reasoning_tokens": record.reasoning_tokens,
-        "usage_source": record.usage_source,
-        "charge": format_amount(record.retail_nano),
-        "latency_ms": record.latency_ms,
-        "first_byte_ms": record.first_byte_ms,
-    }
+    return own_record(record, {field: record.quantities.get(name, 0) for field, name in _TOKEN_FIELDS.items()})
 
 
 def _page_of(query: bytes) -> tuple[int, str | None, int | None]:
