@@ -8,25 +8,29 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from .bus import Announcements, Redis, connect
+from . import __version__
 from .core.deadlines import Deadlines
+from .core.routing import RetryBudget
 from .core.storefront import UpstreamConfig, UpstreamKey
 from .db import schema
 from .db.engine import Database
 from .db.ledger import new_owner, open_writer
-from .flows import deliver, key_checks, lease, price_chores, rollup, sweep
+from .dns import Resolver
+from .flows import customer_chores, deliver, domains, hooks, key_checks, lease, price_chores, rollup, sweep
 from .flows import snapshot as snapshots
 from .flows.deliver import Post
 from .flows.identity import chores as identity_chores
 from .flows.runtime import Runtime
 from .flows.unlock import unlock
 from .mail import open_outlet
-from .settings import Settings
-from .telemetry.logs import AccessLog
+from .settings import InvalidSetting, Settings
+from .telemetry.access import AccessLog
+from .telemetry.metrics import Metrics
+from .telemetry.workers import Workers
 from .theming import load as load_themes
 from .tokens import warm
 from .upstream.anthropic import AnthropicUpstream
@@ -38,10 +42,15 @@ from .upstream.openai import OpenAIUpstream
 from .web.dispatch import Dispatcher
 from .web.hosts import Peers
 from .web.responses import Receive, Send
-from .web.site import build_pages
+from .web.site import build_pages, build_platform
+
+if TYPE_CHECKING:
+    from .bus.connection import Redis
+    from .telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 _FLUSH_SECONDS: Final = 0.2
+_PUBLISH_SECONDS: Final = 2
 _DRAIN_SECONDS: Final = 30
 _COLLECT_AFTER: Final = (10_000, 20, 50)
 
@@ -49,8 +58,10 @@ _COLLECT_AFTER: Final = (10_000, 20, 50)
 class Application:
     """The ASGI application of one process. Opens everything at startup, drains and closes at shutdown."""
 
-    def __init__(self, settings: Settings, *, port: int) -> None:
+    def __init__(self, settings: Settings, *, port: int, workers: Workers | None = None) -> None:
+        """`workers`: what the worker processes of one server know of each other; None where there is one."""
         self._settings = settings
+        self._workers = workers
         self._port = port
         self._dispatch: Dispatcher | None = None
         self._runtime: Runtime | None = None
@@ -64,6 +75,11 @@ class Application:
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
+
+    def leave(self) -> None:
+        """Tell balancers that this process ends soon; calls are taken until it drains."""
+        if self._runtime is not None:
+            self._runtime.leaving = True
 
     def drain(self) -> None:
         """Take no new calls; those under way are finished."""
@@ -85,10 +101,11 @@ class Application:
         try:
             library = load_themes()
             post = Post(library, open_outlet(self._settings.mail_url), self._port)
-            async with running(self._settings, post) as runtime:
+            async with running(self._settings, post, self._workers) as runtime:
                 self._dispatch = Dispatcher(
                     runtime,
                     build_pages(library, self._port),
+                    build_platform(library, self._port),
                     port=self._port,
                     trusted_proxies=Peers([str(network) for network in self._settings.trusted_proxies]),
                     internal_peers=Peers([str(network) for network in self._settings.internal_peers]),
@@ -105,13 +122,13 @@ class Application:
 
 
 @asynccontextmanager
-async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
+async def running(settings: Settings, post: Post, workers: Workers | None = None) -> AsyncIterator[Runtime]:
     """A runtime with its ledger writer, lease, sweep, watch and mail delivery, closed in reverse order."""
     # Before there is a lease to renew and a call to answer: loading the tables would hold both up for seconds.
     await asyncio.to_thread(warm)
     db = Database(settings.database_url)
     await schema.prepare(db)
-    vault = await unlock(db, settings.secret_key)
+    vault = await unlock(db, *settings.secret_keys)
     ledger = open_writer(db, owner=new_owner(), epoch=1)
     runtime = Runtime(
         db=db,
@@ -121,7 +138,11 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         upstream_factory=make_upstream,
         access_log=AccessLog(settings.log),
         kept_bytes=settings.kept_mib * 1024 * 1024,
+        resolver=Resolver(settings.dns_servers),
+        metrics=Metrics(workers),
     )
+    runtime.endpoints.budget = RetryBudget.among(1 if workers is None else workers.count)
+    runtime.traces = _open_traces(settings)
     await runtime.upstream_keys.reload()
     await runtime.endpoints.refresh()
     bus = open_bus(settings, runtime)
@@ -135,11 +156,16 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         asyncio.create_task(runtime.watch(), name="watch"),
         asyncio.create_task(price_chores.keep(db), name="prices"),
         asyncio.create_task(deliver.keep(db, vault, post), name="deliver"),
+        asyncio.create_task(hooks.keep(db, vault), name="webhooks"),
         asyncio.create_task(rollup.keep(runtime), name="rollup"),
+        asyncio.create_task(domains.keep(db, runtime.resolver), name="domains"),
         asyncio.create_task(key_checks.keep(runtime), name="key-checks"),
         asyncio.create_task(identity_chores.keep(db), name="identity"),
+        asyncio.create_task(customer_chores.keep(runtime), name="customers"),
+        asyncio.create_task(runtime.inbox.keep(), name="payments"),
         asyncio.create_task(_flush(runtime.access_log), name="access-log"),
         asyncio.create_task(runtime.limiter.keep(), name="limits"),
+        *([] if workers is None else [asyncio.create_task(_publish(runtime.metrics), name="metrics")]),
         *([] if runtime.announcements is None else [asyncio.create_task(runtime.listen(), name="announcements")]),
     ]
     settle_memory()
@@ -159,12 +185,18 @@ async def running(settings: Settings, post: Post) -> AsyncIterator[Runtime]:
         await runtime.close()
         await db.close()
         runtime.access_log.flush()
+        runtime.metrics.publish()
+        if runtime.traces is not None:
+            await asyncio.to_thread(runtime.traces.close)
 
 
 def open_bus(settings: Settings, runtime: Runtime) -> Redis | None:
     """Let a runtime count limits with other processes and hear of changes, where there is a Redis or Valkey."""
     if settings.cache_url is None:
         return None
+    from .bus.announcements import Announcements  # noqa: PLC0415  # loads a client that most processes never need
+    from .bus.connection import connect  # noqa: PLC0415
+
     redis = connect(settings.cache_url)
     # Two installations that share a server must not meet: their ids are alike.
     space = f"rk:{hashlib.blake2b(runtime.vault.pepper, digest_size=8).hexdigest()}:"
@@ -204,6 +236,29 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
+
+
+def _open_traces(settings: Settings) -> Traces | None:
+    """Raises InvalidSetting when a collector is named and the packages to reach it are not installed."""
+    if settings.otlp_url is None:
+        return None
+    try:
+        from .telemetry.traces import Traces  # noqa: PLC0415  # only those pay for it who have a collector
+    except ImportError:
+        raise InvalidSetting(
+            "RESELLER_KIT_OTLP_URL is set, and OpenTelemetry is not installed.",
+            fix="Run: pip install 'reseller-kit[otlp]'. Or unset it.",
+        ) from None
+    return Traces(settings.otlp_url, settings.trace_ratio, __version__)
+
+
+async def _publish(metrics: Metrics) -> None:
+    while True:
+        await asyncio.sleep(_PUBLISH_SECONDS)
+        try:
+            await asyncio.to_thread(metrics.publish)
+        except OSError as error:
+            _log.warning("this worker's figures could not be kept (%s)", error.strerror)
 
 
 async def _flush(access_log: AccessLog) -> None:

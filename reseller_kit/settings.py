@@ -1,6 +1,7 @@
 """The process's settings. The only reader of the environment; starts nothing.
 
-Every variable is in `VARIABLES` with its default and meaning; one that is set to nothing counts as not set.
+Every variable is in `VARIABLES` with its default and meaning; one that is set to nothing counts as not set. Those that
+hold secrets can name a file instead: `RESELLER_KIT_SECRET_KEY_FILE=/run/secrets/key`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,18 @@ from .core.errors import KitError
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PREFIX: Final = "RESELLER_KIT_"
+IN_FILES: Final = ("DATABASE_URL", "SECRET_KEY", "SECRET_KEY_NEXT", "CACHE_URL", "MAIL_URL")
+"""Variables that may hold a secret: a file of that name with `_FILE` behind it keeps them out of the environment."""
 VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
     "DATA_DIR": ("./data", "Folder of the embedded database and the generated secret key."),
     "DATABASE_URL": ("sqlite+aiosqlite:///<data dir>/reseller_kit.db", "Or postgresql+asyncpg://…"),
     "SECRET_KEY": (
         "generated into the data dir on SQLite; must be given on PostgreSQL",
         "Encrypts the data keys and the pepper that the database keeps.",
+    ),
+    "SECRET_KEY_NEXT": (
+        "none",
+        "The secret key that is to replace it: either one opens the database while servers are replaced one by one.",
     ),
     "CACHE_URL": (
         "in process",
@@ -43,13 +50,17 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
     "LOG": ("json", "Format of log lines: json or console."),
     "TRUSTED_PROXIES": ("none", "Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."),
     "INTERNAL_PEERS": ("loopback", "Addresses that may ask /internal/* and /metrics."),
-    "OTLP_URL": ("none", "OpenTelemetry collector. Checked, not used yet."),
+    "DNS_SERVERS": ("the machine's own", "Addresses of resolvers that check resellers' domains, with :port if not 53."),
+    "OTLP_URL": ("none", "OpenTelemetry collector that takes traces by OTLP over HTTP, such as http://127.0.0.1:4318."),
+    "TRACE_RATIO": ("1", "Share of requests that are traced, from 0 to 1, unless a trusted proxy has decided."),
+    **{f"{name}_FILE": ("none", f"A file that holds {PREFIX}{name}; not with that.") for name in IN_FILES},
 }
 """Name behind the prefix: (default as documented, meaning)."""
 
 SECRET_KEY_FILE: Final = "secret.key"
 DATABASE_FILE: Final = "reseller_kit.db"
 _MIN_SECRET_LENGTH: Final = 32
+_DNS_PORT: Final = 53
 _LEAST_KEPT_MIB: Final = 32
 """What one conversation may hold."""
 _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -71,6 +82,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     secret_key: str
     secret_key_file: Path | None
     """Where the secret key was read from; None when the environment gave it."""
+    secret_key_next: str | None
+    """What is to replace the secret key, during a rotation."""
     cache_url: str | None
     config: Path
     mail_url: str
@@ -78,7 +91,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     log: Literal["json", "console"]
     trusted_proxies: tuple[Network, ...]
     internal_peers: tuple[Network, ...]
+    dns_servers: tuple[tuple[str, int], ...]
+    """Addresses and ports; none: the machine's own."""
     otlp_url: str | None
+    trace_ratio: float
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys of which one opens the database."""
+        return (self.secret_key,) if self.secret_key_next is None else (self.secret_key, self.secret_key_next)
 
     def __repr__(self) -> str:
         return f"Settings(data_dir={str(self.data_dir)!r})"
@@ -101,6 +122,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         database_url=database_url,
         secret_key=secret_key,
         secret_key_file=secret_key_file,
+        secret_key_next=_next_key(environ),
         cache_url=_url(environ, "CACHE_URL", ("redis", "rediss")),
         config=Path(_read(environ, "CONFIG") or "./tenants.toml"),
         mail_url=_mail_url(environ, data_dir),
@@ -108,12 +130,29 @@ def load(environ: Mapping[str, str]) -> Settings:
         log=_log(environ),
         trusted_proxies=_networks(environ, "TRUSTED_PROXIES", ()),
         internal_peers=_networks(environ, "INTERNAL_PEERS", _LOOPBACK),
+        dns_servers=_servers(environ),
         otlp_url=_url(environ, "OTLP_URL", ("http", "https")),
+        trace_ratio=_ratio(environ, "TRACE_RATIO"),
     )
 
 
 def _read(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(PREFIX + name, "").strip()
+    given = environ.get(PREFIX + name, "").strip()
+    file = environ.get(f"{PREFIX}{name}_FILE", "").strip() if name in IN_FILES else ""
+    if not file:
+        return given
+    if given:
+        raise InvalidSetting(f"{PREFIX}{name} and {PREFIX}{name}_FILE are both set.", fix="Unset one of them.")
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidSetting(
+            f"{PREFIX}{name}_FILE names {file}, which can't be read: {reason}.", fix="Correct its path or permissions."
+        ) from None
+    if not text:
+        raise InvalidSetting(f"{PREFIX}{name}_FILE names {file}, which is empty.", fix=f"Put {PREFIX}{name} into it.")
+    return text
 
 
 def _database_url(environ: Mapping[str, str], data_dir: Path) -> str:
@@ -150,6 +189,11 @@ def _secret_key(environ: Mapping[str, str], database_url: str, data_dir: Path) -
         _make_folder(file.parent)
         write_key_file(file)
     return read_key_file(file), file
+
+
+def _next_key(environ: Mapping[str, str]) -> str | None:
+    given = _read(environ, "SECRET_KEY_NEXT")
+    return _checked_key(given, f"{PREFIX}SECRET_KEY_NEXT") if given else None
 
 
 def read_key_file(file: Path) -> str:
@@ -253,6 +297,28 @@ def _kept_mib(environ: Mapping[str, str]) -> int:
     if not re.fullmatch(r"[0-9]{2,7}", value, re.ASCII) or int(value) < _LEAST_KEPT_MIB:
         raise InvalidSetting(f"{PREFIX}KEPT_MIB is {value[:40]!r}.", fix="Use a whole number from 32 to 9999999.")
     return int(value)
+
+
+def _ratio(environ: Mapping[str, str], name: str) -> float:
+    value = _read(environ, name) or "1"
+    if not re.fullmatch(r"0(\.[0-9]{1,6})?|1(\.0{1,6})?", value, re.ASCII):
+        raise InvalidSetting(f"{PREFIX}{name} is {value[:40]!r}.", fix="Use a number from 0 to 1, such as 0.05.")
+    return float(value)
+
+
+def _servers(environ: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    found = []
+    for part in filter(None, (piece.strip() for piece in _read(environ, "DNS_SERVERS").split(","))):
+        bare = f"[{part}]" if part.count(":") > 1 and not part.startswith("[") else part
+        try:
+            parsed = urlsplit(f"//{bare}")
+            found.append((str(ipaddress.ip_address(parsed.hostname or "")), parsed.port or _DNS_PORT))
+        except ValueError:
+            raise InvalidSetting(
+                f"{PREFIX}DNS_SERVERS holds {part[:60]!r}.",
+                fix="List IP addresses, such as 192.0.2.53, [2001:db8::53]:5353.",
+            ) from None
+    return tuple(found)
 
 
 def _networks(environ: Mapping[str, str], name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:

@@ -1,9 +1,8 @@
-"""What processes tell each other through Redis or Valkey: how full limits are, and that something changed."""
+"""What processes tell each other through Redis or Valkey: how full limits are, and that something changed.
 
-from redis.asyncio import Redis
+The client of the server is in the modules of this package: most deployments are one process and need not load it.
+"""
 
-from .announcements import Announcements
-from .connection import Away, connect
-from .counters import SharedCounters
+from .away import Away
 
-__all__ = ["Announcements", "Away", "Redis", "SharedCounters", "connect"]
+__all__ = ["Away"]

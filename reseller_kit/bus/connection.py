@@ -8,13 +8,11 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+__all__ = ["Redis", "connect"]
+
 _ANSWER_SECONDS: Final = 0.5
 """A call waits for its limits no longer than this, once; then the server counts as away."""
 _CONNECT_SECONDS: Final = 1.0
-
-
-class Away(Exception):
-    """The server can't be reached, does not answer in time, or does not do what is asked of it."""
 
 
 def connect(url: str) -> Redis:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from ..core.limits import Fill, Limit, Room
-from .connection import Away
+from .away import Away
 
 _SCRIPT: Final = (Path(__file__).parent / "limits.lua").read_text(encoding="utf-8")
 _SHA: Final = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()

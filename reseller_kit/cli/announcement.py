@@ -7,12 +7,12 @@ import click
 from ..core.times import format_time, parse_time
 from ..db.announcements import Announcement
 from ..flows import announce as flow
+from ..flows import shapes
 from ..flows.announce import NewAnnouncement
-from . import shapes
+from ..flows.shapes import Document, optional_time
 from .invocation import actor, with_database
 from .options import TEXT, Group, page_options, tenant_option, window_of
 from .output import emit, more, table
-from .shapes import Document, optional_time
 
 _KINDS = ("news", "maintenance", "incident")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..flows import shapes
 from ..flows.changes import list_changes
-from . import shapes
 from .invocation import with_database
 from .options import Group, any_tenant_option, page_options, window_of
 from .output import emit, more, table

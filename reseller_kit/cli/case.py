@@ -6,13 +6,13 @@ import click
 
 from ..core.times import format_time
 from ..db.support import Case
+from ..flows import shapes
 from ..flows import support as flow
+from ..flows.shapes import Document
 from ..flows.support import CaseDetail
-from . import shapes
 from .invocation import actor, with_database
 from .options import TEXT, Group, page_options, tenant_option, window_of
 from .output import emit, facts, more, table
-from .shapes import Document
 
 _STATES = ("open", "answered", "closed")
 

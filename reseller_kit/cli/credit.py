@@ -8,9 +8,8 @@ import msgspec
 from ..core.ledger import LotKind
 from ..core.money import format_amount, parse_amount
 from ..core.times import parse_time
-from ..flows import corrections, grants
+from ..flows import corrections, grants, shapes
 from ..flows import credits as flow
-from . import shapes
 from .invocation import actor, with_database
 from .options import (
     TEXT,

@@ -7,9 +7,10 @@ import click
 from ..core.storefront import NO_GROUP
 from ..db.customers import Customer
 from ..flows import customers as flow
+from ..flows import shapes
 from ..flows.identity import invite as invitations
-from . import shapes
-from .invocation import actor, with_database, with_vault
+from .invocation import actor, current, with_database, with_vault
+from .leaving import erase
 from .options import TEXT, Group, chosen, customer_argument, page_options, tenant_option, window_of
 from .output import emit, facts, more, table, tell
 
@@ -17,6 +18,9 @@ from .output import emit, facts, more, table, tell
 @click.group(cls=Group)
 def customer() -> None:
     """Customers of a tenant."""
+
+
+customer.add_command(erase)
 
 
 @customer.command()
@@ -27,7 +31,9 @@ def create(tenant: str, email: str, name: str) -> None:
     """A verified customer, and a one-time link to set a password with."""
     checked = TEXT.convert(name, None, None) if name else ""
     new = with_vault(
-        lambda db, vault: flow.create_customer(db, vault, tenant_slug=tenant, email=email, name=checked, actor=actor())
+        lambda db, vault: flow.create_customer(
+            db, vault, tenant_slug=tenant, email=email, name=checked, actor=actor(), port=current().port
+        )
     )
     emit(
         shapes.customer(new.customer, tenant, new.link),
@@ -46,7 +52,9 @@ def invite(tenant: str, email: str, name: str) -> None:
     """Mail a link that makes an account, also where nobody can sign up."""
     checked = TEXT.convert(name, None, None) if name else ""
     new = with_vault(
-        lambda db, vault: invitations.invite(db, vault, tenant_slug=tenant, email=email, name=checked, actor=actor())
+        lambda db, vault: invitations.invite(
+            db, vault, tenant_slug=tenant, email=email, name=checked, actor=actor(), port=current().port
+        )
     )
     emit(
         shapes.customer(new.customer, tenant, new.link),

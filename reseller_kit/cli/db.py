@@ -43,15 +43,16 @@ def upgrade() -> None:
 def check() -> int:
     """Whether the schema is this version's, the file sound, and PostgreSQL's second lock in place."""
 
-    async def work(db: Database) -> tuple[str | None, list[str], list[str]]:
+    async def work(db: Database) -> tuple[str | None, bool, list[str], list[str]]:
         if db.backend == "sqlite":
             maintenance.require_file(db)
-        return await schema.current_revision(db), await maintenance.problems(db), await schema.lock_problems(db)
+        found, fits = await schema.current_revision(db), await schema.fits(db)
+        return found, fits, await maintenance.problems(db), await schema.lock_problems(db)
 
-    found, damage, unlocked = with_unprepared_database(work)
+    found, fits, damage, unlocked = with_unprepared_database(work)
     findings = [{"code": "DB102", "message": problem, "fix": "Restore a backup."} for problem in damage]
     findings += [{"code": "DB103", "message": problem, "fix": "Run: reseller-kit db upgrade"} for problem in unlocked]
-    if found != schema.head():
+    if not fits:
         message = f"The schema is {found or 'none'}, this version needs {schema.head()}."
         findings.insert(0, {"code": "DB101", "message": message, "fix": "Run: reseller-kit db upgrade"})
     document = {"ok": not findings, "schema": found, "head": schema.head(), "findings": findings}
@@ -105,8 +106,8 @@ def _agreed_to_archive(planned: list[flow_archive.MonthPlan]) -> bool:
 @click.argument("path", type=click.Path(path_type=Path))
 def restore(path: Path) -> None:
     """Put a backup in the place of the embedded database. What was there before is kept beside it."""
-    secret_key = current().settings.secret_key
-    kept = with_unprepared_database(lambda db: flow.restore(db, secret_key, path))
+    keys = current().settings.secret_keys
+    kept = with_unprepared_database(lambda db: flow.restore(db, keys, path))
     emit(
         {"restored": str(path), "kept": None if kept is None else str(kept)},
         f"Restored {path}.",

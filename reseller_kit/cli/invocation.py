@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from ..settings import Settings, load
+from .served import port_of
 
 if TYPE_CHECKING:
     from ..db.engine import Database
@@ -33,6 +34,11 @@ class Invocation:
     def settings(self) -> Settings:
         """The settings, read when a command first asks for them."""
         return load(self.environ)
+
+    @property
+    def port(self) -> int:
+        """Where links lead to that name a loopback host."""
+        return port_of(self.settings.data_dir)
 
 
 def current() -> Invocation:
@@ -66,10 +72,10 @@ def with_vault(work: Callable[[Database, Vault], Awaitable[T]]) -> T:
     """Run `work` on the prepared database with its keys opened."""
     from ..flows.unlock import unlock
 
-    secret_key = current().settings.secret_key
+    keys = current().settings.secret_keys
 
     async def unlocked(db: Database) -> T:
-        return await work(db, await unlock(db, secret_key))
+        return await work(db, await unlock(db, *keys))
 
     return with_database(unlocked)
 
@@ -87,6 +93,18 @@ def with_ledger(work: Callable[[Database, LedgerWriter], Awaitable[T]]) -> T:
             await writer.close()
 
     return with_database(written)
+
+
+def with_payments(work: Callable[[Database, LedgerWriter, Vault], Awaitable[T]]) -> T:
+    """As `with_ledger`, with the keys opened: payment providers are asked under secrets."""
+    from ..flows.unlock import unlock
+
+    keys = current().settings.secret_keys
+
+    async def unlocked(db: Database, ledger: LedgerWriter) -> T:
+        return await work(db, ledger, await unlock(db, *keys))
+
+    return with_ledger(unlocked)
 
 
 async def _run(work: Callable[[Database], Awaitable[T]], first: Callable[[Database], Awaitable[None]]) -> T:

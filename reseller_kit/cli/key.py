@@ -11,8 +11,8 @@ from ..core.money import parse_amount
 from ..core.times import HOUR_US, parse_time
 from ..db.keys import OwnedKey
 from ..flows import keys as flow
+from ..flows import shapes
 from ..flows.keys import KeyTerms, LimitReset, NewKey
-from . import shapes
 from .invocation import actor, with_database, with_vault
 from .options import (
     TEXT,

@@ -48,5 +48,5 @@ def audit(tenant: str | None) -> int:
         pairs.append(("Archived before", f"{report.archived_before} (only sums checked)"))
     rows = [(found["code"], found["invariant"], found["ref"], found["message"]) for found in report.findings]
     shown = table(["FINDING", "INVARIANT>", "WHERE", "WHAT"], rows, empty="The books are right.")
-    emit(document, facts(pairs), shown, "" if report.ok else "What each finding means: docs/money.md, Findings")
+    emit(document, facts(pairs), shown, "" if report.ok else "What each finding means: docs/proof.md, Findings")
     return DONE if report.ok else FINDINGS

@@ -9,7 +9,7 @@ import click
 from ..core.times import format_time
 from ..db.outbox import OutboxMail
 from ..flows import mails as flow
-from . import shapes
+from ..flows import shapes
 from .invocation import actor, with_database
 from .options import Group, page_options, window_of
 from .output import emit, more, table

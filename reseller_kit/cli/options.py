@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..core.errors import InvalidRequest
+from ..core.lines import is_line
 from ..core.money import parse_amount
 from ..core.paging import DEFAULT_LIMIT, Window, window
 from .invocation import Invocation
@@ -38,7 +39,7 @@ class TextType(click.ParamType[str]):
         shown = f"--{param.name.replace('_', '-')}" if param is not None and param.name else "The text"
         if not text:
             raise InvalidRequest(f"{shown} is empty.", fix="Give a text, or leave the option out.")
-        if len(text) > _MAX_TEXT or not text.isprintable():
+        if len(text) > _MAX_TEXT or not is_line(text):
             raise InvalidRequest(
                 f"{shown} is too long or holds control characters.", fix=f"At most {_MAX_TEXT} printable characters."
             )

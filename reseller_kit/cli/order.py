@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import click
 
-from ..core.money import parse_amount
+from ..core.money import format_amount, parse_amount
+from ..core.offers import whole_cents
 from ..core.order import STATES
 from ..db.engine import Database
+from ..db.ledger import LedgerWriter
+from ..flows import documents as doc
+from ..flows import order_shapes, shapes
 from ..flows import orders as flow
 from ..flows.orders import OrderDetail, Wanted
-from . import order_shapes, shapes
-from .invocation import actor, with_database, with_ledger
+from ..flows.payments import WantedRefund
+from ..flows.payments.findings import payment_findings
+from ..flows.providers import Providers
+from ..vault import Vault
+from .failures import DONE, FINDINGS
+from .invocation import actor, with_database, with_ledger, with_payments, with_vault
 from .options import (
     TEXT,
     Group,
@@ -23,6 +31,7 @@ from .options import (
     window_of,
 )
 from .output import emit, facts, more, table
+from .reconcile_payments import finding_row, findings_table
 
 _REASONS = ("duplicate_charge", "activation_failed", "billing_error", "goodwill")
 
@@ -41,11 +50,11 @@ def order() -> None:
 def create(tenant: str, customer: str, package: str, amount: int | None, idempotency_key: str | None) -> None:
     """Place an order for a customer, to be paid as the storefront is paid."""
 
-    async def work(db: Database) -> OrderDetail:
+    async def work(db: Database, vault: Vault) -> OrderDetail:
         wanted = Wanted(package=package, amount=amount, request_key=idempotency_key)
-        return await flow.order_for(db, tenant_slug=tenant, customer=customer, wanted=wanted, actor=actor())
+        return await flow.order_for(db, vault, tenant_slug=tenant, customer=customer, wanted=wanted, actor=actor())
 
-    _show(with_database(work), "Ordered")
+    _show(with_vault(work), "Ordered")
 
 
 @order.command("list")
@@ -100,14 +109,20 @@ def show(order_id: str) -> None:
                 ("Tenant", document["tenant"]),
                 ("Customer", document["customer"]),
                 ("Package", f"{document['package']} (version {document['version']})"),
-                ("Price", f"{document['price']} USD"),
+                ("Price", f"{document['price']} USD before tax"),
                 ("Credits", f"{document['credits']} USD"),
-                ("Refunded", f"{document['refunded']} USD"),
+                ("Refunded", f"{format_amount(whole_cents(detail.order.refunded_nano))} USD before tax"),
                 ("Status", document["status"]),
                 ("Receipt", document["receipt"] or "none yet"),
             ]
         ),
         table(["WHEN", "EVENT", "STATUS", "BY", "FACTS"], lines, empty=""),
+        table(["PAYMENT", "WITH TAX>", "STATUS", "IN QUESTION"], _payments(document), empty="No payment is known."),
+        *(
+            [table(["REFUND", "WITH TAX>", "STATUS", "REASON", ""], _refunds(document), empty="")]
+            if detail.refunds
+            else []
+        ),
     )
 
 
@@ -134,15 +149,48 @@ def reject(order_id: str, reason: str) -> None:
 @click.argument("order_id", metavar="ID")
 @click.option("--reason", required=True, type=click.Choice(_REASONS), help="Why the payment is given back.")
 @click.option("--amount", type=parse_amount, metavar="USD", help="How much of the payment. Left out: all that is left.")
+@click.option("--payment", type=TEXT, metavar="REF", help="Which of several payments, by its provider's name of it.")
 @click.option("--note", type=TEXT, help="Kept with the order.")
-def refund(order_id: str, reason: str, amount: int | None, note: str | None) -> None:
-    """The payment was given back: take its share of the credit. What was spent becomes debt."""
-    detail = with_ledger(
-        lambda db, ledger: flow.refund_order(
-            db, ledger, order_id=order_id, amount=amount, reason=reason, note=note or "", actor=actor()
-        )
+def refund(order_id: str, reason: str, amount: int | None, payment: str | None, note: str | None) -> None:
+    """Give the payment back and take its share of the credit. What was spent becomes debt.
+
+    A provider is asked and may take days; what was paid outside is to be given back outside.
+    """
+    wanted = WantedRefund(
+        order_id=order_id, amount=amount, reason=reason, note=note or "", actor=actor(), payment_ref=payment
     )
-    _show(detail, "Refunded")
+
+    async def work(db: Database, ledger: LedgerWriter, vault: Vault) -> OrderDetail:
+        providers = Providers(db, vault)
+        try:
+            return await flow.refund_order(db, ledger, providers, wanted)
+        finally:
+            providers.close()
+
+    detail = with_payments(work)
+    _show(detail, "Refund asked for" if detail.refunds[-1].state in {"asked", "pending"} else "Refunded")
+
+
+@order.command()
+@any_tenant_option
+def findings(tenant: str | None) -> int:
+    """Payments and orders that somebody has to look at, each with the step that ends it. Exit code 6 if there are."""
+    found = with_database(lambda db: payment_findings(db, tenant))
+    emit({"ok": not found, "findings": [finding_row(one) for one in found]}, findings_table(found))
+    return FINDINGS if found else DONE
+
+
+def _payments(document: doc.OrderDetail) -> list[tuple[str, ...]]:
+    return [
+        (row["id"], f"{row['total']} {row['currency']}", row["status"], row["problem"]) for row in document["payments"]
+    ]
+
+
+def _refunds(document: doc.OrderDetail) -> list[tuple[str, ...]]:
+    return [
+        (row["id"], f"{row['amount']} {row['currency']}", row["status"], row["reason"], row["error"] or "")
+        for row in document["refunds"]
+    ]
 
 
 def _show(detail: OrderDetail, what: str) -> None:

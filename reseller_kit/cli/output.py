@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -15,9 +16,10 @@ from rich.table import Table
 from .invocation import current
 
 _WHOLE: Final = frozenset({"ID", "LOT", "TIME (UTC)", "FROM (UTC)", "PRICE VERSION"})
+_PIPED_WIDTH: Final = 1_000
 
 
-def emit(document: dict[str, Any], *shown: RenderableType) -> None:
+def emit(document: Mapping[str, Any], *shown: RenderableType) -> None:
     """Print the result: `document` with --json, else what is meant for people; texts among it are not wrapped."""
     if current().as_json:
         print_json(document)
@@ -29,7 +31,12 @@ def emit(document: dict[str, Any], *shown: RenderableType) -> None:
         click.echo(part if isinstance(part, str) else _drawn(part))
 
 
-def print_json(document: dict[str, Any]) -> None:
+def csv_shown(rows: bytes) -> str:
+    """CSV as a terminal, or the file that it is sent to, takes it."""
+    return rows.decode().replace("\r\n", "\n").rstrip("\n")
+
+
+def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on standard output."""
     click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
@@ -81,9 +88,14 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def _width() -> int:
+    """A terminal's own width; what goes to a file or another program has each row on one line."""
+    return shutil.get_terminal_size((_PIPED_WIDTH, 1)).columns
+
+
 def _drawn(part: RenderableType | None) -> str:
     # Names and reasons are data: nothing in them is markup, an emoji or a link.
-    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False, width=_width())
     with console.capture() as captured:
         console.print(part)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

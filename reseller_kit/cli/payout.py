@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any, Final
+from typing import Final
 
 import click
 
+from ..core.csv_text import csv_rows
 from ..core.money import parse_amount
 from ..core.times import parse_time
 from ..db.operator_payouts import NamedPayout
 from ..flows import payouts as flow
-from . import shapes
+from ..flows import shapes
 from .invocation import actor, with_database
 from .options import (
     TEXT,
@@ -23,7 +22,7 @@ from .options import (
     tenant_option,
     window_of,
 )
-from .output import emit, more, table
+from .output import csv_shown, emit, more, table
 
 _EXPORTED: Final = (
     "id",
@@ -98,23 +97,10 @@ def export(since: int | None) -> None:
     """Approved and paid payouts as CSV, or as JSON with --json."""
     rows = with_database(lambda db: flow.export_payouts(db, since))
     documents = [shapes.payout(row) for row in rows]
-    emit({"payouts": documents}, _csv(documents))
+    lines = csv_rows([_EXPORTED, *([row[name] for name in _EXPORTED] for row in documents)])
+    emit({"payouts": documents}, csv_shown(lines))
 
 
 def _show(named: NamedPayout, what: str) -> None:
     document = shapes.payout(named)
     emit(document, f"{what}: {document['amount']} USD to {document['tenant']} ({document['id']}).")
-
-
-def _csv(documents: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_EXPORTED)
-    writer.writerows([[_plain(row[name]) for name in _EXPORTED] for row in documents])
-    return text.getvalue().removesuffix("\n")
-
-
-def _plain(value: str | None) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = value or ""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@"} else text

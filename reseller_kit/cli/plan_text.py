@@ -18,7 +18,7 @@ from ..flows.provision import Plan
 _SIGNS: Final = {"create": ("+", "green"), "update": ("~", "yellow"), "archive": ("-", "red")}
 _KEPT: Final = {
     "drift": "changed outside the file and kept; --reset-drift restores the file's value",
-    "orphan": "not in the file and kept; --prune archives it",
+    "orphan": "not in the file and kept; --prune archives it, whoever made it",
 }
 _KEPT_OWNER: Final = "not in the file and kept; member remove takes the log-in away"
 _MAX_PRICES: Final = 30
@@ -51,6 +51,7 @@ def _moves(found: Plan, source: CostSource) -> bool:
 def _move(move: PriceMove) -> dict[str, Any]:
     return {
         "tenant": move.tenant,
+        "group": move.group,
         "model": move.model,
         "class": move.usage_class,
         "above_input": move.above_input,
@@ -205,7 +206,8 @@ def _days(row: CostSource) -> str:
 def _price_row(move: PriceMove) -> tuple[str, ...]:
     name = f"{move.usage_class} > {move.above_input}" if move.above_input else move.usage_class
     cells = [_moved(move, level) for level in ("wholesale", "retail", "margin")]
-    return (move.tenant, move.model, name, *cells)
+    whose = move.tenant if move.group is None else f"{move.tenant} ({move.group})"
+    return (whose, move.model, name, *cells)
 
 
 def _moved(move: PriceMove, level: str) -> str:

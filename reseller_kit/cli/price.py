@@ -6,12 +6,12 @@ import click
 
 from ..db.engine import now_us
 from ..flows import prices as flow
-from . import shapes
+from ..flows import shapes
+from ..flows.price_shapes import brief, price_line, price_table, price_version, version_status
 from .invocation import with_database
 from .options import Group, page_options, tenant_option, window_of
 from .output import emit, more, table
 from .price_changes import cancel, schedule, simulate
-from .price_shapes import brief, price_line, price_table, price_version, version_status
 
 
 @click.group(cls=Group)
@@ -22,9 +22,10 @@ def price() -> None:
 @price.command()
 @tenant_option
 @click.option("--model", metavar="M", help="Only this model: public name or alias.")
-def show(tenant: str, model: str | None) -> None:
+@click.option("--group", metavar="ID", help="What this group of customers pays; left out: those in none.")
+def show(tenant: str, model: str | None, group: str | None) -> None:
     """What the tenant charges and pays now: USD per million tokens, or per unit."""
-    lines = with_database(lambda db: flow.show_prices(db, tenant, model))
+    lines = with_database(lambda db: flow.show_prices(db, tenant, model, group))
     documents = [price_line(line) for line in lines]
     columns, rows = price_table(documents)
     emit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,22 +10,20 @@ import click
 
 from ..core.catalog import TOKEN_CLASSES, USAGE_CLASSES
 from ..core.errors import InvalidRequest
-from ..core.manifest.schedule import ScheduledChange
 from ..core.manifest.texts import GLOB
-from ..core.money import format_amount, format_markup, parse_markup, parse_token_price, parse_unit_price
+from ..core.money import format_amount, parse_markup, parse_token_price, parse_unit_price
 from ..core.paging import Window
 from ..core.times import DAY_US, format_time, parse_time
 from ..core.usage_file import read_usage
 from ..db.engine import now_us
-from ..db.scheduled_prices import StoredChange
 from ..flows import schedule as schedules
+from ..flows import shapes
 from ..flows import simulate as simulations
+from ..flows.price_shapes import PRICE_COLUMNS, price_change, price_line, price_row, scheduled_change
 from ..flows.schedule import NewChange
-from . import shapes
 from .invocation import actor, with_database
-from .options import Command, page_options, tenant_option, window_of
+from .options import TEXT, Command, page_options, tenant_option, window_of
 from .output import emit, more, table
-from .price_shapes import PRICE_COLUMNS, price_line, price_row, shown_prices
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,6 +77,7 @@ def _change_options(command: F) -> F:
     "--effective-from", type=parse_time, metavar="ISO", help="When it begins. Left out: list what is scheduled."
 )
 @click.option("--allow-loss", is_flag=True, help="Let retail lie below wholesale.")
+@click.option("--group", type=TEXT, metavar="ID", help="Change the own markup of this group of customers alone.")
 @page_options
 def schedule(
     *,
@@ -88,23 +87,29 @@ def schedule(
     prices: tuple[tuple[str, int], ...],
     effective_from: int | None,
     allow_loss: bool,
+    group: str | None,
     limit: int,
     cursor: str | None,
 ) -> None:
     """Let retail prices change at a later moment, or list what is scheduled."""
     if effective_from is None:
-        if markup is not None or prices or allow_loss:
+        if markup is not None or prices or allow_loss or group:
             raise click.UsageError("Missing option '--effective-from'.", ctx=click.get_current_context())
         _list_scheduled(tenant, model, window_of(limit, cursor))
         return
     change = NewChange(
-        effective_from=effective_from, match=model, markup_ppm=markup, prices=_set(prices), allow_loss=allow_loss
+        effective_from=effective_from,
+        match=model,
+        markup_ppm=markup,
+        prices=_set(prices),
+        allow_loss=allow_loss,
+        group=group,
     )
     who = actor()
     made = with_database(lambda db: schedules.schedule_price(db, tenant, change, who))
     documents = [price_line(line) for line in made.lines]
     emit(
-        {**_change(made.change), "state": "waiting", "prices": documents},
+        {**price_change(made.change), "state": "waiting", "prices": documents},
         f"Scheduled {made.change.id}: from {format_time(made.change.effective_from)} on these prices hold.",
         table(PRICE_COLUMNS, [price_row(row) for row in documents], empty=""),
     )
@@ -117,7 +122,7 @@ def cancel(tenant: str, change_id: str) -> None:
     """Take a scheduled change back before it begins."""
     who = actor()
     stored = with_database(lambda db: schedules.cancel_price(db, tenant, change_id, who))
-    emit(_stored_change(stored), f"Cancelled {stored.change.id}: the prices before it go on.")
+    emit(scheduled_change(stored), f"Cancelled {stored.change.id}: the prices before it go on.")
 
 
 @click.command(cls=Command)
@@ -193,13 +198,13 @@ def _set(prices: tuple[tuple[str, int], ...]) -> dict[str, int]:
 def _list_scheduled(tenant: str, model: str | None, window: Window) -> None:
     page = with_database(lambda db: schedules.list_scheduled(db, tenant, window))
     items = [row for row in page.items if model is None or row.change.match == model]
-    documents = [_stored_change(row) for row in items]
+    documents = [scheduled_change(row) for row in items]
     rows = [
         (
             row.change.id,
             shapes.short_time(row.change.effective_from),
             row.state,
-            row.change.match or "(all that follow the markup)",
+            row.change.match or (f"(group {row.change.group})" if row.change.group else "(all that follow the markup)"),
             _terms(document),
             row.reason or "",
         )
@@ -212,30 +217,9 @@ def _list_scheduled(tenant: str, model: str | None, window: Window) -> None:
     )
 
 
-def _terms(document: dict[str, Any]) -> str:
+def _terms(document: Mapping[str, Any]) -> str:
     parts = [f"markup {document['markup']}"] if document["markup"] else []
     return ", ".join([*parts, *(f"{name} {value}" for name, value in document["set"].items())])
-
-
-def _change(change: ScheduledChange) -> dict[str, Any]:
-    return {
-        "id": change.id,
-        "model": change.match,
-        "effective_from": format_time(change.effective_from),
-        "markup": None if change.markup_ppm is None else format_markup(change.markup_ppm),
-        "set": shown_prices(dict(change.prices)),
-        "allow_loss": change.allow_loss,
-    }
-
-
-def _stored_change(row: StoredChange) -> dict[str, Any]:
-    return {
-        **_change(row.change),
-        "state": row.state,
-        "reason": row.reason,
-        "created_at": format_time(row.created_at),
-        "ended_at": None if row.ended_at is None else format_time(row.ended_at),
-    }
 
 
 def _earnings(model: str, earned: simulations.Earnings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from .output import emit, tell
 
 if TYPE_CHECKING:
     from ..core.manifest import Manifest
-    from ..flows.provision import Plan, Resolve
+    from ..flows.provision import Logos, Plan, Resolve
 
 _FILE_NAME = "tenants.toml"
 _EXAMPLE = "tenants.example.toml"
@@ -28,7 +28,9 @@ _MAX_BYTES = 8 * 1024 * 1024
 _file_option = click.option(
     "-f", "--file", "path", metavar="FILE", type=click.Path(path_type=Path), help="Default: RESELLER_KIT_CONFIG."
 )
-_prune_option = click.option("--prune", is_flag=True, help="Archive what the file does not name.")
+_prune_option = click.option(
+    "--prune", is_flag=True, help="Archive what the file does not name, consoles' packages and hosts too."
+)
 _reset_option = click.option("--reset-drift", is_flag=True, help="Restore the file's values where others were set.")
 
 
@@ -65,7 +67,7 @@ def plan(*, path: Path | None, prune: bool, reset_drift: bool, detailed_exitcode
     """Show what apply would change."""
     from ..flows import provision as flow
 
-    manifest, resolve = _read(path)
+    manifest, resolve, _ = _read(path)
     found = with_vault(lambda db, vault: flow.plan(db, vault, manifest, resolve, prune=prune, reset_drift=reset_drift))
     emit(plan_text.document(found), plan_text.describe(found), _next_step(found, path))
     return CHANGES_PENDING if detailed_exitcode and found.pending else DONE
@@ -80,7 +82,7 @@ def apply(*, path: Path | None, yes: bool, prune: bool, reset_drift: bool) -> in
     """Make the database say what tenants.toml says."""
     from ..flows import provision as flow
 
-    manifest, resolve = _read(path)
+    manifest, resolve, logos = _read(path)
     expected = None
     if not yes:
         found = with_vault(
@@ -102,6 +104,7 @@ def apply(*, path: Path | None, yes: bool, prune: bool, reset_drift: bool) -> in
             prune=prune,
             reset_drift=reset_drift,
             expected=expected,
+            logos=logos,
         )
     )
     emit(
@@ -112,16 +115,17 @@ def apply(*, path: Path | None, yes: bool, prune: bool, reset_drift: bool) -> in
     return DONE
 
 
-def _read(path: Path | None) -> tuple[Manifest, Resolve]:
-    """The manifest, and the resolver of its references."""
+def _read(path: Path | None) -> tuple[Manifest, Resolve, Logos]:
+    """The manifest, the resolver of its references, and the logos beside it."""
     from ..catalogue import catalogue_today
-    from ..flows.provision import read_manifest, resolver
-    from ..theming.library import read_themes, themes_dir
+    from ..flows.provision import read_manifest, resolver, with_logos
+    from ..theming.library import installed_themes
 
     run = current()
     file = path or run.settings.config
-    manifest = read_manifest(_text_of(file), str(file), read_themes(themes_dir()), catalogue_today())
-    return manifest, resolver(run.environ, file.parent)
+    manifest = read_manifest(_text_of(file), str(file), installed_themes(), catalogue_today())
+    shown, logos = with_logos(manifest, file.parent)
+    return shown, resolver(run.environ, file.parent), logos
 
 
 def _text_of(file: Path) -> str:

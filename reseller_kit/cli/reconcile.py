@@ -13,8 +13,9 @@ from ..core.times import parse_time
 from ..flows.reconcile_usage import Tolerance, Wanted, reconcile_usage
 from .failures import DONE, FINDINGS
 from .invocation import with_database
-from .options import Command
+from .options import Command, any_tenant_option
 from .output import emit, facts, table
+from .reconcile_payments import reconcile_payments
 
 
 @click.command(cls=Command)
@@ -25,7 +26,9 @@ from .output import emit, facts, table
     metavar="FILE",
     help="Its usage export: CSV, JSON lines or JSON, by request or by day and model.",
 )
-@click.option("--since", type=parse_time, metavar="ISO", help="Only calls from then on.")
+@click.option("--provider", type=click.Choice(["paddle"]), help="Of payments: only this provider.")
+@any_tenant_option
+@click.option("--since", type=parse_time, metavar="ISO", help="Only from then on; of payments, 30 days by default.")
 @click.option("--until", type=parse_time, metavar="ISO", help="Only calls before then.")
 @click.option(
     "--tolerance", type=parse_markup, default="0%", metavar="PERCENT", help="Differences up to this share are none."
@@ -34,9 +37,27 @@ from .output import emit, facts, table
     "--cost-tolerance", type=parse_amount, default="0", metavar="USD", help="Cost differences up to this are none."
 )
 def reconcile(
-    upstream: str | None, usage: Path | None, since: int | None, until: int | None, tolerance: int, cost_tolerance: int
+    *,
+    upstream: str | None,
+    usage: Path | None,
+    provider: str | None,
+    tenant: str | None,
+    since: int | None,
+    until: int | None,
+    tolerance: int,
+    cost_tolerance: int,
 ) -> int:
-    """Compare usage records with an upstream's own usage export. Corrects nothing."""
+    """Compare our records with somebody else's.
+
+    With --upstream and --usage: usage records with an upstream's own export; corrects nothing. Without: asks payment
+    providers for all that changed, and brings orders and credit there, as their webhooks would have.
+    """
+    if upstream is None and usage is None:
+        document, tables, ok = reconcile_payments(provider, since, tenant)
+        emit(document, *tables)
+        return DONE if ok else FINDINGS
+    if provider is not None:
+        raise InvalidRequest("Payments or usage?", fix="Give --provider, or --upstream and --usage.")
     if upstream is None or usage is None:
         raise InvalidRequest("What is to be compared?", fix="Give both --upstream NAME and --usage FILE.")
     if tolerance < 0:

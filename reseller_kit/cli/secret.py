@@ -32,10 +32,14 @@ def secret() -> None:
 def rotate(new_key_file: Path | None) -> None:
     """Re-encrypt the stored keys under a new secret key. API keys, passwords and stored secrets stay as they are.
 
-    Without --new-key-file a key is generated and put in the place of the generated one. Stop the servers first, or
-    restart them soon: what starts afterwards needs the new key.
+    The new key is that of RESELLER_KIT_SECRET_KEY_NEXT where it is set: servers that know both keys go on, and can be
+    replaced at any time. Else it is that of --new-key-file, or a generated one put in the place of the generated one:
+    then what starts afterwards needs the new key.
     """
     settings = current().settings
+    if settings.secret_key_next is not None:
+        _rotate_to_next(settings, settings.secret_key_next, new_key_file)
+        return
     target = new_key_file or _draft(settings)
     if not target.exists():
         write_key_file(target)
@@ -57,6 +61,22 @@ def rotate(new_key_file: Path | None) -> None:
         f"{sealed} keys are sealed under the new secret key, which is in {used}.",
         advice,
     )
+
+
+def _rotate_to_next(settings: Settings, new_key: str, new_key_file: Path | None) -> None:
+    if new_key_file is not None:
+        raise Conflict(f"Both --new-key-file and {PREFIX}SECRET_KEY_NEXT name a new key.", fix="Leave one of them out.")
+
+    async def work(db: Database) -> int:
+        await unlock(db, *settings.secret_keys)
+        return await rotate_secret(db, settings.secret_key, new_key, actor())
+
+    sealed = with_database(work)
+    advice = f"Set {PREFIX}SECRET_KEY to the new key everywhere, and {PREFIX}SECRET_KEY_NEXT to nothing."
+    shown = (
+        f"{sealed} keys are sealed under the new secret key." if sealed else "All keys are under the new one already."
+    )
+    emit({"rotated": sealed, "key_file": None, "next": advice}, shown, advice)
 
 
 def _draft(settings: Settings) -> Path:

@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import socket
+import tempfile
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -24,8 +26,10 @@ from ..flows import snapshot as snapshots
 from ..flows.unlock import unlock
 from ..settings import Settings, load
 from ..telemetry import logs
+from ..telemetry.workers import Workers
 from ..tokens import warm
 from ..web.connection import UNSENT_BYTES, Connection, close_stalled
+from .served import note
 from .workers import supervise
 
 _DRAIN_SECONDS: Final = 30
@@ -42,14 +46,19 @@ _STALL_CHECK_TICKS: Final = 20
 class _Server(uvicorn.Server):
     """Tells the application at the signal, not at the end, that it is draining. A worker ends with its `parent`."""
 
-    def __init__(self, config: uvicorn.Config, application: Application, parent: int | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, application: Application, parent: int | None, shutdown_delay: float
+    ) -> None:
         super().__init__(config)
         self._application = application
         self._parent = parent
+        self._shutdown_delay = shutdown_delay
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's signature
         """SIGTERM or SIGINT drains, a second SIGINT ends at once. Neither is raised again: a clean end is exit 0."""
-        self._application.drain()
+        self._application.leave()
+        if not self._shutdown_delay:
+            self._application.drain()
         self.force_exit = self.force_exit or (self.should_exit and sig == signal.SIGINT)
         self.should_exit = True
 
@@ -63,6 +72,11 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Go on listening while calls are finished, so that `/readyz` tells a balancer; then close."""
+        told = time.monotonic()
+        # A balancer asks now and then: what it still sends meanwhile is served like any call.
+        while not self.force_exit and time.monotonic() < told + self._shutdown_delay:  # noqa: ASYNC110  # as below
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        self._application.drain()
         began = time.monotonic()
         await self._idle_by(began + _PATIENCE_SECONDS)
         # What is left is told to end and settles; its clients read an error, not a torn connection.
@@ -86,7 +100,15 @@ class _Server(uvicorn.Server):
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-def serve(hosts: tuple[str, ...], port: int, workers: int) -> None:
+@click.option(
+    "--shutdown-delay",
+    type=click.FloatRange(0, 300),
+    default=0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After SIGTERM, /readyz says 503 for so long before new calls are refused.",
+)
+def serve(hosts: tuple[str, ...], port: int, workers: int, shutdown_delay: float) -> None:
     """Serve every storefront until SIGTERM, which drains."""
     settings = load(os.environ)
     logs.configure(settings.log)
@@ -94,15 +116,18 @@ def serve(hosts: tuple[str, ...], port: int, workers: int) -> None:
     snapshot = asyncio.run(_prepared(settings))
     if not hosts:
         sockets += _listen_for(snapshot, port)
+    note(settings.data_dir, port)
     for line in _announcement(snapshot, port):
         click.echo(line)
     if workers == 1:
-        _run(settings, port, sockets)
+        _run(settings, port, sockets, shutdown_delay)
     else:
         # Loaded here, the tokenizer's tables are in memory once for all workers.
         warm()
         parent = os.getpid()
-        supervise(workers, lambda: _run(settings, port, sockets, parent))
+        with tempfile.TemporaryDirectory(prefix="reseller-kit-metrics-") as folder:
+            crew = Workers(Path(folder), workers)
+            supervise(workers, lambda: _run(settings, port, sockets, shutdown_delay, parent, crew))
 
 
 async def _prepared(settings: Settings) -> Snapshot:
@@ -110,7 +135,7 @@ async def _prepared(settings: Settings) -> Snapshot:
     db = Database(settings.database_url)
     try:
         await schema.prepare(db)
-        return await snapshots.load(db, await unlock(db, settings.secret_key))
+        return await snapshots.load(db, await unlock(db, *settings.secret_keys))
     finally:
         await db.close()
 
@@ -158,8 +183,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _run(settings: Settings, port: int, sockets: list[socket.socket], parent: int | None = None) -> None:
-    application = Application(settings, port=port)
+def _run(
+    settings: Settings,
+    port: int,
+    sockets: list[socket.socket],
+    shutdown_delay: float,
+    parent: int | None = None,
+    workers: Workers | None = None,
+) -> None:
+    application = Application(settings, port=port, workers=workers)
     config = uvicorn.Config(
         application,
         loop="uvloop",
@@ -173,7 +205,7 @@ def _run(settings: Settings, port: int, sockets: list[socket.socket], parent: in
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    server = _Server(config, application, parent)
+    server = _Server(config, application, parent, shutdown_delay)
     server.run(sockets=sockets)
     if not server.started:
         raise InvalidRequest("The server could not start.", fix="The log lines above say why.")

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from ..theming.check import check_theme
-from ..theming.library import read_themes, themes_dir
+from ..theming.library import installed_themes, themes_dir
 from ..theming.scaffold import new_theme
 from .failures import DONE, FINDINGS
 from .options import Group
@@ -23,7 +23,7 @@ def theme() -> None:
 @theme.command("list")
 def list_() -> None:
     """The installed themes."""
-    themes = read_themes(themes_dir()).values()
+    themes = installed_themes().values()
     documents = [
         {
             "name": found.name,

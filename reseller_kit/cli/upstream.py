@@ -11,12 +11,11 @@ from ..core.money import format_amount
 from ..core.times import format_time, parse_time
 from ..core.upstream_keys import KeyState, shown
 from ..db.engine import now_us
-from ..flows import end_users
+from ..flows import end_users, shapes
 from ..flows import upstreams as flow
 from ..flows.cache_savings import cache_savings
 from ..flows.circuits import Circuit, list_circuits, worst
 from ..flows.upstreams import Checked, ListedUpstream
-from . import shapes
 from .failures import DONE, FINDINGS
 from .invocation import actor, with_database, with_vault
 from .options import Group
@@ -172,12 +171,12 @@ def _circuits(circuits: Sequence[Circuit]) -> Document:
 
 
 def _broken(circuits: Mapping[str, Sequence[Circuit]]) -> Any:
-    """A table of the circuits that are not closed; nothing where all are."""
+    """A table of the circuits that keep calls away; nothing where none does."""
     rows = [
         (each.upstream, each.model, each.circuit, None if each.until is None else format_time(each.until), each.reason)
         for found in circuits.values()
         for each in found
-        if each.circuit != "closed"
+        if each.circuit in {"open", "half_open"}
     ]
     return table(["UPSTREAM", "MODEL THERE", "CIRCUIT", "UNTIL", "REASON"], rows, empty="") if rows else ""
 

@@ -10,11 +10,11 @@ from rich.console import RenderableType
 from ..core.money import format_amount
 from ..core.times import parse_time
 from ..db.engine import Database
+from ..flows import shapes, usage_shapes
 from ..flows.explain import explain as explain_charge
 from ..flows.tenants import tenant_id_of
 from ..flows.usage import list_usage
 from ..flows.usage_summary import By, summarize
-from . import shapes
 from .invocation import with_database
 from .options import Group, any_customer_option, any_tenant_option, page_options, tenant_option, window_of
 from .output import emit, facts, more, table
@@ -34,7 +34,7 @@ def list_(tenant: str | None, customer: str | None, since: int | None, limit: in
     """Usage records, newest first."""
     window = window_of(limit, cursor)
     page = with_database(lambda db: list_usage(db, tenant_slug=tenant, customer=customer, since=since, window=window))
-    documents = [shapes.usage(row) for row in page.items]
+    documents = [usage_shapes.usage(row) for row in page.items]
     rows = [(row["id"], row["customer"], row["model"], row["status"], _tokens(row), row["retail"]) for row in documents]
     emit(
         shapes.listing("records", page, documents),
@@ -54,12 +54,12 @@ def summary(tenant: str, customer: str | None, since: int | None, by: By) -> Non
     """Totals by day, model or key, in whole days of the tenant's time zone."""
     found = with_database(lambda db: summarize(db, tenant_slug=tenant, customer=customer, since=since, by=by))
     rows = [
-        (name, sums.calls, shapes.tokens_read(sums), sums.output, *map(format_amount, shapes.amounts(sums)))
+        (name, sums.calls, usage_shapes.tokens_read(sums), sums.output, *map(format_amount, usage_shapes.amounts(sums)))
         for name, sums in [*found.rows, ("total", found.total)]
     ]
     columns = [by.upper(), "CALLS>", "INPUT>", "OUTPUT>", "RETAIL>", "WHOLESALE>", "COST>"]
     emit(
-        shapes.summary(found),
+        usage_shapes.summary(found),
         table(columns, rows, empty=""),
         f"From {shapes.short_time(found.since)} UTC, days of {found.timezone}.",
     )
@@ -102,6 +102,7 @@ def _explained(document: dict[str, Any]) -> list[RenderableType]:
         for level, total in totals.items()
     ]
     dates = [(f"{level.capitalize()} prices from", _in_force(total)) for level, total in totals.items()]
+    dates += [("Prices of the group", total["group"]) for total in totals.values() if total["group"]]
     return [
         facts([*((name.replace("_", " ").capitalize(), value) for name, value in plain.items()), *dates]),
         table(["LEVEL", "CLASS", "QUANTITY>", "PRICE (USD)>", "AMOUNT>"], products, empty="Nothing was charged."),

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import click
 
 from ..core.money import parse_amount
 from ..core.times import parse_time
 from ..db.engine import now_us
+from ..flows import shapes
 from ..flows import vouchers as flow
-from ..flows.vouchers import VoucherState, VoucherTerms
-from . import shapes
+from ..flows.voucher_files import voucher_csv
+from ..flows.vouchers import VoucherTerms
 from .invocation import actor, with_database, with_vault
 from .options import TEXT, Group, any_tenant_option, customer_option, page_options, patterns, tenant_option, window_of
-from .output import emit, facts, more, table
+from .output import csv_shown, emit, facts, more, table
 
 
 @click.group(cls=Group)
@@ -105,7 +103,7 @@ def export(batch: str, tenant: str) -> None:
     """The state of every voucher of a batch, as CSV or JSON. Codes are not in it: nobody can show them again."""
     states = with_database(lambda db: flow.export_vouchers(db, tenant, batch))
     documents = [shapes.voucher_state(state, now_us()) for state in states]
-    emit({"batch": batch, "vouchers": documents}, _csv(states).rstrip())
+    emit({"batch": batch, "vouchers": documents}, csv_shown(voucher_csv(states, now_us())))
 
 
 @voucher.command()
@@ -121,16 +119,3 @@ def redeem(tenant: str, customer: str, code: str) -> None:
     )
     document = shapes.posted(posted)
     emit(document, f"Redeemed {document['amount']} USD ({document['id']}). Balance: {document['balance']} USD.")
-
-
-def _csv(states: list[VoucherState]) -> str:
-    names = ("id", "prefix", "amount", "status", "redeemed", "max_redemptions", "expires_at", "created_at")
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*names, "redeemed_by"])
-    for state in states:
-        row = shapes.voucher(state.row, now_us())
-        # A cell that begins with one of these would be run as a formula by a spreadsheet.
-        people = [one.email if one.email[0] not in "=+-@" else f"'{one.email}" for one in state.redemptions]
-        writer.writerow([*(row[name] for name in names), " ".join(people)])
-    return out.getvalue()

@@ -87,6 +87,20 @@ class Route(Struct, frozen=True, kw_only=True):
         return self.provider or self.cost
 
 
+_RETAIL: Final = "retail"
+
+
+def retail_level(group_id: str | None) -> str:
+    """The level under which retail prices are published: a group of customers that pays its own has one of its own."""
+    return _RETAIL if group_id is None else f"{_RETAIL}:{group_id}"
+
+
+def group_of_level(level: str) -> str | None:
+    """Whose retail prices a level holds; None for everybody's, and for all other levels."""
+    head, _, group_id = level.partition(":")
+    return group_id if head == _RETAIL and group_id else None
+
+
 class LaterPrice(Struct, frozen=True):
     """A price list that is to take effect at a moment (µs)."""
 

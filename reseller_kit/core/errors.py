@@ -7,7 +7,9 @@ KitError                        code, HTTP status, safe message, fix
 │   └── PreviousNotFound        400 previous_response_not_found
 ├── Unauthenticated             401 invalid_api_key
 ├── InsufficientCredit          402 insufficient_quota
+│   └── DailyAllowanceUsed      402 daily_allowance_reached
 ├── AccountSuspended            403 account_suspended
+│   └── AccountRestricted       403 account_restricted
 ├── AddressNotAllowed           403 address_not_allowed
 ├── NotFound                    404 not_found
 │   └── ModelNotFound           404 model_not_found
@@ -75,6 +77,14 @@ class InvalidAmount(InvalidRequest):
     code = "invalid_amount"
 
 
+class NoticeTooShort(InvalidRequest):
+    """A price would rise sooner than customers are to be told. `earliest` (µs): a moment that would do."""
+
+    def __init__(self, message: str, *, param: str | None = None, fix: str = "", earliest: int = 0) -> None:
+        super().__init__(message, param=param, fix=fix)
+        self.earliest = earliest
+
+
 class InvalidForm(InvalidRequest):
     """A form on a page can't be taken as it is. `problems`: field → (key of the text, its values); "" is the form."""
 
@@ -113,11 +123,24 @@ class InsufficientCredit(KitError):
         self.page = page
 
 
+class DailyAllowanceUsed(InsufficientCredit):
+    """There is credit, and today's allowance of it does not cover the request; tomorrow's may."""
+
+    code = "daily_allowance_reached"
+
+
 class AccountSuspended(KitError):
     """The customer or the storefront is suspended, or the storefront is not open."""
 
     code = "account_suspended"
     status = 403
+
+
+class AccountRestricted(AccountSuspended):
+    """The customer's calls are refused because of abuse; its account is open, and tells why and how to appeal."""
+
+    code = "account_restricted"
+    page: ClassVar[str] = "/account/restriction"
 
 
 class AddressNotAllowed(KitError):

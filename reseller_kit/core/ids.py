@@ -52,8 +52,9 @@ def new_id(prefix: str) -> str:
 
     Prefixes in use: req (request), txn, lot, cus (customer), key, prc (price version), sch (scheduled price),
     own (lease owner), mail, clm (claim of a delivery), vch (voucher), vbt (batch of vouchers), rfd (refund),
-    payout, alr (spending alert), ord (order), ses (session), psk (passkey), case, ann
-    (announcement).
+    payout, alr (spending alert), ord (order), sub (subscription), ses (session), psk (passkey), case, ann
+    (announcement), tok (token of the management API), whe, whd (webhook endpoint, delivery), evt (event),
+    rep (report of abuse).
     """
     return f"{prefix}_{_SOURCE.next()}"
 

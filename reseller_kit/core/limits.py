@@ -14,7 +14,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 Kind = Literal["requests", "tokens", "concurrency"]
-Scope = Literal["key", "customer", "tenant", "upstream"]
+Scope = Literal["key", "customer", "tenant", "upstream", "token"]
 
 PIECE_US: Final = 250_000
 PIECES: Final = 241

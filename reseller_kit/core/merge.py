@@ -38,7 +38,8 @@ def merge(
     """What to write, and what to tell, in the file's order and then by kind and id.
 
     `base` is the file applied last (empty before the first apply), `actual` what the database holds; withdrawn and
-    detached resources are not in it, archived tenants are.
+    detached resources are not in it, archived tenants are. A field of `actual` that neither file says is drift, so
+    what is at its default there should be left out.
     """
     changes: list[Change] = []
     for key, wanted in file.items():
@@ -76,7 +77,9 @@ def _merge_resource(
         return [Change(action="create", kind=kind, id=name, fields=_pairs({}, wanted, wanted))]
     written, drifted = _divide(base, wanted, actual)
     if reset_drift:
-        written, drifted = [field for field in [*wanted, *written] if field in {*written, *drifted}], []
+        differing = {*written, *drifted}
+        written = [field for field in dict.fromkeys([*wanted, *written, *drifted]) if field in differing]
+        drifted = []
     changes = []
     if written:
         changes.append(
@@ -92,10 +95,12 @@ def _divide(base: Fields | None, wanted: Fields, actual: Fields) -> tuple[list[s
     known = base if base is not None else {}
     written: list[str] = []
     drifted: list[str] = []
-    for field in dict.fromkeys([*wanted, *known]):
+    for field in dict.fromkeys([*wanted, *known, *actual]):
         if actual.get(field) == wanted.get(field):
             continue
-        (drifted if field in known and known[field] == wanted.get(field) else written).append(field)
+        is_unsaid = field not in wanted and field not in known
+        is_drift = is_unsaid or (field in known and known[field] == wanted.get(field))
+        (drifted if is_drift else written).append(field)
     return written, drifted
 
 

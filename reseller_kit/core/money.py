@@ -71,7 +71,7 @@ def parse_markup(text: object) -> int:
     """A percentage such as "40%" or "-5.5%" to parts per million (400_000, -55_000). At least -100 %."""
     match = _PERCENT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise InvalidAmount(f"{text!r} is not a percentage.", fix='Write it as a string such as "40%".')
+        raise InvalidAmount(f"{text!r} is not a percentage.", fix=_how(text, "40%"))
     sign, whole, decimals = match.groups()
     ppm = int(whole + (decimals or "").ljust(4, "0"))
     ppm = -ppm if sign else ppm
@@ -106,9 +106,19 @@ def fee_on(price: int, fee_ppm: int) -> int:
     return add_markup(price, fee_ppm) - price
 
 
+def whole_percent(part: int, whole: int) -> int:
+    """How many hundredths of the whole a part is, rounded half-up; 0 of nothing."""
+    return (part * 200 + whole) // (whole * 2) if whole else 0
+
+
 def charge_nano(pico: int) -> int:
     """A sum of quantity × price in pico-USD to nano-USD, rounded up once."""
     return -(-pico // 1000)
+
+
+def _how(found: object, example: str) -> str:
+    """Whoever types into a form or a command writes no quotes; a file or a body needs them."""
+    return f"Write it like {example}." if isinstance(found, str) else f'Write it as a string such as "{example}".'
 
 
 def _price(text: object, decimals: int, largest: int) -> int:
@@ -123,9 +133,7 @@ def _price(text: object, decimals: int, largest: int) -> int:
 def _scaled(text: object, decimals: int, what: str) -> int:
     match = _DECIMAL.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise InvalidAmount(
-            f"{text!r} is not a plain decimal {what}.", fix=f'Write the {what} as a string such as "0.25".'
-        )
+        raise InvalidAmount(f"{text!r} is not a plain decimal {what}.", fix=_how(text, "0.25"))
     sign, whole, fraction = match.groups()
     fraction = (fraction or "").rstrip("0")
     if len(fraction) > decimals:

@@ -54,7 +54,14 @@ CREDITED: Final = frozenset({"activated", "partially_refunded", "refunded", "cha
 """The credit was granted once; what refunds took of it is the ledger's."""
 
 _CHANGES: Final[Mapping[str, Mapping[str, OrderState]]] = {
-    "draft": {"open": "checkout_open", "cancel": "cancelled", "lapse": "lapsed"},
+    # A process may die between its provider's answer and its own note of it: paid, though it seems never opened.
+    "draft": {
+        "open": "checkout_open",
+        "pay": "paid",
+        "question": "review",
+        "cancel": "cancelled",
+        "lapse": "lapsed",
+    },
     "checkout_open": {
         "pay": "paid",
         "question": "review",

@@ -115,6 +115,19 @@ def derive_retail(model: str, wholesale: PriceList, markup_ppm: int, rules: Sequ
     return _map_prices(wholesale, lambda name, price: rule.prices.get(name, add_markup(price, ppm)))
 
 
+def derive_group_retail(
+    model: str, wholesale: PriceList, markup_ppm: int, rules: Sequence[PricingRule], retail: PriceList
+) -> PriceList:
+    """Reseller → a group of customers: the rounded wholesale price × (1 + the group's markup).
+
+    A model that a rule gives prices of its own costs the group what it costs everybody: `retail`.
+    """
+    rule = matching_rule(model, rules)
+    if rule is not None and rule.prices:
+        return retail
+    return _map_prices(wholesale, lambda _name, price: add_markup(price, markup_ppm))
+
+
 def losses(base: PriceList, price_list: PriceList) -> list[Loss]:
     """Every class and tier at which `price_list` lies below `base`."""
     found = []

@@ -16,6 +16,11 @@ NO_GROUP: Final = "none"
 """What commands call being in no group."""
 
 
+def priced_apart(settings: Mapping[str, Any]) -> frozenset[str]:
+    """The tenant's groups that have a markup of their own, by its stored settings."""
+    return frozenset(group["id"] for group in settings.get("groups", ()) if group.get("markup") is not None)
+
+
 class CallLimits(Struct, frozen=True, kw_only=True):
     """A tenant's limits, of each customer and of all together (`tenant_…`); None means none.
 
@@ -77,10 +82,11 @@ class Storefront(Struct, frozen=True, kw_only=True):
 
 
 class HostEntry(Struct, frozen=True):
-    """What a live host answers as."""
+    """What a live host answers as. `secured`: it is known to be reached over https, so that nobody need note it."""
 
     storefront: Storefront
     role: DomainRole
+    secured: bool = True
 
 
 class UpstreamKey(Struct, frozen=True):
@@ -118,6 +124,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     revision: int
     platform_name: str
     platform_hosts: frozenset[str]
+    platform: Storefront | None
+    """The operator as its own hosts' pages meet it: a storefront that offers nothing; None before the first apply."""
     public_url: str | None
     hosts: Mapping[str, HostEntry]
     upstreams: Mapping[str, UpstreamConfig]

@@ -9,6 +9,8 @@ import ipaddress
 import re
 from typing import Final, Literal
 
+import idna
+
 from .errors import InvalidRequest
 
 TenantStatus = Literal["draft", "active", "archived"]
@@ -18,7 +20,9 @@ _LABEL: Final = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _AUTHORITY: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?", re.ASCII)
 _SLUG: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
-RESERVED_SLUGS: Final = frozenset({"platform"})
+PLATFORM_SLUG: Final = "platform"
+"""The tenant that is the operator itself: its members are operators, it sells wholesale credit, it is no storefront."""
+RESERVED_SLUGS: Final = frozenset({PLATFORM_SLUG})
 _MAX_HOST_LENGTH: Final = 253
 
 
@@ -35,10 +39,9 @@ def normalise_host(text: str) -> str:
         return _ip_literal(literal, text)
     if not host.isascii():
         host = _to_ascii(host, text)
-    if len(host) > _MAX_HOST_LENGTH or not _HOST_NAME.fullmatch(host):
-        raise InvalidRequest(
-            f"{text!r} is not a host name.", fix="Write it like shop.example.com, without scheme, port or path."
-        )
+    # Full-width digits have become digits: nobody writes an address so who means one.
+    if len(host) > _MAX_HOST_LENGTH or _looks_numeric(host) or not _HOST_NAME.fullmatch(host):
+        raise _no_host_name(text)
     return host
 
 
@@ -88,15 +91,26 @@ def _looks_numeric(host: str) -> bool:
 def _ip_literal(literal: str, text: str) -> str:
     parse = ipaddress.IPv6Address if ":" in literal or text.strip().startswith("[") else ipaddress.IPv4Address
     try:
+        if "%" in literal:
+            raise ValueError(literal)  # a zone of this machine's is part of no address
         return str(parse(literal))
     except ValueError:
+        if literal.count(":") == 1:  # a name or an IPv4 address with its port
+            raise _no_host_name(text) from None
         raise InvalidRequest(
             f"{text!r} is not an IP address.", fix="Write four decimal numbers, or an IPv6 address."
         ) from None
 
 
+def _no_host_name(text: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{text!r} is not a host name.", fix="Write it like shop.example.com, without scheme, port or path."
+    )
+
+
 def _to_ascii(host: str, text: str) -> str:
+    """A-labels as browsers make them (UTS 46, IDNA 2008); the library of this name follows the older rules."""
     try:
-        return host.encode("idna").decode("ascii")
+        return idna.encode(host, uts46=True, std3_rules=True).decode("ascii")
     except UnicodeError:
         raise InvalidRequest(f"{text!r} is not a host name.", fix="Write it in its xn-- form.") from None

@@ -138,6 +138,11 @@ def with_output(usage: Usage, output_tokens: int) -> Usage:
     return structs.replace(usage, output_tokens=usage.output_tokens + missing)
 
 
+def without_output(usage: Usage) -> Usage:
+    """`usage` without the tokens of an answer."""
+    return structs.replace(usage, output_tokens=0, output_audio_tokens=0, output_image_tokens=0, reasoning_tokens=0)
+
+
 def clamp(
     usage: Usage, *, context: int, output_limit: int, max_output: int, units: Mapping[str, int] = ONE_REQUEST
 ) -> tuple[Usage, bool]:

@@ -103,11 +103,11 @@ def line_of(row: Mapping[str, Any], number: int) -> ExportLine:
 def _line(row: Mapping[str, Any]) -> ExportLine:
     quantities = _quantities(row)
     if not quantities:
-        raise InvalidRequest("it has no token column that is known.", fix="See docs/money.md, Reconcile.")
+        raise InvalidRequest("it has no token column that is known.", fix="See docs/proof.md, Reconcile.")
     day, model = _first(row, _DAYS), _first(row, _MODELS)
     request_id = _first(row, _IDS)
     if request_id is None and (day is None or model is None):
-        raise InvalidRequest("it names neither a request nor a day and model.", fix="See docs/money.md, Reconcile.")
+        raise InvalidRequest("it names neither a request nor a day and model.", fix="See docs/proof.md, Reconcile.")
     requests, cost = _first(row, _REQUESTS), _first(row, _COSTS)
     return ExportLine(
         request_id=None if request_id is None else str(request_id),

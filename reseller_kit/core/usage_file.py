@@ -37,10 +37,14 @@ _OTHERS: Final = frozenset(
 
 
 class UsedCall(Struct, frozen=True):
-    """A call: the model's name as it was asked for, and quantity by usage class."""
+    """A call: the model's name as it was asked for, and quantity by usage class.
+
+    `group`: whose prices it is charged at; None: everybody's.
+    """
 
     model: str
     quantities: Mapping[str, int]
+    group: str | None = None
 
 
 class _Bad(Exception):

@@ -84,10 +84,10 @@ async def recipients(connection: AsyncConnection, tenant_id: int) -> list[tuple[
     return [(row.id, row.email) for row in await connection.execute(statement.order_by(c.id))]
 
 
-async def opt_out(connection: AsyncConnection, tenant_id: int, customer_id: str, at: int) -> None:
-    """The customer wants no more announcements by mail. Repeating is harmless."""
+async def opt_out(connection: AsyncConnection, tenant_id: int, customer_id: str, at: int, kind: str = KIND) -> None:
+    """The customer wants no more announcements by mail, or mails of another `kind`. Repeating is harmless."""
     add = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    row = {"tenant_id": tenant_id, "customer_id": customer_id, "kind": KIND, "created_at": at}
+    row = {"tenant_id": tenant_id, "customer_id": customer_id, "kind": kind, "created_at": at}
     await connection.execute(
         add(t.mail_opt_out).values(row).on_conflict_do_nothing(index_elements=["customer_id", "kind"])
     )

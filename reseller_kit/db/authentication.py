@@ -26,6 +26,8 @@ class KeyAccount(Struct, frozen=True, kw_only=True):
     concurrent_requests: int | None = None
     allow_ips: tuple[str, ...] = ()
     group_id: str | None
+    restricted_at: int | None = None
+    restricted_until: int | None = None
 
 
 async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -> KeyAccount | None:
@@ -39,6 +41,8 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
             c.wallet_id,
             c.status,
             c.group_id,
+            c.restricted_at,
+            c.restricted_until,
             k.limit_nano,
             k.limit_reset,
             k.models,
@@ -69,4 +73,6 @@ async def find_key(connection: AsyncConnection, tenant_id: int, digest: bytes) -
         expires_at=row.expires_at,
         allow_ips=tuple(row.allow_ips),
         group_id=row.group_id,
+        restricted_at=row.restricted_at,
+        restricted_until=row.restricted_until,
     )

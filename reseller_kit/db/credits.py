@@ -28,8 +28,9 @@ class HistoryLine(Struct, frozen=True, kw_only=True):
 
 async def wallet_with_lots(connection: AsyncConnection, tenant_id: int, wallet_id: int) -> tuple[Wallet, list[Lot]]:
     """A wallet and its lots, newest first, in one statement so that they fit together on every backend."""
-    a, x = t.account.c, t.lot.c
+    a, x, d = t.account.c, t.lot.c, t.lot_day.c
     joined = t.account.outerjoin(t.lot, (x.wallet_id == a.id) & (x.tenant_id == a.tenant_id))
+    joined = joined.outerjoin(t.lot_day, (d.lot_id == x.id) & (d.tenant_id == x.tenant_id))
     wallet_columns = (a.balance_nano, a.reserved_nano, a.debt_nano)
     lot_columns = (
         x.id,
@@ -44,6 +45,9 @@ async def wallet_with_lots(connection: AsyncConnection, tenant_id: int, wallet_i
         x.expires_at,
         x.models,
         x.created_at,
+        x.daily_nano,
+        d.day,
+        d.used_nano,
     )
     statement = select(*wallet_columns, *lot_columns).select_from(joined)
     statement = statement.where(a.tenant_id == tenant_id, a.id == wallet_id)
@@ -72,6 +76,9 @@ async def wallet_with_lots(connection: AsyncConnection, tenant_id: int, wallet_i
             expires_at=row.expires_at,
             models=tuple(row.models),
             created_at=row.created_at,
+            daily=row.daily_nano,
+            day=row.day or 0,
+            used=row.used_nano or 0,
         )
         for row in rows
         if row.id is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -30,6 +30,10 @@ class Customer(Struct, frozen=True, kw_only=True):
     timezone: str | None = None
     delete_at: int | None = None
     group_id: str | None = None
+    suspended_until: int | None = None
+    restricted_at: int | None = None
+    restricted_until: int | None = None
+    restrict_reason: str | None = None
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -76,12 +80,21 @@ async def add_if_free(connection: AsyncConnection, tenant_id: int, customer: Cus
 
 
 async def set_status(
-    connection: AsyncConnection, tenant_id: int, customer_id: str, status: str, reason: str | None
+    connection: AsyncConnection,
+    tenant_id: int,
+    customer_id: str,
+    status: str,
+    reason: str | None,
+    until: int | None = None,
 ) -> None:
-    """Suspend a customer, with the reason, or make it active again; one that was closing is no more."""
+    """Suspend a customer, with the reason, or make it active again; one that was closing is no more.
+
+    `until`: when a suspension ends by itself (µs), None for one that somebody has to end.
+    """
     c = t.customer.c
     statement = update(t.customer).where(c.tenant_id == tenant_id, c.id == customer_id)
-    await connection.execute(statement.values(status=status, suspend_reason=reason, delete_at=None))
+    values = {"status": status, "suspend_reason": reason, "suspended_until": until, "delete_at": None}
+    await connection.execute(statement.values(values))
 
 
 async def set_closing(connection: AsyncConnection, tenant_id: int, customer_id: str, delete_at: int) -> bool:
@@ -132,6 +145,13 @@ async def groups(connection: AsyncConnection, tenant_id: int) -> dict[str, int]:
     c = t.customer.c
     counted = select(c.group_id, func.count()).where(c.tenant_id == tenant_id, c.group_id.is_not(None))
     return {row[0]: row[1] for row in await connection.execute(counted.group_by(c.group_id))}
+
+
+async def members(connection: AsyncConnection, tenant_id: int, group_ids: Iterable[str]) -> dict[str, str]:
+    """The customers in these groups, each with its group."""
+    c = t.customer.c
+    found = select(c.id, c.group_id).where(c.tenant_id == tenant_id, c.group_id.in_(list(group_ids)))
+    return {row.id: row.group_id for row in await connection.execute(found)}
 
 
 async def add_link(

@@ -7,16 +7,18 @@ half-way for want of the lock.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from ..core.errors import InvalidRequest
 from . import application_role, sqlite_driver
@@ -26,10 +28,20 @@ from .scope import EVERY_TENANT, NO_TENANT, TenantScope
 __all__ = ["EVERY_TENANT", "NO_TENANT", "Backend", "Connection", "Database", "TenantScope", "now_us"]
 
 _CONNECT_SECONDS: Final = 5
+_FINISH_SECONDS: Final = 5
+_LOOK_SECONDS: Final = 0.01
 
 Backend = Literal["sqlite", "postgresql"]
 Connection: TypeAlias = AsyncConnection
 """What query functions take; other packages name it without knowing the library."""
+
+
+class PoolUse(Struct, frozen=True):
+    """Connections of the pools: busy, idle, and as many as there may be."""
+
+    busy: int
+    idle: int
+    most: int
 
 
 class Database:
@@ -90,8 +102,25 @@ class Database:
         async with self._owner.begin() as connection:
             yield connection
 
+    def pools(self) -> PoolUse:
+        """How the connections of the pools are used."""
+        engines = {id(engine.sync_engine.pool): engine.sync_engine.pool for engine in (self._writer, self._reader)}
+        found = [pool for pool in engines.values() if isinstance(pool, QueuePool)]
+        return PoolUse(
+            busy=sum(pool.checkedout() for pool in found),
+            idle=sum(pool.checkedin() for pool in found),
+            most=sum(pool.size() + pool._max_overflow for pool in found),  # noqa: SLF001  # it says so nowhere else
+        )
+
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; those that are at work have a moment to finish.
+
+        One that came back behind this would belong to no pool, and nobody would close it.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_SECONDS):
+                while self.pools().busy:  # noqa: ASYNC110  # pools tell nobody when a connection comes back
+                    await asyncio.sleep(_LOOK_SECONDS)
         await self._writer.dispose()
         await self._reader.dispose()
         await self._owner.dispose()
@@ -122,7 +151,7 @@ def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:
         pool_size=1 if writer else 5,
         max_overflow=0 if writer else 10,
     )
-    begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+    begin = sqlite_driver.BEGIN if writer else "BEGIN"
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: object) -> None:

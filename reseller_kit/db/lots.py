@@ -13,7 +13,7 @@ _parts = msgspec.json.Decoder(list[tuple[str, int]]).decode
 
 
 class LotFacts(Struct, frozen=True, kw_only=True):
-    """A lot with its owner; `taken` is what refunds have taken of it so far. Nano-USD."""
+    """A lot with its owner; `taken`: what refunds took of it, `free`: what is neither spent nor held. Nano-USD."""
 
     id: str
     customer_id: str
@@ -21,13 +21,15 @@ class LotFacts(Struct, frozen=True, kw_only=True):
     kind: str
     amount: int
     taken: int
+    free: int
 
 
 async def find_lot(connection: AsyncConnection, tenant_id: int, lot_id: str) -> LotFacts | None:
     """The tenant's lot of this id."""
     o, a, c = t.lot.c, t.account.c, t.clawback.c
     taken = func.coalesce(c.free_nano + c.expired_nano + c.debt_nano, 0)
-    statement = select(o.id, a.owner, o.wallet_id, o.kind, o.amount_nano, taken.label("taken"))
+    free = (o.remaining_nano - o.reserved_nano).label("free")
+    statement = select(o.id, a.owner, o.wallet_id, o.kind, o.amount_nano, taken.label("taken"), free)
     joined = t.lot.join(t.account, a.id == o.wallet_id).outerjoin(t.clawback, c.lot_id == o.id)
     statement = statement.select_from(joined).where(o.tenant_id == tenant_id, o.id == lot_id)
     row = (await connection.execute(statement)).one_or_none()
@@ -40,6 +42,7 @@ async def find_lot(connection: AsyncConnection, tenant_id: int, lot_id: str) -> 
         kind=row.kind,
         amount=row.amount_nano,
         taken=row.taken,
+        free=row.free,
     )
 
 

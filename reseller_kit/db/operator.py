@@ -7,9 +7,10 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..core.tenant import PLATFORM_SLUG
+from . import audit_log, usage
 from . import tables as t
-from . import usage
-from .audit_log import AuditRow
+from .audit_log import AuditFilter, AuditRow
 from .tenants import Domain, Tenant
 
 
@@ -23,9 +24,9 @@ class CustomerRow(NamedTuple):
 
 
 async def tenants(connection: AsyncConnection, limit: int, before_id: int | None) -> list[Tenant]:
-    """Every tenant, newest first; only those before the row `before_id`, if given."""
+    """Every reseller's tenant, newest first; only those before the row `before_id`, if given."""
     c = t.tenant.c
-    statement = select(t.tenant)
+    statement = select(t.tenant).where(c.slug != PLATFORM_SLUG)
     if before_id is not None:
         statement = statement.where(c.id < before_id)
     rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
@@ -80,11 +81,17 @@ async def usage_page(connection: AsyncConnection, wanted: usage.UsageFilter, lim
 
 async def audit_page(connection: AsyncConnection, limit: int, before_id: int | None) -> list[AuditRow]:
     """Changes of every tenant and of the platform itself, newest first."""
-    c = t.audit_log.c
-    columns = [column for column in t.audit_log.columns if column is not c.tenant_id]
-    joined = t.audit_log.outerjoin(t.tenant, t.tenant.c.id == c.tenant_id)
-    statement = select(*columns, t.tenant.c.slug.label("tenant")).select_from(joined)
-    if before_id is not None:
-        statement = statement.where(c.id < before_id)
-    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
+    return await audit_search(connection, AuditFilter(before_id=before_id), limit)
+
+
+async def audit_search(connection: AsyncConnection, wanted: AuditFilter, limit: int) -> list[AuditRow]:
+    """As `audit_page`, narrowed."""
+    rows = await connection.execute(audit_log.narrowed(wanted, limit))
     return [AuditRow(**row) for row in rows.mappings()]
+
+
+async def audit_names(connection: AsyncConnection) -> tuple[list[str], list[str]]:
+    """The actions and the kinds of things that the whole log has, in alphabetical order."""
+    c = t.audit_log.c
+    rows = (await connection.execute(select(c.action, c.kind).distinct())).all()
+    return sorted({row.action for row in rows}), sorted({row.kind for row in rows})

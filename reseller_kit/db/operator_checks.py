@@ -1,4 +1,4 @@
-"""The audit's checks as statements: each finds the rows that break an invariant of docs/money.md. Runs none of them.
+"""The audit's checks as statements: each finds the rows that break an invariant of docs/proof.md. Runs none of them.
 
 A check counts inside the database and returns offenders alone, so the ledger's size costs time but no memory. Those of
 rows that every call writes are in `operator_span_checks`.
@@ -14,6 +14,7 @@ from sqlalchemy.sql import Subquery
 from . import tables as t
 from .operator_audit import OPEN, WALLETS, Check, Rows, of_tenant
 from .operator_checks_credit import credit_checks
+from .operator_checks_orders import order_checks
 from .operator_share_checks import share_checks
 
 a, h, k, o, u, w = (
@@ -39,6 +40,7 @@ def checks(tenant_id: Scope, *, now: int, lease_us: int, first_id: str = "") -> 
         *_lots(tenant_id),
         *_references(tenant_id),
         *(_check(*found) for found in credit_checks(tenant_id, first_id)),
+        *(_check(*found) for found in order_checks(tenant_id)),
         *share_checks(tenant_id),
     ]
 

@@ -15,6 +15,14 @@ async def due_departures(connection: AsyncConnection, now: int, limit: int) -> l
     return [(row.tenant_id, row.id) for row in await connection.execute(due)]
 
 
+async def ended_suspensions(connection: AsyncConnection, now: int, limit: int) -> list[tuple[str, str]]:
+    """(slug of the tenant, customer) of suspensions that are over by themselves."""
+    c = t.customer.c
+    joined = t.customer.join(t.tenant, t.tenant.c.id == c.tenant_id)
+    due = select(t.tenant.c.slug, c.id).select_from(joined).where(c.suspended_until <= now, c.status == "suspended")
+    return [(row.slug, row.id) for row in await connection.execute(due.order_by(c.suspended_until).limit(limit))]
+
+
 async def drop_old(connection: AsyncConnection, limit: int, *, now: int, links: int, devices: int, counts: int) -> int:
     """Delete up to `limit` rows each of what ran out before `now`; how many in all.
 
@@ -26,6 +34,8 @@ async def drop_old(connection: AsyncConnection, limit: int, *, now: int, links: 
         (t.customer_link, t.customer_link.c.expires_at, links),
         (t.known_device, t.known_device.c.seen_at, devices),
         (t.throttle, t.throttle.c.last_at, counts),
+        (t.member_session, t.member_session.c.expires_at, now),
+        (t.member_link, t.member_link.c.expires_at, now),
     )
     return sum([await _drop(connection, table, moment, before, limit) for table, moment, before in olds])
 

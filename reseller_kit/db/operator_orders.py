@@ -41,10 +41,26 @@ async def page(
     return [(row["slug"], Order(**{n: row[n] for n in Order.__struct_fields__})) for row in rows.mappings()]
 
 
-async def paid_orders(connection: AsyncConnection, before: int, limit: int) -> list[WaitingOrder]:
-    """Orders that were paid before that moment (µs) and not credited since, oldest first."""
+async def of_beneficiary(
+    connection: AsyncConnection, beneficiary_id: int, limit: int, before_id: str | None
+) -> list[Order]:
+    """The platform's orders for one reseller's account, newest first."""
     c = t.purchase_order.c
-    statement = select(c.id, c.tenant_id).where(c.state == "paid", c.changed_at < before)
+    statement = narrowed(c.tenant_id).where(c.beneficiary_id == beneficiary_id)
+    if before_id is not None:
+        statement = statement.where(c.id < before_id)
+    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
+    return [Order(**{n: row[n] for n in Order.__struct_fields__}) for row in rows.mappings()]
+
+
+async def paid_orders(connection: AsyncConnection, before: int, limit: int) -> list[WaitingOrder]:
+    """Orders that were paid before that moment (µs) and not credited since, oldest first.
+
+    Those of which more is known than they show are left to who settles them.
+    """
+    c = t.purchase_order.c
+    settled = c.settled_version >= c.facts_version
+    statement = select(c.id, c.tenant_id).where(c.state == "paid", c.changed_at < before, settled)
     rows = await connection.execute(statement.order_by(c.changed_at).limit(limit))
     return [WaitingOrder(**row) for row in rows.mappings()]
 

@@ -41,9 +41,13 @@ async def claim(connection: AsyncConnection, owner: str, now: int, limit: int) -
     spent = update(t.outbox).where(*_due(now), c.attempts >= MAX_ATTEMPTS)
     await connection.execute(spent.values(parked_at=now, claim=None, last_error="The last attempt did not end."))
     waiting = select(c.id).where(*_due(now)).order_by(c.due_at, c.id).limit(limit).with_for_update(skip_locked=True)
+    # In a statement of its own: within the update PostgreSQL may look once a row, and take more than `limit`.
+    ids = list(await connection.scalars(waiting))
+    if not ids:
+        return []
     statement = (
         update(t.outbox)
-        .where(c.id.in_(waiting), *_due(now))
+        .where(c.id.in_(ids))
         .values(claim=owner, due_at=now + CLAIM_US, attempts=c.attempts + 1)
         .returning(c.id, c.tenant_id, c.kind, c.recipient, c.payload, c.claim, c.created_at)
     )

@@ -7,6 +7,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
+from .prices import is_retail
 
 
 class Untold(Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ async def untold(connection: AsyncConnection, since: int, until: int) -> list[Un
     c, told = t.price_version.c, t.price_notice.c
     found = (
         select(c.tenant_id, c.effective_from, func.max(c.id).label("newest"))
-        .where(c.level == "retail", c.effective_from > since, c.effective_from <= until)
+        .where(is_retail(c.level), c.effective_from > since, c.effective_from <= until)
         .group_by(c.tenant_id, c.effective_from)
         .subquery()
     )

@@ -40,6 +40,13 @@ class Order(Struct, frozen=True, kw_only=True):
     paid_at: int | None
     lapses_at: int
     changed_at: int
+    subscription_id: str | None = None
+    period_starts_at: int | None = None
+    period_ends_at: int | None = None
+    beneficiary_id: int | None = None
+    cancelled_at: int | None = None
+    facts_version: int = 0
+    settled_version: int = 0
 
     @property
     def title(self) -> str:
@@ -102,8 +109,23 @@ async def find(
     if customer_id is not None:
         statement = statement.where(t.purchase_order.c.customer_id == customer_id)
     if lock:
-        statement = statement.with_for_update(of=t.purchase_order)
+        statement = statement.with_for_update(of=t.purchase_order, key_share=True)
     return _order((await connection.execute(statement)).mappings().one_or_none())
+
+
+async def by_reference(connection: AsyncConnection, tenant_id: int, reference: str) -> Order | None:
+    """The tenant's newest order that its provider calls so."""
+    c = t.purchase_order.c
+    statement = narrowed(tenant_id).where(c.provider_ref == reference).order_by(c.id.desc()).limit(1)
+    return _order((await connection.execute(statement)).mappings().one_or_none())
+
+
+async def find_ref(connection: AsyncConnection, tenant_id: int, provider: str, ref: str) -> str | None:
+    """The id of the order whose checkout is called that by its provider."""
+    c = t.purchase_order.c
+    mine = select(c.id).where(c.tenant_id == tenant_id, c.provider == provider, c.provider_ref == ref)
+    found: str | None = await connection.scalar(mine)
+    return found
 
 
 async def find_request(connection: AsyncConnection, tenant_id: int, customer_id: str, request_key: str) -> Order | None:
@@ -153,6 +175,52 @@ async def change(
     line = _line(tenant_id, order_id, made, actor=actor, facts=facts or {}, now=now)
     await connection.execute(insert(t.order_event).values(line))
     return True
+
+
+async def set_refunded(connection: AsyncConnection, tenant_id: int, order_id: str, refunded_nano: int) -> None:
+    """What went back of the order's price in all, where that alone changes."""
+    c = t.purchase_order.c
+    statement = update(t.purchase_order).where(c.tenant_id == tenant_id, c.id == order_id)
+    await connection.execute(statement.values(refunded_nano=refunded_nano))
+
+
+async def charged_back(connection: AsyncConnection, tenant_id: int, customer_id: str) -> list[str]:
+    """The customer's orders whose payment a bank took back, by id."""
+    c = t.purchase_order.c
+    mine = (c.tenant_id == tenant_id, c.customer_id == customer_id, c.state == "charged_back")
+    return list(await connection.scalars(select(c.id).where(*mine).order_by(c.id)))
+
+
+async def note(
+    connection: AsyncConnection,
+    tenant_id: int,
+    order_id: str,
+    *,
+    event: str,
+    state: str,
+    actor: str,
+    facts: Mapping[str, Any],
+    now: int,
+) -> None:
+    """A line of the timeline that moves the order nowhere."""
+    line = {
+        "tenant_id": tenant_id,
+        "order_id": order_id,
+        "event": event,
+        "before": state,
+        "after": state,
+        "actor": actor,
+        "facts": dict(facts),
+        "created_at": now,
+    }
+    await connection.execute(insert(t.order_event).values(line))
+
+
+async def expect(connection: AsyncConnection, tenant_id: int, order_id: str, facts: Mapping[str, Any]) -> None:
+    """What a draft is about to be opened with, before its provider is asked."""
+    c = t.purchase_order.c
+    draft = (c.tenant_id == tenant_id, c.id == order_id, c.state == "draft")
+    await connection.execute(update(t.purchase_order).where(*draft).values(provider_facts=dict(facts)))
 
 
 async def timeline(connection: AsyncConnection, tenant_id: int, order_id: str) -> list[OrderEventRow]:

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..core.catalog import PriceList
+from ..core.catalog import PriceList, group_of_level, retail_level
 from . import tables as t
+from .prices import is_retail
 
 ANNOUNCED: Final = "price_change"
 WITHDRAWN: Final = "price_withdrawn"
@@ -19,16 +20,18 @@ KINDS: Final = (ANNOUNCED, WITHDRAWN)
 
 
 class RetailChange(Struct, frozen=True, kw_only=True):
-    """A model's retail prices just before a moment and from then on."""
+    """A model's retail prices just before a moment and from then on; `group`: whose, None for everybody's."""
 
+    group: str | None
     model: str
     before: PriceList
     after: PriceList
 
 
 class ModelUser(Struct, frozen=True, kw_only=True):
-    """A customer who used a model, under the name that it was asked for."""
+    """A customer who used a model, under the name that it was asked for; `group`: the one that it is in."""
 
+    group: str | None
     customer_id: str
     email: str
     name: str
@@ -46,21 +49,28 @@ class Told(Struct, frozen=True):
 
 
 async def changes_at(connection: AsyncConnection, tenant_id: int, moment: int) -> list[RetailChange]:
-    """The tenant's models whose retail prices change at the moment; one that had none before is left out."""
+    """The tenant's models whose retail prices change at the moment; one that had none before is left out.
+
+    A group that gets prices of its own paid until then what everybody does.
+    """
     c = t.price_version.c
-    own = (c.tenant_id == tenant_id, c.level == "retail")
+    own = (c.tenant_id == tenant_id, is_retail(c.level))
     changing = select(c.model).where(*own, c.effective_from == moment)
-    rank = func.row_number().over(partition_by=c.model, order_by=(c.effective_from.desc(), c.id.desc())).label("rank")
-    found: list[dict[str, PriceList]] = []
+    newest = (c.effective_from.desc(), c.id.desc())
+    rank = func.row_number().over(partition_by=(c.level, c.model), order_by=newest).label("rank")
+    found: list[dict[tuple[str, str], PriceList]] = []
     for bound in (c.effective_from < moment, c.effective_from <= moment):
-        ranked = select(c.model, c.prices, rank).where(*own, bound, c.model.in_(changing)).subquery()
-        rows = await connection.execute(select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.model))
-        found.append({row.model: msgspec.convert(row.prices, PriceList) for row in rows})
+        ranked = select(c.level, c.model, c.prices, rank).where(*own, bound, c.model.in_(changing)).subquery()
+        rows = await connection.execute(
+            select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.model, ranked.c.level)
+        )
+        found.append({(row.level, row.model): msgspec.convert(row.prices, PriceList) for row in rows})
     before, after = found
+    usual = retail_level(None)
     return [
-        RetailChange(model=model, before=before[model], after=prices)
-        for model, prices in after.items()
-        if model in before and before[model] != prices
+        RetailChange(group=group_of_level(level), model=model, before=old, after=prices)
+        for (level, model), prices in after.items()
+        if (old := before.get((level, model), before.get((usual, model)))) is not None and old != prices
     ]
 
 
@@ -68,7 +78,7 @@ async def users(connection: AsyncConnection, tenant_id: int, models: list[str], 
     """The tenant's active customers with a verified address who called one of the models since then, by customer."""
     u, c = t.usage_record.c, t.customer.c
     statement = (
-        select(u.customer_id, c.email, u.model, u.public_model)
+        select(u.customer_id, c.email, c.group_id, u.model, u.public_model)
         .distinct()
         .join(t.customer, (c.id == u.customer_id) & (c.tenant_id == u.tenant_id))
         .where(u.tenant_id == tenant_id, u.public_model.in_(models), u.created_at >= since, u.status.in_(("ok", "cut")))
@@ -76,7 +86,9 @@ async def users(connection: AsyncConnection, tenant_id: int, models: list[str], 
         .order_by(u.customer_id, u.model)
     )
     return [
-        ModelUser(customer_id=row.customer_id, email=row.email, name=row.model, model=row.public_model)
+        ModelUser(
+            customer_id=row.customer_id, email=row.email, name=row.model, model=row.public_model, group=row.group_id
+        )
         for row in await connection.execute(statement)
     ]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..core.catalog import PriceList
+from ..core.catalog import PriceList, retail_level
 from . import tables as t
 
 
@@ -42,8 +42,19 @@ class StoredVersion(Struct, frozen=True, kw_only=True):
     created_at: int
 
 
-async def in_force(connection: AsyncConnection, tenant_id: int, now: int) -> list[Published]:
-    """The prices at `now` of every active model that the tenant has both levels of, by model name."""
+def is_retail(level: Any) -> ColumnElement[bool]:
+    """Whether a column of levels holds what customers pay, in whatever group they are."""
+    return or_(level == retail_level(None), level.startswith(retail_level(""), autoescape=True))
+
+
+async def in_force(
+    connection: AsyncConnection, tenant_id: int, now: int, group_id: str | None = None
+) -> list[Published]:
+    """The prices at `now` of every active model that the tenant has both levels of, by model name.
+
+    `group_id`: retail is what a group with a markup of its own pays.
+    """
+    level = retail_level(group_id)
     c, m = t.price_version.c, t.model.c
     rank = func.row_number().over(partition_by=(c.model, c.level), order_by=(c.effective_from.desc(), c.id.desc()))
     own = select(c.model, c.level, c.prices, rank.label("rank")).where(
@@ -59,11 +70,11 @@ async def in_force(connection: AsyncConnection, tenant_id: int, now: int) -> lis
             model=row.name,
             cost=_price_list(found.get((row.name, "cost"), row.prices)),
             wholesale=_price_list(found[row.name, "wholesale"]),
-            retail=_price_list(found[row.name, "retail"]),
+            retail=_price_list(found[row.name, level]),
             provider=provider_list(found.get((row.name, "provider"))),
         )
         for row in await connection.execute(costs.order_by(m.name))
-        if (row.name, "wholesale") in found and (row.name, "retail") in found
+        if (row.name, "wholesale") in found and (row.name, level) in found
     ]
 
 

@@ -127,15 +127,40 @@ async def update_tenant(connection: AsyncConnection, tenant_id: int, values: dic
 
 
 async def put_domain(connection: AsyncConnection, tenant_id: int, host: str, role: str, *, is_primary: bool) -> None:
-    """A live host of the tenant. A host has one row for ever, so it is taken over if another tenant had it."""
-    values = {"tenant_id": tenant_id, "role": role, "is_primary": is_primary, "state": "live"}
-    await _put(connection, t.domain, {"host": host}, values, {"created_at": now_us()})
+    """A live host of the tenant. A host has one row for ever, so it is taken over if another tenant had it.
+
+    The operator vouches for a host that is new to the tenant, or comes back; one that DNS proves goes on as it was.
+    """
+    c, now = t.domain.c, now_us()
+    values = {"role": role, "is_primary": is_primary}
+    own = update(t.domain).where(c.host == host, c.tenant_id == tenant_id, c.state == "live")
+    if (await connection.execute(own.values(**values))).rowcount:
+        return
+    vouched = {
+        "tenant_id": tenant_id,
+        "state": "live",
+        "source": "file",
+        "verified_at": now,
+        "challenge": None,
+        "next_check_at": None,
+        "failing_since": None,
+        "warned_days": 0,
+        "warned_at": None,
+        "ended_at": None,
+        "released_at": None,
+        "found": None,
+        "checked_at": None,
+    }
+    await _put(connection, t.domain, {"host": host}, {**values, **vouched}, {"created_at": now})
 
 
 async def detach_domain(connection: AsyncConnection, tenant_id: int, host: str) -> None:
     """Stop answering at a host of the tenant."""
     c = t.domain.c
-    await connection.execute(update(t.domain).where(c.tenant_id == tenant_id, c.host == host).values(state="detached"))
+    ended = {"state": "detached", "ended_at": now_us(), "next_check_at": None}
+    # Proofs of before say nothing any more: what the operator took out does not come back by itself.
+    values = {**ended, "source": "file", "challenge": None, "is_primary": False}
+    await connection.execute(update(t.domain).where(c.tenant_id == tenant_id, c.host == host).values(**values))
 
 
 async def put_owner(connection: AsyncConnection, tenant_id: int, email: str) -> None:
@@ -149,7 +174,7 @@ async def put_owner(connection: AsyncConnection, tenant_id: int, email: str) -> 
     else:
         await connection.execute(update(t.member).where(c.id == row_id).values(role="owner"))
         removed = update(t.member).where(c.id == row_id, c.status == "removed")
-        await connection.execute(removed.values(status="invited"))
+        await connection.execute(removed.values(status="invited", invited_at=None))
 
 
 async def publish_package(connection: AsyncConnection, tenant_id: int, code: str, terms: dict[str, Any]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
-from sqlalchemy import Select, func, select, union_all
+from sqlalchemy import CompoundSelect, Select, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
 from .rollup_sums import record_rows, total
 
 Grouping = Literal["quarter", "model", "key"]
+_ROLLED_UNTIL: Final = select(t.rollup_mark.c.at).where(t.rollup_mark.c.name == "rolled")
 _COLUMNS: Final = {"quarter": "quarter_at", "model": "model", "key": "key_id"}
 
 
@@ -80,10 +81,23 @@ async def quarters(
     return sorted(found.items(), reverse=True)[:limit]
 
 
+def storefront_rows(tenant_id: int, wanted: SumFilter, rolled: int) -> CompoundSelect[Any]:
+    """The rows behind a storefront's sums: of the rollups, and of the records settled since `rolled`.
+
+    Columns: quarter_at, model and what is summed.
+    """
+    r = t.usage_rollup.c
+    within = (r.tenant_id == tenant_id, r.customer_id == "", r.quarter_at >= wanted.since, r.quarter_at < wanted.until)
+    u = t.usage_record.c
+    since = (u.created_at >= wanted.since, u.created_at < wanted.until)
+    rows = record_rows(u.settled_at >= rolled, u.tenant_id + 0 == tenant_id, *since).c
+    names = ("quarter_at", "model", *t.SUMMED)
+    return union_all(select(*(r[name] for name in names)).where(*within), select(*(rows[name] for name in names)))
+
+
 async def rolled_until(connection: AsyncConnection) -> int:
     """Settles stamped before this moment (µs) are in the rollups."""
-    mark = t.rollup_mark.c
-    return int(await connection.scalar(select(mark.at).where(mark.name == "rolled")) or 0)
+    return int(await connection.scalar(_ROLLED_UNTIL) or 0)
 
 
 def _rolled(tenant_id: int, wanted: SumFilter, by: Grouping) -> Select[Any]:

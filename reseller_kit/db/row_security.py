@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from ..core.errors import InvalidRequest
 from .application_role import PREFIX
 from .scope import EVERYBODY, SETTING
-from .tables import APPEND_ONLY, DELETABLE, PLATFORM_ROWS, UNSCOPED, metadata
+from .tables import APPEND_ONLY, DELETABLE, PLATFORM_ROWS, REDACTABLE, UNSCOPED, metadata
 
 POLICY: Final = "tenant_rows"
 PLATFORM_POLICY: Final = "platform_rows"
@@ -66,7 +66,10 @@ _TABLES: Final = text(
             pg_get_expr(p.polqual, c.oid) LIKE '%' || :setting || '%'
             AND coalesce(pg_get_expr(p.polwithcheck, c.oid), :setting) LIKE '%' || :setting || '%', false)) AS opened,
            (SELECT array_agg(v ORDER BY ord) FROM unnest(CAST(:privileges AS text[])) WITH ORDINALITY AS u(v, ord)
-            WHERE has_table_privilege(r.oid, c.oid, v)) AS held
+            WHERE has_table_privilege(r.oid, c.oid, v)) AS held,
+           (SELECT array_agg(a.attname::text ORDER BY a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid
+            AND a.attnum > 0 AND NOT a.attisdropped AND has_column_privilege(r.oid, c.oid, a.attnum, 'UPDATE')
+            AND NOT has_table_privilege(r.oid, c.oid, 'UPDATE')) AS rewritten
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.rolname = :role
     WHERE c.relkind IN ('r', 'p') AND n.nspname = :schema AND c.relname = ANY(CAST(:names AS text[]))
     ORDER BY c.relname
@@ -113,6 +116,9 @@ def install(connection: Connection) -> None:
         name, table = row.name, f"{schema}.{quote(row.name)}"
         connection.exec_driver_sql(f"REVOKE ALL ON {table} FROM {role}")
         connection.exec_driver_sql(f"GRANT {', '.join(privileges_of(name))} ON {table} TO {role}")
+        if name in REDACTABLE:
+            columns = ", ".join(map(quote, REDACTABLE[name]))
+            connection.exec_driver_sql(f"GRANT UPDATE ({columns}) ON {table} TO {role}")
         for policy in row.policies or ():
             connection.exec_driver_sql(f"DROP POLICY {quote(policy)} ON {table}")
         for statement in _locks(name, table):
@@ -156,6 +162,9 @@ def _table_problems(connection: Connection, facts: _Facts) -> Iterator[str]:
         if tuple(row.held or ()) != privileges_of(row.name):
             shown = ", ".join(row.held or ()) or "nothing"
             yield f"The application role may {shown} on the table {row.name}, not {', '.join(privileges_of(row.name))}."
+        if tuple(row.rewritten or ()) != (asked := tuple(sorted(REDACTABLE.get(row.name, ())))):
+            shown = ", ".join(row.rewritten or ()) or "no column"
+            yield f"The application role may update {shown} of the table {row.name}, not {', '.join(asked) or 'none'}."
 
 
 def _make_role(connection: Connection, facts: _Facts) -> None:

@@ -35,6 +35,7 @@ async def add(connection: AsyncConnection, tenant_id: int, change: ScheduledChan
             "markup_ppm": change.markup_ppm,
             "prices": dict(change.prices),
             "allow_loss": change.allow_loss,
+            "group": change.group,
         },
         "effective_from": change.effective_from,
         "actor": actor,

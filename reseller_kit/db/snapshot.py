@@ -52,6 +52,9 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
     costs = select(t.price_version.c.id, t.price_version.c.prices).where(t.price_version.c.level == "cost")
     c = t.price_version.c
     later = select(t.price_version).where(c.tenant_id.is_not(None), c.effective_from > now)
+    p = t.package.c
+    first = select(p.tenant_id, p.code, func.min(p.id).label("first")).group_by(p.tenant_id, p.code).subquery()
+    same = (first.c.tenant_id == p.tenant_id) & (first.c.code == p.code)
     return SnapshotRows(
         revision=await revisions.current(connection),
         platform=platform or {},
@@ -71,7 +74,9 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
         cost_versions={row.id: row.prices for row in await connection.execute(costs)},
         price_versions=await _rows(connection, _prices_in_force(now)),
         later_prices=await _rows(connection, later.order_by(c.effective_from, c.id)),
-        packages=await _rows(connection, select(t.package).where(t.package.c.status == "offered")),
+        packages=await _rows(
+            connection, select(t.package, first.c.first).join(first, same).where(p.status == "offered").order_by(p.id)
+        ),
     )
 
 

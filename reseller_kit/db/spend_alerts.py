@@ -27,6 +27,7 @@ class Reached(Struct, frozen=True, kw_only=True):
     """An alert whose threshold was reached, and whom to tell how much was spent."""
 
     id: str
+    customer_id: str
     email: str
     threshold_nano: int
     spent_nano: int
@@ -61,10 +62,10 @@ async def reached(connection: AsyncConnection, tenant_id: int, period: Period, s
     same_customer = (owner.id == c.customer_id) & (owner.tenant_id == c.tenant_id)
     calls = (r.tenant_id == c.tenant_id) & (r.customer_id == c.customer_id) & (r.quarter_at >= started_at)
     statement = (
-        select(c.id, owner.email, c.threshold_nano, spent.label("spent_nano"))
+        select(c.id, c.customer_id, owner.email, c.threshold_nano, spent.label("spent_nano"))
         .select_from(t.spend_alert.join(t.customer, same_customer).join(t.usage_rollup, calls))
         .where(c.tenant_id == tenant_id, c.period == period, _untold(c.told_period_at, started_at))
-        .group_by(c.id, owner.email, c.threshold_nano)
+        .group_by(c.id, c.customer_id, owner.email, c.threshold_nano)
         .having(spent >= c.threshold_nano)
         .order_by(c.id)
     )

@@ -7,8 +7,9 @@ connections; where the wheel is missing and the copy is old, opening a database 
 from __future__ import annotations
 
 import sqlite3 as standard
+import time
 from types import ModuleType, SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
@@ -20,7 +21,9 @@ try:
 except ImportError:
     library = standard
 
-__all__ = ["connect", "library", "sqlalchemy_module"]
+__all__ = ["BEGIN", "NO_WAITING", "OWN_WAITING", "begin", "connect", "library", "sqlalchemy_module"]
+
+BEGIN: Final = "BEGIN IMMEDIATE"
 
 # Without an adapter of their own these two go through a slow protocol, at a microsecond a value.
 library.register_adapter(bool, int)
@@ -28,6 +31,9 @@ library.register_adapter(type(None), lambda value: value)
 
 _FIXED_IN: Final = (3, 51, 3)
 _BUSY_TIMEOUT_MS: Final = 10_000
+OWN_WAITING: Final = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}"
+NO_WAITING: Final = "PRAGMA busy_timeout = 0"
+_LOOK_SECONDS: Final = 0.001
 _ERRORS: Final = (
     "DatabaseError",
     "Error",
@@ -48,18 +54,108 @@ def connect(path: str, *, foreign_keys: bool = True, query_only: bool = False) -
     connection: standard.Connection = library.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+    connection.execute(OWN_WAITING)
+    connection.execute("PRAGMA foreign_keys = ON" if foreign_keys else "PRAGMA foreign_keys = OFF")
     if query_only:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def begin(connection: standard.Connection, wait_ms: int = _BUSY_TIMEOUT_MS, *, afterwards: str = OWN_WAITING) -> None:
+    """Begin a write transaction once no other connection has one. Blocks; raises OperationalError for too long.
+
+    SQLite's own waiting sleeps for 100 ms between looks: a process that commits without a pause, as a busy one does,
+    leaves less than one between two of its transactions, and keeps others out for seconds. `afterwards`: how the
+    connection waits from then on.
+    """
+    connection.execute(NO_WAITING)
+    until = time.monotonic() + wait_ms / 1000
+    try:
+        while not _begun(connection, until):
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        connection.execute(afterwards)
+
+
+def _begun(connection: standard.Connection, until: float) -> bool:
+    try:
+        connection.execute(BEGIN)
+    except library.OperationalError as error:
+        if "locked" not in str(error) or time.monotonic() >= until:
+            raise
+        return False
+    return True
+
+
+class _Cursor:
+    """What SQLAlchemy asks of a cursor, with one trip to the connection's thread a statement instead of four.
+
+    Rows are fetched where the statement runs: nothing here reads row by row.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+        self._cursor: Any = connection._conn.cursor()  # noqa: SLF001  # no work of the database's
+        self._rows: list[Any] = []
+        self._running = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, statement: str, parameters: Any = ()) -> _Cursor:
+        """Run a statement and fetch what it finds."""
+        self._rows = await self._trip(self._fetched, statement, parameters)
+        return self
+
+    async def executemany(self, statement: str, many: Any) -> _Cursor:
+        """Run a statement for each set of parameters."""
+        await self._trip(self._cursor.executemany, statement, many)
+        return self
+
+    async def fetchall(self) -> list[Any]:
+        """The rows of the latest statement, once."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    async def close(self) -> None:
+        """Close it; behind a statement that is still under way, whose caller was cancelled."""
+        if self._running:
+            await self._trip(self._cursor.close)
+        else:
+            self._cursor.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """`description`, `rowcount`, `lastrowid` and `arraysize`."""
+        return getattr(self._cursor, name)
+
+    def _fetched(self, statement: str, parameters: Any) -> list[Any]:
+        if statement == BEGIN:
+            begin(self._connection._conn)  # noqa: SLF001  # in its thread
+            return []
+        self._cursor.execute(statement, parameters)
+        return [] if self._cursor.description is None else list(self._cursor.fetchall())
+
+    async def _trip(self, work: Any, *arguments: Any) -> Any:
+        """Do this in the connection's thread, as all methods of aiosqlite do."""
+        self._running = True
+        result = await self._connection._execute(work, *arguments)  # type: ignore[no-untyped-call]  # noqa: SLF001
+        self._running = False
+        return result
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection whose cursors make one trip a statement."""
+
+    def cursor(self) -> Any:
+        """Made here and now: there is nothing to wait for."""
+        return _Cursor(self)
 
 
 def sqlalchemy_module(*, query_only: bool) -> ModuleType:
     """Aiosqlite over this library, in the form that `create_async_engine(module=…)` takes."""
 
     def open_connection(path: str, **_options: Any) -> aiosqlite.Connection:
-        opened = aiosqlite.Connection(lambda: connect(path, query_only=query_only), iter_chunk_size=64)
+        opened = _Connection(lambda: connect(path, query_only=query_only), iter_chunk_size=64)
         opened._thread.daemon = True  # noqa: SLF001  # as SQLAlchemy's own dialect does, so that a process can end
         return opened
 

@@ -105,5 +105,13 @@ async def open_count(connection: AsyncConnection, tenant_id: int, customer_id: s
     return int(await connection.scalar(statement) or 0)
 
 
+async def open_about(connection: AsyncConnection, tenant_id: int, customer_id: str, about: str) -> str | None:
+    """The customer's newest case about an order or call that is not closed."""
+    c = t.support_case.c
+    mine = (c.tenant_id == tenant_id, c.customer_id == customer_id, c.about == about, c.state != "closed")
+    found: str | None = await connection.scalar(select(c.id).where(*mine).order_by(c.id.desc()).limit(1))
+    return found
+
+
 def _values(case: Case) -> dict[str, Any]:
     return {name: getattr(case, name) for name in Case.__struct_fields__ if name != "tenant_id"}

@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..core.tenant import PLATFORM_SLUG
 from . import tables as t
 from .engine import now_us
 from .scope import admit
@@ -17,7 +18,10 @@ Connection: TypeAlias = AsyncConnection
 
 
 class Tenant(Struct, frozen=True, kw_only=True):
-    """A tenant as stored. `settings` is as in tenants.toml; times in µs."""
+    """A tenant as stored. `settings` is as in tenants.toml; times in µs. `review_asked_at`: see `ask_for_review`.
+
+    `offboarded_at`, `erase_at` and `erased_at`: see `db.offboarding`.
+    """
 
     id: int
     slug: str
@@ -29,6 +33,10 @@ class Tenant(Struct, frozen=True, kw_only=True):
     timezone: str
     settings: dict[str, Any]
     created_at: int
+    review_asked_at: int | None = None
+    offboarded_at: int | None = None
+    erase_at: int | None = None
+    erased_at: int | None = None
 
 
 class Domain(Struct, frozen=True, kw_only=True):
@@ -56,8 +64,10 @@ async def find(connection: AsyncConnection, slug: str) -> Tenant | None:
 
 
 async def slugs(connection: AsyncConnection, limit: int) -> list[str]:
-    """The first slugs in alphabetical order."""
-    return list(await connection.scalars(select(t.tenant.c.slug).order_by(t.tenant.c.slug).limit(limit)))
+    """The first slugs in alphabetical order, without the operator's own."""
+    c = t.tenant.c
+    statement = select(c.slug).where(c.slug != PLATFORM_SLUG).order_by(c.slug).limit(limit)
+    return list(await connection.scalars(statement))
 
 
 async def platform_settings(connection: AsyncConnection) -> dict[str, Any]:
@@ -94,6 +104,13 @@ async def set_suspended(connection: AsyncConnection, tenant_id: int, at: int | N
     """Set or lift (`at` None) the suspension."""
     statement = update(t.tenant).where(t.tenant.c.id == tenant_id)
     await connection.execute(statement.values(suspended_at=at, suspend_reason=reason))
+
+
+async def ask_for_review(connection: AsyncConnection, tenant_id: int, now: int) -> bool:
+    """Note since when (µs) the team of a draft waits for the operator to open it; False when it does already."""
+    c = t.tenant.c
+    waiting = update(t.tenant).where(c.id == tenant_id, c.status == "draft", c.review_asked_at.is_(None))
+    return (await connection.execute(waiting.values(review_asked_at=now))).rowcount == 1
 
 
 async def domains(connection: AsyncConnection, tenant_id: int) -> list[Domain]:

@@ -65,3 +65,10 @@ async def endpoints(connection: AsyncConnection) -> list[tuple[str, str]]:
     )
     rows = await connection.execute(routed.order_by(u.name, r.upstream_model))
     return [(row.name, row.upstream_model) for row in rows]
+
+
+async def without_circuits(connection: AsyncConnection) -> set[str]:
+    """The names of those with `breaker = false`."""
+    u = t.upstream.c
+    rows = await connection.execute(select(u.name, u.settings))
+    return {row.name for row in rows if row.settings.get("breaker", True) is False}

@@ -7,18 +7,21 @@ or thousand rows, whatever the number of calls.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, case, literal_column, select, union_all
+from msgspec import Struct, structs
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..core.times import DAY_US
 from ..core.usage import INPUT_TOKENS
 from . import tables as t
 from .rollup_sums import total, total_rows
-from .rollups import rolled_until
+
+_KEPT: Final = 64
+"""Statements of another shape that are kept made: making one takes longer than asking it."""
 
 
 class Narrowed(Struct, frozen=True, kw_only=True):
@@ -48,30 +51,75 @@ class Total(Struct, frozen=True, kw_only=True):
 
 
 async def over_time(
-    connection: AsyncConnection, tenant_id: int, wanted: Narrowed, offsets: Sequence[tuple[int, int]], width: int
+    connection: AsyncConnection,
+    tenant_id: int,
+    wanted: Narrowed,
+    mark: int,
+    offsets: Sequence[tuple[int, int]],
+    width: int,
 ) -> list[Total]:
     """Sums by stretches of `width` µs of a zone's clocks, in order; one without calls has none.
 
-    `offsets` are the zone's (`core.days.offsets`).
+    `mark`: until when everything is in the rollups (`rollups.rolled_until`); `offsets`: the zone's
+    (`core.days.offsets`).
     """
-    mark = await rolled_until(connection)
-    rolled = _quarters(tenant_id, wanted) if wanted.whole else _rolled(tenant_id, wanted, wanted.since, wanted.until)
-    both = union_all(rolled, _waiting(tenant_id, wanted, mark)).subquery().c
-    offset = case(*((both.at >= since, value) for since, value in reversed(offsets)), else_=offsets[0][1])
-    number = ((both.at + offset) // width).label("number")
-    statement = select(number, *(total(both[name]).label(name) for name in t.TOTALLED))
-    rows = await connection.execute(statement.group_by(number).order_by(number))
+    values = _values(tenant_id, wanted, mark) | {"width": width}
+    for number, (since, value) in enumerate(offsets):
+        values |= {f"since_{number}": since, f"offset_{number}": value}
+    rows = await connection.execute(_over_time(_shape(wanted), len(offsets)), values)
     return [Total(**row) for row in rows.mappings()]
 
 
 async def by_name(
-    connection: AsyncConnection, tenant_id: int, wanted: Narrowed, by: Literal["model", "key_id"]
+    connection: AsyncConnection, tenant_id: int, wanted: Narrowed, mark: int, by: Literal["model", "key_id"]
 ) -> list[Total]:
-    """Sums by model as asked for or by key id, the dearest first."""
-    mark = await rolled_until(connection)
+    """Sums by model as asked for or by key id, the dearest first; `mark` as above."""
     first, last = -(-wanted.since // DAY_US) * DAY_US, wanted.until // DAY_US * DAY_US
-    parts = [_waiting(tenant_id, wanted, mark)]
+    values = _values(tenant_id, wanted, mark)
     if first < last:
+        values |= {"first": first, "last": last}
+    rows = await connection.execute(_by_name(_shape(wanted), by, has_days=first < last), values)
+    return [Total(**row) for row in rows.mappings()]
+
+
+def _shape(wanted: Narrowed) -> frozenset[str]:
+    """What narrows it: statements of one shape differ in their values alone."""
+    return frozenset(name for name in ("model", "key_id") if getattr(wanted, name) is not None)
+
+
+def _values(tenant_id: int, wanted: Narrowed, mark: int) -> dict[str, Any]:
+    """What `_places` leaves open."""
+    given = {name: value for name, value in structs.asdict(wanted).items() if value is not None}
+    return {"tenant_id": tenant_id, "mark": mark, **given}
+
+
+def _places(shape: frozenset[str]) -> tuple[Any, Any, Any]:
+    """A tenant, what is wanted of it and the mark, each value a place in a statement that is made once."""
+    texts: dict[str, Any] = {name: bindparam(name, type_=Text()) for name in ("customer_id", *shape)}
+    return _number("tenant_id"), Narrowed(since=_number("since"), until=_number("until"), **texts), _number("mark")
+
+
+def _number(name: str) -> Any:
+    return bindparam(name, type_=BigInteger())
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _over_time(shape: frozenset[str], offsets: int) -> Select[Any]:
+    tenant_id, wanted, mark = _places(shape)
+    rolled = _quarters(tenant_id, wanted) if wanted.whole else _rolled(tenant_id, wanted, wanted.since, wanted.until)
+    both = union_all(rolled, _waiting(tenant_id, wanted, mark)).subquery().c
+    changes = [(both.at >= _number(f"since_{at}"), _number(f"offset_{at}")) for at in reversed(range(offsets))]
+    number = ((both.at + case(*changes, else_=_number("offset_0"))) // _number("width")).label("number")
+    statement = select(number, *(total(both[name]).label(name) for name in t.TOTALLED))
+    return statement.group_by(literal_column("number")).order_by(literal_column("number"))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _by_name(shape: frozenset[str], by: str, *, has_days: bool) -> Select[Any]:
+    tenant_id, wanted, mark = _places(shape)
+    parts = [_waiting(tenant_id, wanted, mark)]
+    if has_days:
+        first, last = _number("first"), _number("last")
         parts += [
             _days(tenant_id, wanted, first, last),
             _rolled(tenant_id, wanted, wanted.since, first),
@@ -83,8 +131,7 @@ async def by_name(
     spent = total(both.retail_nano)
     sums = [total(both[name]).label(name) for name in t.TOTALLED]
     statement = select(both[by].label("name"), *sums).group_by(both[by])
-    rows = await connection.execute(statement.order_by(spent.desc(), total(both.calls).desc(), both[by]))
-    return [Total(**row) for row in rows.mappings()]
+    return statement.order_by(spent.desc(), total(both.calls).desc(), both[by])
 
 
 def _quarters(tenant_id: int, wanted: Narrowed) -> Select[Any]:

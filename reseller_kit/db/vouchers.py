@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -27,6 +27,25 @@ class VoucherRow(Struct, frozen=True, kw_only=True):
     redeemed: int
     revoked_at: int | None
     created_at: int
+
+
+class BatchRow(Struct, frozen=True, kw_only=True):
+    """A batch of vouchers, all on the same terms. Amount in nano-USD, times in µs.
+
+    `open`: how many of its `count` can still be redeemed; `redeemed`: how often they were;
+    `last_id`: its newest voucher.
+    """
+
+    batch: str
+    count: int
+    open: int
+    redeemed: int
+    amount_nano: int
+    valid_days: int | None
+    expires_at: int | None
+    max_redemptions: int
+    created_at: int
+    last_id: str
 
 
 class RedemptionRow(Struct, frozen=True, kw_only=True):
@@ -85,6 +104,32 @@ async def page(
     return [_row(row) for row in rows.mappings()]
 
 
+async def batches(
+    connection: AsyncConnection, tenant_id: int, now: int, limit: int, before_id: str | None, batch: str | None = None
+) -> list[BatchRow]:
+    """The tenant's batches as they are at `now`, newest first, or the one named; only those before `before_id`."""
+    c = t.voucher.c
+    can = and_(c.revoked_at.is_(None), c.redeemed < c.max_redemptions, or_(c.expires_at.is_(None), c.expires_at > now))
+    last = func.max(c.id)
+    statement = select(
+        c.batch,
+        func.count().label("count"),
+        func.sum(case((can, 1), else_=0)).label("open"),
+        func.sum(c.redeemed).label("redeemed"),
+        *(func.max(c[name]).label(name) for name in ("amount_nano", "valid_days", "expires_at", "max_redemptions")),
+        func.max(c.created_at).label("created_at"),
+        last.label("last_id"),
+    ).where(c.tenant_id == tenant_id)
+    if batch is not None:
+        statement = statement.where(c.batch == batch)
+    statement = statement.group_by(c.batch)
+    if before_id is not None:
+        statement = statement.having(last < before_id)
+    rows = await connection.execute(statement.order_by(last.desc()).limit(limit))
+    whole = ("open", "redeemed")
+    return [BatchRow(**{**row, **{name: int(row[name]) for name in whole}}) for row in rows.mappings()]
+
+
 async def redemptions(connection: AsyncConnection, tenant_id: int, batch: str) -> list[RedemptionRow]:
     """Who redeemed a voucher of this batch, oldest first."""
     r, v, c = t.voucher_redemption.c, t.voucher.c, t.customer.c
@@ -100,6 +145,15 @@ async def revoke(connection: AsyncConnection, tenant_id: int, voucher_id: str, a
     c = t.voucher.c
     statement = update(t.voucher).where(c.tenant_id == tenant_id, c.id == voucher_id, c.revoked_at.is_(None))
     await connection.execute(statement.values(revoked_at=at))
+
+
+async def revoke_batch(connection: AsyncConnection, tenant_id: int, batch: str, at: int) -> int:
+    """Let no voucher of the batch be redeemed any longer; how many that changes."""
+    c = t.voucher.c
+    statement = update(t.voucher).where(
+        c.tenant_id == tenant_id, c.batch == batch, c.revoked_at.is_(None), c.redeemed < c.max_redemptions
+    )
+    return (await connection.execute(statement.values(revoked_at=at))).rowcount
 
 
 def _select(tenant_id: int) -> Any:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ..core.errors import Conflict, InvalidRequest, NotFound
 from ..core.ids import is_public_id, new_id
+from ..core.lines import is_line
 from ..core.paging import Page, Window, after, page_of
 from ..db import announcements, audit_log, customers, outbox
 from ..db.announcements import Announcement, AnnouncementKind
@@ -130,21 +131,27 @@ class Board:
         return found
 
 
-async def unsubscribe(db: Database, vault: Vault, tenant_id: int, customer_id: str, token: str) -> bool:
-    """The customer behind a mail's link wants no more announcements; whether the link is one of ours."""
-    wanted = unsubscribe_token(vault, tenant_id, customer_id)
+async def unsubscribe(
+    db: Database, vault: Vault, tenant_id: int, customer_id: str, token: str, kind: str = announcements.KIND
+) -> bool:
+    """The customer behind a mail's link wants no more announcements, or mails of that kind.
+
+    Answers whether the link is one of ours.
+    """
+    wanted = unsubscribe_token(vault, tenant_id, customer_id, kind)
     if not hmac.compare_digest(wanted.encode(), token.encode("utf-8", "replace")):
         return False
     async with db.write(tenant_id) as connection:
         if await customers.find(connection, tenant_id, customer_id) is None:
             return False
-        await announcements.opt_out(connection, tenant_id, customer_id, now_us())
+        await announcements.opt_out(connection, tenant_id, customer_id, now_us(), kind)
     return True
 
 
-def unsubscribe_token(vault: Vault, tenant_id: int, customer_id: str) -> str:
+def unsubscribe_token(vault: Vault, tenant_id: int, customer_id: str, kind: str = announcements.KIND) -> str:
     """What a mail's link proves itself with; it does nothing but end these mails, and does not run out."""
-    return token_digest(vault.pepper, "unsubscribe", f"{tenant_id}:{customer_id}").hex()
+    of_kind = "" if kind == announcements.KIND else f":{kind}"
+    return token_digest(vault.pepper, "unsubscribe", f"{tenant_id}:{customer_id}{of_kind}").hex()
 
 
 async def _mail(connection: Connection, tenant: Tenant, made: Announcement, now: int) -> int:
@@ -165,7 +172,7 @@ async def _mail(connection: Connection, tenant: Tenant, made: Announcement, now:
 
 
 def _check(title: str, new: NewAnnouncement, starts_at: int, now: int) -> None:
-    if not title or len(title) > MAX_TITLE or not title.isprintable():
+    if not title or len(title) > MAX_TITLE or not is_line(title):
         raise InvalidRequest(
             "The title is empty, too long or not printable.", param="title", fix=f"Give up to {MAX_TITLE} characters."
         )

@@ -1,4 +1,4 @@
-"""`ledger audit`: proves the money invariants 1 to 8 of docs/money.md on live data. Corrects nothing.
+"""`ledger audit`: proves the money invariants 1 to 8 of docs/proof.md on live data. Corrects nothing.
 
 One consistent snapshot, bounded memory: offenders are found by the database, calls are read once, in chunks. Open holds
 of a process whose lease is fresh are calls in flight, not findings.
@@ -22,6 +22,7 @@ from ..db.operator_scratch import Scratch, scratch
 from ..db.operator_share_checks import Share
 from ..db.schema import LEASE_SECONDS
 from .audit_calls import CallPass, window_name
+from .audit_days import check_days
 from .audit_findings import Findings
 from .audit_rollups import RollupProof
 
@@ -31,7 +32,7 @@ _allocations = msgspec.json.Decoder(list[tuple[str, int]]).decode
 class AuditReport(Struct, frozen=True, kw_only=True):
     """What was audited and what is wrong with it. `imbalance` in nano-USD.
 
-    Each finding has `code`, `invariant` (its number in docs/money.md), `ref` (the id of what is wrong) and
+    Each finding has `code`, `invariant` (its number in docs/proof.md), `ref` (the id of what is wrong) and
     `message`; at most a hundred of one code, then one more without a ref that says so.
     `archived_before`: calls of earlier months are in files; of these only their sums were checked.
     """
@@ -57,6 +58,7 @@ async def audit(db: Database, *, tenant: int | None = None) -> AuditReport:
         for check in operator_checks.checks(tenant, now=now_us(), lease_us=lease_us, first_id=first_id):
             await found.run(connection, check)
         await _check_allocations(connection, tenant, found)
+        await check_days(connection, tenant, found, now_us())
         await _check_accrued(connection, tenant, found)
         shares = await operator_share_checks.shares(connection, tenant)
         proof = RollupProof(rolled=await operator_rollups.rolled_until(connection), first_quarter=quarter)

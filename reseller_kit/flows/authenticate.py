@@ -6,8 +6,9 @@ from collections import OrderedDict
 from typing import Final
 
 from ..core import apikey
+from ..core.abuse import is_restricted
 from ..core.addresses import admits
-from ..core.errors import AccountSuspended, AddressNotAllowed, Unauthenticated
+from ..core.errors import AccountRestricted, AccountSuspended, AddressNotAllowed, Unauthenticated
 from ..core.storefront import Storefront
 from ..db.authentication import KeyAccount, find_key
 from ..db.engine import Database
@@ -63,7 +64,8 @@ async def authenticate(
 
     Raises Unauthenticated for a key that is missing, malformed, unknown, revoked, expired or another tenant's,
     AddressNotAllowed for one that may not be used from there, AccountSuspended for a suspended customer or a storefront
-    that is not open, or ServiceUnavailable when a key is not in memory and the database does not answer.
+    that is not open, AccountRestricted for a restricted customer, or ServiceUnavailable when a key is not in memory and
+    the database does not answer.
     """
     if key is None:
         raise Unauthenticated("An API key is needed. Send it in the Authorization header: Bearer YOUR_KEY.")
@@ -80,6 +82,8 @@ async def authenticate(
         )
     if account.customer_status != "active":
         raise AccountSuspended("This account is suspended. Please contact support.")
+    if is_restricted(account.restricted_at, account.restricted_until, now):
+        raise AccountRestricted("API access of this account is restricted.")
     return account
 
 

@@ -9,15 +9,18 @@ from msgspec import Struct
 from ..core.errors import Conflict, InvalidForm, InvalidRequest, NotFound
 from ..core.ledger import Lot, Wallet, available
 from ..core.paging import Page, Window, after, page_of
+from ..db import credit_alerts, customers, packages
 from ..db import credits as credit_rows
-from ..db import customers, packages
 from ..db.credits import HistoryLine
 from ..db.customers import Customer
 from ..db.engine import Connection, Database, now_us
 from ..db.ledger import LedgerWriter, Posted
+from ..db.orders import Order
 from ..db.packages import Offer
 from .identity import attempts
 from .identity.visit import Identity, Visit
+from .orders import own_orders
+from .subscriptions import OwnSubscription, own_subscriptions
 from .vouchers import redeem_code
 
 _HISTORY: Final = "own_entries"
@@ -33,15 +36,41 @@ class Billing(Struct, frozen=True, kw_only=True):
     offers: tuple[Offer, ...]
 
 
-async def billing(db: Database, tenant_id: int, customer_id: str) -> Billing:
-    """The customer's credit and the storefront's offers. Raises NotFound for a customer that is gone."""
-    now = now_us()
+class BillingPage(Struct, frozen=True, kw_only=True):
+    """All that the billing page shows, as it was at one moment. `alerts`: thresholds; None for the default."""
+
+    billing: Billing
+    orders: Page[Order]
+    moves: Page[HistoryLine]
+    subscriptions: list[OwnSubscription]
+    alerts: tuple[int, ...] | None
+
+
+async def billing_page(db: Database, tenant_id: int, customer_id: str, orders: Window, moves: Window) -> BillingPage:
+    """The customer's credit, offers and past, in one transaction. Raises NotFound for a customer that is gone."""
     async with db.read(tenant_id) as connection:
         customer = await _require(connection, tenant_id, customer_id)
-        wallet, lots = await credit_rows.wallet_with_lots(connection, tenant_id, customer.wallet_id)
-        offers = await packages.offers(connection, tenant_id)
+        return BillingPage(
+            billing=await _billing(connection, customer),
+            orders=await own_orders(connection, tenant_id, customer_id, orders),
+            moves=await _history(connection, tenant_id, customer.wallet_id, moves),
+            subscriptions=await own_subscriptions(connection, tenant_id, customer_id),
+            alerts=(await credit_alerts.find(connection, tenant_id, customer_id)).thresholds,
+        )
+
+
+async def _billing(connection: Connection, customer: Customer) -> Billing:
+    now, tenant_id = now_us(), customer.tenant_id
+    wallet, lots = await credit_rows.wallet_with_lots(connection, tenant_id, customer.wallet_id)
+    offers = await packages.offers(connection, tenant_id)
     left = tuple(lot for lot in lots if lot.remaining > 0 and (lot.expires_at is None or lot.expires_at > now))
     return Billing(wallet=wallet, available=available(wallet, lots, now), lots=left, offers=tuple(offers))
+
+
+async def offers_of(db: Database, tenant_id: int) -> list[Offer]:
+    """Everything that the storefront offers now."""
+    async with db.read(tenant_id) as connection:
+        return await packages.offers(connection, tenant_id)
 
 
 async def offer_of(db: Database, tenant_id: int, code: str) -> Offer:
@@ -53,13 +82,11 @@ async def offer_of(db: Database, tenant_id: int, code: str) -> Offer:
     return found
 
 
-async def own_history(db: Database, tenant_id: int, customer_id: str, window: Window) -> Page[HistoryLine]:
-    """What moved the customer's credit, newest first."""
+async def _history(connection: Connection, tenant_id: int, wallet_id: int, window: Window) -> Page[HistoryLine]:
+    """What moved the credit, newest first."""
     key = after(window, _HISTORY, (int, str))
     before = (int(key[0]), str(key[1])) if key else None
-    async with db.read(tenant_id) as connection:
-        customer = await _require(connection, tenant_id, customer_id)
-        rows = await credit_rows.history(connection, tenant_id, customer.wallet_id, window.limit + 1, before)
+    rows = await credit_rows.history(connection, tenant_id, wallet_id, window.limit + 1, before)
     return page_of(rows, window, _HISTORY, lambda row: (row.created_at, row.id))
 
 

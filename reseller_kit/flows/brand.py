@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from ..core.catalog import PriceList
 from ..core.manifest import DEFAULT_NOTICE_DAYS
 from ..core.pricing import price_of
-from ..core.times import DAY_US, SECOND_US
+from ..core.times import DAY_US
 from ..core.urls import DEFAULT_PORT, public_url
 from ..db import tenants
 from ..db.tenants import Connection, Tenant
 from ..theming import Brand, Legal, PriceRow
-from ..theming.page import BRAND_TEXTS
+from ..theming.brand import BRAND_TEXTS, Link
 
 DEFAULT_LANGUAGES: Final = ("en",)
 _LIKE: Final = {"cache_write": "input", "cache_write_1h": "cache_write"}
@@ -39,7 +37,16 @@ def brand_of(name: str, slug: str, settings: Mapping[str, Any]) -> Brand:
         settings=given.get("settings", {}),
         legal=msgspec.convert(given.get("legal", {}), Legal),
         texts={name: texts[name] for name in BRAND_TEXTS if name in texts},
+        translations=given.get("translations", {}),
+        menu=_links(given.get("menu", ())),
+        footer=_links(given.get("footer", ())),
+        social=given.get("social", {}),
+        images=given.get("images", {}),
     )
+
+
+def _links(given: Sequence[Mapping[str, Any]]) -> tuple[Link, ...]:
+    return tuple(Link(link["to"], link.get("title") or "") for link in given)
 
 
 def shown_prices(price_list: PriceList) -> tuple[PriceRow, ...]:
@@ -78,11 +85,9 @@ def notice_us(settings: Mapping[str, Any]) -> int:
     return int(settings.get("pricing", {}).get("notice_days", DEFAULT_NOTICE_DAYS)) * DAY_US
 
 
-def shown_moment(at_us: int, timezone: str) -> str:
-    """A moment as people write it: a day where it is midnight in that time zone, else with the time."""
-    moment = dt.datetime.fromtimestamp(at_us // SECOND_US, ZoneInfo(timezone))
-    day = f"{moment.day} {moment:%B %Y}"
-    return day if (moment.hour, moment.minute, moment.second) == (0, 0, 0) else f"{day}, {moment:%H:%M} ({timezone})"
+def told_moment(at_us: int, timezone: str) -> dict[str, Any]:
+    """A moment in the payload of a mail, which writes it in its reader's language."""
+    return {"at": at_us, "zone": timezone}
 
 
 async def storefront_host(connection: Connection, tenant: Tenant, platform: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -15,13 +16,16 @@ from ..db import endpoints, upstreams
 from ..db.engine import NO_TENANT, Database, now_us
 from .runtime import Runtime
 
+Shown = State | Literal["off"]
+"""off: the upstream is configured without circuits, so it is asked however it does."""
+
 
 class Circuit(Struct, frozen=True, kw_only=True):
     """The circuit of an upstream's model. `until`: µs, when an open one is due for a probe."""
 
     upstream: str
     model: str
-    circuit: State
+    circuit: Shown
     failures: int = 0
     until: int | None = None
     reason: str = ""
@@ -31,12 +35,13 @@ async def list_circuits(db: Database) -> dict[str, list[Circuit]]:
     """Of every upstream, one for each of its models that a route leads to."""
     async with db.read(NO_TENANT) as connection:
         routed = await upstreams.endpoints(connection)
+        off = await upstreams.without_circuits(connection)
         written = {(row.upstream, row.upstream_model): row for row in await endpoints.every(connection)}
     now, found = now_us(), dict[str, list[Circuit]]()
     for upstream, model in routed:
         row = written.get((upstream, model))
-        if row is None or row.state == "closed":
-            circuit = Circuit(upstream=upstream, model=model, circuit="closed")
+        if upstream in off or row is None or row.state == "closed":
+            circuit = Circuit(upstream=upstream, model=model, circuit="off" if upstream in off else "closed")
         else:
             circuit = Circuit(
                 upstream=upstream,
@@ -50,9 +55,9 @@ async def list_circuits(db: Database) -> dict[str, list[Circuit]]:
     return found
 
 
-def worst(circuits: Sequence[Circuit]) -> State:
+def worst(circuits: Sequence[Circuit]) -> Shown:
     """An upstream's state in one word: that of its worst circuit."""
-    states: tuple[State, ...] = ("open", "half_open")
+    states: tuple[Shown, ...] = ("open", "half_open", "off")
     return next((state for state in states if any(each.circuit == state for each in circuits)), "closed")
 
 

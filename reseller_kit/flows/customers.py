@@ -1,4 +1,4 @@
-"""Use cases of the operator on a tenant's customers: create, look up, suspend, resume, group. Sends no mail."""
+"""Use cases of the operator on a tenant's customers: create, look up, suspend, resume, group."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from ..core.email import normalise_email
 from ..core.errors import Conflict, InvalidRequest, NotFound
 from ..core.ids import is_public_id, new_id
 from ..core.paging import Page, Window, after, page_of
-from ..core.times import DAY_US
-from ..db import audit_log, customers, revisions
+from ..core.times import DAY_US, format_time
+from ..core.urls import DEFAULT_PORT
+from ..db import audit_log, customers, operator_identity, outbox, revisions
 from ..db.accounts import create_customer_wallet
 from ..db.customers import Customer
-from ..db.engine import NO_TENANT, Database, now_us
+from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ..db.tenants import Connection, Tenant
 from ..vault import Vault, token_digest
+from . import events
 from .brand import origin_of
-from .tenants import require_tenant
+from .tenants import require_group, require_tenant
 
 SET_PASSWORD: Final = "set_password"
 """Purpose of the link that a new customer chooses a password with."""
@@ -59,7 +61,7 @@ def _address(reference: str) -> str:
 
 
 async def create_customer(
-    db: Database, vault: Vault, *, tenant_slug: str, email: str, name: str, actor: str
+    db: Database, vault: Vault, *, tenant_slug: str, email: str, name: str, actor: str, port: int = DEFAULT_PORT
 ) -> NewCustomer:
     """A verified customer with an empty wallet, and a one-time link that sets the password.
 
@@ -82,7 +84,7 @@ async def create_customer(
         )
         facts = {"email": address, "name": name}
         await audit_log.record(connection, tenant.id, actor, "customer.create", "customer", customer.id, after=facts)
-        origin = await origin_of(connection, tenant)
+        origin = await origin_of(connection, tenant, port)
     return NewCustomer(customer, None if origin is None else f"{origin}/reset?token={token}")
 
 
@@ -103,6 +105,7 @@ async def add_customer(
         created_at=verified_at or now_us(),
     )
     await customers.add(connection, tenant.id, customer)
+    await events.tell(connection, tenant.id, "customer.created", {"customer": customer_id})
     return customer
 
 
@@ -121,14 +124,30 @@ async def show_customer(db: Database, tenant_slug: str, reference: str) -> Custo
         return await require_customer(connection, await require_tenant(connection, tenant_slug), reference)
 
 
-async def suspend_customer(db: Database, tenant_slug: str, reference: str, reason: str, actor: str) -> Customer:
-    """Refuse a customer's calls until it is resumed. Repeating is harmless."""
-    return await _set_status(db, tenant_slug, reference, "suspended", reason, actor)
+async def suspend_customer(
+    db: Database, tenant_slug: str, reference: str, reason: str, actor: str, *, until: int | None = None
+) -> Customer:
+    """Refuse a customer's calls until it is resumed, or until a moment (µs). Repeating is harmless.
+
+    Raises InvalidRequest for a moment that is past.
+    """
+    if until is not None and until <= now_us():
+        raise InvalidRequest("The suspension would be over already.", param="until", fix="Give a later moment.")
+    return await _set_status(db, tenant_slug, reference, _Status("suspended", reason, until), actor)
 
 
 async def resume_customer(db: Database, tenant_slug: str, reference: str, actor: str) -> Customer:
     """Serve a suspended customer again. Repeating is harmless."""
-    return await _set_status(db, tenant_slug, reference, "active", None, actor)
+    return await _set_status(db, tenant_slug, reference, _Status("active"), actor)
+
+
+async def end_suspensions(db: Database) -> int:
+    """Resume up to 100 customers whose suspension is over by itself; how many. Safe in several processes."""
+    async with db.read(EVERY_TENANT) as connection:
+        ended = await operator_identity.ended_suspensions(connection, now_us(), 100)
+    for slug, customer_id in ended:
+        await resume_customer(db, slug, customer_id, "sweep")
+    return len(ended)
 
 
 async def set_customer_group(
@@ -141,12 +160,7 @@ async def set_customer_group(
     async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         customer = await require_customer(connection, tenant, reference)
-        known = [group["id"] for group in tenant.settings.get("groups", ())]
-        if group_id is not None and group_id not in known:
-            fix = (
-                f"There is: {', '.join(known)}." if known else "Write [[tenants.groups]] in tenants.toml and apply it."
-            )
-            raise NotFound(f"Tenant {tenant.slug} has no group {group_id[:80]!r}.", fix=fix)
+        require_group(tenant, group_id)
         if customer.group_id != group_id:
             await customers.set_group(connection, tenant.id, customer.id, group_id)
             before, after = {"group": customer.group_id}, {"group": group_id}
@@ -157,25 +171,55 @@ async def set_customer_group(
         return await require_customer(connection, tenant, customer.id)
 
 
-async def _set_status(
-    db: Database, tenant_slug: str, reference: str, status: str, reason: str | None, actor: str
-) -> Customer:
+class _Status(Struct, frozen=True):
+    """What a customer is to be."""
+
+    name: str
+    reason: str | None = None
+    until: int | None = None
+
+
+async def _set_status(db: Database, tenant_slug: str, reference: str, wanted: _Status, actor: str) -> Customer:
     async with db.write(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         customer = await require_customer(connection, tenant, reference)
         if customer.status == "deleted":
             raise Conflict(f"The account {customer.id} was deleted.", fix="It can't be brought back; create another.")
-        if customer.status != status:
-            await customers.set_status(connection, tenant.id, customer.id, status, reason)
+        if (customer.status, customer.suspended_until) != (wanted.name, wanted.until):
+            await customers.set_status(
+                connection, tenant.id, customer.id, wanted.name, wanted.reason, until=wanted.until
+            )
             await audit_log.record(
                 connection,
                 tenant.id,
                 actor,
-                "customer.resume" if status == "active" else "customer.suspend",
+                "customer.resume" if wanted.name == "active" else "customer.suspend",
                 "customer",
                 customer.id,
                 before={"status": customer.status, "reason": customer.suspend_reason},
-                after={"status": status, "reason": reason},
+                after={"status": wanted.name, "reason": wanted.reason, **_ends(wanted)},
             )
             await revisions.bump(connection, "customer", customer.id)
+            if (wanted.name == "suspended") != (customer.status == "suspended"):
+                await tell_of_status(connection, customer, suspended=wanted.name == "suspended")
         return await require_customer(connection, tenant, customer.id)
+
+
+async def tell_of_status(connection: Connection, customer: Customer, *, suspended: bool) -> None:
+    """Mail a customer that it is suspended, or served again; the team's own systems hear of it."""
+    kind, now = "account_suspended" if suspended else "account_resumed", now_us()
+    await outbox.add(
+        connection,
+        customer.tenant_id,
+        kind=kind,
+        recipient=customer.email,
+        payload={},
+        dedupe=f"{kind}:{customer.id}:{now}",
+        now=now,
+    )
+    event = "customer.suspended" if suspended else "customer.resumed"
+    await events.tell(connection, customer.tenant_id, event, {"customer": customer.id})
+
+
+def _ends(wanted: _Status) -> dict[str, str]:
+    return {} if wanted.until is None else {"until": format_time(wanted.until)}

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from ..core.errors import InvalidRequest
 from ..core.ids import new_id
+from ..core.tenant import PLATFORM_SLUG
 from ..core.times import SECOND_US
 from ..core.urls import public_url
 from ..db import customers, operator, operator_outbox, outbox, secrets, tenants
@@ -26,6 +27,7 @@ from ..db.tenants import Tenant
 from ..mail import Letter, Mailbox, MailFailed, MailServer, Outlet, mailbox
 from ..telemetry.redaction import redact
 from ..theming import Brand, Library, Mail, render_mail
+from ..theming.texts import DEFAULT_LANGUAGE
 from ..vault import Vault
 from .announce import unsubscribe_token
 from .brand import brand_of, storefront_host
@@ -36,7 +38,7 @@ _PAUSE_SECONDS: Final = 1
 _AT_ONCE: Final = 10
 _FINISH_SECONDS: Final = 10
 
-KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
+KINDS: Final[Mapping[str, Literal["customer", "member", "team", "operator"]]] = {
     "announcement": "customer",
     "case_answered": "customer",
     "case_opened": "team",
@@ -45,11 +47,35 @@ KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
     "order_refunded": "customer",
     "order_requested": "customer",
     "order_to_approve": "team",
+    "chargeback": "team",
+    "chargeback_ended": "team",
+    "chargeback_warning": "team",
+    "payment_review": "team",
+    "payments_unasked": "team",
     "price_change": "customer",
     "price_withdrawn": "customer",
     "receipt": "customer",
+    "key_created": "customer",
+    "account_suspended": "customer",
+    "account_resumed": "customer",
+    "abuse_reported": "team",
+    "abuse_appealed": "team",
+    "access_restricted": "customer",
+    "access_restored": "customer",
+    "appeal_upheld": "customer",
+    "credit_low": "customer",
+    "credit_expiring": "customer",
+    "subscription_due": "customer",
+    "subscription_renewed": "customer",
+    "subscription_failed": "customer",
+    "subscription_cancelled": "customer",
+    "subscription_ended": "customer",
     "spend_alert": "customer",
     "wholesale_low": "team",
+    "wholesale_topped_up": "team",
+    "webhook_disabled": "team",
+    "domain_failing": "team",
+    "domain_detached": "team",
     "verify": "customer",
     "already_registered": "customer",
     "reset": "customer",
@@ -60,15 +86,26 @@ KINDS: Final[Mapping[str, Literal["customer", "team", "operator"]]] = {
     "new_login": "customer",
     "two_factor_changed": "customer",
     "account_deleted": "customer",
+    "member_invite": "member",
+    "member_reset": "member",
+    "member_password": "member",
+    "member_new_login": "member",
+    "member_two_factor": "member",
     "own_key_parked": "team",
     "upstream_key_parked": "operator",
     "upstream_down": "operator",
+    "payments_unasked_at": "operator",
+    "launch_review": "operator",
+    "storefront_open": "team",
 }
-"""Kind of mail → who reads it. A customer's mail is the brand's alone; others hear from the platform.
+"""Kind of mail → who reads it. A customer's mail is the brand's alone, and so is a member's about its own log-in (the
+operator's own people hear from the platform); others hear from the platform.
 
-A kind needs `mail/<kind>.txt` and `.html` in `themes/base`, a text `mail.<kind>.subject`, and a sample in
+A kind needs `mail/<kind>.txt` and `.html` in `themes/base`, a subject (the text `mail.<kind>.subject`, or what its
+`.txt` sets), and a sample in
 `theming.sample`.
 """
+_OF_THE_BRAND: Final = frozenset({"customer", "member"})
 
 
 class Post(Struct, frozen=True):
@@ -151,7 +188,8 @@ async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> No
         lang = await _language(connection, mail, sender.brand)
     opened = letters.opened(vault, mail.tenant_id, mail.payload)
     unsubscribe = _unsubscribe_url(vault, sender.origin, mail, opened)
-    told = {**opened, "unsubscribe_url": unsubscribe}
+    base = "" if sender.brand.slug == PLATFORM_SLUG else "/console"
+    told = {**opened, "unsubscribe_url": unsubscribe, "base": base}
     content = Mail(brand=sender.brand, origin=sender.origin, content=told, lang=lang)
     written = render_mail(post.library, sender.theme, mail.kind, content)
     await sender.outlet.send(
@@ -175,14 +213,16 @@ async def _language(connection: Connection, mail: ClaimedMail, brand: Brand) -> 
         customer = await customers.find(connection, mail.tenant_id, mail.recipient)
         if customer is not None and customer.locale in brand.languages:
             return customer.locale
-    return brand.languages[0]
+    return DEFAULT_LANGUAGE if KINDS[mail.kind] == "member" else brand.languages[0]
 
 
 async def _sender(connection: Connection, vault: Vault, post: Post, mail: ClaimedMail) -> _Sender:
     platform = await tenants.platform_settings(connection)
-    if KINDS[mail.kind] != "customer" or mail.tenant_id is None:
+    if KINDS[mail.kind] not in _OF_THE_BRAND or mail.tenant_id is None:
         return _platform(platform, post)
     tenant = await operator.tenant_by_id(connection, mail.tenant_id)
+    if tenant is not None and tenant.slug == PLATFORM_SLUG:
+        return _platform(platform, post)
     host = None if tenant is None else await storefront_host(connection, tenant, platform)
     if tenant is None or host is None:
         raise MailFailed("The storefront has no host, so the mail has no sender.")
@@ -206,8 +246,12 @@ def _unsubscribe_url(vault: Vault, origin: str, mail: ClaimedMail, content: Mapp
     customer_id = content.get("unsubscribe")
     if customer_id is None or mail.tenant_id is None:
         return ""
-    token = unsubscribe_token(vault, mail.tenant_id, customer_id)
-    return f"{origin}/unsubscribe?customer={customer_id}&token={token}"
+    kind = content.get("unsubscribe_kind")
+    if kind is None:
+        token = unsubscribe_token(vault, mail.tenant_id, customer_id)
+        return f"{origin}/unsubscribe?customer={customer_id}&token={token}"
+    token = unsubscribe_token(vault, mail.tenant_id, customer_id, kind)
+    return f"{origin}/unsubscribe?customer={customer_id}&kind={kind}&token={token}"
 
 
 def _platform(platform: Mapping[str, Any], post: Post) -> _Sender:

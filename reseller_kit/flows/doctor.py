@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import Any, Final
 
 from msgspec import Struct
 
 from ..core.money import format_amount
 from ..core.paging import MAX_LIMIT
 from ..core.times import DAY_US, format_time
-from ..core.upstream_keys import KeyState
 from ..core.wholesale import wholesale_terms
 from ..db import (
     customers,
-    endpoints,
+    hook_endpoints,
     margins,
     operator,
-    operator_upstreams,
     outbox,
     partitions,
     prices,
     scheduled_prices,
     schema,
     tenants,
-    upstream_keys,
-    upstreams,
 )
 from ..db.accounts import Balance, drawn_on
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
+from ..db.hook_endpoints import HookEndpoint
+from ..db.operator_payments import FailingPoll, failing_polls
 from ..db.outbox import ParkedMail
 from ..db.scheduled_prices import StoredChange
 from ..db.tenants import Connection, Tenant
-from ..db.upstreams import Upstream
-from ..theming.library import read_themes, themes_dir
+from ..dns import Resolver
+from ..mail import mailbox
+from ..theming.library import installed_themes
+from .brand import storefront_host
+from .complaint import Complaint
+from .complaint import complaint as _complaint
+from .doctor_domains import about_domains, visit_hosts
+from .doctor_hooks import about_hooks
+from .doctor_mail import about_mail
+from .doctor_supply import examine_supply
+from .domains import DomainView
+from .domains.look import read_domains
 from .prices import offered_models
 from .tenants import TenantDetail, require_tenant, show_tenant
-
-Severity = Literal["error", "warning"]
 
 _LOSSES_DAYS: Final = 7
 RULES: Final = {
@@ -49,6 +55,14 @@ RULES: Final = {
     "DR112": "An upstream whose keys are all parked, so that it serves no call.",
     "DR113": "Mails to the operator that were given up in the last seven days.",
     "DR114": "An endpoint that is not asked because it kept failing: the circuit is open.",
+    "DR121": "A clock that differs from the database server's, or is behind what was written.",
+    "DR122": "Little room on the disk of the data dir.",
+    "DR123": "A schema of another version than this one's, which still fits.",
+    "DR124": "A database file without a backup in the last seven days.",
+    "DR125": "A secret key file that others on the machine may read.",
+    "DR131": "A server that does not answer or is not ready (`doctor --server URL`).",
+    "DR132": "A host that the certificate gate refuses (`doctor --server URL`).",
+    "DR133": "A certificate gate that lets in a host of nobody (`doctor --server URL`).",
     "DR201": "A tenant that serves nothing because of its status.",
     "DR202": "A tenant that is suspended.",
     "DR203": "A tenant without a storefront host.",
@@ -62,21 +76,24 @@ RULES: Final = {
     "DR211": "A scheduled price that was held back in the last seven days, because it would have lost money.",
     "DR212": "Calls that cost the operator more, at an upstream, than the reseller paid.",
     "DR213": "Customers in a group that is gone.",
+    "DR214": "A payment provider that can't be asked what happened, so that lost deliveries stay unknown.",
+    "DR221": "A domain that fails its hourly checks, so that it will be taken out of use.",
+    "DR222": "A domain whose CAA records forbid its certificate.",
+    "DR223": "A domain that was taken out of use.",
+    "DR224": "A host that does not answer, or shows no certificate that is to be trusted (`tenant doctor --visit`).",
+    "DR225": "A host whose page is not the brand's own (`tenant doctor --visit`).",
+    "DR226": "A page that names another brand or the platform (`tenant doctor --visit`).",
+    "DR231": "No SPF record, or several, where mails come from (`tenant doctor --visit`).",
+    "DR232": "No DKIM key where mails come from (`tenant doctor --visit`).",
+    "DR233": "No DMARC policy where mails come from (`tenant doctor --visit`).",
+    "DR241": "A way to be paid that lacks something, so that nobody can pay.",
+    "DR242": "A payment provider that refused when it was last tried.",
+    "DR251": "A webhook endpoint that fails, or that was switched off because it did.",
     "DR301": "A month that is coming without a partition of its own (PostgreSQL).",
     "DR302": "Rows that lie in no month's partition (PostgreSQL).",
 }
 """Rule code → meaning. A code keeps its meaning."""
 _RECENT_US: Final = 7 * DAY_US
-
-
-class Complaint(Struct, frozen=True, kw_only=True):
-    """One thing that is missing or wrong, and what to do about it."""
-
-    code: str
-    level: Severity
-    where: str
-    message: str
-    fix: str
 
 
 class _Facts(Struct, frozen=True, kw_only=True):
@@ -89,23 +106,34 @@ class _Facts(Struct, frozen=True, kw_only=True):
     has_owner: bool
     has_customer: bool
     groups: dict[str, int]
+    unasked: list[FailingPoll]
     parked: ParkedMail
     held: list[StoredChange]
+    domains: list[DomainView]
+    hooks: list[HookEndpoint]
+    mail_domain: str | None
 
 
-async def examine_tenant(db: Database, slug: str) -> tuple[TenantDetail, list[Complaint]]:
-    """A tenant, and what keeps it from selling. Raises NotFound."""
-    themes = frozenset(read_themes(themes_dir()))
+async def examine_tenant(
+    db: Database, slug: str, visitor: Resolver | None = None
+) -> tuple[TenantDetail, list[Complaint]]:
+    """A tenant, and what keeps it from selling; with a `visitor` its hosts are visited too. Raises NotFound."""
+    themes = frozenset(installed_themes())
     detail = await show_tenant(db, slug)
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, slug)
         found = await _facts(connection, tenant)
-    return detail, list(_complaints(found, themes))
+    complaints = list(_complaints(found, themes))
+    if visitor is not None:
+        complaints += await visit_hosts(db, visitor, found.tenant, found.hosts)
+        if found.mail_domain is not None:
+            complaints += await about_mail(visitor, slug, found.mail_domain)
+    return detail, complaints
 
 
 async def examine(db: Database) -> list[Complaint]:
     """What is missing or wrong on the platform and at every tenant that is not archived."""
-    themes = frozenset(read_themes(themes_dir()))
+    themes = frozenset(installed_themes())
     fix = "Run: reseller-kit db upgrade"
     found = [_complaint("DR104", "database", problem, fix) for problem in await schema.lock_problems(db)]
     found += await examine_database(db)
@@ -113,7 +141,7 @@ async def examine(db: Database) -> list[Complaint]:
         if not await tenants.platform_settings(connection):
             fix = "Run: reseller-kit init, edit tenants.toml, then reseller-kit apply."
             return [*found, _complaint("DR101", "platform", "No configuration was applied yet.", fix)]
-        found += await _examine_supply(connection)
+        found += await examine_supply(connection)
         parked = await outbox.parked(connection, None, now_us() - _RECENT_US)
         if parked.count:
             message = f"{parked.count} mails to you were given up lately. The latest reason: {parked.last_error}"
@@ -139,61 +167,6 @@ async def examine_database(db: Database) -> list[Complaint]:
     return found
 
 
-async def _examine_supply(connection: Connection) -> list[Complaint]:
-    found = []
-    routed: set[str] = set()
-    states = await upstream_keys.states(connection)
-    for upstream in await upstreams.every(connection):
-        if upstream.status == "active":
-            routed.update(upstream.models)
-            if not upstream.keys:
-                fix = "Give it api_keys in tenants.toml, then run reseller-kit apply."
-                found.append(_complaint("DR102", upstream.name, "No key of this upstream is stored.", fix))
-            found += _about_keys(upstream, states.get(upstream.name, {}))
-    found += await _examine_circuits(connection)
-    for own in await operator_upstreams.own_upstreams(connection):
-        if own.status == "active":
-            found += _about_keys(own, states.get(own.name, {}))
-    for model in await prices.active_models(connection):
-        if model not in routed:
-            fix = "Give it routes in tenants.toml, then run reseller-kit apply."
-            found.append(_complaint("DR103", model, "No active upstream serves this model.", fix))
-    return found
-
-
-async def _examine_circuits(connection: Connection) -> list[Complaint]:
-    routed = set(await upstreams.endpoints(connection))
-    fix = "It is tried again by itself. See: reseller-kit upstream list"
-    return [
-        _complaint(
-            "DR114",
-            f"{row.upstream}/{row.upstream_model}",
-            f"The circuit is open since {format_time(row.changed_at)}: {row.reason}",
-            fix,
-            level="warning",
-        )
-        for row in await endpoints.every(connection)
-        if row.state == "open" and (row.upstream, row.upstream_model) in routed
-    ]
-
-
-def _about_keys(upstream: Upstream, states: Mapping[str, KeyState]) -> Iterator[Complaint]:
-    parked = {
-        key.fingerprint: states[key.fingerprint]
-        for key in upstream.keys
-        if key.fingerprint in states and states[key.fingerprint].standing == "parked"
-    }
-    fix = (
-        f"Mend it with the provider, then run: reseller-kit upstream check {upstream.name}."
-        " Or change its secret and run reseller-kit apply."
-    )
-    for fingerprint, state in parked.items():
-        message = f"Key {fingerprint} is parked since {format_time(state.since)}: {state.reason}"
-        yield _complaint("DR111", upstream.name, message, fix)
-    if parked and len(parked) == len({key.fingerprint for key in upstream.keys}):
-        yield _complaint("DR112", upstream.name, "Every key of this upstream is parked: it serves no call.", fix)
-
-
 async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
     platform = await tenants.platform_settings(connection)
     hosts = [
@@ -216,21 +189,40 @@ async def _facts(connection: Connection, tenant: Tenant) -> _Facts:
         has_customer=bool(newest),
         held=await scheduled_prices.held(connection, tenant.id, now_us() - _RECENT_US),
         groups=await customers.groups(connection, tenant.id),
+        unasked=await failing_polls(connection, tenant.id),
         parked=await outbox.parked(connection, tenant.id, now_us() - _RECENT_US),
+        domains=await read_domains(connection, tenant.id),
+        hooks=await hook_endpoints.page(connection, tenant.id, MAX_LIMIT, None),
+        mail_domain=await _mail_domain(connection, tenant, platform),
     )
+
+
+async def _mail_domain(connection: Connection, tenant: Tenant, platform: Mapping[str, Any]) -> str | None:
+    """Behind the @ of whom the tenant's mails come from."""
+    given = tenant.settings.get("email", {}).get("from")
+    if given:
+        return mailbox(given).address.rpartition("@")[2]
+    return await storefront_host(connection, tenant, platform)
 
 
 def _complaints(found: _Facts, themes: frozenset[str]) -> Iterator[Complaint]:
     yield from _about_state(found)
     yield from _about_shop(found, themes)
+    yield from about_domains(found.tenant.slug, found.domains)
+    yield from about_hooks(found.tenant.slug, found.hooks)
     yield from _about_money_and_people(found)
 
 
 def _about_state(found: _Facts) -> Iterator[Complaint]:
     tenant, slug = found.tenant, found.tenant.slug
     if tenant.status != "active":
-        fix = 'Set status = "active" in tenants.toml, then run reseller-kit apply.'
-        yield _complaint("DR201", slug, f"The tenant is {tenant.status}: its calls are refused.", fix, level="warning")
+        asked = tenant.status == "draft" and tenant.review_asked_at is not None
+        waits = " Its team asks for it to be opened." if asked else ""
+        pressed = f'press "Open it" at /tenants/{slug} of your own console, or ' if tenant.status == "draft" else ""
+        fix = f'{pressed}set status = "active" in tenants.toml, then run reseller-kit apply.'
+        fix = fix[0].upper() + fix[1:]
+        message = f"The tenant is {tenant.status}: its calls are refused.{waits}"
+        yield _complaint("DR201", slug, message, fix, level="warning")
     if tenant.suspended_at is not None:
         fix = f"Run: reseller-kit tenant resume {slug}"
         yield _complaint("DR202", slug, f"The tenant is suspended: {tenant.suspend_reason}.", fix, level="warning")
@@ -281,6 +273,7 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
             message = f"{count} customers are in the group {group}, which is gone: they are served like all others."
             fix = f"Write the group again, or run: reseller-kit customer update --tenant {slug} --group none CUSTOMER"
             yield _complaint("DR213", slug, message, fix, level="warning")
+    yield from _about_payments(slug, found.unasked)
     for stored in found.held:
         moment = format_time(stored.change.effective_from)
         message = f"The price change scheduled for {moment} was held back; the prices before it go on. {stored.reason}"
@@ -292,6 +285,13 @@ def _about_money_and_people(found: _Facts) -> Iterator[Complaint]:
         yield _complaint("DR210", slug, message, fix, level="warning")
 
 
+def _about_payments(slug: str, unasked: list[FailingPoll]) -> Iterator[Complaint]:
+    for poll in unasked:
+        message = f"{poll.provider} can't be asked since {format_time(poll.failed_at)}: {poll.failure}"
+        fix = f"Correct its credentials, then run: reseller-kit reconcile --provider {poll.provider} --tenant {slug}"
+        yield _complaint("DR214", slug, message, fix, level="warning")
+
+
 def _about_loss(slug: str, loss: margins.Loss) -> Complaint:
     lost = format_amount(loss.amount)
     message = (
@@ -300,7 +300,3 @@ def _about_loss(slug: str, loss: margins.Loss) -> Complaint:
     )
     fix = "Give the model a cost that covers this route, or take the route out; then run reseller-kit apply."
     return _complaint("DR212", slug, message, fix, level="warning")
-
-
-def _complaint(code: str, where: str, message: str, fix: str, *, level: Severity = "error") -> Complaint:
-    return Complaint(code=code, level=level, where=where, message=message, fix=fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ..core.catalog import TOKEN_CLASSES
+from ..core.catalog import TOKEN_CLASSES, group_of_level
 from ..core.errors import NotFound
 from ..core.money import format_amount, format_token_price, format_unit_price
 from ..db import operator_archive, operator_audit
@@ -83,6 +83,7 @@ def _total(level: Level) -> dict[str, Any]:
     return {
         "price_version": None if version is None else version.id,
         "price_of": None if version is None else version.model,
+        "group": None if version is None else group_of_level(version.level),
         "effective_from": None if version is None else _time(version.effective_from),
         "above_input": level.tier,
         "sum": format_unit_price(level.pico),

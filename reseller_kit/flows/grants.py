@@ -11,6 +11,7 @@ from ..core.ids import new_id
 from ..core.ledger import PAID_KINDS, Grant, LotKind
 from ..core.manifest.texts import GLOB
 from ..core.money import format_amount, parse_amount
+from ..core.offers import bonus, daily_of, roll_over_of
 from ..core.times import DAY_US
 from ..db.engine import Connection, Database, now_us
 from ..db.ledger import GrantCredit, Posted
@@ -28,7 +29,8 @@ _PERIOD_DAYS: Final = {"week": 7, "month": 31, "year": 366}
 class GrantTerms(Struct, frozen=True, kw_only=True):
     """What kind of credit it is: lower priority is spent first; no `models` means every model; `cash` was paid for it.
 
-    `package` names an offer of the tenant, which then decides kind, amount, models and expiry.
+    `package` names an offer of the tenant, which then decides kind, amount, models, expiry and `daily`: how much of it
+    may be used in a day, None for all of it.
     """
 
     kind: LotKind = "manual"
@@ -37,6 +39,7 @@ class GrantTerms(Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     cash: int = 0
     package: str | None = None
+    daily: int | None = None
 
 
 _PLAIN: Final = GrantTerms()
@@ -87,6 +90,7 @@ async def grant_credit(
         models=credit.terms.models,
         cash=credit.terms.cash,
         lot_ref=credit.ref,
+        daily=credit.terms.daily,
     )
     posted = await post(db, GrantCredit(request, once))
     if posted.id == request.lot_id:
@@ -125,15 +129,15 @@ async def _credit(connection: Connection, tenant_id: int, amount: int | None, te
 
 
 def credit_of(offer: Offer, amount: int | None, now: int, terms: GrantTerms = _PLAIN) -> Credit:
-    """What an offer comes to when it is credited at `now`. A top-up needs its amount, the others have their own.
+    """What an offer comes to when it is credited at `now`. A top-up needs its amount, which its bonus goes on top of.
 
     Raises InvalidRequest for an amount that the offer does not have.
     """
     stated = offer.terms
     kind = stated.get("kind", "package")
     days = stated.get("valid_days")
-    if days is None and kind == "subscription" and not stated.get("roll_over", False):
-        days = _PERIOD_DAYS[stated["period"]]
+    if days is None and kind == "subscription":
+        days = _PERIOD_DAYS[stated["period"]] * (1 + roll_over_of(stated))
     return Credit(
         amount=_topup(offer, amount) if kind == "topup" else _credits(offer, amount),
         terms=GrantTerms(
@@ -142,6 +146,7 @@ def credit_of(offer: Offer, amount: int | None, now: int, terms: GrantTerms = _P
             models=tuple(stated.get("models", ())),
             expires_at=None if days is None else now + days * DAY_US,
             cash=terms.cash,
+            daily=daily_of(stated),
         ),
         ref=f"package:{offer.code}@{offer.version}",
     )
@@ -155,7 +160,7 @@ def _topup(offer: Offer, amount: int | None) -> int:
             param="amount",
             fix="Give an amount between them.",
         )
-    return amount
+    return amount + bonus(offer.terms, amount)
 
 
 def _credits(offer: Offer, amount: int | None) -> int:

@@ -22,6 +22,8 @@ class Heartbeat:
         self._clear.set()
         self.wanted = asyncio.Event()
         """Set when somebody waits for the lease to be looked at."""
+        self.on_lag: Callable[[float], object] | None = None
+        """Told how many seconds late each beat is."""
 
     def doubtful(self) -> bool:
         """Whether the process stood still since the lease was last looked at."""
@@ -49,4 +51,7 @@ class Heartbeat:
         """Beat for ever."""
         while True:
             self.beat()
+            due = self._clock() + BEAT_SECONDS
             await asyncio.sleep(BEAT_SECONDS)
+            if self.on_lag is not None:
+                self.on_lag(max(0.0, self._clock() - due))

@@ -15,11 +15,12 @@ from ..core.ids import is_public_id, new_id
 from ..core.paging import Page, Window, after, page_of
 from ..core.periods import Reset, period_of, resets_at
 from ..core.times import DAY_US
-from ..db import audit_log, keys, operator, revisions
+from ..db import audit_log, keys, operator, outbox, revisions
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.keys import ApiKey, OwnedKey
 from ..db.tenants import Connection, Tenant
 from ..vault import Vault, key_digest
+from . import events
 from .customers import require_customer
 from .grants import check_models
 from .tenants import require_tenant, scope_of
@@ -87,6 +88,7 @@ async def create_key(
         owner = await require_customer(connection, tenant, customer)
         secret, key = _make(tenant, owner.id, terms)
         await keys.add(connection, tenant.id, key, key_digest(vault.pepper, secret))
+        await _tell(connection, tenant.id, key, owner.email)
         await audit_log.record(connection, tenant.id, actor, "key.create", "key", key.id, after=_facts(key))
         await revisions.bump(connection, "key", key.id)
     return NewKey(OwnedKey(key, owner.email), secret, _use(tenant, key, now_us(), {}))
@@ -142,10 +144,12 @@ async def rotate_key(
             await keys.change(connection, tenant.id, msgspec.structs.replace(old.key, expires_at=until))
         else:
             await keys.revoke(connection, tenant.id, key_id, now)
+            await _tell_of_end(connection, old.key)
         spent = 0
         if key.limit_nano is not None:
             period = period_of(key.limit_reset, tenant.timezone, now)
             spent = await keys.carry_use(connection, tenant.id, key_id, key.id, period)
+        await _tell(connection, tenant.id, key, old.email)
         await audit_log.record(
             connection, tenant.id, actor, "key.rotate", "key", key_id, before=_facts(old.key), after=_facts(key)
         )
@@ -196,6 +200,7 @@ async def revoke_key(
             return owned
         revoked = msgspec.structs.replace(owned.key, revoked_at=now_us())
         await keys.revoke(connection, tenant.id, key_id, revoked.revoked_at or 0)
+        await _tell_of_end(connection, revoked)
         await audit_log.record(connection, tenant.id, actor, "key.revoke", "key", key_id, before=_facts(owned.key))
         await revisions.bump(connection, "key", key_id)
     return OwnedKey(revoked, owned.email)
@@ -294,3 +299,21 @@ def _terms(key: ApiKey) -> KeyTerms:
 def _facts(key: ApiKey) -> dict[str, object]:
     lists = {"models": list(key.models), "allow_ips": list(key.allow_ips)}
     return {**{name: getattr(key, name) for name in _SHOWN}, **lists}
+
+
+async def _tell(connection: Connection, tenant_id: int, key: ApiKey, email: str) -> None:
+    """Whoever owns a key hears of it: somebody else may have made it."""
+    await outbox.add(
+        connection,
+        tenant_id,
+        kind="key_created",
+        recipient=email,
+        payload={"name": key.name or key.prefix, "prefix": key.prefix},
+        dedupe=f"key_created:{key.id}",
+        now=key.created_at,
+    )
+    await events.tell(connection, tenant_id, "key.created", {"key": key.id, "customer": key.customer_id})
+
+
+async def _tell_of_end(connection: Connection, key: ApiKey) -> None:
+    await events.tell(connection, key.tenant_id, "key.revoked", {"key": key.id, "customer": key.customer_id})

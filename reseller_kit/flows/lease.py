@@ -61,6 +61,7 @@ async def _renew(runtime: Runtime) -> None:
     runtime.lease_renewed_at = now
     if epoch != ledger.epoch:
         ledger.epoch = epoch
+        runtime.metrics.lease_losses.inc()
         _log.warning("the lease had run out; began epoch %d", epoch)
         # Every call under way holds money of an epoch that is over: nobody will pay for what they get from here on.
         runtime.end_calls()

@@ -9,13 +9,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from ..bus import Away, Redis, SharedCounters
+from ..bus import Away
 from ..core.limits import PIECE_US, Counters, Limit, Room
 from ..telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from ..bus.connection import Redis
+    from ..bus.counters import SharedCounters
 
 _log = logging.getLogger(__name__)
 _TELL_SECONDS: Final = 2.0
@@ -56,6 +60,8 @@ class Limiter:
 
     def share(self, redis: Redis, *, space: str, owner: str) -> None:
         """Count together with the other processes of this space, as soon as `keep` has reached the server."""
+        from ..bus.counters import SharedCounters  # noqa: PLC0415  # loads a client that most processes never need
+
         self._shared = SharedCounters(redis, space=space, owner=owner, granted=self._note, undone=self._undo)
         self._metrics.shared_limits.set(0)
 

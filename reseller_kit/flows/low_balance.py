@@ -14,6 +14,7 @@ from ..db import accounts, audit_log, notices, operator_notices, outbox, tenants
 from ..db.engine import EVERY_TENANT, Connection, Database, now_us
 from ..db.operator_notices import WatchedBalance
 from ..db.tenants import Tenant
+from . import events
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ async def _tell(connection: Connection, tenant: Tenant, *, threshold: int, balan
             dedupe=f"wholesale_low:{threshold}:{now}:{owner}",
             now=now,
         )
+    await events.tell(connection, tenant.id, "wholesale.low", shown)
     facts = {**shown, "owners": owners}
     await audit_log.record(connection, tenant.id, "sweep", "wholesale.low", "tenant", tenant.slug, after=facts)
     _log.warning("the balance of %s is %s, below %s", tenant.slug, shown["balance"], shown["threshold"])

@@ -14,22 +14,24 @@ from typing import Any, Final
 
 import msgspec
 
+from ..core.storefront import priced_apart
 from ..core.times import DAY_US
 from ..db import operator, operator_prices, outbox, price_notices
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_prices import Untold
 from ..db.price_notices import ANNOUNCED, WITHDRAWN, ModelUser, Told
 from ..db.tenants import Tenant
-from .brand import changed_prices, notice_us, shown_moment
+from .brand import changed_prices, notice_us, told_moment
 
-_USED_WITHIN_US: Final = 90 * DAY_US
+USED_WITHIN_US: Final = 90 * DAY_US
 _LATE_US: Final = DAY_US
 """How long after it took effect a change is still told of: a server may have been away."""
 _LONGEST_NOTICE_US: Final = 366 * DAY_US
 _AT_ONCE: Final = 100
 
 _Line = Mapping[str, Any]
-_Lines = Mapping[str, list[dict[str, Any]]]
+_Lines = Mapping[tuple[str | None, str], list[dict[str, Any]]]
+"""Group, None for everybody else's prices, and model → what changes."""
 
 
 async def tell(db: Database, now: int | None = None) -> int:
@@ -50,12 +52,13 @@ async def _tell(db: Database, tenant: Tenant, change: Untold, now: int) -> int:
     """Tell of one moment, some customers a transaction: a repetition after a fault finds the mails that are there."""
     async with db.read(tenant.id) as connection:
         changes = await price_notices.changes_at(connection, tenant.id, change.effective_from)
-        users = await price_notices.users(connection, tenant.id, [one.model for one in changes], now - _USED_WITHIN_US)
+        models = sorted({one.model for one in changes})
+        users = await price_notices.users(connection, tenant.id, models, now - USED_WITHIN_US)
         before = {
             one.customer_id: one for one in await price_notices.told(connection, tenant.id, change.effective_from)
         }
     lines = {
-        one.model: [
+        (one.group, one.model): [
             {
                 "class": (new or old).class_name,  # type: ignore[union-attr]  # a change has at least one side
                 "above_input": (new or old).above_input,  # type: ignore[union-attr]  # see above
@@ -85,7 +88,12 @@ def _mails(
     tenant: Tenant, own: list[ModelUser], last: Told | None, lines: _Lines, moment: int
 ) -> Iterator[dict[str, Any]]:
     """What a customer is to be told now: of what was announced and does not come, and of what does."""
-    concerned = [{"model": user.name, **line} for user in own for line in lines[user.model]]
+    apart = priced_apart(tenant.settings)
+    concerned = [
+        {"model": user.name, **line}
+        for user in own
+        for line in lines.get((user.group if user.group in apart else None, user.model), ())
+    ]
     if last is not None and last.kind == ANNOUNCED:
         coming = {_what(line) for line in concerned}
         withdrawn = [line for line in last.lines if _what(line) not in coming]
@@ -109,6 +117,6 @@ def _mail(
     return {
         "kind": kind,
         "recipient": email,
-        "payload": {"from_date": shown_moment(moment, tenant.timezone), "lines": list(lines)},
+        "payload": {"from_date": told_moment(moment, tenant.timezone), "lines": list(lines)},
         "dedupe": f"{kind}:{customer_id}:{moment}:{said}",
     }

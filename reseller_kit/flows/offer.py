@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from ..core.catalog import OfferedModel, PriceList, PriceVersion, Route
+from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion, Route, retail_level
 from ..core.deadlines import Deadlines
 from ..core.manifest.leaves import is_reference
 from ..core.route_sets import allowed, own_upstream, owner_of, priced_as, within
@@ -72,19 +72,43 @@ def with_fallbacks_of_one_payer(offered: Mapping[str, OfferedModel]) -> dict[str
     return {**offered, **kept}
 
 
-def groups_of(tenant: Mapping[str, Any], storefront: Storefront, rows: SnapshotRows) -> dict[str, Storefront]:
-    """The storefront as each group of its customers meets it."""
+def groups_of(
+    tenant: Mapping[str, Any],
+    storefront: Storefront,
+    rows: SnapshotRows,
+    prices: Mapping[tuple[int, str, str], PriceVersion],
+    later: Callable[[str], Mapping[str, tuple[LaterPrice, ...]]],
+) -> dict[str, Storefront]:
+    """The storefront as each group of its customers meets it. `later`: what a level's prices will be."""
     found = {}
     for group in tenant["settings"].get("groups", ()):
         names = _allowed(tenant, rows, group.get("upstreams"))
         strategy = group.get("strategy")
         models = {name: _narrowed(offered, names, strategy) for name, offered in storefront.models.items()}
+        to_come = storefront.later
+        if group.get("markup") is not None:
+            level = retail_level(group["id"])
+            models = _at_prices(models, tenant["id"], level, prices)
+            to_come = later(level)
         limits = storefront.limits
         if "limits" in group:
             limits = limits.for_group(msgspec.convert(group["limits"], CallLimits))
         left = {name: offered for name, offered in models.items() if offered.routes}
-        found[group["id"]] = msgspec.structs.replace(storefront, models=left, limits=limits)
+        found[group["id"]] = msgspec.structs.replace(storefront, models=left, limits=limits, later=to_come)
     return found
+
+
+def _at_prices(
+    models: Mapping[str, OfferedModel],
+    tenant_id: int,
+    level: str,
+    prices: Mapping[tuple[int, str, str], PriceVersion],
+) -> dict[str, OfferedModel]:
+    """The models at other retail prices; one that has none is not offered, as where everybody's is missing."""
+    priced = ((name, offered, prices.get((tenant_id, offered.model, level))) for name, offered in models.items())
+    return {
+        name: msgspec.structs.replace(offered, retail=retail) for name, offered, retail in priced if retail is not None
+    }
 
 
 def own_upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:

@@ -21,7 +21,7 @@ from ..db.customers import find as find_customer
 from ..db.engine import Database, now_us
 from ..db.onboarding import Milestones
 from ..db.usage import UsageFilter, UsageRecord
-from .usage_pages import Bar, KeyName, Span, charts
+from .usage_pages import Bar, KeyName, Span, bars
 
 RECENT: Final = 5
 PACE_DAYS: Final = 7
@@ -67,13 +67,12 @@ async def overview(db: Database, tenant_id: int, customer_id: str, timezone: str
     today = day_of(now, zone)
     first = min(today.replace(day=1), today - timedelta(days=29))
     end = start_of(today + timedelta(days=1), zone)
-    shown = await charts(
-        db, tenant_id, customer_id, Span(since=start_of(first, zone), until=end, step="day", zone=timezone)
-    )
+    span = Span(since=start_of(first, zone), until=end, step="day", zone=timezone)
     async with db.read(tenant_id) as connection:
         customer = await find_customer(connection, tenant_id, customer_id)
         if customer is None:
             return None
+        shown = await bars(connection, tenant_id, customer_id, span)
         wallet, lots = await credit_rows.wallet_with_lots(connection, tenant_id, customer.wallet_id)
         recent = await usage.page(connection, tenant_id, UsageFilter(customer_id), RECENT)
         names = await keys.names(connection, tenant_id, customer_id)
@@ -81,8 +80,8 @@ async def overview(db: Database, tenant_id: int, customer_id: str, timezone: str
     free = available(wallet, lots, now)
     return Overview(
         money=Money(balance=wallet.balance, reserved=wallet.reserved, available=free, debt=wallet.debt),
-        pace=pace(shown.bars, today, free),
-        bars=shown.bars[-30:],
+        pace=pace(shown, today, free),
+        bars=shown[-30:],
         recent=tuple(recent),
         keys=tuple(KeyName(*name) for name in names),
         steps=steps,

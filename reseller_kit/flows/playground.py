@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from ..core.abuse import is_restricted
 from ..core.apikey import PLAYGROUND
-from ..core.errors import AccountSuspended
+from ..core.errors import AccountRestricted, AccountSuspended
 from ..core.storefront import Storefront
 from ..db.authentication import KeyAccount
 from ..db.customers import find
-from ..db.engine import Database
+from ..db.engine import Database, now_us
 
 
 async def playground_account(db: Database, storefront: Storefront, customer_id: str) -> KeyAccount:
     """The account of a customer's session, which may do what a key without limits may.
 
     There is no row of a key behind it: usage records name `PLAYGROUND` in its place. Raises AccountSuspended unless the
-    storefront is open and the customer is active and verified.
+    storefront is open and the customer is active, verified and not restricted.
     """
     async with db.read(storefront.tenant_id) as connection:
         customer = await find(connection, storefront.tenant_id, customer_id)
@@ -24,6 +25,8 @@ async def playground_account(db: Database, storefront: Storefront, customer_id: 
         raise AccountSuspended("This account is suspended. Please contact support.")
     if customer.verified_at is None:
         raise AccountSuspended("Please verify your e-mail address first.")
+    if is_restricted(customer.restricted_at, customer.restricted_until, now_us()):
+        raise AccountRestricted("API access of this account is restricted.")
     return KeyAccount(
         key_id=PLAYGROUND,
         tenant_id=storefront.tenant_id,

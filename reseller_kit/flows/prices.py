@@ -14,11 +14,12 @@ from ..core.manifest import Levels
 from ..core.paging import Page, Window, after, page_of
 from ..core.pricing import price_of
 from ..core.route_sets import allowed
+from ..core.storefront import priced_apart
 from ..db import prices, tenant_routes
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.prices import Published, StoredVersion
 from ..db.tenants import Connection, Tenant
-from .tenants import require_tenant
+from .tenants import require_group, require_tenant
 
 _LIST: Final = "prices"
 
@@ -44,14 +45,18 @@ class PriceLine(Struct, frozen=True, kw_only=True):
         return None if self.wholesale is None else self.retail - self.wholesale - (self.provider or 0)
 
 
-async def show_prices(db: Database, tenant_slug: str, model: str | None) -> list[PriceLine]:
+async def show_prices(
+    db: Database, tenant_slug: str, model: str | None, group_id: str | None = None
+) -> list[PriceLine]:
     """The prices in force of every model that the tenant offers, or of one, which may be an alias.
 
-    Raises ModelNotFound for one that is not offered.
+    `group_id`: what that group of customers pays. Raises ModelNotFound for a model that is not offered, and NotFound
+    for a group that is not there.
     """
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
-        published = await prices.in_force(connection, tenant.id, now_us())
+        apart = group_id if require_group(tenant, group_id) in priced_apart(tenant.settings) else None
+        published = await prices.in_force(connection, tenant.id, now_us(), apart)
         names = await offered_models(connection, tenant)
     offered = [row for row in published if row.model in names]
     if model is not None:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from ..core.catalog import PriceList
+from ..core.catalog import PriceList, group_of_level
 from ..core.money import charge_nano
 from ..core.pricing import charge_lines, input_tokens
 from ..db.operator_audit import StoredPrices, UsageFacts
@@ -143,7 +143,7 @@ def version_fault(name: LevelName, tenant_id: int, version_id: str | None, versi
         return None
     if version is None:
         return f"the price version {version_id} does not exist"
-    if version.level != name:
+    if name != ("retail" if group_of_level(version.level) else version.level):
         return f"{version.id} is a {version.level} price"
     return None if version.tenant_id in {None, tenant_id} else f"{version.id} is another tenant's price"
 

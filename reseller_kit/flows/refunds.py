@@ -36,11 +36,14 @@ async def claw_back(
     return await _submit(ledger, ClawBack(await _clawback(db, tenant_id, lot, payment, ref)))
 
 
-async def hold_refund(db: Database, ledger: LedgerWriter, tenant_id: int, lot_id: str, payment: Payment) -> Posted:
+async def hold_refund(
+    db: Database, ledger: LedgerWriter, tenant_id: int, lot_id: str, payment: Payment, *, refund_id: str | None = None
+) -> Posted:
     """Keep the credit aside that a refund would take, while the provider decides; its id is that of the refund.
 
     `refunded` includes the refund that is asked for. The amount is what could be kept: what was spent becomes debt if
-    the refund goes through. Raises InvalidRequest when nothing is left to refund.
+    the refund goes through. Held again under the same `refund_id`, nothing changes. Raises InvalidRequest when nothing
+    is left to refund.
     """
     lot = await _lot(db, tenant_id, lot_id)
     wanted = refund_target(lot.amount, paid=payment.paid, refunded=payment.refunded) - lot.taken
@@ -49,7 +52,7 @@ async def hold_refund(db: Database, ledger: LedgerWriter, tenant_id: int, lot_id
     async with db.read(tenant_id) as connection:
         reseller = await accounts.reseller_wallet(connection, tenant_id)
     request = RefundRequest(
-        refund_id=new_id("rfd"),
+        refund_id=refund_id or new_id("rfd"),
         tenant_id=tenant_id,
         customer_id=lot.customer_id,
         wallet_id=lot.wallet_id,

@@ -7,18 +7,19 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec.structs import astuple
 
-from ..bus import Announcements
+from .. import __version__
 from ..core.health import HealthBoard
 from ..core.storefront import Snapshot, UpstreamConfig
 from ..db import endpoints, revisions
 from ..db.changes import ChangeProbe, open_probe
 from ..db.engine import NO_TENANT, Database, now_us
 from ..db.ledger import LedgerWriter
-from ..telemetry.logs import AccessLog
+from ..dns import Resolver
+from ..telemetry.access import AccessLog
 from ..telemetry.metrics import Metrics
 from ..upstream.base import Upstream
 from ..vault import Vault
@@ -26,6 +27,9 @@ from ..vault.passwords import Passwords
 from . import snapshot as snapshots
 from .announce import Board
 from .authenticate import KeyCache
+from .backlog import Backlog
+from .brand_files import BrandFiles
+from .domains.secured import SecuredHosts
 from .endpoints import Endpoints
 from .heartbeat import Heartbeat
 from .identity.visit import Identity
@@ -33,13 +37,21 @@ from .kept_responses import KeptResponses
 from .legal import LegalArchive
 from .limiter import Limiter
 from .past_days import PastDays
+from .payments import Inbox
+from .providers import Providers
 from .upstream_keys import REVISION as UPSTREAM_KEY
 from .upstream_keys import KeyBook
+
+if TYPE_CHECKING:
+    from ..bus.announcements import Announcements
+
+    # Loads OpenTelemetry, which only those pay for who have a collector.
+    from ..telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 _REFRESH_SECONDS: Final = 30
-_LOOK_SECONDS: Final = 1
+_LOOK_SECONDS: Final = 0.25
 
 _APART: Final = frozenset({"key", "customer", UPSTREAM_KEY, endpoints.KIND})
 """Kinds of changes that no part of the snapshot hangs on."""
@@ -51,7 +63,7 @@ class Answering(Protocol):
     """A call that is being answered."""
 
     def look(self, now: float) -> None:
-        """See to it, once a second; `now` by the monotonic clock."""
+        """See to it, four times a second; `now` by the monotonic clock."""
 
     def end(self) -> None:
         """Stop the answer; the client gets to read why."""
@@ -70,23 +82,36 @@ class Runtime:
         upstream_factory: UpstreamFactory,
         access_log: AccessLog,
         kept_bytes: int,
+        resolver: Resolver | None = None,
+        providers: Providers | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        """`kept_bytes`: of responses, for one customer."""
+        """`kept_bytes`: of responses, for one customer.
+
+        `resolver`: of resellers' domains; default: the machine's. `providers`: how tenants are paid, by default as
+        configured.
+        """
+        self.resolver = resolver or Resolver()
         self.db = db
         self.vault = vault
         self.ledger = ledger
         self.snapshot = snapshot
         self.keys = KeyCache(db, vault.pepper)
         self.identity = Identity(db, vault, Passwords(vault.pepper))
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
+        self.traces: Traces | None = None
+        """None where nobody collects any."""
         self.health = HealthBoard()
         self.access_log = access_log
+        self.leaving = False
+        """Balancers are told to send nothing more; what still comes is served."""
         self.draining = False
+        """New calls are refused; those under way are finished."""
         self.active: set[str] = set()
         """Request ids whose holds this process is working on."""
         self.unsettled: set[str] = set()
         """Request ids whose settle the database could not take; it is tried again."""
-        self.metrics.open_calls.set_function(lambda: len(self.active))
+        self.backlog = Backlog(db, self.metrics)
         self.limiter = Limiter(self.metrics)
         self.announcements: Announcements | None = None
         self._news = asyncio.Event()
@@ -101,11 +126,16 @@ class Runtime:
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
         self.board = Board(db)
         self.legal = LegalArchive(db)
+        self.brand_files = BrandFiles(db)
+        self.secured = SecuredHosts(db, self.spawn)
         self.past_days = PastDays(db)
+        self.providers = providers or Providers(db, vault)
+        self.inbox = Inbox(db, ledger, self.providers)
         self._factory = upstream_factory
         self._upstreams: dict[str, tuple[UpstreamConfig, Upstream]] = {}
         self._probe: ChangeProbe | None = None
         self._background: set[asyncio.Task[Any]] = set()
+        self._measure()
 
     def upstream(self, name: str) -> Upstream:
         """The client of an upstream of the snapshot, made when its configuration is new."""
@@ -128,8 +158,22 @@ class Runtime:
         for call in tuple(self.answering):
             call.end()
 
+    def _measure(self) -> None:
+        """Figures that are looked up when they are asked for."""
+        metrics, pools = self.metrics, self.db.pools
+        metrics.open_calls.set_function(lambda: len(self.active))
+        metrics.unsettled.set_function(lambda: len(self.unsettled))
+        metrics.ledger_waiting.set_function(lambda: self.ledger.waiting)
+        metrics.lease_age.set_function(lambda: time.monotonic() - self.lease_renewed_at)
+        metrics.database_connections.labels("busy").set_function(lambda: pools().busy)
+        metrics.database_connections.labels("idle").set_function(lambda: pools().idle)
+        metrics.database_connections.labels("most").set_function(lambda: pools().most)
+        metrics.build.labels(__version__).set(1)
+        self.ledger.on_batch = metrics.count_batch
+        self.heartbeat.on_lag = metrics.loop_lag.observe
+
     async def look_after_calls(self) -> None:
-        """See to every call that is being answered once a second, for ever."""
+        """See to every call that is being answered four times a second, for ever."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.monotonic()
@@ -213,6 +257,7 @@ class Runtime:
         """Close upstream connections and the probe."""
         for _, client in self._upstreams.values():
             client.close()
+        self.providers.close()
         if self._probe is not None:
             await self._probe.close()
 

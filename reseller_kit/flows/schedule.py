@@ -16,7 +16,7 @@ from msgspec import Struct
 from ..core.errors import Conflict, InvalidRequest, ModelNotFound, NotFound
 from ..core.ids import is_public_id, new_id
 from ..core.manifest import Document, Levels
-from ..core.manifest.schedule import ScheduledChange, governed, levels_of, tenant_of, with_changes
+from ..core.manifest.schedule import ScheduledChange, governed, levels_of, own_markups, tenant_of, with_changes
 from ..core.paging import Page, Window, after, page_of
 from ..core.times import DAY_US, format_time
 from ..db import audit_log, operator_manifest, operator_prices, provisioning, revisions, scheduled_prices
@@ -24,6 +24,7 @@ from ..db.engine import EVERY_TENANT, NO_TENANT, Connection, Database, now_us
 from ..db.operator_manifest import ManifestRows
 from ..db.scheduled_prices import StoredChange
 from ..db.tenants import Tenant
+from .notice_ahead import require_notice
 from .prices import PriceLine, lines_of
 from .provision.timeline import Changes, begin, books, changes_of, publications, stored_document
 from .provision.write import publish, write_begun
@@ -35,13 +36,17 @@ _FURTHEST_US: Final = 3660 * DAY_US
 
 
 class NewChange(Struct, frozen=True, kw_only=True):
-    """What is to change. `prices` are absolute, in pico-USD per unit; without a pattern the tenant's markup changes."""
+    """What is to change. `prices` are absolute, in pico-USD per unit; without a pattern the tenant's markup changes.
+
+    `group`: whose own markup changes instead.
+    """
 
     effective_from: int
     match: str | None
     markup_ppm: int | None
     prices: Mapping[str, int]
     allow_loss: bool
+    group: str | None = None
 
 
 class Scheduled(Struct, frozen=True, kw_only=True):
@@ -59,11 +64,14 @@ class Deployment(Struct, frozen=True):
     changes: Changes
 
 
-async def schedule_price(db: Database, tenant_slug: str, new: NewChange, actor: str) -> Scheduled:
-    """Publish prices that begin at a later moment.
+async def schedule_price(
+    db: Database, tenant_slug: str, new: NewChange, actor: str, *, with_notice: bool = False
+) -> Scheduled:
+    """Publish prices that begin at a later moment; `with_notice`: not before customers had theirs of what rises.
 
-    Raises InvalidRequest for a moment that is past or absurd, for a change that changes nothing, and for one that
-    would sell below wholesale without leave; ModelNotFound for a pattern that fits no model on offer.
+    Raises NoticeTooShort for what has to begin later; InvalidRequest for a moment that is past or absurd, for a change
+    that changes nothing, and for one that would sell below wholesale without leave; ModelNotFound for a pattern that
+    fits no model on offer.
     """
     async with db.write(EVERY_TENANT) as connection:
         await provisioning.lock(connection)
@@ -72,15 +80,23 @@ async def schedule_price(db: Database, tenant_slug: str, new: NewChange, actor: 
         found = await read_deployment(connection, now)
         change = _checked(found, tenant, new, now)
         await scheduled_prices.add(connection, tenant.id, change, actor, now)
-        waiting = (*found.changes.get(tenant.slug, ()), change)
+        earlier = found.changes.get(tenant.slug, ())
+        waiting = (*earlier, change)
+        moment = change.effective_from
+        levels = _levels_at(found, tenant, waiting, moment)
+        if with_notice:
+            before = _levels_at(found, tenant, earlier, moment)
+            await require_notice(connection, tenant, before, levels, moment, now)
         if not await _republish(connection, found, tenant, waiting, now):
             raise InvalidRequest(
                 "The change would change no price.", fix=f"See: reseller-kit price show --tenant {tenant.slug}"
             )
         await _note(connection, tenant, actor, "price.schedule", change)
-    levels = _levels_at(found, tenant, waiting, change.effective_from)
     decided = governed(levels, tenant_of(found.document, tenant.slug).pricing, change)
-    return Scheduled(change=change, lines=[line for name in decided for line in lines_of(name, levels[name])])
+    paid = {
+        name: msgspec.structs.replace(levels[name], retail=levels[name].retail_for(change.group)) for name in decided
+    }
+    return Scheduled(change=change, lines=[line for name in decided for line in lines_of(name, paid[name])])
 
 
 async def cancel_price(db: Database, tenant_slug: str, change_id: str, actor: str) -> StoredChange:
@@ -150,6 +166,8 @@ def _checked(found: Deployment, tenant: Tenant, new: NewChange, now: int) -> Sch
     _check_moment(new.effective_from, now)
     if new.markup_ppm is None and not new.prices:
         raise InvalidRequest("Nothing is to change.", fix="Give --markup PCT or --set CLASS=PRICE.")
+    if new.group is not None:
+        _check_group(found, tenant, new)
     if new.prices and new.match is None:
         raise InvalidRequest(
             "A price needs the models that it is for.", param="model", fix="Give --model GLOB as well."
@@ -176,8 +194,21 @@ def _checked(found: Deployment, tenant: Tenant, new: NewChange, now: int) -> Sch
     _, held = with_changes(found.document, tenant.slug, (*waiting, change), new.effective_from)
     for one in held:
         if one.change.id == change.id:
-            raise InvalidRequest(one.reason, fix="Raise the price, or give --allow-loss.")
+            raise InvalidRequest(
+                one.reason, fix="Raise the price" + (", or give --allow-loss." if one.waivable else ".")
+            )
     return change
+
+
+def _check_group(found: Deployment, tenant: Tenant, new: NewChange) -> None:
+    if new.match is not None or new.prices or new.markup_ppm is None:
+        raise InvalidRequest(
+            "Of a group its own markup changes, and nothing else.", param="group", fix="Give the markup alone."
+        )
+    known = own_markups(found.document, tenant.slug)
+    if new.group not in known:
+        named = f"Those that have: {', '.join(sorted(known))}." if known else "Give it a markup first."
+        raise InvalidRequest("There is no such group with a markup of its own.", param="group", fix=named)
 
 
 def _check_moment(moment: int, now: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,10 +20,11 @@ from ..core.storefront import (
     UpstreamConfig,
     UpstreamKey,
 )
-from ..core.tenant import DomainRole, is_loopback_host
+from ..core.tenant import PLATFORM_SLUG, DomainRole, is_loopback_host
 from ..core.wholesale import wholesale_terms
 from ..db.accounts import DRAWN_ON
 from ..db.engine import EVERY_TENANT, Database, now_us
+from ..db.packages import in_order
 from ..db.snapshot import SnapshotRows, read_all
 from ..vault import Vault
 from .offer import (
@@ -54,27 +56,33 @@ def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     domains: dict[int, list[dict[str, Any]]] = {}
     for domain in rows.domains:
         domains.setdefault(domain["tenant_id"], []).append(domain)
-    later: dict[int, list[dict[str, Any]]] = {}
+    later: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for row in rows.later_prices:
-        if row["level"] == "retail":
-            later.setdefault(row["tenant_id"], []).append(row)
+        later.setdefault((row["tenant_id"], row["level"]), []).append(row)
     suffix = rows.platform.get("storefront_suffix")
     hosts: dict[str, HostEntry] = {}
+    platform = None
     for tenant in rows.tenants:
+        if tenant["slug"] == PLATFORM_SLUG:
+            platform = _platform(tenant, rows)
+            continue
         own = domains.get(tenant["id"], [])
         routes = routes_for(tenant, rows, shared, stated.get(tenant["id"], {}))
-        storefront = _storefront(tenant, own, rows, prices, routes, suffix, later=later.get(tenant["id"], []))
-        storefront = msgspec.structs.replace(storefront, groups=groups_of(tenant, storefront, rows))
+        to_come = partial(_later, tenant["id"], later, prices)
+        storefront = _storefront(tenant, own, rows, prices, routes, suffix, later=to_come("retail"))
+        groups = groups_of(tenant, storefront, rows, prices, to_come)
+        storefront = msgspec.structs.replace(storefront, groups=groups)
         if suffix:
             hosts[f"{tenant['slug']}.{suffix}"] = HostEntry(storefront, "storefront")
         for domain in own:
-            hosts[domain["host"]] = HostEntry(storefront, domain["role"])
+            hosts[domain["host"]] = HostEntry(storefront, domain["role"], domain["secured_at"] is not None)
     platform_name = str(rows.platform.get("name", ""))
     platform_hosts = frozenset(rows.platform.get("hosts", ()))
     return Snapshot(
         revision=rows.revision,
         platform_name=platform_name,
         platform_hosts=platform_hosts,
+        platform=platform,
         public_url=rows.platform.get("public_url"),
         hosts=hosts,
         upstreams=upstreams,
@@ -96,7 +104,7 @@ def _storefront(
     routes: Routes,
     suffix: str | None,
     *,
-    later: list[dict[str, Any]],
+    later: Mapping[str, tuple[LaterPrice, ...]],
 ) -> Storefront:
     settings = tenant["settings"]
     terms = wholesale_terms(settings)
@@ -116,10 +124,29 @@ def _storefront(
         overdraft=terms.overdraft,
         limits=msgspec.convert(settings.get("limits", {}), CallLimits),
         models=_offer(tenant["id"], settings, rows, prices, routes),
-        later=_later(tenant["id"], later, prices),
+        later=later,
         settings=settings,
-        packages=tuple(row["terms"] for row in rows.packages if row["tenant_id"] == tenant["id"]),
+        packages=_packages(tenant, rows),
         responses_days=settings.get("retention", {}).get("responses_days", DEFAULT_RESPONSES_DAYS),
+    )
+
+
+def _packages(tenant: Mapping[str, Any], rows: SnapshotRows) -> tuple[dict[str, Any], ...]:
+    """The terms of what is offered, in the order of pages."""
+    own = {row["code"]: row for row in rows.packages if row["tenant_id"] == tenant["id"]}
+    published = {code: row["first"] for code, row in own.items()}
+    ordered = in_order(own, published, tenant["settings"].get("package_order", ()))
+    return tuple(row["terms"] for row in ordered)
+
+
+def _platform(tenant: Mapping[str, Any], rows: SnapshotRows) -> Storefront | None:
+    """The operator's own pages, under the platform's name and at its first host."""
+    hosts = rows.platform.get("hosts", ())
+    if not hosts:
+        return None
+    plain = _storefront(tenant, [], rows, {}, {}, None, later={})
+    return msgspec.structs.replace(
+        plain, name=str(rows.platform.get("name", "")), primary_host=hosts[0], api_host=hosts[0]
     )
 
 
@@ -183,14 +210,16 @@ def _fallbacks(name: str, settings: Mapping[str, Any], catalog: Mapping[str, Any
     return tuple(other for other in settings.get("fallbacks", ()) if other != name) if allowed else ()
 
 
-def _later(tenant_id: int, rows: Iterable[Mapping[str, Any]], prices: _Prices) -> dict[str, tuple[LaterPrice, ...]]:
-    """The tenant's retail prices to come; of several versions of one moment the last counts."""
+def _later(
+    tenant_id: int, rows: Mapping[tuple[int, str], Iterable[Mapping[str, Any]]], prices: _Prices, level: str
+) -> dict[str, tuple[LaterPrice, ...]]:
+    """The tenant's prices of a level to come; of several versions of one moment the last counts."""
     by_moment: dict[tuple[str, int], PriceList] = {}
-    for row in rows:
+    for row in rows.get((tenant_id, level), ()):
         by_moment[row["model"], row["effective_from"]] = price_list(row["prices"])
     found: dict[str, tuple[LaterPrice, ...]] = {}
     for (model, moment), later in by_moment.items():
-        known = prices.get((tenant_id, model, "retail"))
+        known = prices.get((tenant_id, model, level))
         before = found[model][-1].price_list if model in found else None if known is None else known.price_list
         if later != before:
             found[model] = (*found.get(model, ()), LaterPrice(moment, later))

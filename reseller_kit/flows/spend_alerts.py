@@ -19,6 +19,7 @@ from ..db import operator_alerts, outbox, spend_alerts
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_alerts import AlertingTenant
 from ..db.spend_alerts import Period, Reached, SpendAlert
+from . import events
 
 MAX_ALERTS: Final = 10
 """Most alerts of one customer."""
@@ -91,6 +92,13 @@ async def _tell(db: Database, tenant_id: int, alert: Reached, period: Period, st
     async with db.write(tenant_id) as connection:
         if not await spend_alerts.note_told(connection, tenant_id, alert.id, started_at):
             return False
+        data = {
+            "customer": alert.customer_id,
+            "kind": period,
+            "threshold": payload["threshold"],
+            "value": payload["spent"],
+        }
+        await events.tell(connection, tenant_id, "usage.threshold_reached", data)
         return await outbox.add(
             connection,
             tenant_id,

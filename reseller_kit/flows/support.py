@@ -9,6 +9,7 @@ from msgspec import Struct
 from ..core.email import normalise_email
 from ..core.errors import InvalidForm, InvalidRequest, NotFound
 from ..core.ids import is_public_id, new_id
+from ..core.lines import cleaned, is_line
 from ..core.paging import Page, Window, after, page_of
 from ..core.storefront import Storefront
 from ..db import audit_log, customers, orders, outbox, support, tenants, usage
@@ -229,7 +230,7 @@ async def _require(connection: Connection, tenant_id: int, case_id: str, custome
 
 def _checked(new: NewCase) -> tuple[str, str]:
     subject = " ".join(new.subject.split())
-    if not subject or len(subject) > MAX_SUBJECT or not subject.isprintable():
+    if not subject or len(subject) > MAX_SUBJECT or not is_line(subject):
         raise InvalidForm(
             {"subject": ("form.needed", {}) if not subject else ("form.too_long", {"count": MAX_SUBJECT})}
         )
@@ -238,7 +239,7 @@ def _checked(new: NewCase) -> tuple[str, str]:
 
 def _body(text: str) -> str:
     """A message as it is kept: its lines, without characters that no text has."""
-    clean = "".join(c for c in text.replace("\r\n", "\n").replace("\r", "\n") if c.isprintable() or c in "\n\t").strip()
+    clean = cleaned(text)
     if not clean:
         raise InvalidForm({"body": ("form.needed", {})})
     if len(clean) > MAX_BODY:

@@ -19,7 +19,8 @@ from ..db.accounts import create_tenant_accounts
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, TenantScope, now_us
 from ..db.scope import admit
 from ..db.tenants import Connection, Domain, Member, Tenant
-from ..theming.library import read_themes, themes_dir
+from ..theming.library import installed_themes
+from . import events
 
 _SHOWN_SLUGS: Final = 10
 _LIST: Final = "tenants"
@@ -67,6 +68,24 @@ async def require_tenant(connection: Connection, slug: str) -> Tenant:
     return tenant
 
 
+def require_group(tenant: Tenant, group_id: str | None) -> str | None:
+    """The same id, of one of the tenant's groups or of none. Raises NotFound, which names what there is instead."""
+    known = [group["id"] for group in tenant.settings.get("groups", ())]
+    if group_id is not None and group_id not in known:
+        fix = f"There is: {', '.join(known)}." if known else "Write [[tenants.groups]] in tenants.toml and apply it."
+        raise NotFound(f"Tenant {tenant.slug} has no group {group_id[:80]!r}.", fix=fix)
+    return group_id
+
+
+async def named_tenant(connection: Connection, slug: str) -> Tenant:
+    """The tenant of a slug that a row of ours names, the platform's own too; admitted as `require_tenant` does."""
+    tenant = await tenants.find(connection, slug)
+    if tenant is None:
+        raise NotFound(f"There is no tenant {slug[:80]!r}.")
+    await admit(connection, tenant.id)
+    return tenant
+
+
 def scope_of(tenant_slug: str | None) -> TenantScope:
     """The scope to begin with where the operator may narrow to one tenant: `require_tenant` admits that one."""
     return EVERY_TENANT if tenant_slug is None else NO_TENANT
@@ -92,7 +111,7 @@ async def show_tenant(db: Database, slug: str) -> TenantDetail:
 
 
 async def create_tenant(db: Database, new: NewTenant, actor: str) -> TenantDetail:
-    """A new tenant with its hosts, owners and ledger accounts. Its prices are published by the next apply.
+    """A new tenant with its hosts, owners and ledger accounts. Its prices are published by the next edit or apply.
 
     Raises InvalidRequest for malformed values and Conflict for a slug or host that is taken.
     """
@@ -147,6 +166,8 @@ async def _set_suspended(db: Database, slug: str, reason: str | None, actor: str
                 before={"suspended": reason is None, "reason": tenant.suspend_reason},
                 after={"suspended": reason is not None, "reason": reason},
             )
+            event = "tenant.resumed" if reason is None else "tenant.suspended"
+            await events.tell(connection, tenant.id, event, {"storefront": slug})
             await revisions.bump(connection, "config")
     return await show_tenant(db, slug)
 
@@ -186,7 +207,7 @@ def _view(tenant: Tenant, domains: list[Domain], suffix: str | None) -> TenantVi
 
 
 def _settings(new: NewTenant) -> dict[str, Any]:
-    installed = read_themes(themes_dir())
+    installed = installed_themes()
     if new.theme not in installed:
         raise InvalidRequest(
             f"The theme {new.theme!r} is not installed.", param="theme", fix=f"Choose one of {', '.join(installed)}."
@@ -195,7 +216,16 @@ def _settings(new: NewTenant) -> dict[str, Any]:
         read_timezone(new.timezone)
     except Refusal as refusal:
         raise InvalidRequest(refusal.message, param="timezone", fix=refusal.fix) from None
-    return {} if new.markup is None else {"pricing": {"markup": format_markup(parse_markup(new.markup))}}
+    if new.markup is None:
+        return {}
+    markup = parse_markup(new.markup)
+    if markup < 0:
+        raise InvalidRequest(
+            "A negative markup sells below wholesale.",
+            param="markup",
+            fix="A tenant of tenants.toml may, with allow_loss = true.",
+        )
+    return {"pricing": {"markup": format_markup(markup)}}
 
 
 async def tenant_id_of(db: Database, slug: str) -> int:

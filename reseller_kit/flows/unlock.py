@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..db import secrets
 from ..db.engine import NO_TENANT, Connection, Database
-from ..vault import DataKey, Vault, open_vault, seal_new_keys
+from ..vault import DataKey, Vault, WrongSecretKey, open_vault, seal_new_keys
 
 _DATA_KEY = "data_key:"
 _PEPPER = "pepper"
 _FIRST_KEY_ID = "k0001"
 
 
-async def unlock(db: Database, secret_key: str) -> Vault:
-    """The vault that `secret_key` opens. Raises WrongSecretKey when the database was made with another one."""
+async def unlock(db: Database, secret_key: str, *others: str) -> Vault:
+    """The vault that one of the keys opens; a new database is made with the first.
+
+    Raises WrongSecretKey when the database was made with none of them.
+    """
     async with db.read(NO_TENANT) as connection:
         stored = await _stored_keys(connection)
     if not stored[0]:
@@ -28,7 +33,10 @@ async def unlock(db: Database, secret_key: str) -> Vault:
                     ],
                 )
                 stored = [data_key], pepper
-    return open_vault(secret_key, *stored)
+    for key in (secret_key, *others[:-1]) if others else ():
+        with suppress(WrongSecretKey):
+            return open_vault(key, *stored)
+    return open_vault(others[-1] if others else secret_key, *stored)
 
 
 async def _stored_keys(connection: Connection) -> tuple[list[DataKey], bytes]:

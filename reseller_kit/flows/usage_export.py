@@ -6,14 +6,13 @@ is written while an export runs may be missing from it. Memory is that of one pa
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import structs
 
+from ..core.csv_text import csv_rows
 from ..core.usage import PRICE_CLASSES
 from ..db.engine import Database
 from ..db.usage import UsageFilter, UsageRecord
@@ -21,7 +20,6 @@ from .own_record import own_record
 from .usage_pages import search
 
 _AT_ONCE: Final = 250
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _FIELDS: Final = (
     *("id", "created_at", "key_id", "key", "model", "stream", "status", "http_status"),
     *PRICE_CLASSES,
@@ -38,13 +36,10 @@ def exported(record: UsageRecord) -> dict[str, Any]:
 
 
 async def as_csv(db: Database, tenant_id: int, wanted: UsageFilter) -> AsyncIterator[bytes]:
-    """The customer's records as CSV with a head line, newest first, in pieces.
-
-    A text that a spreadsheet would read as a formula gets an apostrophe before it (OWASP, "CSV Injection").
-    """
-    yield _lines([_FIELDS])
+    """The customer's records as CSV with a head line, newest first, in pieces."""
+    yield csv_rows([_FIELDS])
     async for records in _pages(db, tenant_id, wanted):
-        yield _lines([_cell(document[name]) for name in _FIELDS] for document in map(exported, records))
+        yield csv_rows([document[name] for name in _FIELDS] for document in map(exported, records))
 
 
 async def as_json(db: Database, tenant_id: int, wanted: UsageFilter) -> AsyncIterator[bytes]:
@@ -64,15 +59,3 @@ async def _pages(db: Database, tenant_id: int, wanted: UsageFilter) -> AsyncIter
         if len(records) < _AT_ONCE:
             return
         wanted = structs.replace(wanted, before_id=records[-1].id)
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return "" if value is None else value

@@ -17,15 +17,16 @@ from ..core.days import QUARTER_US, day_of, local, offsets, start_of
 from ..core.errors import InvalidRequest, NotFound
 from ..core.ids import is_public_id, made_at
 from ..core.times import DAY_US, HOUR_US, SECOND_US
-from ..db import keys, operator_audit, rollups, usage, usage_totals
+from ..db import keys, operator_audit, rollups, spend_alerts, usage, usage_totals
 from ..db.engine import Database, now_us
 from ..db.rollups import SumFilter
+from ..db.spend_alerts import SpendAlert
 from ..db.tenants import Connection
 from ..db.usage import UsageFilter, UsageRecord
 from ..db.usage_totals import Narrowed, Total
 from .recompute import Level, pinned_prices, recompute
 
-PAGE: Final = 50
+PAGE: Final = 25
 MAX_DAYS: Final = 400
 _MAX_STEPS: Final = 20
 _DAILY_UP_TO: Final = 100
@@ -72,12 +73,13 @@ class KeyName(Struct, frozen=True):
 
 
 class UsagePage(Struct, frozen=True, kw_only=True):
-    """Charts and the first records of a span."""
+    """Charts and the first records of a span, and at which sums the customer wants a mail."""
 
     charts: Charts
     records: tuple[UsageRecord, ...]
     more: bool
     keys: tuple[KeyName, ...]
+    alerts: tuple[SpendAlert, ...]
 
 
 class Explained(Struct, frozen=True):
@@ -123,18 +125,26 @@ async def usage_page(db: Database, tenant_id: int, wanted: UsageFilter, span: Sp
         shown = await _charts(connection, tenant_id, wanted, span)
         records = await _search(connection, tenant_id, within(wanted, span), PAGE + 1)
         names = await keys.names(connection, tenant_id, _owner(wanted))
+        alerts = await spend_alerts.of_customer(connection, tenant_id, _owner(wanted))
     return UsagePage(
         charts=shown,
         records=tuple(records[:PAGE]),
         more=len(records) > PAGE,
         keys=tuple(KeyName(*name) for name in names),
+        alerts=tuple(alerts),
     )
 
 
-async def charts(db: Database, tenant_id: int, customer_id: str, span: Span) -> Charts:
+async def charts(connection: Connection, tenant_id: int, customer_id: str, span: Span) -> Charts:
     """A customer's whole usage of a span."""
-    async with db.read(tenant_id) as connection:
-        return await _charts(connection, tenant_id, UsageFilter(customer_id), span)
+    return await _charts(connection, tenant_id, UsageFilter(customer_id), span)
+
+
+async def bars(connection: Connection, tenant_id: int, customer_id: str, span: Span) -> tuple[Bar, ...]:
+    """A customer's whole usage of a span, over time alone."""
+    mark = await rollups.rolled_until(connection)
+    narrowed = _narrowed(UsageFilter(customer_id), span)
+    return _bars(span, await _over_time(connection, tenant_id, narrowed, span, mark))
 
 
 async def search(db: Database, tenant_id: int, wanted: UsageFilter, limit: int) -> list[UsageRecord]:
@@ -218,24 +228,36 @@ def _enough(found: Sequence[tuple[int, int]], wanted: int) -> list[int]:
 
 
 async def _charts(connection: Connection, tenant_id: int, wanted: UsageFilter, span: Span) -> Charts:
-    narrowed = Narrowed(
+    narrowed = _narrowed(wanted, span)
+    mark = await rollups.rolled_until(connection)
+    found = await _over_time(connection, tenant_id, narrowed, span, mark)
+    return Charts(
+        bars=_bars(span, found),
+        models=tuple(await usage_totals.by_name(connection, tenant_id, narrowed, mark, "model")),
+        keys=tuple(await usage_totals.by_name(connection, tenant_id, narrowed, mark, "key_id")),
+        total=_sum(local(span.since, ZoneInfo(span.zone)), found),
+    )
+
+
+def _narrowed(wanted: UsageFilter, span: Span) -> Narrowed:
+    return Narrowed(
         customer_id=_owner(wanted), since=span.since, until=span.until, model=wanted.model, key_id=wanted.key_id
     )
-    zone, width = ZoneInfo(span.zone), HOUR_US if span.step == "hour" else DAY_US
-    shifts = offsets(zone, span.since, span.until)
-    found = await usage_totals.over_time(connection, tenant_id, narrowed, shifts, width)
-    return Charts(
-        bars=_bars(span, zone, found, width),
-        models=tuple(await usage_totals.by_name(connection, tenant_id, narrowed, "model")),
-        keys=tuple(await usage_totals.by_name(connection, tenant_id, narrowed, "key_id")),
-        total=_sum(local(span.since, zone), found),
-    )
 
 
-def _bars(span: Span, zone: ZoneInfo, found: Sequence[Total], width: int) -> tuple[Bar, ...]:
+async def _over_time(connection: Connection, tenant_id: int, narrowed: Narrowed, span: Span, mark: int) -> list[Total]:
+    shifts = offsets(ZoneInfo(span.zone), span.since, span.until)
+    return await usage_totals.over_time(connection, tenant_id, narrowed, mark, shifts, _width(span))
+
+
+def _width(span: Span) -> int:
+    return HOUR_US if span.step == "hour" else DAY_US
+
+
+def _bars(span: Span, found: Sequence[Total]) -> tuple[Bar, ...]:
     by_number = {each.number: each for each in found}
     shown: dict[datetime, list[Total]] = {}
-    for number, start in _starts(span, zone, width):
+    for number, start in _starts(span, ZoneInfo(span.zone), _width(span)):
         found_there = by_number.get(number)
         shown.setdefault(start, []).extend([] if found_there is None else [found_there])
     return tuple(_sum(start, each) for start, each in shown.items())

@@ -19,7 +19,7 @@ from ..db import audit_log, operator, vouchers
 from ..db.engine import NO_TENANT, Connection, Database, now_us
 from ..db.ledger import LedgerWriter, Posted, RedeemVoucher, open_writer
 from ..db.tenants import Tenant
-from ..db.vouchers import RedemptionRow, VoucherRow
+from ..db.vouchers import BatchRow, RedemptionRow, VoucherRow
 from ..vault import Vault, token_digest
 from .credits import find_owner, positive
 from .grants import check_models
@@ -29,6 +29,7 @@ MAX_COUNT: Final = 5_000
 MAX_REDEMPTIONS: Final = 1_000_000
 MAX_VALID_DAYS: Final = 36_500
 _LIST: Final = "vouchers"
+_BATCHES: Final = "voucher batches"
 _PURPOSE: Final = "voucher"
 
 
@@ -88,6 +89,24 @@ async def list_vouchers(db: Database, tenant_slug: str, batch: str | None, windo
     return page_of(rows, window, _LIST, lambda row: (row.id,))
 
 
+async def list_batches(db: Database, tenant_id: int, window: Window) -> Page[BatchRow]:
+    """A tenant's batches, newest first."""
+    key = after(window, _BATCHES, (str,))
+    before = str(key[0]) if key else None
+    async with db.read(tenant_id) as connection:
+        rows = await vouchers.batches(connection, tenant_id, now_us(), window.limit + 1, before)
+    return page_of(rows, window, _BATCHES, lambda row: (row.last_id,))
+
+
+async def find_batch(db: Database, tenant_id: int, batch: str) -> BatchRow:
+    """One of a tenant's batches. Raises NotFound."""
+    async with db.read(tenant_id) as connection:
+        rows = await vouchers.batches(connection, tenant_id, now_us(), 1, None, batch)
+    if not rows:
+        raise NotFound("There is no such batch of vouchers.")
+    return rows[0]
+
+
 async def export_vouchers(db: Database, tenant_slug: str, batch: str) -> list[VoucherState]:
     """Every voucher of a batch with who redeemed it, in the order in which they were made. Raises NotFound."""
     async with db.read(NO_TENANT) as connection:
@@ -123,6 +142,16 @@ async def revoke_voucher(db: Database, voucher_id: str, tenant_slug: str | None,
         await vouchers.revoke(connection, tenant.id, row.id, revoked.revoked_at or 0)
         facts = {"batch": row.batch, "redeemed": row.redeemed}
         await audit_log.record(connection, tenant.id, actor, "voucher.revoke", "voucher", row.id, before=facts)
+    return revoked
+
+
+async def revoke_batch(db: Database, tenant_id: int, batch: str, actor: str) -> int:
+    """Let no voucher of a batch be redeemed any longer; how many could have been. What they granted stays."""
+    async with db.write(tenant_id) as connection:
+        revoked = await vouchers.revoke_batch(connection, tenant_id, batch, now_us())
+        if revoked:
+            facts = {"revoked": revoked}
+            await audit_log.record(connection, tenant_id, actor, "voucher.revoke", "voucher", batch, after=facts)
     return revoked
 
 

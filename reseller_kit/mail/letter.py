@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from typing import Final
 
@@ -14,12 +15,45 @@ from msgspec import Struct
 
 from ..core.email import normalise_email
 from ..core.errors import InvalidRequest
+from ..core.lines import is_line
 from ..core.tenant import normalise_host
 
-_MAX_SUBJECT: Final = 200
 _MAX_URL: Final = 500
-_MAX_NAME: Final = 120
+_MAX_NAME: Final = 200
+"""As long as a storefront's name may be, with which subjects begin."""
+_MAX_SUBJECT: Final = 2 * _MAX_NAME
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
+
+
+class _Whole(EmailPolicy):
+    """SMTP's policy, which writes a subject and a sender's name beyond ASCII as a whole, and a link as it is.
+
+    The library encodes them word by word, and the spaces between two encoded words are lost to every reader (RFC 2047,
+    section 6.2).
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        """A header as lines."""
+        if name == "Subject" and not value.isascii():
+            return f"{name}: {self._encoded(str(value), name)}{self.linesep}"
+        if name == "From" and not value.isascii():
+            (sender,) = value.addresses  # type: ignore[attr-defined]
+            phrase = self._encoded(sender.display_name, name)
+            return f"{name}: {phrase}{self.linesep} <{sender.addr_spec}>{self.linesep}"
+        if name == "List-Unsubscribe" and value.isascii():
+            # A link is one word, which the library would encode where it is longer than a line (RFC 2369, section 2).
+            return f"{name}: {value}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """A header as it is sent."""
+        return self.fold(name, value).encode("ascii")
+
+    def _encoded(self, text: str, header: str) -> str:
+        return Header(text, "utf-8", header_name=header).encode(linesep=self.linesep)
+
+
+_POLICY: Final = _Whole(linesep="\r\n")
 
 
 class Mailbox(Struct, frozen=True):
@@ -62,7 +96,7 @@ def compose(letter: Letter) -> EmailMessage:
     """The message. Raises InvalidRequest for a header that is more than one plain line, and for a bad address."""
     if not _REFERENCE.fullmatch(letter.reference):
         raise InvalidRequest("The mail's reference is malformed.")
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     sender = letter.sender
     message["From"] = _header_address(_one_line(sender.name, "sender", _MAX_NAME), _sender_address(sender.address))
     message["To"] = _header_address("", _address(letter.recipient))
@@ -105,6 +139,6 @@ def _sender_address(text: str) -> str:
 
 
 def _one_line(text: str, what: str, longest: int) -> str:
-    if not text.isprintable() or len(text) > longest:
+    if not is_line(text) or len(text) > longest:
         raise InvalidRequest(f"The mail's {what} is too long or holds control characters.")
     return text

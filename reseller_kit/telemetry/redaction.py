@@ -7,14 +7,18 @@ from typing import Final
 
 _MASK: Final = "[redacted]"
 _PATTERNS: Final = (
+    # Secrets of webhooks, whose base64 has what keys have not.
+    re.compile(r"\bwhsec_[0-9A-Za-z+/=]+"),
     # Customers' keys of any brand prefix, and the usual provider keys.
     re.compile(r"\b[A-Za-z][A-Za-z0-9-]{0,15}[_-][0-9A-Za-z_-]{20,}"),
     re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]+"),
     re.compile(r"(?i)([?&](?:api[_-]?key|key|token|access_token|code)=)[^&\s\"']+"),
     re.compile(r"(?i)(://[^/\s:@]*:)[^@\s/]+(@)"),
 )
-_REPLACEMENTS: Final = (_MASK, rf"\1 {_MASK}", rf"\1{_MASK}", rf"\1{_MASK}\2")
-_PUBLIC_ID: Final = re.compile(r"(?:req|txn|lot|cus|key|pkg|prc|sch|own|mail|clm)_[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_REPLACEMENTS: Final = (_MASK, _MASK, rf"\1 {_MASK}", rf"\1{_MASK}", rf"\1{_MASK}\2")
+_PUBLIC_ID: Final = re.compile(
+    r"(?:req|txn|lot|cus|key|pkg|prc|sch|own|mail|clm|whe|whd|evt)_[0-7][0-9A-HJKMNP-TV-Z]{25}"
+)
 
 
 def redact(text: str) -> str:

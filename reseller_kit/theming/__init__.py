@@ -3,14 +3,14 @@
 `load` once, then `render`, `stylesheet`, `icon` and `asset` answer from memory.
 """
 
+from .brand import Brand, Legal
+from .drawings import Drawing
 from .guides import PATHS as GUIDES
 from .library import Asset, Theme, themes_dir
 from .mail import Mail, RenderedMail, render_mail
 from .page import (
-    Brand,
     ErrorInfo,
     LaterRow,
-    Legal,
     Links,
     ModelRow,
     PackageRow,
@@ -19,13 +19,14 @@ from .page import (
     StatusRow,
     Visitor,
 )
-from .render import Library, asset, icon, load, render, stylesheet, web_manifest
+from .render import Library, asset, drawing, icon, load, render, stylesheet, theme_file, web_manifest
 from .stylesheet import Stylesheet
 
 __all__ = [
     "GUIDES",
     "Asset",
     "Brand",
+    "Drawing",
     "ErrorInfo",
     "LaterRow",
     "Legal",
@@ -42,11 +43,13 @@ __all__ = [
     "Theme",
     "Visitor",
     "asset",
+    "drawing",
     "icon",
     "load",
     "render",
     "render_mail",
     "stylesheet",
+    "theme_file",
     "themes_dir",
     "web_manifest",
 ]

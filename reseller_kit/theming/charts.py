@@ -1,4 +1,7 @@
-"""Charts as figures that a template draws: bars and their scale in the coordinates of an SVG. Draws nothing itself."""
+"""Charts as figures that a template draws: bars and their scale in the coordinates of an SVG. Draws nothing itself.
+
+What is drawn are amounts in nano-USD, or counts.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,38 @@ from typing import Final
 
 from msgspec import Struct
 
-from ..core.money import format_amount
+from ..core.money import NANO, format_amount
 
 WIDTH: Final = 720
 HEIGHT: Final = 200
 _EDGE: Final = 16
-_SCALE: Final = 30
+_SCALE: Final = 42
 _DIGIT: Final = 7
+"""Room of the scale: a gap and what languages write beside an amount, as ` US$`; and each digit."""
 _TOP: Final = 12
 _BOTTOM: Final = 24
 _GAP: Final = 0.28
 _MARKS: Final = 4
 _LABELS: Final = 8
-_UNITS: Final = (1, 2, 5)
+_TENTHS: Final = (10, 20, 25, 40, 50)
+"""Of a power of ten: the steps that a scale may have, where they are whole."""
 
 
 class Point(Struct, frozen=True):
-    """One step of a chart: what stands below it, what is told of it, its amount in nano-USD, where it leads."""
+    """One step of a chart: what stands below it, what is told of it, its value, where it leads.
+
+    `part`: what of the value is drawn in another colour, from the base up.
+    """
 
     label: str
     title: str
     value: int
     url: str = ""
+    part: int = 0
 
 
 class Bar(Struct, frozen=True, kw_only=True):
-    """A bar. `label` is empty where there is no room for it."""
+    """A bar. `label` is empty where there is no room for it; `part_y` and `part_height` are those of its part."""
 
     x: float
     y: float
@@ -42,10 +51,13 @@ class Bar(Struct, frozen=True, kw_only=True):
     label: str
     title: str
     url: str
+    part: int = 0
+    part_y: float = 0.0
+    part_height: float = 0.0
 
 
 class Mark(Struct, frozen=True):
-    """A line of the scale at an amount in nano-USD."""
+    """A line of the scale at a value."""
 
     y: float
     value: int
@@ -72,16 +84,18 @@ class Chart(Struct, frozen=True, kw_only=True):
         return any(bar.url and bar.height for bar in self.bars)
 
 
-def bars(points: Sequence[Point]) -> Chart:
-    """A chart of amounts, each of them at least as high as can be seen unless it is 0."""
-    top = _top(max((point.value for point in points), default=0))
-    base, right = HEIGHT - _BOTTOM, WIDTH - _room_for(top // _MARKS)
+def bars(points: Sequence[Point], *, counts: bool = False) -> Chart:
+    """A chart of amounts, or of counts, each of them at least as high as can be seen unless it is 0."""
+    top = _top(max((point.value for point in points), default=0), _MARKS if counts else _MARKS * NANO)
+    room_for_scale = _SCALE + _DIGIT * len(f"{top:,}" if counts else format_amount(top // _MARKS))
+    base, right = HEIGHT - _BOTTOM, WIDTH - room_for_scale
     room = base - _TOP
     slot = (right - _EDGE) / max(len(points), 1)
     every = -(-len(points) // _LABELS)
     drawn = []
     for index, point in enumerate(points):
         height = max(point.value * room / top, 1.5) if point.value > 0 else 0.0
+        part_height = max(point.part * room / top, 1.5) if point.part > 0 else 0.0
         drawn.append(
             Bar(
                 x=round(_EDGE + slot * (index + _GAP / 2), 2),
@@ -92,6 +106,9 @@ def bars(points: Sequence[Point]) -> Chart:
                 label=point.label if index % every == 0 else "",
                 title=point.title,
                 url=point.url,
+                part=point.part,
+                part_y=round(base - part_height, 2),
+                part_height=round(part_height, 2),
             )
         )
     step = top // _MARKS
@@ -99,18 +116,13 @@ def bars(points: Sequence[Point]) -> Chart:
     return Chart(width=WIDTH, height=HEIGHT, right=right, base=base, bars=tuple(drawn), marks=marks)
 
 
-def _room_for(step: int) -> int:
-    """How wide the amounts of the scale are: small ones have many digits, and some languages a sign more."""
-    return _SCALE + _DIGIT * len(format_amount(step))
-
-
-def _top(highest: int) -> int:
-    """The end of a scale of round steps that an amount fits under."""
+def _top(highest: int, without: int) -> int:
+    """The end of a scale of round steps that a value fits under; `without` where there is none."""
     if highest <= 0:
-        return _MARKS * 10**9
+        return without
     unit = 1
     while True:
-        for factor in _UNITS:
-            if factor * unit * _MARKS >= highest:
-                return factor * unit * _MARKS
+        for tenths in _TENTHS:
+            if tenths * unit % 10 == 0 and tenths * unit // 10 * _MARKS >= highest:
+                return tenths * unit // 10 * _MARKS
         unit *= 10

@@ -65,7 +65,7 @@ _PROBLEM_CODES: Final = {
 _LINE_RULES: Final = (
     ("TH203", re.compile(r"<style\b|\sstyle\s*=|\son[a-z]+\s*=\s*[\"']|javascript:", re.IGNORECASE)),
     ("TH203", re.compile(r"<script\b(?![^>]*\bsrc=)(?![^>]*type=\"application/ld\+json\")", re.IGNORECASE)),
-    ("TH204", re.compile(r"\|\s*safe\b|\bautoescape\s+false\b|\bMarkup\b")),
+    ("TH204", re.compile(r"\|\s*safe\b|\bautoescape\s+false\b|\bMarkup\s*\(")),
     (
         "TH205",
         re.compile(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from . import prose
-from .page import Brand
+from .brand import Brand
 from .render import Library, find_theme, texts_of
 
 DOCUMENTS: Final = ("terms", "privacy", "refunds", "acceptable_use")
@@ -44,7 +45,7 @@ class LegalView(Struct, frozen=True, kw_only=True):
 def legal_text(library: Library, theme: str, brand: Brand, lang: str, document: str) -> LegalText:
     """The document as the storefront shows it now: the brand's own text, or the theme's about this seller."""
     texts = texts_of(find_theme(library, theme), lang)
-    own = brand.texts.get(f"legal.{document}")
+    own = brand.in_language(lang).texts.get(f"legal.{document}")
     body = own or _filled(texts, brand, document)
     parts: list[Any] = [body, brand.seller, brand.support_email, msgspec.to_builtins(brand.legal)]
     version = hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]
@@ -56,7 +57,7 @@ def terms_version(library: Library, theme: str, brand: Brand, lang: str) -> str:
     return legal_text(library, theme, brand, lang, "terms").version
 
 
-def _filled(texts: dict[str, str], brand: Brand, document: str) -> str:
+def _filled(texts: Mapping[str, str], brand: Brand, document: str) -> str:
     country = brand.legal.country
     values = {
         "brand": brand.name,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +17,12 @@ from reseller_kit.core.theme import MAX_LEVELS, ThemeManifest, decode_manifest, 
 
 from .texts import read_texts
 
+PLUGINS: Final = "reseller_kit.themes"
+"""The entry points of packages whose folder holds themes."""
 STATIC_PREFIX: Final = "/theme/static/"
 """Where the web layer serves `asset`; every URL below it carries its content's hash and never changes."""
 CONTENT_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
     ".ico": "image/x-icon",
     ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
@@ -27,7 +32,7 @@ CONTENT_TYPES: Final = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-"""What is served; other files under static/ (style sheets, notes) are not."""
+"""What is served; other files under static/ (notes, sheets that make up the brand's one) are not."""
 _HASH_LENGTH: Final = 12
 
 
@@ -80,6 +85,29 @@ def themes_dir() -> Path:
     return (installed if installed.is_dir() else package.parent / "themes").resolve()
 
 
+def plugin_folders() -> tuple[Path, ...]:
+    """Folders of installed packages that name themselves as themes, by the names of their entry points.
+
+    Nothing of a package is run. Raises InvalidManifest for an entry point whose package is not there.
+    """
+    found = []
+    for point in sorted(entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
+        spec = None if "." in point.value else find_spec(point.value)
+        places = [] if spec is None else list(spec.submodule_search_locations or [])
+        if not places:
+            raise InvalidManifest(
+                f"The entry point {point.name} of {PLUGINS} names {point.value!r}, which is no installed package.",
+                fix="Install the package of the theme again, or remove it.",
+            )
+        found.append(Path(places[0]).resolve())
+    return tuple(found)
+
+
+def installed_themes() -> dict[str, Theme]:
+    """The themes that come with the product, and those of installed packages. Raises as `read_themes` does."""
+    return read_themes(themes_dir(), *plugin_folders())
+
+
 def read_themes(*folders: Path) -> dict[str, Theme]:
     """Every theme in the given folders' sub-folders, by name; a later folder's theme replaces an earlier one's.
 
@@ -118,11 +146,12 @@ def read_manifest(folder: Path) -> ThemeManifest:
 def _inherit(name: str, found: Mapping[str, tuple[Path, ThemeManifest]]) -> Theme:
     names = _chain_of(name, found)
     folders = tuple(found[link][0] for link in names)
+    layers = {name for link in names for name in found[link][1].assets.css}
     return Theme(
         name=name,
         chain=tuple(found[link][1] for link in names),
         folders=folders,
-        assets=_read_assets(folders),
+        assets=_read_assets(folders, layers),
         texts=read_texts(folders),
     )
 
@@ -149,15 +178,21 @@ def _chain_of(name: str, found: Mapping[str, tuple[Path, ThemeManifest]]) -> lis
     return names
 
 
-def _read_assets(folders: tuple[Path, ...]) -> dict[str, Asset]:
-    """Static files by their path below `static/`; a child's file replaces its parent's."""
+def _read_assets(folders: tuple[Path, ...], layers: Collection[str]) -> dict[str, Asset]:
+    """Static files by their path below `static/`; a child's file replaces its parent's.
+
+    `layers` make up the brand's sheet.
+    """
     assets: dict[str, Asset] = {}
     for static in (folder / "static" for folder in folders):
         for file in sorted(static.rglob("*")):
             content_type = CONTENT_TYPES.get(file.suffix)
             if content_type is None or not file.is_file():
                 continue
-            path, body = file.relative_to(static), file.read_bytes()
+            path = file.relative_to(static)
+            if path.as_posix() in layers:
+                continue
+            body = file.read_bytes()
             hashed = path.with_name(f"{path.stem}.{content_hash(body)}{path.suffix}")
             assets[path.as_posix()] = Asset(STATIC_PREFIX + hashed.as_posix(), content_type, body)
     return assets

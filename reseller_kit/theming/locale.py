@@ -12,10 +12,12 @@ from typing import Final, Literal
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
 from reseller_kit.core import money
 
+_NO_COUNTRIES: Final = frozenset({"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"})
+"""Codes of the CLDR that are no country."""
 _THOUSAND: Final = 1_000
 _MILLION: Final = 1_000_000
 _LONG_FIGURE: Final = 100_000
@@ -34,6 +36,7 @@ def currency(lang: str, value: int | str) -> str:
     return _currency(lang, money.format_amount(value) if isinstance(value, int) else value)
 
 
+@functools.lru_cache(maxsize=_CACHED)
 def short_currency(lang: str, nano: int, *, down: bool = False) -> str:
     """An amount as people read it: cents from a dollar on, below that four figures that say something; half up.
 
@@ -42,6 +45,22 @@ def short_currency(lang: str, nano: int, *, down: bool = False) -> str:
     step = money.NANO // 100 if abs(nano) >= money.NANO else 10 ** max(0, len(str(abs(nano))) - _FIGURES)
     steps = abs(nano) // step if down else (2 * abs(nano) + step) // (2 * step)
     return currency(lang, -steps * step if nano < 0 else steps * step)
+
+
+def minor(lang: str, value: int, code: str) -> str:
+    """An amount in minor units of a currency by its code (ISO 4217), with the digits that the currency has."""
+    digits = get_currency_precision(code)
+    locale = Locale.parse("en_US") if lang == "en" else _locale(lang)
+    shown = Decimal(value).scaleb(-digits)
+    return _whole(lang, str(format_currency(shown, code, locale=locale, currency_digits=True)))
+
+
+@functools.lru_cache(maxsize=32)
+def countries(lang: str) -> tuple[tuple[str, str], ...]:
+    """Countries by their code (ISO 3166, two letters) with their names, in the order of these."""
+    names = _locale(lang).territories
+    found = [(code, str(name)) for code, name in names.items() if len(code) == 2 and code not in _NO_COUNTRIES]
+    return tuple(sorted(found, key=lambda pair: pair[1].casefold()))
 
 
 def number(lang: str, value: int) -> str:
@@ -77,12 +96,12 @@ def duration(lang: str, milliseconds: int) -> str:
 
 def day(lang: str, value: dt.date) -> str:
     """A day, such as 3 March 2026."""
-    return str(format_date(value, "long", _locale(lang)))
+    return _date(lang, value.year, value.month, value.day, "long")
 
 
 def short_day(lang: str, value: dt.date) -> str:
     """A day without its year, for axes and lists: 3 Mar."""
-    return str(format_date(value, "d MMM" if lang != "zh" else "M月d日", _locale(lang)))
+    return _date(lang, value.year, value.month, value.day, "d MMM" if lang != "zh" else "M月d日")
 
 
 def moment(lang: str, value: dt.datetime, timezone: str = "UTC") -> str:
@@ -92,7 +111,15 @@ def moment(lang: str, value: dt.datetime, timezone: str = "UTC") -> str:
 
 def local_moment(lang: str, value: dt.datetime) -> str:
     """A moment to the second, by the clocks of its own time zone."""
-    return str(format_datetime(value, "medium", tzinfo=value.tzinfo, locale=_locale(lang)))
+    # Moments of two zones may be equal and read differently: what is kept is by what the clocks show.
+    return _clocks(lang, value.replace(tzinfo=None, microsecond=0))
+
+
+def day_or_moment(lang: str, value: dt.datetime) -> str:
+    """A day where it is midnight in the moment's own time zone, else with the time and the zone's name."""
+    if (value.hour, value.minute, value.second) == (0, 0, 0):
+        return day(lang, value)
+    return f"{day(lang, value)}, {clock(lang, value)} ({value.tzinfo})"
 
 
 def clock(lang: str, value: dt.datetime) -> str:
@@ -127,6 +154,16 @@ def _locale(lang: str) -> Locale:
 
 
 @functools.lru_cache(maxsize=_CACHED)
+def _date(lang: str, year: int, month: int, day: int, form: str) -> str:
+    return str(format_date(dt.date(year, month, day), form, _locale(lang)))
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _clocks(lang: str, value: dt.datetime) -> str:
+    return str(format_datetime(value, "medium", locale=_locale(lang)))
+
+
+@functools.lru_cache(maxsize=_CACHED)
 def _decimal(lang: str, text: str) -> str:
     decimals = len(text.partition(".")[2])
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
@@ -136,4 +173,10 @@ def _decimal(lang: str, text: str) -> str:
 @functools.lru_cache(maxsize=_CACHED)
 def _currency(lang: str, text: str) -> str:
     locale = Locale.parse("en_US") if lang == "en" else _locale(lang)
-    return str(format_currency(Decimal(text), "USD", locale=locale, currency_digits=False, decimal_quantization=False))
+    shown = format_currency(Decimal(text), "USD", locale=locale, currency_digits=False, decimal_quantization=False)
+    return _whole(lang, str(shown))
+
+
+def _whole(lang: str, amount: str) -> str:
+    """An amount whose symbol stays as it is written: between letters from the right, `US$` would be read as `$US`."""
+    return f"{amount}\N{LEFT-TO-RIGHT MARK}" if direction(lang) == "rtl" else amount

@@ -17,19 +17,10 @@ from reseller_kit.core import money, pricing
 from reseller_kit.core.catalog import TOKEN_CLASSES, PriceList, Tier
 
 from . import locale
+from .brand import Brand
+from .console import Frame
 from .support import AnnouncementRow
 
-BRAND_TEXTS: Final = (
-    "home.title",
-    "home.lead",
-    "home.more",
-    "faq.more",
-    "legal.terms",
-    "legal.privacy",
-    "legal.refunds",
-    "legal.acceptable_use",
-)
-"""Texts a brand may give. The first two are plain; the others are Markdown, and a legal text replaces the theme's."""
 _FIRST_WORD: Final = re.compile(r"[A-Za-z]+")
 _TELLING: Final[Mapping[str, frozenset[str]]] = {
     "text": frozenset({"output"}),
@@ -39,46 +30,6 @@ _TELLING: Final[Mapping[str, frozenset[str]]] = {
 }
 """Modality → the usage classes that tell it. Input alone, with nothing that comes out, is an embedding."""
 MODALITIES: Final = tuple(_TELLING)
-
-
-class Legal(Struct, frozen=True, kw_only=True):
-    """Who sells: what terms, privacy and refunds pages are made of. Empty means not given."""
-
-    company: str = ""
-    address: str = ""
-    country: str = ""
-    registration: str = ""
-    vat_id: str = ""
-    updated: dt.date | None = None
-
-
-class Brand(Struct, frozen=True, kw_only=True):
-    """The storefront's face. `tokens` and `settings` are the brand's raw overrides; `texts` is keyed by BRAND_TEXTS.
-
-    `languages`: those of its pages, the default first.
-    """
-
-    name: str
-    slug: str
-    tagline: str = ""
-    support_email: str = ""
-    key_prefix: str = "sk"
-    logo_url: str | None = None
-    languages: tuple[str, ...] = ("en",)
-    tokens: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
-    legal: Legal = Legal()
-    texts: dict[str, str] = {}
-
-    @property
-    def initial(self) -> str:
-        """The letter or digit that stands for the brand where there is no logo."""
-        return next((character for character in self.name if character.isalnum()), "•").upper()
-
-    @property
-    def seller(self) -> str:
-        """The company, or the brand's name where no company is given."""
-        return self.legal.company or self.name
 
 
 class PriceRow(Struct, frozen=True, kw_only=True):
@@ -100,9 +51,9 @@ class PriceRow(Struct, frozen=True, kw_only=True):
 
 
 class LaterRow(Struct, frozen=True):
-    """Prices of a model that are to change, and from when, as people write a day."""
+    """Prices of a model that are to change, and from when, by the clocks of the storefront's time zone."""
 
-    from_date: str
+    begins: dt.datetime
     prices: tuple[PriceRow, ...]
 
 
@@ -205,20 +156,36 @@ class ModelRow(Struct, frozen=True, kw_only=True):
         return Receipt(lines, money.format_amount(total))
 
 
+class BonusRow(Struct, frozen=True):
+    """What a top-up gets beyond what is paid, from an amount on; `percent` as in "10%"."""
+
+    from_nano: int
+    percent: str
+
+
 class PackageRow(Struct, frozen=True, kw_only=True):
-    """Credit on offer. A top-up has `min_nano`, `max_nano`, `presets_nano`; the others a price and its credits."""
+    """Credit on offer. A top-up has `min_nano`, `max_nano`, `presets_nano`; the others a price and its credits.
+
+    `models`: patterns of those it can be spent on, empty for all; `daily_nano`: how much of it may be used in a day, 0
+    for all; `refund_days`: until when the payment can be asked back.
+    """
 
     id: str
     kind: Literal["topup", "package", "subscription"]
     title: str
     price_nano: int = 0
     credits_nano: int = 0
+    daily_nano: int = 0
     valid_days: int | None = None
     min_nano: int = 0
     max_nano: int = 0
     presets_nano: tuple[int, ...] = ()
     period: str = ""
     roll_over: bool = False
+    roll_over_periods: int = 1
+    bonus: tuple[BonusRow, ...] = ()
+    refund_days: int | None = None
+    models: tuple[str, ...] = ()
 
 
 class StatusRow(Struct, frozen=True, kw_only=True):
@@ -238,7 +205,10 @@ class Links(Struct, frozen=True, kw_only=True):
 
 
 class Visitor(Struct, frozen=True, kw_only=True):
-    """The customer who looks at the page. `delete_on`: when the account is to be deleted, if it is."""
+    """The customer who looks at the page. `delete_on`: when the account is to be deleted, if it is.
+
+    `restricted`: why its calls are refused, None while they are not.
+    """
 
     email: str
     name: str
@@ -246,6 +216,16 @@ class Visitor(Struct, frozen=True, kw_only=True):
     csrf: str
     delete_on: dt.date | None = None
     suspended: bool = False
+    restricted: str | None = None
+
+
+class Viewing(Struct, frozen=True, kw_only=True):
+    """A member of the team looks at the portal as a customer sees it. `csrf`: what the form that ends it carries."""
+
+    email: str
+    customer_id: str
+    until: dt.datetime
+    csrf: str
 
 
 class ErrorInfo(Struct, frozen=True, kw_only=True):
@@ -264,6 +244,8 @@ class ErrorInfo(Struct, frozen=True, kw_only=True):
         "account_suspended",
         "limited",
         "stale_form",
+        "not_permitted",
+        "view_only",
     ]
     request_id: str = ""
 
@@ -272,7 +254,8 @@ class Page(Struct, frozen=True, kw_only=True):
     """One request's page. `origin` is that of the tenant's primary domain, never taken from the request.
 
     `view` is what this page alone shows: a Struct that its template knows. `visitor`: who is logged in; `csrf`: what
-    each form on the page carries.
+    each form on the page carries. `desk`: the frame of a page of the console. `viewing`: the page is shown to
+    a member of the team as a customer sees it.
     """
 
     path: str
@@ -292,6 +275,8 @@ class Page(Struct, frozen=True, kw_only=True):
     noindex: bool = False
     visitor: Visitor | None = None
     csrf: str = ""
+    desk: Frame | None = None
+    viewing: Viewing | None = None
 
     @property
     def canonical_url(self) -> str:

@@ -12,6 +12,8 @@ import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from .plurals import Plural
+
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 _MARKDOWN_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#+.!|~-])")
 _TAGS: Final = {
@@ -53,9 +55,13 @@ _COMMENTS: Final = {
 def fill(text: str, values: Mapping[str, object]) -> str:
     """`text` with each `{name}` replaced in one pass, so that a value is never searched for further placeholders.
 
+    Of a text with plural forms it is the one for its number.
+
     Raises KeyError for a placeholder without a value.
     """
-    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), text)
+    if isinstance(text, Plural):
+        text = text.form(values)
+    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), text) if "{" in text else text
 
 
 def fill_markdown(text: str, values: Mapping[str, object]) -> Markup:

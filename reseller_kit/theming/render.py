@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
+from reseller_kit.core import menu
 from reseller_kit.core.errors import NotFound
 
 from . import guides, locale, model_code, models, prose, snippets
-from .library import STATIC_PREFIX, Asset, Theme, read_themes, themes_dir
-from .page import Brand, Page
+from .brand import Brand
+from .drawings import Drawing
+from .library import STATIC_PREFIX, Asset, Theme, plugin_folders, read_themes, themes_dir
+from .page import Page
 from .stylesheet import Stylesheet, look
 from .texts import DEFAULT_LANGUAGE
 
@@ -36,8 +41,11 @@ class _Environment(jinja2.Environment):
 
 
 def load(*folders: Path) -> Library:
-    """The themes that come with the product and those in `folders`. Raises InvalidManifest for a broken one."""
-    themes = read_themes(themes_dir(), *folders)
+    """The themes that come with the product, those of packages, and those in `folders`.
+
+    Raises InvalidManifest for a broken one.
+    """
+    themes = read_themes(themes_dir(), *plugin_folders(), *folders)
 
     def source(name: str) -> tuple[str, str, Callable[[], bool]] | None:
         file = template_file(themes, name)
@@ -56,6 +64,7 @@ def load(*folders: Path) -> Library:
     environment.filters |= {
         "usd": _localised(locale.amount),
         "money": _localised(locale.currency),
+        "minor": _localised(locale.minor),
         "number": _localised(locale.number),
         "percent": _localised(locale.percent),
         "tokens": _localised(locale.tokens),
@@ -66,6 +75,7 @@ def load(*folders: Path) -> Library:
         "figure": _localised(locale.figure),
         "duration": _localised(locale.duration),
         "local": _localised(locale.local_moment),
+        "day_or_moment": _localised(locale.day_or_moment),
         "clock": _localised(locale.clock),
         "month": _localised(locale.month),
         "highlight": lambda snippet: prose.highlight(snippet.code, snippet.language),
@@ -109,6 +119,11 @@ def icon(library: Library, theme: str, brand: Brand) -> Asset:
     return look(find_theme(library, theme), brand).icon
 
 
+def drawing(library: Library, theme: str, brand: Brand, url: str) -> Drawing | None:
+    """What to draw for a URL of the brand's, or None."""
+    return next((one for one in look(find_theme(library, theme), brand).drawings if one.url == url), None)
+
+
 def web_manifest(library: Library, theme: str, brand: Brand) -> Asset:
     """The brand's web manifest, served for ever as `/theme/<hash>.webmanifest`."""
     return look(find_theme(library, theme), brand).web_manifest
@@ -120,6 +135,12 @@ def asset(library: Library, theme: str, path: str) -> Asset | None:
     return next((file for file in assets if file.url == STATIC_PREFIX + path), None)
 
 
+def theme_file(library: Library, theme: str, path: str) -> bytes:
+    """A static file of a theme by its path; nothing for one that it has not."""
+    found = find_theme(library, theme).assets.get(path)
+    return b"" if found is None else found.body
+
+
 def find_theme(library: Library, name: str) -> Theme:
     """An installed theme. Raises NotFound, naming those there are."""
     theme = library.themes.get(name)
@@ -128,18 +149,24 @@ def find_theme(library: Library, name: str) -> Theme:
     return theme
 
 
-def texts_of(theme: Theme, lang: str) -> dict[str, str]:
+@functools.lru_cache(maxsize=256)
+def texts_of(theme: Theme, lang: str) -> Mapping[str, str]:
     """The theme's texts in a language, each that it lacks in the default one."""
-    return {**theme.texts_in(DEFAULT_LANGUAGE), **theme.texts_in(lang)}
+    return MappingProxyType({**theme.texts_in(DEFAULT_LANGUAGE), **theme.texts_in(lang)})
 
 
 def _context(theme: Theme, page: Page) -> dict[str, Any]:
-    brand = page.brand
+    brand = page.brand.in_language(page.lang)
     texts = texts_of(theme, page.lang)
-    face = look(theme, brand)
+    face = look(theme, page.brand)
+    drawn = {one.kind: one.url for one in face.drawings}
 
     def text(key: str, /, **values: object) -> str:
         return prose.fill(texts[key], {"brand": brand.name, **values})
+
+    def said(key: str, /, **values: object) -> str:
+        """A text by its key or, where there is none of that name, the English sentence itself."""
+        return prose.fill(texts.get(key, key), {"brand": brand.name, **values})
 
     def document(key: str, /, **values: object) -> Markup:
         return prose.fill_markdown(texts[key], {"brand": brand.name, **values})
@@ -148,14 +175,18 @@ def _context(theme: Theme, page: Page) -> dict[str, Any]:
         "page": page,
         "lang": page.lang,
         "brand": brand,
+        "own_pages": menu.PAGES,
         "settings": face.settings,
         "tokens": face.tokens,
         "t": text,
+        "_": said,
         "document": document,
         "asset": lambda path: theme.assets[path].url,
         "scripts": [theme.assets[path].url for manifest in theme.chain for path in manifest.assets.js],
         "stylesheet_url": face.stylesheet.url,
-        "icon_url": face.icon.url,
+        "favicon": (drawn["icon"], "image/png") if face.drawings[0].picture else (face.icon.url, "image/svg+xml"),
+        "touch_icon_url": drawn["touch"],
+        "card_url": page.brand.social_url or drawn["card"],
         "web_manifest_url": face.web_manifest.url,
         "font_urls": face.preloads,
         "snippets": snippets,

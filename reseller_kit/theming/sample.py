@@ -6,9 +6,31 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import guides, sample_account, sample_billing, sample_identity, sample_models, sample_support
+from . import (
+    guides,
+    sample_abuse,
+    sample_account,
+    sample_billing,
+    sample_brand_editor,
+    sample_console,
+    sample_desk,
+    sample_domains,
+    sample_groups,
+    sample_identity,
+    sample_mails,
+    sample_models,
+    sample_news,
+    sample_payments,
+    sample_platform,
+    sample_selling,
+    sample_statements,
+    sample_support,
+    sample_tokens,
+    sample_webhooks,
+)
+from .brand import Brand, Legal
 from .mail import Mail
-from .page import Brand, ErrorInfo, Legal, Links, PackageRow, Page, StatusRow
+from .page import BonusRow, ErrorInfo, Links, PackageRow, Page, StatusRow
 from .sample_page import SamplePage
 
 PAGES: Final = {
@@ -28,8 +50,21 @@ VIEWED: Final = (
     *sample_identity.PAGES,
     *sample_account.PAGES,
     *sample_billing.PAGES,
+    *sample_statements.PAGES,
     *sample_support.PAGES,
     *sample_models.PAGES,
+    *sample_console.PAGES,
+    *sample_platform.PAGES,
+    *sample_payments.PAGES,
+    *sample_brand_editor.PAGES,
+    *sample_domains.PAGES,
+    *sample_desk.PAGES,
+    *sample_news.PAGES,
+    *sample_groups.PAGES,
+    *sample_selling.PAGES,
+    *sample_tokens.PAGES,
+    *sample_webhooks.PAGES,
+    *sample_abuse.PAGES,
 )
 """Pages that show something of their own, each with a view; a page may be there several times."""
 ERROR_TEMPLATE: Final = "storefront/error.html"
@@ -38,6 +73,7 @@ ERRORS: Final = (
     ErrorInfo(status=403, kind="account_suspended"),
     ErrorInfo(status=403, kind="forbidden"),
     ErrorInfo(status=403, kind="stale_form"),
+    ErrorInfo(status=403, kind="view_only"),
     ErrorInfo(status=404, kind="not_found"),
     ErrorInfo(status=405, kind="method"),
     ErrorInfo(status=410, kind="archived"),
@@ -47,6 +83,12 @@ ERRORS: Final = (
     ErrorInfo(status=503, kind="suspended"),
 )
 _ORDER: Final = {"order": "ord_01JD0000000000000000000000", "title": "Starter", "price": "10.00", "credits": "12.00"}
+_UNASKED: Final = {
+    "storefront": "Aurora AI",
+    "provider": "paddle",
+    "reason": "The payment provider refused the credentials.",
+    "since": "2026-02-01T03:00:00Z",
+}
 MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "price_change": {
         "from_date": "1 March 2026",
@@ -66,6 +108,10 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "order_rejected": {**_ORDER, "reason": "No payment arrived."},
     "order_refunded": {**_ORDER, "amount": "5.00"},
     "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
+    **{
+        kind: {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com", "why": "the quantity is not 1"}
+        for kind in ("chargeback", "chargeback_ended", "chargeback_warning", "payment_review")
+    },
     "receipt": {**_ORDER, "number": "2026-00042"},
     "own_key_parked": {
         "storefront": "Aurora AI",
@@ -87,9 +133,23 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
         "reason": "429 insufficient_quota: You exceeded your current quota.",
         "since": "2026-02-01T12:30:00Z",
     },
+    "domain_failing": {
+        "storefront": "Aurora AI",
+        "host": "chat.aurora.example",
+        "wrong": "pointing",
+        "date": "2026-03-03",
+    },
+    "domain_detached": {"storefront": "Aurora AI", "host": "chat.aurora.example", "wrong": "proof"},
+    "webhook_disabled": {"storefront": "Aurora AI", "url": "https://crm.aurora.example/hook", "why": "failing"},
+    "payments_unasked": _UNASKED,
+    "payments_unasked_at": {**_UNASKED, "tenant": "aurora"},
+    "launch_review": {"storefront": "Aurora AI", "slug": "aurora", "url": "https://desk.example/tenants/aurora"},
+    "storefront_open": {"storefront": "Aurora AI", "url": "https://aurora.example"},
     "wholesale_low": {"storefront": "Aurora AI", "balance": "9.50", "threshold": "10.00"},
     **sample_identity.MAILS,
+    **sample_mails.MAILS,
     **sample_support.MAILS,
+    **sample_console.MAILS,
     "spend_alert": {"period": "month", "threshold": "50.00", "spent": "50.12"},
 }
 """Kind → content of every mail that a theme has."""
@@ -130,6 +190,7 @@ def sample_page(
         error=error,
         view=viewed.view if viewed else sample_models.VIEWS.get(path),
         visitor=viewed.visitor if viewed else None,
+        desk=viewed.desk if viewed else None,
         csrf="sample",
         links=Links(login="/login", signup="/signup") if viewed else Links(),
     )
@@ -143,7 +204,14 @@ def sample_mail(kind: str, *, brand: Brand | None = None) -> Mail:
 def _packages() -> tuple[PackageRow, ...]:
     return (
         PackageRow(
-            id="topup", kind="topup", title="Any amount", min_nano=5 * _DOLLAR_NANO, max_nano=500 * _DOLLAR_NANO
+            id="topup",
+            kind="topup",
+            title="Any amount",
+            min_nano=5 * _DOLLAR_NANO,
+            max_nano=500 * _DOLLAR_NANO,
+            bonus=(BonusRow(50 * _DOLLAR_NANO, "5%"),),
+            models=("gpt-*",),
+            refund_days=14,
         ),
         PackageRow(
             id="starter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ def _model(name: str, family: str, limits: tuple[int, int], **prices: int) -> Mo
     rows = tuple(PriceRow(class_name=key, pico=pico) for key, pico in prices.items())
     if limits[0] > 500_000:
         rows += (PriceRow(class_name="input", pico=2 * prices["input"], above_input=200_000),)
-    later = (LaterRow("1 March 2026", (PriceRow(class_name="input", pico=440_000),)),) if name == "gpt-5-mini" else ()
+    march = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    later = (LaterRow(march, (PriceRow(class_name="input", pico=440_000),)),) if name == "gpt-5-mini" else ()
     return ModelRow(name=name, family=family, context=limits[0], max_output=limits[1], prices=rows, later=later)
 
 

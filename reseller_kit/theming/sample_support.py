@@ -79,8 +79,11 @@ PAGES: Final = (
     ),
     SamplePage(path="/announcements", template="storefront/announcements.html", view=AnnouncementsView()),
     *(
-        SamplePage(path="/unsubscribe", template="storefront/unsubscribe.html", view=UnsubscribeView(state=state))
-        for state in ("ask", "done", "unknown")
+        SamplePage(path="/unsubscribe", template="storefront/unsubscribe.html", view=view)
+        for view in (
+            *(UnsubscribeView(state=state) for state in ("ask", "done", "unknown")),
+            *(UnsubscribeView(state=state, kind="credit") for state in ("ask", "done")),
+        )
     ),
     SamplePage(path="/account/support", template="account/support.html", view=SupportView(), visitor=SAMPLE_VISITOR),
     SamplePage(

@@ -25,8 +25,10 @@ from reseller_kit.core.theme import (
     resolve_tokens,
 )
 
+from . import stand_ins
+from .brand import Brand
+from .drawings import Drawing, drawings
 from .library import Asset, Theme, content_hash
-from .page import Brand
 
 # Behind each vendored font, which is Latin, stand those that systems have for Chinese and Arabic.
 _STACKS: Final = {
@@ -36,6 +38,8 @@ _STACKS: Final = {
     '"Geeza Pro","Noto Naskh Arabic",serif',
     "mono": 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Noto Sans Mono CJK SC",monospace',
 }
+_LOOKED_AT: Final = ("name", "slug", "tagline", "tokens", "settings", "images")
+"""What of a brand shows in its look."""
 _DENSITY: Final = {"cosy": "1", "compact": "0.8"}
 _LATIN: Final = (
     "U+0000-00FF,U+0131,U+0152-0153,U+02BB-02BC,U+02C6,U+02DA,U+02DC,U+0304,U+0308,U+0329,U+2000-206F,U+20AC,U+2122,"
@@ -61,13 +65,15 @@ class Stylesheet(Struct, frozen=True):
 class Look(Struct, frozen=True):
     """Everything that a theme under a brand comes to, built once.
 
-    `fonts` are the URLs of all vendored fonts in use, `preloads` of those that a page begins with.
+    `fonts` are the URLs of all vendored fonts in use, `preloads` of those that a page begins with. `icon` is the
+    brand's letter; a page shows it unless the brand has a picture.
     """
 
     tokens: Tokens
     stylesheet: Stylesheet
     icon: Asset
     web_manifest: Asset
+    drawings: tuple[Drawing, ...]
     settings: dict[str, SettingValue]
     fonts: tuple[str, ...]
     preloads: tuple[str, ...]
@@ -79,23 +85,25 @@ def look(theme: Theme, brand: Brand) -> Look:
     The sheet holds fonts, tokens in both schemes, then each style sheet of the chain in a cascade layer of its own.
     Raises InvalidManifest when a style sheet that a manifest names is missing.
     """
-    overrides = msgspec.json.encode((brand.tokens, brand.settings), order="sorted")
-    return _look(theme, brand.name, brand.initial, overrides)
+    face = {name: getattr(brand, name) for name in _LOOKED_AT}
+    return _look(theme, msgspec.json.encode(face, order="sorted"))
 
 
 @functools.lru_cache(maxsize=1024)
-def _look(theme: Theme, name: str, initial: str, overrides: bytes) -> Look:
-    own_tokens, own_settings = msgspec.json.decode(overrides)
-    tokens, _ = resolve_tokens(theme.chain, own_tokens)
-    settings, _ = resolve_settings(theme.chain, own_settings)
+def _look(theme: Theme, face: bytes) -> Look:
+    brand = msgspec.json.decode(face, type=Brand)
+    tokens, _ = resolve_tokens(theme.chain, brand.tokens)
+    settings, _ = resolve_settings(theme.chain, brand.settings)
     css = _sheet(theme, tokens, settings).encode()
-    favicon = _icon(tokens, initial)
+    favicon = _icon(tokens, brand.initial)
     fonts_used = _font_urls(theme, tokens, ("font.display", "font.body", "font.mono"))
+    drawn = drawings(theme, brand, tokens.light, _font(theme, tokens, "font.display"))
     return Look(
         tokens=tokens,
         stylesheet=Stylesheet(content_hash(css), css),
         icon=favicon,
-        web_manifest=_web_manifest(tokens, name, favicon),
+        web_manifest=_web_manifest(tokens, brand.name, favicon, drawn),
+        drawings=drawn,
         settings=settings,
         fonts=fonts_used,
         preloads=_font_urls(theme, tokens, ("font.display", "font.body")),
@@ -118,8 +126,13 @@ def _icon(tokens: Tokens, initial: str) -> Asset:
     return Asset(f"/theme/{content_hash(body)}.svg", "image/svg+xml", body)
 
 
-def _web_manifest(tokens: Tokens, name: str, favicon: Asset) -> Asset:
+def _web_manifest(tokens: Tokens, name: str, favicon: Asset, drawn: tuple[Drawing, ...]) -> Asset:
     """What a phone needs to put the storefront on its home screen (W3C, Web Application Manifest)."""
+    icons = [{"src": favicon.url, "sizes": "any", "type": favicon.content_type}]
+    apps = [one for one in drawn if one.kind == "app"]
+    icons = ([] if apps[0].picture else icons) + [
+        {"src": one.url, "sizes": f"{one.size}x{one.size}", "type": "image/png"} for one in apps
+    ]
     body = msgspec.json.encode(
         {
             "name": name,
@@ -129,7 +142,7 @@ def _web_manifest(tokens: Tokens, name: str, favicon: Asset) -> Asset:
             "display": "minimal-ui",
             "background_color": tokens.light["color.bg"].css,
             "theme_color": tokens.light["color.accent"].css,
-            "icons": [{"src": favicon.url, "sizes": "any", "type": favicon.content_type}],
+            "icons": icons,
         }
     )
     return Asset(f"/theme/{content_hash(body)}.webmanifest", "application/manifest+json", body)
@@ -179,7 +192,7 @@ def _font_faces(theme: Theme, tokens: Tokens) -> str:
     }
     return "".join(
         f'@font-face{{font-family:"{font.family}";font-style:normal;font-weight:{font.weights};font-display:swap;'
-        f'src:url("{theme.assets[file].url}") format("woff2");unicode-range:{_LATIN}}}'
+        f'src:url("{theme.assets[file].url}") format("woff2");unicode-range:{_LATIN}}}{stand_ins.faces(font, _LATIN)}'
         for file, font in used.items()
         if file in theme.assets
     )
@@ -193,12 +206,23 @@ def _token_rules(theme: Theme, tokens: Tokens) -> str:
     }
     light, dark = _color_rules(tokens.light, "light"), _color_rules(tokens.dark, "dark")
     return (
-        f":root{{{_declarations(plain)}}}"
+        f":root{{{_declarations(plain)}}}{_arabic_rules(theme, tokens)}"
         f":root,:root[data-scheme=light]{{{light}}}"
         f"@media (prefers-color-scheme:dark){{:root:not([data-scheme=light]){{{dark}}}}}"
         f":root[data-scheme=dark]{{{dark}}}"
         f"@media print{{:root:root:root{{{light}}}}}"
     )
+
+
+def _arabic_rules(theme: Theme, tokens: Tokens) -> str:
+    """Arabic beside a vendored font of one width is set as running text: letters of one width tear its words apart."""
+    named = {name: _font(theme, tokens, name) for name in ("font.display", "font.mono")}
+    stacks = {
+        _variable(name): ",".join([*(f'"{family}"' for family in _own(font)), _STACKS["sans"]])
+        for name, font in named.items()
+        if font.fallback == "mono" and font.family
+    }
+    return f":root:is(:lang(ar),:lang(fa),:lang(ur)){{{_declarations(stacks)}}}" if stacks else ""
 
 
 def _setting_rules(theme: Theme, settings: Mapping[str, SettingValue]) -> str:
@@ -220,7 +244,12 @@ def _color_rules(colors: Mapping[str, Color], scheme: Literal["light", "dark"]) 
 
 
 def _stack(font: Font) -> str:
-    return f'"{font.family}",{_STACKS[font.fallback]}' if font.family else _STACKS[font.fallback]
+    return ",".join([*(f'"{family}"' for family in _own(font)), _STACKS[font.fallback]])
+
+
+def _own(font: Font) -> tuple[str, ...]:
+    """The vendored family and what stands in for it."""
+    return (font.family, *stand_ins.families(font)) if font.family else ()
 
 
 def _variable(token: str) -> str:

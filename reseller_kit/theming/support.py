@@ -74,11 +74,17 @@ class CaseView(Struct, frozen=True, kw_only=True):
 
 
 class UnsubscribeView(Struct, frozen=True, kw_only=True):
-    """The page behind a mail's link. `state`: ask, done or unknown."""
+    """The page behind a mail's link. `state`: ask, done or unknown; `kind`: which mails it ends."""
 
     state: Literal["ask", "done", "unknown"]
     customer: str = ""
     token: str = ""
+    kind: Literal["announcement", "credit"] = "announcement"
+
+    @property
+    def text(self) -> str:
+        """The end of its texts' keys."""
+        return f"{self.state}_credit" if self.kind == "credit" and self.state != "unknown" else self.state
 
 
 def paragraphs(text: str) -> tuple[str, ...]:

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from babel.messages import Catalog
+from babel.messages.catalog import Message
 from babel.messages.pofile import PoFileError, read_po
 
 from reseller_kit.core.errors import InvalidManifest
+
+from .plurals import Plural
 
 DEFAULT_LANGUAGE: Final = "en"
 """The language that every text exists in; others fall back to it key by key."""
@@ -39,10 +43,26 @@ def _read_catalogue(file: Path, _changed_ns: int) -> Mapping[str, str]:
         raise InvalidManifest(f"{place}: {error}", fix="Correct it.") from None
     found: dict[str, str] = {}
     for message in catalogue:
-        if not message.id:
-            continue
-        if not isinstance(message.id, str) or not isinstance(message.string, str):
-            raise InvalidManifest(f"{place}: {message.id!r} has plural forms.", fix="Give it one text.")
-        if message.string and not message.fuzzy:
-            found[message.id] = message.string
+        if message.id and all(_forms(message)) and not message.fuzzy:
+            key, text = _text(message, catalogue, place)
+            found[key] = text
     return found
+
+
+def _forms(message: Message) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+
+
+def _text(message: Message, catalogue: Catalog, place: str) -> tuple[str, str]:
+    """A message's key and text; `msgid_plural` names the placeholder whose number decides on the form."""
+    if isinstance(message.id, str):
+        return message.id, _forms(message)[0]
+    key, by = message.id
+    forms = _forms(message)
+    if not any(f"{{{by}}}" in form for form in forms):
+        fix = "Let msgid_plural name the placeholder whose number decides."
+        raise InvalidManifest(f"{place}: no form of {key!r} shows {{{by}}}.", fix=fix)
+    try:
+        return key, Plural(forms, by, catalogue.plural_expr)
+    except ValueError as error:
+        raise InvalidManifest(f"{place}: Plural-Forms: {error}", fix="Correct it.") from None

@@ -109,6 +109,10 @@ class Credential:
         """What a provider says, without the key that some repeat in it, whole or in part."""
         return redact(text.replace(self._secret, "…") if self._secret else text)
 
+    def without_secret_bytes(self, body: bytes) -> bytes:
+        """The same of an answer's body, which nobody may read the key in: no log, and no customer."""
+        return body.replace(self._secret.encode(), "…".encode()) if self._secret else body
+
 
 class Ticket:
     """One call on one key. Let go of exactly once, whatever is called how often."""

@@ -114,6 +114,8 @@ class KeyedUpstream:
         if response.status < 300:
             ticket.well()
         else:
+            if passage.exchange is not None:
+                passage.exchange.in_flight = False
             response.refusal = await _refusal(response, ticket)
         return response
 
@@ -157,7 +159,7 @@ async def _refusal(response: Response, ticket: Ticket) -> Refusal:
         response.abort()
     found = verdict(response.status, response.headers, body, time.time())
     ticket.learn(found)
-    return Refusal(body, found)
+    return Refusal(ticket.credential.without_secret_bytes(body), found)
 
 
 def _header_safe(request_id: str) -> bytes:

@@ -76,6 +76,8 @@ class Pool:
             response = connection.start(head + b"\r\n", limits)
         else:
             response = connection.start(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body), limits)
+        if passage.exchange is not None:
+            passage.exchange.in_flight = True
         try:
             await response.head()
         except asyncio.CancelledError:

@@ -12,8 +12,10 @@ from ..core.storefront import Storefront
 from ..core.tenant import url_host
 from ..core.urls import public_url
 from ..flows.runtime import Runtime
+from ..telemetry.access import Note
 from ..wire.errors import error_response
-from . import infra
+from . import infra, management, webhooks
+from .access import NO_ROUTE, NOTE_KEY, Visit
 from .gateway import Gateway, canonical, dialect_of, is_api
 from .hosts import HostTable, Peers, Scope, Site, client_of, is_secure, needs_https
 from .responses import Receive, Send, plain, respond
@@ -34,10 +36,18 @@ class Dispatcher:
     """Routes each request by path and host. `pages` serves everything that is not the API's."""
 
     def __init__(
-        self, runtime: Runtime, pages: PageApp, *, port: int, trusted_proxies: Peers, internal_peers: Peers
+        self,
+        runtime: Runtime,
+        pages: PageApp,
+        platform: PageApp,
+        *,
+        port: int,
+        trusted_proxies: Peers,
+        internal_peers: Peers,
     ) -> None:
         self._runtime = runtime
         self._pages = pages
+        self._platform_pages = platform
         self._port = port
         self._trusted = trusted_proxies
         self._internal = internal_peers
@@ -45,44 +55,83 @@ class Dispatcher:
         self._hosts = HostTable(runtime.snapshot)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+        """Answer one HTTP request, and note what it came to."""
+        visit = Visit(self._runtime, self._trusted, scope, send)
+        try:
+            await self._answer(scope, receive, visit.send, visit.note)
+        finally:
+            visit.close()
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
         path: str = scope["path"]
         if infra.is_infra(path):
+            note.surface, note.route = "infra", path if path in infra.ROUTES else NO_ROUTE
             await infra.answer(self._runtime, self._internal, scope, send)
             return
         try:
             site = self._site(scope)
         except UnknownHost as error:
+            note.surface = "unknown"
             await _unknown_host(scope, send, error)
             return
+        note.host, note.tenant = site.host, "" if site.entry is None else site.entry.storefront.slug
+        note.surface = "pages"
         if needs_https(site, scope, self._trusted):
             await _to_https(site.host, scope, send)
         elif site.entry is None:
-            await self._platform(scope, send)
+            await self._platform(site.host, scope, receive, send)
+        elif webhooks.is_webhook(path):
+            note.surface, note.route = "webhook", webhooks.ROUTE
+            await webhooks.answer(self._runtime, site.entry.storefront, scope, receive, send)
         elif is_api(path, site.entry.role, scope["headers"]):
+            note.surface = "api"
             await self._gateway(scope, receive, send, site.entry.storefront)
         elif site.entry.role == "alias":
             await self._to_primary(site.entry.storefront, scope, send)
+        elif management.is_management(path):
+            note.surface = "management"
+            await management.answer(self._runtime, site.entry.storefront, scope, receive, send, port=self._port)
         else:
-            scope[STOREFRONT_KEY] = site.entry.storefront
-            scope[RUNTIME_KEY] = self._runtime
-            scope[HOST_KEY] = site.host
-            scope[SECURE_KEY] = is_secure(scope, self._trusted)
-            scope[CLIENT_KEY] = client_of(scope, self._trusted)
+            self._note(scope, site.entry.storefront, site.host)
             await self._pages(scope, receive, send)
+
+    def _note(self, scope: dict[str, Any], storefront: Storefront, host: str) -> None:
+        """What pages find in their request's scope."""
+        scope[STOREFRONT_KEY] = storefront
+        scope[RUNTIME_KEY] = self._runtime
+        scope[HOST_KEY] = host
+        scope[SECURE_KEY] = is_secure(scope, self._trusted)
+        scope[CLIENT_KEY] = client_of(scope, self._trusted)
 
     def _site(self, scope: Scope) -> Site:
         hosts = self._hosts
         if hosts.snapshot is not self._runtime.snapshot:
             hosts = self._hosts = HostTable(self._runtime.snapshot)
-        return hosts.find(scope["headers"])
+            self._runtime.secured.forget()
+        site = hosts.find(scope["headers"])
+        if site.entry is not None and not site.entry.secured and is_secure(scope, self._trusted):
+            self._runtime.secured.reached(site.entry.storefront.tenant_id, site.host)
+        return site
 
-    async def _platform(self, scope: Scope, send: Send) -> None:
-        """The operator's own hosts: metrics for internal peers, nothing for anybody else."""
-        if scope["path"] == "/metrics" and self._internal.include(scope) and scope["method"] in {"GET", "HEAD"}:
+    async def _platform(self, host: str, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """The operator's own hosts: metrics and schema for internal peers, pages for operators."""
+        platform, note = self._runtime.snapshot.platform, scope[NOTE_KEY]
+        note.surface = "platform"
+        reads, internal = scope["method"] in {"GET", "HEAD"}, infra.is_internal(self._internal, scope)
+        if scope["path"] == "/metrics" and reads and internal:
+            note.route = "/metrics"
             await infra.metrics(self._runtime, scope, send)
-        else:
+        elif scope["path"] == "/schema" and reads and internal:
+            note.route = "/schema"
+            await infra.schema(scope, send)
+        elif platform is None or is_api(scope["path"], "storefront", scope["headers"]):
             await plain(send, 404, "not found", head=scope["method"] == "HEAD")
+        elif webhooks.is_webhook(scope["path"]):
+            note.surface, note.route = "webhook", webhooks.ROUTE
+            await webhooks.answer(self._runtime, platform, scope, receive, send)
+        else:
+            self._note(scope, platform, host)
+            await self._platform_pages(scope, receive, send)
 
     async def _to_primary(self, storefront: Storefront, scope: Scope, send: Send) -> None:
         snapshot = self._runtime.snapshot

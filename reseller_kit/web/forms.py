@@ -15,6 +15,7 @@ from litestar import Request
 from msgspec import Struct
 
 from ..core.errors import InvalidForm, InvalidRequest, RequestTooLarge
+from ..core.lines import is_line
 from ..theming.forms import FormProblem, FormView
 from .dispatch import SECURE_KEY
 from .sessions import csrf_of
@@ -46,7 +47,7 @@ class Form(Struct, frozen=True):
             raise InvalidForm({name: ("form.needed", {})})
         if len(text) > longest:
             raise InvalidForm({name: ("form.too_long", {"count": longest})})
-        if not text.isprintable():
+        if not is_line(text):
             raise InvalidForm({name: ("form.characters", {})})
         return text
 
@@ -68,14 +69,22 @@ class Form(Struct, frozen=True):
         )
 
 
-async def read_form(request: Handler) -> Form:
-    """The form that was posted. Raises FormRefused, RequestTooLarge or InvalidRequest."""
+async def read_form(request: Handler, max_fields: int = _MAX_FIELDS, longest: int = MAX_BYTES) -> Form:
+    """The form that was posted, of at most so many fields and bytes.
+
+    Raises FormRefused, RequestTooLarge or InvalidRequest.
+    """
     check_origin(request)
-    form = Form(_parsed(await _body(request)))
+    form = Form(_parsed(await _body(request, longest), max_fields))
+    believe(request, form)
+    return form
+
+
+def believe(request: Handler, form: Form) -> None:
+    """Raises FormRefused for a form that does not carry what our own page gave it."""
     expected = csrf_of(request)
     if not expected or not hmac.compare_digest(expected.encode(), form.raw("csrf").encode("utf-8", "replace")):
         raise FormRefused("The page was open for too long.", fix="Go back, load it again and send the form once more.")
-    return form
 
 
 def check_origin(request: Handler) -> None:
@@ -95,27 +104,28 @@ def check_origin(request: Handler) -> None:
         return
 
 
-async def _body(request: Handler) -> bytes:
+async def _body(request: Handler, longest: int) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise InvalidRequest("This is not a form.", fix="Send application/x-www-form-urlencoded.")
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MAX_BYTES:
-            raise RequestTooLarge("The form is too large.", fix=f"Send at most {MAX_BYTES} bytes.")
+        if size > longest:
+            raise RequestTooLarge("The form is too large.", fix=f"Send at most {longest} bytes.")
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _parsed(body: bytes) -> dict[str, tuple[str, ...]]:
+def _parsed(body: bytes, max_fields: int) -> dict[str, tuple[str, ...]]:
     try:
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS, separator="&"
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=max_fields, separator="&"
         )
     except ValueError:
         raise InvalidRequest("The form can't be read.", fix="Send it as a browser does, in UTF-8.") from None
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
+        # The one character that no database keeps is read as another control character, which is refused as well.
+        found.setdefault(name.replace("\0", "\1"), []).append(value.replace("\0", "\1"))
     return {name: tuple(values) for name, values in found.items()}

@@ -10,15 +10,17 @@ from litestar.handlers import BaseRouteHandler
 
 from ..core.errors import ServiceUnavailable
 from ..core.storefront import Storefront
+from .cookies import Connection
 from .dispatch import STOREFRONT_KEY
-from .sessions import Connection, is_unread, session_of
+from .members import desk_of
+from .sessions import is_unread, session_of
 
 LOG_IN: Final = "/login"
 HOME: Final = "/account"
 CHECK_MAIL: Final = "/verify"
 SECURITY: Final = "/account/security"
 _MAX_NEXT: Final = 500
-_OF_EVERY_PAGE: Final = ("/theme/", "/robots.txt")
+_OF_EVERY_PAGE: Final = ("/theme/", "/preview/", "/robots.txt")
 
 
 class SeeOther(Exception):  # an answer that a handler gives from further down, as HTTPException is
@@ -37,33 +39,34 @@ class Paused(Exception):  # see SeeOther
     """The customer is suspended: an honest page instead of the account."""
 
 
-def open_storefront(connection: Connection, _: BaseRouteHandler) -> None:
-    """Nothing happens on a storefront that is not open; every page of it is the honest one."""
+async def open_storefront(connection: Connection, _: BaseRouteHandler) -> None:
+    """Nothing happens on a storefront that is not open; every page but its team's is the honest one."""
     storefront: Storefront = connection.scope[STOREFRONT_KEY]  # type: ignore[literal-required]
-    if not storefront.open and not connection.url.path.startswith(_OF_EVERY_PAGE):
+    prepares = storefront.status != "archived" and desk_of(connection) is not None
+    if not storefront.open and not prepares and not connection.url.path.startswith(_OF_EVERY_PAGE):
         raise Closed
 
 
-def known(connection: Connection, _: BaseRouteHandler) -> None:
+async def known(connection: Connection, _: BaseRouteHandler) -> None:
     """Only customers who are logged in, suspended ones too: for what they may read. Others log in first."""
     if is_unread(connection):
         raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
     session = session_of(connection)
     if session is None:
-        raise SeeOther(f"{LOG_IN}?next={quote(_here(connection), safe='/')}")
+        raise SeeOther(f"{LOG_IN}?next={quote(here(connection), safe='/')}")
 
 
-def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+async def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
     """As `known`, and not suspended."""
-    known(connection, handler)
+    await known(connection, handler)
     session = session_of(connection)
     if session is not None and session.status == "suspended":
         raise Paused
 
 
-def verified(connection: Connection, handler: BaseRouteHandler) -> None:
+async def verified(connection: Connection, handler: BaseRouteHandler) -> None:
     """As `signed_in`, and the address was confirmed; nothing new for an account that is being closed."""
-    signed_in(connection, handler)
+    await signed_in(connection, handler)
     session = session_of(connection)
     if session is not None and not session.verified:
         raise SeeOther(CHECK_MAIL)
@@ -73,7 +76,8 @@ def verified(connection: Connection, handler: BaseRouteHandler) -> None:
 
 def see_other(location: str) -> Response[Any]:
     """A redirect that is a GET."""
-    return Response(b"", status_code=303, headers={"location": location, "cache-control": "no-store"})
+    safe = quote(location, safe="/:?#[]@!$&'()*+,;=%~")
+    return Response(b"", status_code=303, headers={"location": safe, "cache-control": "no-store"})
 
 
 def redirect(_: Request[Any, Any, Any], error: SeeOther) -> Response[Any]:
@@ -95,7 +99,7 @@ def safe_next(target: str | None) -> str:
     return HOME if outside else target
 
 
-def _here(connection: Connection) -> str:
+def here(connection: Connection) -> str:
     """The page that was asked for; what was sent to it is not repeated."""
     if connection.scope.get("method") != "GET":
         return connection.url.path

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Final
 
+import msgspec
+
 from ..core.tenant import split_authority
 from ..flows.runtime import Runtime
+from .gateway.schema import document
 from .hosts import Peers, Scope
-from .responses import NO_STORE, Send, plain, respond
+from .responses import JSON, NO_STORE, Send, plain, respond
 
 PATHS: Final = frozenset({"/healthz", "/readyz"})
 PREFIX: Final = "/internal/"
+ROUTES: Final = PATHS | {"/internal/tls-allowed", "/internal/metrics"}
 _FORWARDED: Final = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip|via")
 
 
@@ -29,23 +34,32 @@ async def answer(runtime: Runtime, peers: Peers, scope: Scope, send: Send) -> No
     elif path == "/healthz":
         await plain(send, 200, "ok", head=head)
     elif path == "/readyz":
-        ready = not runtime.draining
+        ready = not (runtime.leaving or runtime.draining)
         await plain(send, 200 if ready else 503, "ready" if ready else "draining", head=head)
-    elif path == "/internal/tls-allowed" and _is_internal(peers, scope):
+    elif path == "/internal/tls-allowed" and is_internal(peers, scope):
         allowed = _tls_allowed(runtime, scope["query_string"])
         await plain(send, 200 if allowed else 403, "yes" if allowed else "no", head=head)
+    elif path == "/internal/metrics" and is_internal(peers, scope):
+        await metrics(runtime, scope, send)
     else:
         await plain(send, 404, "not found", head=head)
 
 
 async def metrics(runtime: Runtime, scope: Scope, send: Send) -> None:
-    """Answer `/metrics` on an operator's host."""
-    body = runtime.metrics.render()
+    """Answer `/metrics` on an operator's host; at `/internal/metrics` a process tells of itself by its address."""
+    await runtime.backlog.look()
+    body = await asyncio.to_thread(runtime.metrics.render)
     content_type = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
     await respond(send, 200, (content_type, NO_STORE), body, head=scope["method"] == "HEAD")
 
 
-def _is_internal(peers: Peers, scope: Scope) -> bool:
+async def schema(scope: Scope, send: Send) -> None:
+    """Answer `/schema` on an operator's host."""
+    body = msgspec.json.encode(document())
+    await respond(send, 200, (JSON, NO_STORE), body, head=scope["method"] == "HEAD")
+
+
+def is_internal(peers: Peers, scope: Scope) -> bool:
     """An internal peer that speaks for itself: a forwarding header means that somebody else is asking."""
     return peers.include(scope) and not any(_FORWARDED.fullmatch(name) for name, _ in scope["headers"])
 

@@ -1,7 +1,6 @@
 """The browser's side of identity: its cookies, the session behind them, and the token that guards forms.
 
-Over https every cookie bears the `__Host-` prefix, so no sibling domain can plant one; over http, which only loopback
-hosts are served over, it has its plain name. A page asks `session_of`; the session was read before its handler ran.
+A page asks `session_of`; the session was read before its handler ran.
 """
 
 from __future__ import annotations
@@ -11,39 +10,39 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar import Request, Response
-from litestar.connection import ASGIConnection
 from msgspec import Struct
 
+from ..core.abuse import is_restricted
 from ..core.storefront import Storefront
 from ..core.times import SECOND_US
+from ..db.customers import Customer
+from ..db.engine import now_us
+from ..db.sessions import LiveSession
 from ..flows.identity import sessions
-from ..flows.identity.sessions import DEVICE_US, LONGEST_US, Opened
+from ..flows.identity.sessions import LONGEST_US
 from ..flows.identity.signup import LINK_VALID_US
 from ..flows.identity.visit import Visit, new_token, visit_of
 from ..flows.patience import limited_wait
 from ..flows.runtime import Runtime
-from ..vault import token_digest
-from .dispatch import CLIENT_KEY, RUNTIME_KEY, SECURE_KEY, STOREFRONT_KEY
+from .cookies import Connection, LogInCookies, cookie_of, csrf_for, load_cookies, set_cookie
+from .dispatch import CLIENT_KEY, RUNTIME_KEY, STOREFRONT_KEY
 
 _log = logging.getLogger(__name__)
 _SESSION_KEY: Final = "reseller_kit.session"
-_COOKIES_KEY: Final = "reseller_kit.cookies"
 _NEW_FORM_KEY: Final = "reseller_kit.new_form"
+CSRF_KEY: Final = "reseller_kit.csrf"
+"""What forms carry where somebody is logged in who is no customer."""
 SESSION: Final = "session"
 DEVICE: Final = "device"
 FORM: Final = "form"
 PENDING: Final = "login"
-_MAX_COOKIES: Final = 16_384
-_MAX_TOKEN: Final = 64
-_PENDING_SECONDS: Final = 600
-
-Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class Session(Struct, frozen=True, kw_only=True):
     """Who is logged in, on this storefront. `csrf`: what every form of the session carries in its field of that name.
 
     `status`: active | suspended | closing; the last one until `delete_at` (µs). `token` is the cookie's value.
+    `restricted`: why its calls are refused, None while they are not.
     """
 
     tenant_id: int
@@ -59,6 +58,7 @@ class Session(Struct, frozen=True, kw_only=True):
     timezone: str | None = None
     delete_at: int | None = None
     group_id: str | None = None
+    restricted: str | None = None
 
     def __repr__(self) -> str:
         return f"Session(id={self.id!r})"
@@ -70,9 +70,9 @@ class _Unread(Struct, frozen=True):
 
 async def load(scope: dict[str, Any]) -> None:
     """Read the session of a request before its handler runs; pages without one go on where the database does not."""
-    scope[_COOKIES_KEY] = _cookies(scope)
+    load_cookies(scope)
     scope[_SESSION_KEY] = None
-    token = _cookie(scope, SESSION)
+    token = cookie_of(scope, SESSION)
     if token is None:
         return
     runtime: Runtime = scope[RUNTIME_KEY]
@@ -91,7 +91,7 @@ async def load(scope: dict[str, Any]) -> None:
             email=found.email,
             name=found.name,
             verified=found.verified_at is not None,
-            csrf=_csrf(runtime, token),
+            csrf=csrf_for(runtime, token),
             id=found.id,
             status=found.status,
             token=token,
@@ -99,7 +99,19 @@ async def load(scope: dict[str, Any]) -> None:
             timezone=found.timezone,
             delete_at=found.delete_at,
             group_id=found.group_id,
+            restricted=restriction_of(found),
         )
+
+
+def restriction_of(customer: LiveSession | Customer) -> str | None:
+    """Why a customer's calls are refused now; None for one whose are not."""
+    held = is_restricted(customer.restricted_at, customer.restricted_until, now_us())
+    return customer.restrict_reason or "" if held else None
+
+
+def stand_in(scope: dict[str, Any], session: Session | None) -> None:
+    """Show this request's pages as those of another session than the browser's own; None: it is not known whose."""
+    scope[_SESSION_KEY] = _Unread() if session is None else session
 
 
 def session_of(request: Connection) -> Session | None:
@@ -128,96 +140,46 @@ def visit_of_request(request: Request[Any, Any, Any]) -> Visit:
         scope[STOREFRONT_KEY],
         address=scope[CLIENT_KEY],
         agent=request.headers.get("user-agent", ""),
-        device=_cookie(scope, DEVICE),
-        form=_cookie(scope, FORM),
+        device=cookie_of(scope, DEVICE),
+        form=cookie_of(scope, FORM),
     )
 
 
 def open_form(request: Request[Any, Any, Any]) -> None:
     """Let the page that is answered hold a form for somebody who is not logged in: its guard needs a cookie."""
     scope: dict[str, Any] = request.scope  # type: ignore[assignment]
-    if session_of(request) is None and _cookie(scope, FORM) is None:
+    if not known_forms(scope) and cookie_of(scope, FORM) is None:
         scope[_NEW_FORM_KEY] = new_token()
+
+
+def known_forms(scope: Mapping[str, Any]) -> bool:
+    """Whether forms of this request's pages are guarded by a session."""
+    return isinstance(scope.get(_SESSION_KEY), Session) or CSRF_KEY in scope
 
 
 def csrf_of(request: Connection) -> str:
     """What a form of this request's browser carries as `csrf`; empty where it was shown none."""
+    own = request.scope.get(CSRF_KEY)
+    if isinstance(own, str):
+        return own
     session = session_of(request)
     if session is not None:
         return session.csrf
-    token = request.scope.get(_NEW_FORM_KEY) or _cookie(request.scope, FORM)
+    token = request.scope.get(_NEW_FORM_KEY) or cookie_of(request.scope, FORM)
     runtime: Runtime = request.scope[RUNTIME_KEY]  # type: ignore[literal-required]
-    return "" if token is None else _csrf(runtime, f"{FORM}\0{token}")
+    return "" if token is None else csrf_for(runtime, f"{FORM}\0{token}")
 
 
 def keep_form_cookie(request: Connection, response: Response[Any]) -> None:
     """Give the browser the cookie that `open_form` made, if it did."""
     token = request.scope.get(_NEW_FORM_KEY)
     if isinstance(token, str):
-        _set(request, response, FORM, token, LINK_VALID_US // SECOND_US)
+        set_cookie(request, response, FORM, token, LINK_VALID_US // SECOND_US)
 
 
-def enter(request: Connection, response: Response[Any], opened: Opened) -> None:
-    """The browser is logged in from this answer on."""
-    _set(request, response, SESSION, opened.token, LONGEST_US // SECOND_US)
-    _set(request, response, DEVICE, opened.device, DEVICE_US // SECOND_US)
-    if _cookie(request.scope, PENDING) is not None:
-        _set(request, response, PENDING, "", 0)
-
-
-def leave(request: Connection, response: Response[Any]) -> None:
-    """The browser is logged out from this answer on."""
-    _set(request, response, SESSION, "", 0)
-
-
-def wait_for_code(request: Connection, response: Response[Any], pending: str) -> None:
-    """The browser has passed the first of two steps."""
-    _set(request, response, PENDING, pending, _PENDING_SECONDS)
-
-
-def pending_of(request: Connection) -> str | None:
-    """The log-in that waits for its second step in this browser."""
-    return _cookie(request.scope, PENDING)
-
-
-def session_token(request: Connection) -> str | None:
-    """The browser's session cookie, whether it is worth anything or not."""
-    return _cookie(request.scope, SESSION)
-
-
-def _csrf(runtime: Runtime, token: str) -> str:
-    return token_digest(runtime.vault.pepper, "csrf", token).hex()
-
-
-def _set(request: Connection, response: Response[Any], name: str, value: str, max_age: int) -> None:
-    secure: bool = request.scope[SECURE_KEY]  # type: ignore[literal-required]
-    response.set_cookie(
-        key=_full_name(name, secure=secure),
-        value=value,
-        max_age=max_age,
-        path="/",
-        secure=secure,
-        httponly=True,
-        samesite="lax",
-    )
-
-
-def _full_name(name: str, *, secure: bool) -> str:
-    return f"__Host-{name}" if secure else name
-
-
-def _cookie(scope: Mapping[str, Any], name: str) -> str | None:
-    """The value of one of our cookies; none for one that is doubled, which no browser of ours does."""
-    values = scope.get(_COOKIES_KEY, {}).get(_full_name(name, secure=scope[SECURE_KEY]), ())
-    return values[0] if len(values) == 1 and 0 < len(values[0]) <= _MAX_TOKEN and values[0].isascii() else None
-
-
-def _cookies(scope: Mapping[str, Any]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    raw = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
-    if len(raw) > _MAX_COOKIES:
-        return found
-    for pair in raw.decode("latin-1").split(";"):
-        name, _, value = pair.strip().partition("=")
-        found.setdefault(name, []).append(value)
-    return found
+_COOKIES: Final = LogInCookies(session=SESSION, device=DEVICE, pending=PENDING, seconds=LONGEST_US // SECOND_US)
+enter = _COOKIES.enter
+leave = _COOKIES.leave
+wait_for_code = _COOKIES.wait_for_code
+pending_of = _COOKIES.pending_of
+session_token = _COOKIES.session_token

@@ -10,13 +10,24 @@ from litestar.exceptions import HTTPException
 from ..core.errors import KitError
 from ..core.ids import new_id
 from ..theming import Library
-from . import notices, sessions
+from . import members, notices, sessions, viewing
+from .access import NO_ROUTE, NOTE_KEY
 from .account import account_handlers
+from .compression import packing, takes_gzip
+from .console import console_handlers
 from .dispatch import REQUEST_ID_KEY, PageApp
 from .guards import Closed, Paused, SeeOther, open_storefront, redirect
 from .pages import Pages
+from .platform import platform_handlers
 from .responses import Message, Receive, Send
-from .storefront import contact_handlers, legal_handlers, model_handlers, storefront_handlers
+from .storefront import (
+    asset_handlers,
+    contact_handlers,
+    legal_handlers,
+    model_handlers,
+    preview_handlers,
+    storefront_handlers,
+)
 
 _ASSETS: Final = "/theme/"
 """What is the same for everybody."""
@@ -28,12 +39,15 @@ def build_pages(library: Library, port: int) -> PageApp:
     app = Litestar(
         route_handlers=[
             *storefront_handlers(pages),
+            *asset_handlers(pages),
             *model_handlers(pages),
             *contact_handlers(pages),
             *legal_handlers(pages),
+            *preview_handlers(pages),
             *account_handlers(pages),
+            *console_handlers(pages),
         ],
-        guards=[open_storefront],
+        guards=[open_storefront, viewing.look_only],
         exception_handlers={
             HTTPException: pages.http_error,
             KitError: pages.kit_error,
@@ -48,12 +62,37 @@ def build_pages(library: Library, port: int) -> PageApp:
     return _finish(app)
 
 
+def build_platform(library: Library, port: int) -> PageApp:
+    """The operator's own pages, in the plain theme, for the platform's hosts."""
+    pages = Pages(library, port)
+    app = Litestar(
+        route_handlers=platform_handlers(pages),
+        exception_handlers={
+            HTTPException: pages.http_error,
+            KitError: pages.kit_error,
+            SeeOther: redirect,
+            Exception: pages.fault,
+        },
+        openapi_config=None,
+        logging_config=None,
+    )
+    return _finish(app)
+
+
 def _finish(app: Litestar) -> PageApp:
-    """Give every answer a request id, and answer HEAD as GET without its body."""
+    """Give every answer a request id, pack what may be packed, and answer HEAD as GET without its body."""
 
     async def answer(scope: Any, receive: Receive, send: Send) -> None:
-        if not scope["path"].startswith(_ASSETS):
+        # The one character that no database keeps is read as another control character, as in forms.
+        scope["path"] = scope["path"].replace("\0", "\1")
+        scope["query_string"] = scope["query_string"].replace(b"%00", b"%01")
+        if members.of_platform(scope):
+            await members.load(scope, "")
+        elif members.is_console(scope["path"]):
+            await members.load(scope, members.CONSOLE)
+        elif not scope["path"].startswith(_ASSETS):
             await sessions.load(scope)
+            await viewing.load(scope)
             await notices.load(scope)
         head = scope["method"] == "HEAD"
         request_id = scope[REQUEST_ID_KEY] = new_id("req")
@@ -66,6 +105,11 @@ def _finish(app: Litestar) -> PageApp:
                 message = {**message, "body": b""}
             await send(message)
 
-        await app({**scope, "method": "GET"} if head else scope, receive, send_finished)  # type: ignore[arg-type]
+        wanted = not sessions.known_forms(scope) and takes_gzip(scope["headers"])
+        routed = {**scope, "method": "GET"} if head else scope
+        try:
+            await app(routed, receive, packing(send_finished, wanted=wanted))  # type: ignore[arg-type]
+        finally:
+            scope[NOTE_KEY].route = routed.get("path_template") or NO_ROUTE
 
     return answer

@@ -51,6 +51,7 @@ _KNOWN_CODES: Final = frozenset(
 )
 """Codes that clients act on; they say nothing about who answered."""
 
+_WORD: Final = re.compile(r"[A-Za-z_]+[A-Za-z0-9_]*")
 _PARAM: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,99}")
 _MODEL_MARK: Final = "\ufdd0"
 """A noncharacter, which no message contains once it is cleaned of control characters."""
@@ -149,14 +150,16 @@ def blames_the_route(status: int, body: bytes, upstream_model: str) -> bool:
 
 
 def rejection(
-    status: int, body: bytes, *, upstream_model: str, public_model: str, hide: Iterable[str] = ()
+    status: int, body: bytes, *, upstream_model: str, public_model: str, hide: Iterable[str] = (), sent: bytes = b""
 ) -> UpstreamRejected:
     """The error to raise for an upstream's 400, 404, 413 or 422 (any other status counts as 400).
 
     `hide`: names that must not show (upstreams, providers, hosts, account ids). A code and parameter name that OpenAI's
-    clients act on are kept in `details[0]`. Raises nothing, whatever the body is.
+    clients act on are kept in `details[0]`, the name where it is made of words of `sent`, the request that was refused.
+    Raises nothing, whatever the body is.
     """
     refusal = _read(body)
+    param = refusal.param if refusal.param and _is_of(sent, refusal.param) else None
     status = status if status in _STATUSES else 400
     message = clean_upstream_message(
         refusal.message, upstream_model=upstream_model, public_model=public_model, hide=hide
@@ -173,10 +176,15 @@ def rejection(
         message = _GENERIC_BY_STATUS.get(status, GENERIC)
     error = UpstreamRejected(message, http_status=status)
     if code or status == 413:
-        error.details = [{"code": code or "request_too_large", "param": refusal.param}]
-    elif refusal.param:
-        error.details = [{"code": "", "param": refusal.param}]
+        error.details = [{"code": code or "request_too_large", "param": param}]
+    elif param:
+        error.details = [{"code": "", "param": param}]
     return error
+
+
+def _is_of(sent: bytes, param: str) -> bool:
+    """Whether a parameter is the request's own: any other could be a word that tells who refused it."""
+    return all(b'"%s"' % word.encode() in sent for word in _WORD.findall(param))
 
 
 def failed(error: Raw, fallback: str) -> UpstreamFailed:

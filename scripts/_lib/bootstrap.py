@@ -23,7 +23,7 @@ PYTHON: Final = VENV / "bin" / "python"
 OLDEST: Final = (3, 11)
 
 # Each set holds the one before it, at the same versions (scripts/lock sees to that).
-SETS: Final = ("demo", "dev")
+SETS: Final = ("demo", "docs", "dev")
 
 
 class SetupFailed(RuntimeError):
@@ -31,7 +31,7 @@ class SetupFailed(RuntimeError):
 
 
 def enter(needed: str) -> None:
-    """Go on inside `.venv` with at least the `needed` set ("demo" or "dev") installed.
+    """Go on inside `.venv` with at least the `needed` set (one of `SETS`) installed.
 
     Returns at once when this process already runs there; else replaces the process. Ends it with 1 when the
     environment cannot be made.

@@ -15,11 +15,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from scripts._lib.memory import in_memory
 from scripts._lib.ports import free_port
 from scripts._lib.processes import bound_to_parent, stop
 
@@ -28,7 +29,7 @@ PROGRAMS: Final = "pginstall18"
 START_SECONDS: Final = 60.0
 
 # Tests end processes, never the power: what a crash of the machine would lose does not matter here.
-FAST_AND_FORGETFUL: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+FAST_AND_FORGETFUL: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB")
 _SETTINGS: Final = (
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -96,9 +97,11 @@ def running_server(*, durable: bool = False, keep: Path | None = None) -> Iterat
 def running_cluster(*, durable: bool = False, keep: Path | None = None, on: Path | None = None) -> Iterator[Cluster]:
     """As `running_server`, for a test that ends the server and starts it again. `on`: a folder for its data."""
     as_user = "nobody" if os.geteuid() == 0 else None
-    with _directory(keep, as_user) as base:
+    memory = None if durable or keep or on else in_memory()
+    with ExitStack() as stack:
+        base = stack.enter_context(_directory(keep, as_user))
         programs = _programs(base, as_user)
-        data = (on or base) / "data"
+        data = (stack.enter_context(_temporary(memory)) if memory else on or base) / "data"
         if not (data / "PG_VERSION").exists():
             data.mkdir(mode=0o700)
             if as_user:
@@ -121,10 +124,16 @@ def _directory(keep: Path | None, as_user: str | None) -> Iterator[Path]:
         shutil.rmtree(keep / "programs", ignore_errors=True)
         yield keep
         return
-    base = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if as_user else None))  # noqa: S108  # nobody must reach it
+    with _temporary(Path("/tmp") if as_user else None) as base:  # noqa: S108  # nobody must reach it
+        yield base
+
+
+@contextmanager
+def _temporary(parent: Path | None) -> Iterator[Path]:
+    """A directory that every user may enter, and that is removed."""
+    base = Path(tempfile.mkdtemp(prefix="pg-", dir=parent))
     try:
-        if as_user:
-            base.chmod(0o755)
+        base.chmod(0o755)
         yield base
     finally:
         shutil.rmtree(base, ignore_errors=True)
@@ -143,11 +152,20 @@ def installed() -> bool:
     return importlib.util.find_spec(PACKAGE) is not None
 
 
-def _programs(base: Path, as_user: str | None) -> Path:
+def program(name: str) -> Path:
+    """A client's program, such as pg_dump. Raises PostgresUnavailable."""
+    return _package() / PROGRAMS / "bin" / name
+
+
+def _package() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise PostgresUnavailable(f"{PACKAGE} is not installed; scripts/test installs it")
-    package = Path(spec.origin).parent
+    return Path(spec.origin).parent
+
+
+def _programs(base: Path, as_user: str | None) -> Path:
+    package = _package()
     if as_user is None:
         return package / PROGRAMS / "bin"
     # The programs find their libraries by relative path, so the copy keeps the wheel's own layout.

@@ -18,8 +18,14 @@ from reseller_kit.core.manifest.findings import CODES
 from reseller_kit.core.manifest.shop_structs import Table
 from reseller_kit.core.manifest.structs import Document
 from reseller_kit.core.theme import COLOR_TOKENS, DERIVED, TOKENS
+from reseller_kit.flows.doctor import RULES as DOCTOR_RULES
+from reseller_kit.telemetry.metrics import Metrics
+from reseller_kit.telemetry.series import MOST_HISTOGRAMS, MOST_SERIES, OTHER
 from reseller_kit.theming.check import RULES
 from reseller_kit.theming.library import read_themes, themes_dir
+from reseller_kit.web.gateway import schema as gateway_schema
+from reseller_kit.web.management.openapi import openapi as management_schema
+from scripts._lib import openapi_page
 
 _MADE: Final = "Made from the code by `scripts/reference`; edit the code, not this page.\n"
 
@@ -98,6 +104,56 @@ def themes_page() -> str:
     return _page("Themes", "Tokens that a theme sets and a brand may override where the theme exposes them.", body)
 
 
+def metrics_page() -> str:
+    """Every family of metrics."""
+    rows = [
+        (f"`{family.name}`", family.kind, ", ".join(f"`{label}`" for label in family.labels) or "none", family.meaning)
+        for family in sorted(Metrics().families, key=lambda family: family.name)
+    ]
+    return _page(
+        "Metrics",
+        f"What `/metrics` shows on the platform's hosts, beside the client library's `process_*`. Of each family"
+        f" {MOST_SERIES:,} combinations of labels are kept apart ({MOST_HISTOGRAMS} of a histogram); what comes later"
+        f" has `{OTHER}` in the place of a tenant, model or upstream.",
+        _table(("metric", "type", "labels", "meaning"), rows),
+    )
+
+
+def doctor_page() -> str:
+    """What doctor may find."""
+    rows = [(f"`{code}`", meaning) for code, meaning in DOCTOR_RULES.items()]
+    return _page(
+        "Doctor",
+        "What `reseller-kit doctor` and `reseller-kit tenant doctor SLUG` may find: each finding has its code, where it"
+        " is, what is wrong and what to do. Exit code 6 if there are any; `--json` prints them as one document.",
+        _table(("code", "meaning"), rows),
+    )
+
+
+def api_page() -> str:
+    """Every request of the storefronts' API."""
+    document = gateway_schema.document()
+    refused = _table(("status", "when"), openapi_page.refusals(document))
+    return _page(
+        "Requests of the API",
+        "What customers' programs may ask on each storefront host. Bodies are those of the provider's API that is"
+        " named; [API](../api.md) tells what is read of them and [translation](../translation.md) what becomes of it at"
+        " another provider.",
+        f"{openapi_page.render(document)}\n## Refusals\n\n{refused}",
+    )
+
+
+def management_page() -> str:
+    """Every request of the management API."""
+    document = management_schema("The brand's", "/console/api/v1")
+    return _page(
+        "Requests of the management API",
+        "What a reseller's programs may ask below `/console/api/v1` on the storefront's hosts, with a token"
+        f" ([how](../management-api.md)). {document['info']['description']}",
+        f"{openapi_page.render(document)}\n## What answers hold\n\n{openapi_page.schemas(document)}",
+    )
+
+
 def _property(name: str) -> str:
     return f"--color-{name.replace('_', '-')}"
 
@@ -118,8 +174,12 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "commands.md": commands_page,
     "errors.md": errors_page,
+    "metrics.md": metrics_page,
+    "doctor.md": doctor_page,
     "configuration.md": configuration_page,
     "themes.md": themes_page,
+    "api.md": api_page,
+    "management-api.md": management_page,
 }
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,10 +20,9 @@ from pathlib import Path
 from typing import Final
 
 from scripts._lib.bootstrap import ROOT
+from scripts._lib.memory import in_memory
 
-STAGE_SECONDS: Final = 15 * 60
-MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of random name is made in it
-ROOM_BYTES: Final = 1 << 30
+STAGE_SECONDS: Final = 25 * 60
 _PRINTING: Final = threading.Lock()
 
 
@@ -92,7 +90,7 @@ def run_stages(stages: Sequence[Stage], *, at_once: int = 2) -> list[Outcome]:
 
 def _run(stage: Stage, running: set[int]) -> Outcome:
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="stage-", dir=_memory()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="stage-", dir=in_memory()) as scratch:
         report = Path(scratch) / "report.xml"
         options = (f"--basetemp={scratch}/tests", f"--junitxml={report}") if stage.tests else ()
         code, output = _communicate([*stage.command, *options], running, stage.seconds)
@@ -127,12 +125,6 @@ def _communicate(command: Sequence[str], running: set[int], seconds: int) -> tup
         return 124, f"{output}\nended after {seconds} s"
     finally:
         running.discard(process.pid)
-
-
-def _memory() -> Path | None:
-    """A folder in memory for the files of tests, where there is room: they sync a lot and keep nothing."""
-    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
-    return MEMORY if usable else None
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -12,11 +12,12 @@ from scripts._lib import bootstrap, clients, redis
 from scripts._lib.bootstrap import ROOT, VENV
 from scripts._lib.stages import Stage, Tally, run_stages
 
-TOOLS: Final = ("browser", "postgres", "node", "redis")
+TOOLS: Final = ("browser", "postgres", "node", "redis", "systemd")
 # Tool → names of its program, Debian package. PostgreSQL is a locked dependency, Node comes with the clients.
 PROGRAMS: Final = {
     "browser": (("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "chromium"),
     "redis": (redis.PROGRAMS, redis.DEBIAN_PACKAGE),
+    "systemd": (("systemd-analyze",), "systemd"),
 }
 LONG_STAGE_SECONDS: Final = 90 * 60
 _BIN: Final = VENV / "bin"
@@ -33,6 +34,12 @@ def check_stages() -> list[Stage]:
     ]
 
 
+def scan_stages() -> list[Stage]:
+    """What looks for weaknesses alone; each installs itself when it is not there."""
+    module = (str(_BIN / "python"), "-m", "scripts._lib.scanners")
+    return [Stage(name, (*module, name)) for name in ("bandit", "semgrep")]
+
+
 def test_stages(mode: str, left_out: frozenset[str]) -> list[Stage]:
     """The tests of a mode ("fast", "default" or "full") but the long ones; the longest stages begin first."""
     marks = ["not slow", *(f"not {tool}" for tool in TOOLS if tool in left_out)]
@@ -46,14 +53,17 @@ def test_stages(mode: str, left_out: frozenset[str]) -> list[Stage]:
             _pytest("e2e", "tests/e2e", marks=[*marks, "not postgres"]),
         ]
     stages = [
-        _pytest("postgres", "tests/integration", "tests/e2e", marks=[*marks, "postgres"]),
-        _pytest("faults", "tests/faults", marks=marks),
+        _pytest("postgres", "tests/integration", marks=[*marks, "postgres"]),
+        _pytest("browser-a", *_files("browser", "[a-l]"), marks=marks),
+        _pytest("browser-m", *_files("browser", "[m-z]"), marks=marks),
+        _pytest("postgres-e2e", "tests/e2e", marks=[*marks, "postgres"]),
+        _pytest("e2e-a", *_files("e2e", "[a-l]"), "tests/e2e/clients", marks=[*marks, "not postgres"]),
+        _pytest("e2e-m", *_files("e2e", "[m-z]"), marks=[*marks, "not postgres"]),
         _pytest("sqlite", "tests/integration", marks=[*marks, "not postgres"]),
-        _pytest("e2e", "tests/e2e", marks=[*marks, "not postgres"]),
-        _pytest("browser", "tests/browser", marks=marks),
+        _pytest("faults", "tests/faults", marks=marks),
         _pytest("unit", "tests/unit", marks=marks),
     ]
-    return [stage for stage in stages if stage.name not in left_out]
+    return [stage for stage in stages if stage.name.partition("-")[0] not in left_out]
 
 
 def long_stages(left_out: frozenset[str]) -> list[Stage]:
@@ -80,7 +90,8 @@ def run_tests(mode: str, without: frozenset[str]) -> int:
     left_out = frozenset(TOOLS) if mode == "fast" else without
     missing = _install_tools(left_out)
     possible = left_out | set(missing)
-    outcomes = run_stages([*check_stages(), *test_stages(mode, possible)])
+    scans = [] if mode == "fast" else scan_stages()
+    outcomes = run_stages([*check_stages(), *scans, *test_stages(mode, possible)])
     if mode == "full":
         outcomes += run_stages(long_stages(possible), at_once=1)
     total = Tally(failed=len(missing))
@@ -100,7 +111,7 @@ def closing_line(total: Tally, left_out: frozenset[str]) -> str:
 
 
 def find_program(tool: str) -> Path | None:
-    """The machine's program for a tool ("browser" or "redis"), or None."""
+    """The machine's program for a tool of `PROGRAMS`, or None."""
     names, _package = PROGRAMS[tool]
     found = next(filter(None, map(shutil.which, names)), None)
     return Path(found) if found else None
@@ -122,6 +133,11 @@ def _install_tools(left_out: frozenset[str]) -> dict[str, str]:
         except bootstrap.SetupFailed as error:
             problems[tool] = str(error)
     return problems
+
+
+def _files(folder: str, first: str) -> list[str]:
+    """The files of tests/`folder` whose subject begins so: all in one stage could take longer than a stage may."""
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / folder).glob(f"test_{first}*.py"))
 
 
 def _pytest(name: str, *paths: str, marks: list[str], options: tuple[str, ...] = ()) -> Stage:

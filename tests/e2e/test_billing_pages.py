@@ -75,6 +75,10 @@ def test_from_the_offer_to_the_credit_and_its_receipt(shop: Shop, kim: Buyer) ->
     done = kim.get(order).text
     assert "4711" not in done
     assert "Credit added" in done
+    assert "USD · No tax is added" in done
+    billing = kim.get(BILLING).text
+    assert billing.count("USD · No tax is added") == 1
+    assert "before you dispute the payment at your bank" in billing
     receipt = kim.get(f"{order}/receipt")
     assert "$10.00" in receipt.text
     file = kim.get(f"{order}/receipt.pdf")
@@ -178,3 +182,25 @@ def test_a_suspended_customer_reads_and_does_not_buy(shop: Shop, kim: Buyer) -> 
     assert kim.get(order).status_code == 200
     assert kim.http.post(BUY, data=form).status_code == 403
     assert kim.get(f"{BILLING}?orders=x").status_code == 400
+
+
+def test_asking_for_money_back_begins_one_case_about_the_order(shop: Shop, kim: Buyer) -> None:
+    order = kim.buy(package="sunbeam")
+    assert "ask_back" not in kim.get(order).text
+    shop.ask("order", "approve", order.rpartition("/")[2])
+    page = kim.get(order).text
+    assert 'value="ask_back"' in page
+    empty = kim.send(order, action="ask_back", body="")
+    assert empty.status_code == 422
+    assert '<details class="change" open>' in empty.text
+    answer = kim.send(order, action="ask_back", body="I bought it by mistake.")
+    assert answer.status_code == 303, problems(answer)
+    case = kim.get(answer.headers["location"]).text
+    assert "I bought it by mistake." in case
+    assert order.rpartition("/")[2] in case
+    again = kim.get(order).text
+    assert answer.headers["location"] in again
+    assert 'value="ask_back"' not in again
+    shop.ask("order", "refund", order.rpartition("/")[2], "--reason", "goodwill")
+    assert kim.balance() == "0.00"
+    assert "refund" not in re.findall(r'<h2 id="([a-z]+)"', kim.get(order).text)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import raw_http
 from tests.support import raw_upstream as raw
-from tests.support.product import Customer, Shop, amounts_of, chat_request, eventually
+from tests.support.product import Customer, Shop, amounts_of, api_request, chat_request, eventually
 
 
 def last_record(shop: Shop, customer: Customer) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_who_leaves_before_the_upstream_answers_pays_nothing(shop: Shop) -> None
     record = last_record(shop, customer)
     line = assert_cancelled(shop, record, 1)
     assert line["seconds"] < 40
-    assert (record["status"], record["retail"]) == ("failed", "0.00")
+    assert (record["status"], record["http_status"], record["retail"]) == ("failed", 499, "0.00")
     shop.assert_books_are_right()
 
 
@@ -92,15 +92,29 @@ def test_who_leaves_before_content_pays_nothing(any_shop: Shop) -> None:
     assert any_shop.journal(record["id"]) == []
 
 
-def test_who_leaves_a_plain_call_pays_for_all_of_it(shop: Shop) -> None:
+TEXT = "Count the vowels of this. [[input=500 cached=0 output=90 delay=2]]"
+PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("/v1/chat/completions", {"model": "gpt-5-mini", "messages": [{"role": "user", "content": TEXT}]}),
+    "completions": ("/v1/completions", {"model": "gpt-5-mini", "prompt": TEXT, "max_tokens": 100}),
+    "responses": ("/v1/responses", {"model": "gpt-5-mini", "input": TEXT}),
+    "messages": (
+        "/v1/messages",
+        {"model": "gpt-5-mini", "max_tokens": 100, "messages": [{"role": "user", "content": TEXT}]},
+    ),
+    "gemini": ("/v1beta/models/gpt-5-mini:generateContent", {"contents": [{"parts": [{"text": TEXT}]}]}),
+}
+
+
+@pytest.mark.parametrize("api", PLAIN)
+def test_who_leaves_a_plain_call_pays_for_all_of_it(shop: Shop, api: str) -> None:
     customer = shop.customer()
     with raw_http.connection(shop.server.port) as opened:
-        opened.sendall(chat_request(customer, "[[input=500 cached=0 output=90 delay=2]]"))
+        opened.sendall(api_request(customer, *PLAIN[api]))
         eventually(lambda: shop.balance(customer)["held"] != "0.00", "the hold")
     record = last_record(shop, customer)
     (line,) = eventually(lambda: shop.journal(record["id"]), "the end of the upstream's answer")
     assert (line["finished"], record["status"], record["usage_source"]) == (True, "ok", "upstream")
-    assert amounts_of(record) == shop.expected(record, line["usage"])
+    assert amounts_of(record) == shop.expected(record, {"prompt_tokens": 500, "completion_tokens": 90})
     shop.assert_books_are_right()
 
 

@@ -117,7 +117,15 @@ def test_a_key_in_the_url_is_refused_with_a_sentence(shop: Shop, customer: Custo
     assert "Do not send the API key in the URL" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["/v1beta/models/via-gemini:predict", "/v1beta/models/via-gemini", "/v1beta/files"])
+@pytest.mark.parametrize("path", ["/v1beta/models/via-gemini:predict", "/v1beta/files"])
 def test_other_paths_are_not_there(shop: Shop, customer: Customer, path: str) -> None:
     answer = post(shop, customer, path)
     assert (answer.status_code, answer.json()["error"]["status"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"), [("POST", "via-gemini", "GET"), ("GET", "via-gemini:generateContent", "POST")]
+)
+def test_a_model_is_read_and_a_verb_posted(shop: Shop, customer: Customer, method: str, path: str, allow: str) -> None:
+    answer = shop.http.request(method, f"{customer.origin}/v1beta/models/{path}", headers=customer.headers)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)

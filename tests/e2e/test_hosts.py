@@ -185,6 +185,21 @@ def test_whoever_was_forwarded_is_no_internal_peer(any_shop: Shop) -> None:
     assert get(any_shop, "/internal/other", b"x").status == 404
 
 
+def test_metrics_are_for_internal_peers_that_speak_for_themselves(any_shop: Shop) -> None:
+    assert any_shop.get("/metrics", "desk.localhost").status_code == 200
+    # A proxy on this machine is an internal peer, and whoever it speaks for is not.
+    assert any_shop.get("/metrics", "desk.localhost", x_forwarded_for="203.0.113.7").status_code == 404
+    assert any_shop.get("/metrics", "solaria.localhost").status_code == 404
+
+
+def test_each_process_tells_its_metrics_by_its_address(any_shop: Shop) -> None:
+    """Whoever collects from several processes asks each one, by an address that is nobody's host."""
+    asked = get(any_shop, "/internal/metrics", b"10.1.2.3:8000")
+    assert asked.status == 200
+    assert b"# HELP reseller_kit_open_streams " in asked.body
+    assert get(any_shop, "/internal/metrics", b"x", extra=b"x-forwarded-for: 127.0.0.1\r\n").status == 404
+
+
 def test_a_body_that_is_too_large_is_refused_by_its_length(any_shop: Shop) -> None:
     customer = any_shop.customer(credit=None)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {customer.host}\r\nauthorization: Bearer {customer.key}\r\n"

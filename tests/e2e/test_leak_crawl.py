@@ -6,25 +6,45 @@ Looked at are whatever links lead to, refusals and faults, mails, exports and th
 from __future__ import annotations
 
 import email
+import io
+import json
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from email import policy
+from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
+from reseller_kit.theming.console import NAVIGATION
 from tests.support.accounts import Visitor, newest_mail
-from tests.support.leaks import addresses, assert_no_trace, links_of, traces
-from tests.support.product import LITERALS, Shop, eventually, open_shop
+from tests.support.broken import without_table
+from tests.support.dns_double import dns_double
+from tests.support.leaks import WILD, Shown, addresses, assert_literal, assert_no_trace, links_of, traces
+from tests.support.members import colleague
+from tests.support.product import LITERALS, TEMPLATE, Shop, eventually, open_shop
 
 KIM = "kim@lunaris.example"
 MOST = 600
 """Addresses of one crawl: filters of lists lead to ever more of them."""
+LAST_OF_LUNARIS = 'aliases = { "lunaris-pro" = "gpt-5" }\n'
+PACKAGE = """\
+  [[tenants.packages]]
+  id = "crescent"
+  kind = "package"
+  title = "Crescent <i data-wild-title>{{7*7}}</i>"
+  price = "10.00"
+  credits = "12.00"
+"""
+OWN_HOST = re.compile(r"(www|api)\.lunaris\.localhost:[0-9]+|[a-z]+\.lunar\.example")
+"""Further hosts that the tests give to the storefront."""
+OF_CONSOLES = frozenset({"wholesale", "stalls.localhost"})
+"""What a reseller reads of its own: what it pays, and where its domains have to point."""
+HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
 SECRET = re.compile(r"data-secret>([^<]+)<")
 LEAVING = frozenset({"/account/usage/live", "/account/security/export"})
 
@@ -32,7 +52,16 @@ LEAVING = frozenset({"/account/usage/live", "/account/security/export"})
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop of its own: the crawl breaks it for a moment, to see what a fault looks like."""
-    with open_shop(tmp_path_factory.mktemp("crawled-shop"), None) as opened:
+    folder = tmp_path_factory.mktemp("crawled-shop")
+    template = folder / "shop.toml"
+    # The template's own placeholders begin with a dollar sign.
+    name = json.dumps(WILD, ensure_ascii=False).replace("$", "$$")
+    text = TEMPLATE.read_text().replace('name = "Lunaris"', f"name = {name}")
+    template.write_text(text.replace(LAST_OF_LUNARIS, LAST_OF_LUNARIS + PACKAGE))
+    with (
+        dns_double() as dns,
+        open_shop(folder, None, template=template, environment={"RESELLER_KIT_DNS_SERVERS": dns.setting}) as opened,
+    ):
         yield opened
 
 
@@ -56,9 +85,11 @@ def kim(shop: Shop, stranger: str) -> tuple[Visitor, str]:
     shop.grant("lunaris", KIM, "5.00")
     made = SECRET.search(visitor.send("/account/keys", name="laptop").text)
     assert made is not None
-    for text in ("Hi", "[[status=400]]", "[[status=500]]"):
+    reported = call(visitor, made[1], "Hi").headers["x-request-id"]
+    for text in ("[[status=400]]", "[[status=500]]"):
         call(visitor, made[1], text)
     shop.revive()
+    report_and_clear(shop, reported)
     visitor.send("/contact", subject="A question", body="Does it work?")
     visitor.send("/reset", email=KIM)
     Visitor(shop, "lunaris", **{"user-agent": "Another browser"}).log_in(KIM)
@@ -67,13 +98,23 @@ def kim(shop: Shop, stranger: str) -> tuple[Visitor, str]:
     return visitor, made[1]
 
 
+def report_and_clear(shop: Shop, request_id: str) -> None:
+    """A report of abuse that restricted the customer for a while."""
+    about = ("--request", request_id, "--upstream", "mainspring", "--reference", "T-1", "--reason", "Phishing pages.")
+    report = eventually(
+        lambda: made if "id" in (made := shop.try_("abuse", "report", *about)[1]) else None, "the call's record"
+    )
+    shop.ask("abuse", "restrict", report["id"], "--reason", "A report says so.")
+    shop.ask("abuse", "close", report["id"], "--words", "It was a mistake.")
+
+
 def call(visitor: Visitor, key: str, text: str, path: str = "/v1/chat/completions", **more: Any) -> httpx.Response:
     body = {"model": "gpt-5-mini", "max_tokens": 20, "messages": [{"role": "user", "content": text}], **more}
     return visitor.http.post(path, json=body, headers={"authorization": f"Bearer {key}"})
 
 
-def crawl(visitor: Visitor, *starts: str) -> dict[str, httpx.Response]:
-    """Every answer that links lead to from these paths; an address elsewhere fails."""
+def crawl(visitor: Visitor, *starts: str, below: str = "/") -> dict[str, httpx.Response]:
+    """Every answer that links lead to from these paths, as far as they lie below one; an address elsewhere fails."""
     own = {f"{host}:{visitor.shop.server.port}" for host in (LITERALS["lunaris"], "lunaris.localhost")}
     seen: dict[str, httpx.Response] = {}
     waiting = list(starts)
@@ -86,16 +127,21 @@ def crawl(visitor: Visitor, *starts: str) -> dict[str, httpx.Response]:
             parts = urlsplit(link)
             if parts.scheme in {"mailto", "data"}:
                 continue
-            assert parts.netloc in {"", *own}, (path, link)
+            assert parts.netloc in {"", *own} or OWN_HOST.fullmatch(parts.netloc), (path, link)
             here = urlsplit(path).path
             address = parts.path or here
+            if not address.startswith((below, "/theme/")):
+                continue
             waiting.append(f"{address}?{parts.query}" if parts.query else address)
     return seen
 
 
 def test_nothing_that_links_lead_to_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: str) -> None:
     paths: set[str] = set()
-    for visitor, starts in ((Visitor(shop, "lunaris"), ("/", "/robots.txt")), (kim[0], ("/", "/account"))):
+    for visitor, starts in (
+        (Visitor(shop, "lunaris"), ("/", "/robots.txt")),
+        (kim[0], ("/", "/account", "/account/restriction")),
+    ):
         found = crawl(visitor, *starts)
         paths = {urlsplit(path).path for path in found}
         assert {"/pricing", "/models", "/docs", "/faq", "/status", "/legal/terms", "/contact"} <= paths
@@ -104,6 +150,7 @@ def test_nothing_that_links_lead_to_names_another(shop: Shop, kim: tuple[Visitor
         for path, answer in found.items():
             assert answer.status_code in {200, 303}, (path, answer.status_code)
             assert_no_trace(path, answer, stranger)
+            assert_literal(path, answer)
     assert {
         "/account/billing",
         "/account/keys",
@@ -130,6 +177,7 @@ def test_no_refusal_names_another(shop: Shop, kim: tuple[Visitor, str], stranger
                 where = f"{answer.request.method} {path}"
                 assert answer.status_code in {303, 400, 403, 404, 405, 422}, (where, answer.status_code)
                 assert_no_trace(where, answer, stranger)
+                assert_literal(where, answer)
 
 
 def test_no_fault_names_another(shop: Shop, kim: tuple[Visitor, str]) -> None:
@@ -143,22 +191,10 @@ def test_no_fault_names_another(shop: Shop, kim: tuple[Visitor, str]) -> None:
     assert kim[0].get("/account/keys").status_code == 200
 
 
-@contextmanager
-def without_table(shop: Shop, name: str) -> Iterator[None]:
-    """A database in which a table is not to be found."""
-    (file,) = Path(shop.installation.environment["RESELLER_KIT_DATA_DIR"]).glob("*.db")
-
-    def rename(before: str, after: str) -> None:
-        connection = sqlite3.connect(file, timeout=20, isolation_level=None)
-        connection.execute("PRAGMA legacy_alter_table=ON")
-        connection.execute(f"ALTER TABLE {before} RENAME TO {after}")
-        connection.close()
-
-    rename(name, f"{name}_away")
-    try:
-        yield
-    finally:
-        rename(f"{name}_away", name)
+def sender_of(raw: bytes) -> str:
+    """The sender's name as RFC 2047 has it read: the library's own reader puts spaces between encoded words."""
+    phrase = str(email.message_from_bytes(raw, policy=policy.compat32)["from"]).rpartition("<")[0]
+    return str(make_header(decode_header(phrase.strip())))
 
 
 def test_no_mail_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: str) -> None:
@@ -166,17 +202,88 @@ def test_no_mail_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: s
     eventually(lambda: newest_mail(shop, KIM, "password"), "the mail with a link for a new password")
     eventually(lambda: newest_mail(shop, KIM, "log-in"), "the mail of a log-in")
     folder = Path(shop.installation.environment["RESELLER_KIT_DATA_DIR"]) / "mail"
-    letters = [email.message_from_bytes(file.read_bytes(), policy=policy.default) for file in folder.glob("*.eml")]
-    ours = [letter for letter in letters if letter["to"].endswith("@lunaris.example")]
-    assert len({letter["subject"] for letter in ours}) >= 4
+    written = [file.read_bytes() for file in folder.glob("*.eml")]
+    letters = {raw: email.message_from_bytes(raw, policy=policy.default) for raw in written}
+    ours = {raw: letter for raw, letter in letters.items() if letter["to"].endswith("@lunaris.example")}
+    assert len({letter["subject"] for letter in ours.values()}) >= 4
     own = {f"{LITERALS['lunaris']}:{shop.server.port}", f"lunaris.localhost:{shop.server.port}"}
-    for letter in ours:
+    for raw, letter in ours.items():
         parts = [str(part.get_content()) for part in letter.walk() if part.get_content_maintype() == "text"]
         assert len(parts) == 2, "text and HTML"
         whole = "\n".join([*(f"{name}: {value}" for name, value in letter.items()), *parts])
         assert traces(whole, stranger) == [], letter["subject"]
         assert {urlsplit(found).netloc for found in addresses(whole)} <= own, letter["subject"]
-        assert "Lunaris" in letter["from"]
+        assert sender_of(raw) == WILD
+        assert WILD in letter["subject"] or "moon" in letter["subject"], letter["subject"]
+        assert WILD in parts[0]
+        assert WILD in Shown(parts[1]).text
+        assert not Shown(parts[1]).wild
+
+
+def test_no_page_of_the_console_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: str) -> None:
+    owner = colleague(shop, "lunaris", "owner")
+    assert owner.send("/console/domains", host="chat.lunar.example").status_code == 303
+    assert owner.send("/console/webhooks", url="https://crm.lunar.example/hook", every="yes").status_code == 200
+    seen = crawl(owner, "/console", below="/console")
+    paths = {urlsplit(path).path for path in seen}
+    assert any(path.startswith("/console/webhooks/whe_") for path in paths)
+    assert {item.path for item in NAVIGATION} | {"/console/domains/chat.lunar.example"} <= paths
+    pages = [path for path in seen if "?" not in path and "/theme/" not in path]
+    refusals = [
+        answer
+        for path in pages
+        for answer in (owner.get(f"{path}/nothing/here"), owner.http.delete(path), owner.http.post(path, data={}))
+    ]
+    shown = [*seen.values(), *refusals, Visitor(shop, "lunaris").get("/console"), owner.get("/console/login?next=//x")]
+    for answer in shown:
+        where = f"{answer.request.method} {answer.request.url.path} {answer.status_code}"
+        assert answer.status_code in {200, 303, 400, 401, 403, 404, 405, 422}, where
+        assert_no_trace(where, answer, stranger, besides=OF_CONSOLES)
+        assert_literal(where, answer) if answer.status_code != 303 else None
+
+
+def test_no_receipt_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: str) -> None:
+    visitor = kim[0]
+    chosen = visitor.get(visitor.send("/account/billing", package="crescent").headers["location"])
+    fields = dict(HIDDEN.findall(chosen.text[chosen.text.index('action="/account/billing/buy"') :]))
+    order = visitor.http.post("/account/billing/buy", data={**fields, "accept": "yes"}).headers["location"]
+    shop.ask("order", "approve", order.rsplit("/", 1)[1], "--note", "paid")
+    eventually(lambda: visitor.get(f"{order}/receipt").status_code == 200, "the receipt")
+    page, file = visitor.get(f"{order}/receipt"), visitor.get(f"{order}/receipt.pdf")
+    assert_no_trace("the receipt", page, stranger)
+    assert_literal("the receipt", page)
+    document = PdfReader(io.BytesIO(file.content))
+    text = "\n".join(part.extract_text() for part in document.pages)
+    facts = [text, str(document.metadata), str(document.xmp_metadata), json.dumps(dict(file.headers))]
+    assert traces(" ".join(facts), stranger, "reportlab") == []
+    assert "<b data-wild>" in text.replace("\n", " ")
+    assert "{{7*7}}" in text
+
+
+def test_no_redirect_and_no_other_host_names_another(shop: Shop, stranger: str) -> None:
+    for host, role in (
+        ("www.lunaris.localhost", "alias"),
+        ("api.lunaris.localhost", "api"),
+        ("far.lunar.example", "alias"),
+    ):
+        shop.ask("domain", "add", host, "--tenant", "lunaris", "--vouch", "--role", role)
+    port = shop.server.port
+    own = {f"{LITERALS['lunaris']}:{port}", "far.lunar.example"}
+    eventually(lambda: shop.get("/", "far.lunar.example").status_code == 308, "the hosts")
+    paths = [
+        *("/", "/pricing?lang=en", "/schema", "/openapi.json", "/docs", "/console", "/v1/models", "/v1/nothing"),
+        *("/webhooks/paddle", "/webhooks/nothing", "/metrics", "/internal/x", "/theme/nothing.css"),
+    ]
+    for host in ("www.lunaris.localhost", "api.lunaris.localhost", "far.lunar.example", "lunaris.localhost"):
+        for path in paths:
+            for answer in (shop.get(path, f"{host}:{port}"), shop.request("POST", path, f"{host}:{port}", b"{}")):
+                where = f"{answer.request.method} {host}{path} {answer.status_code}"
+                assert answer.status_code < 500, where
+                assert_no_trace(where, answer, stranger)
+                location = urlsplit(answer.headers.get("location", ""))
+                assert location.netloc in {"", *own}, where
+    for path in ("/schema", "/openapi.json", "/schema/openapi.json"):
+        assert shop.get(path, f"lunaris.localhost:{port}").status_code == 404
 
 
 def test_no_json_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: str) -> None:

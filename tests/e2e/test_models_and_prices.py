@@ -184,5 +184,7 @@ def test_models_stay_json_for_those_who_bear_a_key(any_shop: Shop) -> None:
     one = any_shop.get("/models/gpt-5", HOST, authorization=f"Bearer {customer.key}").json()
     assert (one["id"], one["object"]) == ("gpt-5", "model")
     assert any_shop.get("/models", "api.solaria.localhost").status_code == 401
-    assert any_shop.get("/pricing.json", "api.solaria.localhost").status_code == 404
+    assert any_shop.get("/pricing.json", "api.solaria.localhost").status_code == 401
+    feed = any_shop.get("/pricing.json", "api.solaria.localhost", authorization=f"Bearer {customer.key}")
+    assert (feed.json()["object"], feed.headers["cache-control"]) == ("price_list", "no-store")
     assert any_shop.get("/pricing.json", "sketch.localhost").status_code == 503

@@ -89,10 +89,10 @@ def test_a_dead_upstream_is_left_alone_by_all_processes_until_it_is_back(pair: P
         assert answer.headers["x-should-retry"] == "false"
         return record["attempts"] == 0 and int(answer.headers["retry-after"]) >= 1
 
+    # A circuit that an earlier test left open still names that test's reason until its next trial.
+    eventually(lambda: circuit(pair, "fragile")["reason"].startswith("status_500"), seconds=90)
     eventually(refused_at_once)
-    seen = circuit(pair, "fragile")
-    assert seen["reason"].startswith("status_500")
-    assert seen["failures"] >= 1
+    assert circuit(pair, "fragile")["failures"] >= 1
     page = pair.shop.get("/status", customer.host).text
     assert "fragile" not in page
     pair.fragile.will("ok")
@@ -167,12 +167,13 @@ def test_callers_of_another_api_read_the_name_as_well(pair: Pair) -> None:
 def test_conversations_keep_their_upstream_in_all_processes(pair: Pair) -> None:
     pair.fragile.will("ok")
     customer = pair.shop.customer()
-    for session in "abcdefgh":
-        for _ in range(4):
+    # One in 30,000 runs all sixteen are drawn to one.
+    for session in "abcdefghijklmnop":
+        for _ in range(2):
             headers = {"x-session-id": session, "connection": "close"}
             assert ask(pair, customer, "twins", headers=headers).status_code == 200
     records = pair.shop.records(customer)
-    homes = [{record["upstream"] for record in records[start : start + 4]} for start in range(0, 32, 4)]
+    homes = [{record["upstream"] for record in records[start : start + 2]} for start in range(0, 32, 2)]
     assert all(len(home) == 1 for home in homes)
     assert set().union(*homes) == {"fragile", "mainspring"}
     saved = {each["name"]: each for each in pair.shop.ask("upstream", "caches")["upstreams"]}

@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 MEGABYTES = 160
 MOST_CALLS = 600
 """Pages that a table has already are still written to; so many calls fill them for certain."""
+SURELY = 3
+"""Refused times in a row: a slow machine refuses now and then for reasons of its own, and goes on."""
 
 
 @pytest.fixture
@@ -81,12 +83,14 @@ def test_the_disk_is_full(
 
         @contextmanager
         def harm(_shop: Shop) -> Iterator[None]:
+            refused = 0
             with filled(disk):
                 for number in range(MOST_CALLS // 4):
                     batch = callers.calls_of(shop.server.port, fillers, "[[input=50 output=9]]", stream=False)
                     callers.wait(batch, 30)
                     filling.extend(batch)
-                    if all(call.status == 503 for call in batch):
+                    refused = refused + 1 if all(call.status == 503 for call in batch) else 0
+                    if refused == SURELY:
                         print("refused after", number, [c.status for c in filling])
                         break
                 else:

@@ -49,7 +49,7 @@ def test_other_apis_are_measured_and_their_books_are_right() -> None:
     assert books["audit"]["ok"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_a_long_past_is_measured_and_its_books_are_right(backend: str) -> None:
     done = run_bench("growth", "--backends", backend, "--past", "3000", "--pairs", "200", "--json")
@@ -60,7 +60,7 @@ def test_a_long_past_is_measured_and_its_books_are_right(backend: str) -> None:
     assert all(asked["ms"] > 0 for asked in figures["queries"].values())
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_past_can_be_made_in_one_run_and_measured_in_another(tmp_path: Path) -> None:
     kept = ("growth", "--backends", "sqlite", "--keep", str(tmp_path), "--pairs", "200", "--past")
     made = run_bench(*kept, "2000", "--fill-only")

@@ -56,7 +56,9 @@ def test_a_grant_becomes_a_lot(shop: Cli) -> None:
     balance = shop.ask("credit", "balance", *ON)
     assert (balance["balance"], balance["available"]) == ("10.000000001", "10.000000001")
     newest, oldest = balance["lots"]
-    assert set(newest) == {"id", "kind", "amount", "remaining", "reserved", "expires_at", "models", "created_at"}
+    known = {"id", "kind", "amount", "remaining", "reserved", "expires_at", "models", "created_at"}
+    assert set(newest) == known | {"daily_allowance", "left_today"}
+    assert (newest["daily_allowance"], newest["left_today"]) == (None, None)
     assert (newest["id"], newest["expires_at"]) == (second["id"], "2099-01-31T23:59:59.000000Z")
     assert (oldest["id"], oldest["kind"], oldest["amount"], oldest["remaining"], oldest["reserved"]) == (
         granted["id"],

@@ -16,7 +16,7 @@ from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.settings import SECRET_KEY_FILE
 from tests.support.commands import Cli
-from tests.support.factories import make_customer, make_tenant
+from tests.support.factories import SECRET_KEY, make_customer, make_platform, make_tenant
 
 ON = ("--tenant", "aurora", "--customer", "kim@example.com")
 
@@ -192,6 +192,29 @@ def test_the_secret_key_is_rotated_and_api_keys_go_on(local: Cli, tmp_path: Path
     renewed = Cli(tmp_path, local.database_url, {"RESELLER_KIT_SECRET_KEY": file.read_text().strip()})
     assert renewed.ask("key", "rotate", made["id"])["key"]
     assert renewed.refused("secret", "rotate", "--new-key-file", str(file))[0] == 2
+
+
+def test_old_and_new_secret_key_work_side_by_side(cli: Cli, tmp_path: Path) -> None:
+    """A server of either configuration starts before, during and after the rotation."""
+    cli.seed(make_platform)
+    cli.seed(lambda db: make_tenant(db, "aurora"))
+    old, new = SECRET_KEY, "another-secret-key-of-more-than-32-characters"
+    make = ("customer", "create", "--tenant", "aurora", "--email")
+    both = Cli(tmp_path, cli.database_url, {"RESELLER_KIT_SECRET_KEY_NEXT": new})
+    only_new = Cli(tmp_path, cli.database_url, {"RESELLER_KIT_SECRET_KEY": new})
+    assert cli.ask(*make, "a@example.com")["id"]
+    assert both.ask(*make, "b@example.com")["id"]
+    assert only_new.refused(*make, "x@example.com")[1]["code"] == "wrong_secret_key"
+    assert both.refused("secret", "rotate", "--new-key-file", str(tmp_path / "x"))[0] == 5
+    rotated = both.ask("secret", "rotate")
+    assert rotated["rotated"] == 2
+    assert new not in str(rotated)
+    assert both.ask("secret", "rotate")["rotated"] == 0
+    assert both.ask(*make, "c@example.com")["id"]
+    assert only_new.ask(*make, "d@example.com")["id"]
+    assert cli.refused(*make, "y@example.com")[1]["code"] == "wrong_secret_key"
+    strange = {"RESELLER_KIT_SECRET_KEY": "a-third" * 6, "RESELLER_KIT_SECRET_KEY_NEXT": old}
+    assert Cli(tmp_path, cli.database_url, strange).refused(*make, "z@example.com")[1]["code"] == "wrong_secret_key"
 
 
 def test_a_generated_secret_key_is_replaced_in_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

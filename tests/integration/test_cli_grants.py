@@ -113,7 +113,9 @@ def test_a_topup_is_bounded_and_a_subscription_lasts_its_period(embedded_shop: C
     assert kind == "subscription"
     assert expires_at is not None
     embedded_shop.ask(*GRANT, "--package", "kept")
-    assert newest_lot(embedded_shop)[3] is None
+    kept_until = newest_lot(embedded_shop)[3]
+    assert kept_until is not None
+    assert abs(kept_until - now_us() - 14 * DAY_US) < 60_000_000
 
 
 @pytest.mark.parametrize(

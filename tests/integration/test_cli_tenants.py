@@ -104,6 +104,7 @@ def test_a_tenant_is_created_with_hosts_owners_and_accounts(cli: Cli) -> None:
         (("create", "boreal", "--owner", "nobody"), 2),
         (("create", "boreal", "--timezone", "Mars/Base"), 2),
         (("create", "boreal", "--markup", "0.4"), 2),
+        (("create", "boreal", "--markup=-10%"), 2),
         (("create", "boreal", "--theme", "nothing"), 2),
         (("create", "boreal", "--name", "a\tb"), 2),
         (("create",), 2),

@@ -1,6 +1,7 @@
 """Every query of tenant data, asked in one tenant's name for what is another's: as if it did not exist.
 
-That each query takes its tenant is test_tenant_scoping.py's; here they run. A new query belongs into READS or WRITES.
+That each query takes its tenant is test_tenant_scoping.py's; here they run. A new query belongs into READS or WRITES,
+here or in a `*_walk.py` of tests/support, each of which is one domain.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
@@ -62,9 +64,12 @@ from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.vault import key_digest
 from tests.support import factories as make
-from tests.support import identity_walk, shop_walk
 from tests.support.rows import all_rows
 
+SUPPORT = Path(make.__file__).parent
+NAMES = sorted((file.stem for file in SUPPORT.glob("*_walk.py")), key=lambda name: (name != "shop_walk", name))
+WALKS = [importlib.import_module(f"tests.support.{name}") for name in NAMES]
+"""Of each domain its READS and WRITES, and `fill`, which gives a tenant one of everything; the shop's come first."""
 NOBODY = 999_999
 FAR = 1 << 62
 
@@ -99,6 +104,8 @@ READS: dict[str, Read] = {
     "accounts.drawn_on": lambda c, tenant, _: accounts.drawn_on(c, tenant, "prepaid"),
     "accounts.reseller_accrual": lambda c, tenant, _: accounts.reseller_accrual(c, tenant),
     "accounts.reseller_wallet": lambda c, tenant, _: accounts.reseller_wallet(c, tenant),
+    "audit_log.names": lambda c, tenant, _: audit_log.names(c, tenant),
+    "audit_log.search": lambda c, tenant, _: audit_log.search(c, tenant, audit_log.AuditFilter(), 100),
     "audit_log.page": lambda c, tenant, _: audit_log.page(c, tenant, 100, None),
     "authentication.find_key": lambda c, tenant, x: authentication.find_key(c, tenant, x.digest),
     "calls.find_call": lambda c, tenant, x: calls.find_call(c, tenant, x.usage),
@@ -107,6 +114,7 @@ READS: dict[str, Read] = {
     "credits.was_done": lambda c, tenant, x: credits.was_done(c, tenant, "grant", x.operation),
     "customers.find": lambda c, tenant, x: customers.find(c, tenant, x.customer.id),
     "customers.groups": lambda c, tenant, _: customers.groups(c, tenant),
+    "customers.members": lambda c, tenant, _: customers.members(c, tenant, ["pro"]),
     "customers.page": lambda c, tenant, _: customers.page(c, tenant, 100, None),
     "keys.find": lambda c, tenant, x: keys.find(c, tenant, x.key_id),
     "keys.page": lambda c, tenant, x: keys.page(c, tenant, x.customer.id, 100, None),
@@ -150,15 +158,15 @@ READS: dict[str, Read] = {
     "usage.page_of_quarters": lambda c, tenant, x: usage.page_of_quarters(
         c, tenant, UsageFilter(x.customer.id), [quarter_of(x)], 9
     ),
-    "usage_totals.by_name": lambda c, tenant, x: usage_totals.by_name(c, tenant, span_of(x), "model"),
-    "usage_totals.over_time": lambda c, tenant, x: usage_totals.over_time(c, tenant, span_of(x), ((0, 0),), 1000),
+    "usage_totals.by_name": lambda c, tenant, x: usage_totals.by_name(c, tenant, span_of(x), 0, "model"),
+    "usage_totals.over_time": lambda c, tenant, x: usage_totals.over_time(c, tenant, span_of(x), 0, ((0, 0),), 1000),
     "usage.settled_since": lambda c, tenant, x: usage.settled_since(c, tenant, x.customer.id, 0, 9),
+    "vouchers.batches": lambda c, tenant, x: vouchers.batches(c, tenant, 0, 100, None, x.voucher.batch),
     "vouchers.find": lambda c, tenant, x: vouchers.find(c, tenant, x.voucher.id),
     "vouchers.find_code": lambda c, tenant, x: vouchers.find_code(c, tenant, x.voucher.id.encode()),
     "vouchers.page": lambda c, tenant, x: vouchers.page(c, tenant, x.voucher.batch, 100, None),
     "vouchers.redemptions": lambda c, tenant, x: vouchers.redemptions(c, tenant, x.voucher.batch),
-    **identity_walk.READS,
-    **shop_walk.READS,
+    **{name: walked for walk in WALKS for name, walked in walk.READS.items()},
 }
 WRITES: dict[str, Read] = {
     "accounts.create_customer_wallet": lambda c, tenant, x: accounts.create_customer_wallet(c, tenant, x.customer.id),
@@ -221,12 +229,13 @@ WRITES: dict[str, Read] = {
     "tenant_routes.withdraw_own_upstream": lambda c, tenant, _: tenant_routes.withdraw_own_upstream(c, tenant, "own"),
     "tenants.add_domain": lambda c, tenant, x: tenants.add_domain(c, tenant, x.host, "storefront", is_primary=True),
     "tenants.add_member": lambda c, tenant, x: tenants.add_member(c, tenant, x.member, "owner"),
+    "tenants.ask_for_review": lambda c, tenant, _: tenants.ask_for_review(c, tenant, 5),
     "tenants.set_suspended": lambda c, tenant, _: tenants.set_suspended(c, tenant, 5, "test"),
     "vouchers.add": lambda c, tenant, x: vouchers.add(c, tenant, [structs.replace(x.voucher, id="vch_new")], [b"2"]),
     "vouchers.lock_batches": lambda c, tenant, _: vouchers.lock_batches(c, tenant),
     "vouchers.revoke": lambda c, tenant, x: vouchers.revoke(c, tenant, x.voucher.id, 5),
-    **identity_walk.WRITES,
-    **shop_walk.WRITES,
+    "vouchers.revoke_batch": lambda c, tenant, x: vouchers.revoke_batch(c, tenant, x.voucher.batch, 5),
+    **{name: walked for walk in WALKS for name, walked in walk.WRITES.items()},
 }
 MOVES_ON_PURPOSE = {
     "provisioning.put_domain": "the operator's file gives a host to another tenant; the file is the one truth of hosts",
@@ -335,8 +344,8 @@ async def two_tenants(db: Database) -> tuple[int, int, Things]:
         await notices.open_notice(connection, ours.id, 5, 1, 6)
         response = make.stored_response(customer.id)
         await responses.add(connection, ours.id, [response])
-        await identity_walk.fill(connection, ours.id, customer)
-        await shop_walk.fill(connection, ours.id, customer)
+        for walk in WALKS:
+            await walk.fill(connection, ours.id, customer)
         alert = SpendAlert(
             id=new_id("alr"), customer_id=customer.id, period="day", threshold_nano=1, created_at=now_us()
         )

@@ -18,6 +18,7 @@ from reseller_kit.db.ledger import LedgerWriter
 from reseller_kit.db.operator_calls import END, Span
 from reseller_kit.db.operator_checks import checks
 from reseller_kit.db.operator_checks_credit import credit_checks
+from reseller_kit.db.operator_checks_orders import order_checks
 from reseller_kit.db.operator_share_checks import share_checks
 from reseller_kit.db.operator_span_checks import span_checks, unknown_payouts
 from reseller_kit.flows import audit as audit_flow
@@ -315,14 +316,16 @@ async def test_a_lease_is_alive_for_three_seconds(db: Database) -> None:
 def test_every_code_of_the_audit_has_a_corruption_that_shows_it() -> None:
     shown = {code for _, expected in CORRUPTIONS.values() for code in expected.split()}
     # Each shown by a corruption in the tests of its own concept.
-    elsewhere = {code for code, *_ in credit_checks(None)} | {check.code for check in share_checks(None)}
+    elsewhere = {code for code, *_ in [*credit_checks(None), *order_checks(None)]} | {
+        check.code for check in share_checks(None)
+    }
     elsewhere |= {"hold_of_dead_owner", "accrued_differs", "rollup_differs_from_records", "rollup_differs_within"}
     elsewhere |= {"rollup_totals_differ", "rollup_differs_from_totals", "refund_hold_malformed", "hold_of_unknown_kind"}
     assert own_codes() | codes_of_checks() <= shown | elsewhere
 
 
 def test_every_code_of_the_audit_is_explained_in_the_docs() -> None:
-    described = set(re.findall(r"^\| `(\w+)` \| \d+ \|", (ROOT / "docs" / "money.md").read_text(), re.MULTILINE))
+    described = set(re.findall(r"^\| `(\w+)` \| \d+ \|", (ROOT / "docs" / "proof.md").read_text(), re.MULTILINE))
     assert own_codes() | codes_of_checks() <= described
 
 
@@ -499,6 +502,7 @@ async def test_explain_shows_every_line_at_every_level(db: Database) -> None:
     assert shown["totals"]["retail"] == {
         "price_version": shop.retail,
         "price_of": "gpt-test",
+        "group": None,
         "effective_from": "1970-01-01T00:00:00.000000Z",
         "above_input": 0,
         "sum": "0.00000036",

@@ -22,7 +22,7 @@ from reseller_kit.db.tenants import Tenant
 from reseller_kit.flows import fulfil as fulfilling
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.credits import credit_balance
-from reseller_kit.flows.fulfil import fulfil, fulfil_forgotten
+from reseller_kit.flows.fulfil import fulfil
 from reseller_kit.flows.orders import (
     Wanted,
     approve_order,
@@ -33,8 +33,11 @@ from reseller_kit.flows.orders import (
     reject_order,
     show_order,
 )
+from reseller_kit.flows.payments import WantedRefund
+from reseller_kit.flows.payments.chores import settle_forgotten
 from reseller_kit.payments import Manual
 from tests.support.factories import make_customer, make_tenant
+from tests.support.payments import Tills
 
 STARTER: dict[str, Any] = {
     "id": "starter",
@@ -47,11 +50,17 @@ STARTER: dict[str, Any] = {
 TOPUP: dict[str, Any] = {"id": "top-up", "title": "Top up", "kind": "topup", "min": "5.00", "max": "500.00"}
 
 
+def goodwill(order: Order, amount: str | None = None) -> WantedRefund:
+    wanted = None if amount is None else parse_amount(amount)
+    return WantedRefund(order_id=order.id, amount=wanted, reason="goodwill", actor="test")
+
+
 class Shop:
     """One tenant that offers two packages, and its customer."""
 
     def __init__(self, db: Database, ledger: LedgerWriter, tenant: Tenant, customer: Customer) -> None:
         self.db, self.ledger, self.tenant, self.customer = db, ledger, tenant, customer
+        self.providers = Tills(db, Manual())
 
     async def order(self, package: str = "starter", **wanted: Any) -> Order:
         placed = await place_order(
@@ -69,10 +78,7 @@ class Shop:
         return detail.order.state
 
     async def refund(self, order: Order, amount: str | None = None) -> str:
-        wanted = None if amount is None else parse_amount(amount)
-        detail = await refund_order(
-            self.db, self.ledger, order_id=order.id, amount=wanted, reason="goodwill", note="", actor="test"
-        )
+        detail = await refund_order(self.db, self.ledger, self.providers, goodwill(order, amount))
         return detail.order.state
 
     async def balance(self) -> int:
@@ -134,10 +140,10 @@ async def test_an_order_whose_process_died_behind_the_grant_is_finished_without_
             await shop.approve(order)
     assert await shop.balance() == 12_000_000_000
     assert (await show_order(shop.db, order.id)).order.state == "paid"
-    assert await fulfil_forgotten(shop.db, shop.ledger) == 0
+    assert await settle_forgotten(shop.db, shop.ledger) == 0
     async with shop.db.write(shop.tenant.id) as connection:
-        await connection.execute(update(t.purchase_order).values(changed_at=now_us() - 60_000_000))
-    assert await fulfil_forgotten(shop.db, shop.ledger) == 1
+        await connection.execute(update(t.purchase_order).values(settle_until=now_us() - 1))
+    assert await settle_forgotten(shop.db, shop.ledger) == 1
     assert (await show_order(shop.db, order.id)).order.state == "activated"
     assert await shop.balance() == 12_000_000_000
     assert (await audit(shop.db)).ok
@@ -297,7 +303,7 @@ async def test_a_team_decides_on_its_own_orders_alone(shop: Shop) -> None:
     with pytest.raises(NotFound):
         await reject_order(shop.db, reason="", **common)
     with pytest.raises(NotFound):
-        await refund_order(shop.db, shop.ledger, amount=None, reason="goodwill", note="", **common)
+        await refund_order(shop.db, shop.ledger, shop.providers, goodwill(order), tenant_id=stranger.id)
     with pytest.raises(NotFound):
         await show_order(shop.db, order.id, stranger.id)
     own = {**common, "tenant_id": shop.tenant.id}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
-from reseller_kit.core.times import DAY_US
+from reseller_kit.core.errors import NoticeTooShort
+from reseller_kit.core.times import DAY_US, HOUR_US
 from reseller_kit.db import outbox, tenants
 from reseller_kit.db import tables as t
 from reseller_kit.db.customers import Customer
@@ -199,7 +201,8 @@ async def test_a_repetition_after_a_fault_sends_nothing_twice(db: Database) -> N
         await connection.execute(t.price_notice.delete())
     assert await tell(db) == 0
     async with db.read(EVERY_TENANT) as connection:
-        assert len(await outbox.page(connection, tenant.id, 10, None)) == 1
+        mails = await outbox.page(connection, tenant.id, 10, None)
+    assert [mail.kind for mail in mails if mail.kind.startswith("price")] == ["price_change"]
 
 
 async def test_a_closed_storefront_tells_nobody(db: Database) -> None:
@@ -209,3 +212,25 @@ async def test_a_closed_storefront_tells_nobody(db: Database) -> None:
     async with db.write(EVERY_TENANT) as connection:
         await tenants.set_suspended(connection, tenant.id, now_us(), "test")
     assert await tell(db) == 0
+
+
+async def test_a_team_gives_notice_of_what_rises_for_those_who_use_it(db: Database) -> None:
+    tenant = await opened(db)
+    await make_user(db, tenant, "user@example.com", "gpt-5")
+    now = now_us()
+    dearer: dict[str, Any] = {"match": "gpt-5", "prices": {"input": 2_000_000}}
+    with pytest.raises(NoticeTooShort, match="use gpt-5 hear of higher prices 14 days ahead") as refused:
+        await schedule_price(db, "aurora", change(now + 13 * DAY_US, **dearer), "ada", with_notice=True)
+    assert now + 14 * DAY_US <= refused.value.earliest <= now + 14 * DAY_US + 2 * HOUR_US
+    assert not await rows(db, t.scheduled_price.select())
+    for soon in ({"match": "gpt-5", "prices": {"input": 1_900_000}}, {"match": "gpt-4.1", "markup_ppm": 900_000}):
+        made = await schedule_price(db, "aurora", change(now + DAY_US, **soon), "ada", with_notice=True)
+        await cancel_price(db, "aurora", made.change.id, "ada")
+    for begins, with_notice in ((refused.value.earliest, True), (now + DAY_US, False)):
+        made = await schedule_price(db, "aurora", change(begins, **dearer), "ada", with_notice=with_notice)
+        await cancel_price(db, "aurora", made.change.id, "ada")
+    low: dict[str, Any] = {"match": "gpt-5", "prices": {"input": 1_800_000}}
+    await schedule_price(db, "aurora", change(now + DAY_US, **low), "ada", with_notice=True)
+    back: dict[str, Any] = {"match": "gpt-5", "prices": {"input": 1_925_000}}
+    with pytest.raises(NoticeTooShort):
+        await schedule_price(db, "aurora", change(now + 2 * DAY_US, **back), "ada", with_notice=True)

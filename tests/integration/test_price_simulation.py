@@ -122,6 +122,14 @@ async def test_an_alias_counts_as_its_model(db: Database) -> None:
     assert list(found.models) == ["gpt-5-mini"]
 
 
+async def test_without_terms_prices_are_as_they_are(db: Database) -> None:
+    await applied(db)
+    found = await simulate(db, "aurora", change(match="gpt-5-mini"), [UsedCall("gpt-5-mini", {"input": 1_000_000})])
+    assert found.total.retail_then == found.total.retail_now == 600_000_000
+    assert {line.retail for line in found.lines if line.usage_class == "input"} == {600_000}
+    assert len({line.model for line in (await simulate(db, "aurora", change(), [])).lines}) == 4
+
+
 @pytest.mark.parametrize("terms", [{"match": "nothing", "markup_ppm": 1}, {"prices": {"input": 1}}])
 async def test_a_change_that_makes_no_sense_is_refused(db: Database, terms: dict[str, Any]) -> None:
     await applied(db)

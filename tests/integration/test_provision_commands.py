@@ -83,6 +83,15 @@ def test_plan_and_apply_from_nothing_to_no_changes(shell: Shell) -> None:
     }  # fmt: skip
 
 
+def test_a_tenant_made_by_command_has_prices_and_leaves_no_change_pending(shell: Shell) -> None:
+    shell("apply", "--yes")
+    assert shell("tenant", "create", "boreal", "--markup", "30%") == 0
+    assert shell("plan", "--detailed-exitcode", "--json") == 0
+    assert [(one["action"], one["id"]) for one in shell.json()["changes"]] == [("orphan", "boreal")]
+    assert shell("price", "show", "--tenant", "boreal", "--model", "gpt-5", "--json") == 0
+    assert {row["class"]: row["retail"] for row in shell.json()["prices"]}["input"] == "1.7875"
+
+
 def test_plan_shows_fields_and_margins(shell: Shell) -> None:
     shell("apply", "--yes")
     shell.edit('markup = "40%"', 'markup = "50%"')

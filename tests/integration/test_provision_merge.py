@@ -149,7 +149,7 @@ async def test_the_same_end_state_by_any_way(db: Database, databases: Any, backe
     last = edited(
         ('markup = "40%"', 'markup = "45%"'),
         ('allow = ["gpt-*"]', 'allow = ["*"]'),
-        ('max = "500.00"', 'max = "90"'),
+        ('max = "500.00"', 'max = "250"'),
         ('presets = ["10.00", "25.00", "100.00"]', 'presets = ["10"]'),
     )
     for text in (ONE_TENANT, EXAMPLE, edited(("priority = 0, weight = 1", "weight = 2")), last):

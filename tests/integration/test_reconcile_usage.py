@@ -172,6 +172,10 @@ def test_bad_input_is_refused(cli: Cli, calls: list[str], tmp_path: Path) -> Non
     assert cli.refused("reconcile", "--upstream", "nobody", "--usage", good)[0] == 4
     assert cli.refused(*asked, str(tmp_path / "nothing.csv"))[0] == 4
     assert cli.refused("reconcile", "--upstream", "openai")[0] == 2
+    assert cli.refused(*asked, good, "--provider", "paddle")[0] == 2
+    for whom in ((), ("--provider", "paddle"), ("--tenant", "aurora", "--since", "2026-01-01")):
+        found = cli.ask("reconcile", *whom)
+        assert (found["ok"], found["tenants"], found["findings"]) == (True, [], [])
     assert cli.refused(*asked, mixed)[0] == 2
     assert cli.refused(*asked, str(binary))[0] == 2
     assert cli.refused(*asked, str(broken))[0] == 2

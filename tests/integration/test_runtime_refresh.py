@@ -15,7 +15,7 @@ from reseller_kit.flows import runtime as runtimes
 from reseller_kit.flows import snapshot as snapshots
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.flows.unlock import unlock
-from reseller_kit.telemetry.logs import AccessLog
+from reseller_kit.telemetry.access import AccessLog
 from tests.support.factories import (
     COST,
     SECRET_KEY,

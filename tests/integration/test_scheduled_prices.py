@@ -116,7 +116,7 @@ async def test_several_changes_follow_one_another(db: Database) -> None:
 
 
 async def test_history_tells_what_is_to_come_and_what_was_overtaken(db: Database) -> None:
-    from reseller_kit.cli.price_shapes import version_status
+    from reseller_kit.flows.price_shapes import version_status
 
     await applied(db)
     moment = now_us() + HOUR_US

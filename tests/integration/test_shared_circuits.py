@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from reseller_kit.core.routing import EndpointName
+from reseller_kit.core.routing import EndpointName, breaker
 from reseller_kit.db import endpoints
 from reseller_kit.db import tables as t
 from reseller_kit.db.endpoints import EndpointState
@@ -20,7 +21,7 @@ from reseller_kit.flows.circuits import health_of, list_circuits, worst
 from reseller_kit.flows.doctor import examine
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.flows.unlock import unlock
-from reseller_kit.telemetry.logs import AccessLog
+from reseller_kit.telemetry.access import AccessLog
 from tests.support.factories import (
     COST,
     SECRET_KEY,
@@ -36,6 +37,12 @@ Workers = tuple[Runtime, Runtime]
 
 def no_upstream(_config: Any) -> Any:
     raise AssertionError("no upstream is asked")
+
+
+@pytest.fixture(autouse=True)
+def _long_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A circuit stays open until the test says that its time is over, on whatever machine."""
+    monkeypatch.setattr(breaker, "open_seconds", lambda _trips, _jitter: 3600.0)
 
 
 @pytest.fixture
@@ -196,3 +203,14 @@ async def test_operators_and_customers_see_it(db: Database, workers: Workers) ->
     assert gauge in one.metrics.render().decode()
     await make_due_in(db)
     assert worst((await list_circuits(db))[upstream]) == "half_open"
+
+
+async def test_an_upstream_without_circuits_is_shown_so(db: Database, workers: Workers) -> None:
+    upstream, model = endpoint_in(workers[0])
+    await break_circuit(workers[0])
+    async with db.write(NO_TENANT) as connection:
+        await connection.execute(update(t.upstream).values(settings={"breaker": False}))
+    (seen,) = (await list_circuits(db))[upstream]
+    assert (seen.model, seen.circuit, seen.failures, seen.until, seen.reason) == (model, "off", 0, None, "")
+    assert worst([seen]) == "off"
+    assert "DR114" not in {each.code for each in await examine(db)}, "it is asked all the same"

@@ -14,8 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reseller_kit.bus import Announcements, Away, Redis, SharedCounters, connect
+from reseller_kit.bus import Away
 from reseller_kit.bus import counters as counters_module
+from reseller_kit.bus.announcements import Announcements
+from reseller_kit.bus.connection import Redis, connect
+from reseller_kit.bus.counters import SharedCounters
 from reseller_kit.core.limits import PIECE_US, Counters, Limit, Room
 from reseller_kit.flows.limiter import Limiter
 from reseller_kit.telemetry.metrics import Metrics

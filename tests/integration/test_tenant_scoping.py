@@ -26,6 +26,7 @@ WITHOUT_TENANT = {
     "snapshot._prices_in_force": "part of read_all",
     "rollup_sums.record_rows": "no query yet: rollups.sums adds the tenant, operator_rollups stands without",
     "rollup_sums.total_rows": "no query yet: usage_totals adds the tenant, operator_rollups stands without",
+    "audit_log.narrowed": "no query yet: search adds the tenant, operator.audit_search stands without",
     "usage.narrowed": "no query yet: page and find add the tenant, operator.usage_page stands without",
 }
 SQL = re.compile(

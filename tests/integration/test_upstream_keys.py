@@ -25,7 +25,7 @@ from reseller_kit.flows.deliver import Post, deliver
 from reseller_kit.flows.provision import apply, read_manifest, resolver
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.flows.unlock import unlock
-from reseller_kit.telemetry.logs import AccessLog
+from reseller_kit.telemetry.access import AccessLog
 from reseller_kit.theming import load as load_themes
 from reseller_kit.upstream.base import Check, KeyCheck
 from reseller_kit.upstream.credentials import Ticket

@@ -133,7 +133,9 @@ def full_name(scenario: Scenario, upstream: str) -> str:
 
 
 @contextmanager
-def open_house(folder: Path, scenarios: Sequence[Scenario], database_url: str | None = None) -> Iterator[House]:
+def open_house(
+    folder: Path, scenarios: Sequence[Scenario], database_url: str | None = None, cache_url: str | None = None
+) -> Iterator[House]:
     """The product with everything that these scenarios need; a model is named like its scenario."""
     keys = {
         full_name(scenario, name): [
@@ -147,7 +149,7 @@ def open_house(folder: Path, scenarios: Sequence[Scenario], database_url: str | 
         upstreams = stack.enter_context(lab_upstreams(**keys))
         secrets = {_variable(name, number): key for name, own in keys.items() for number, key in enumerate(own, 1)}
         url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'reseller_kit.db'}"
-        cli = Cli(folder / "data", url, secrets)
+        cli = Cli(folder / "data", url, secrets | ({"RESELLER_KIT_CACHE_URL": cache_url} if cache_url else {}))
         text = tenants_toml(scenarios, upstreams)
         file = folder / "tenants.toml"
         file.write_text(text, encoding="utf-8")

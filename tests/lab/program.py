@@ -11,10 +11,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
-from scripts._lib import postgres
+from scripts._lib import postgres, redis
 from scripts._lib.postgres import PostgresUnavailable
 from scripts._lib.processes import ChildFailed
+from scripts._lib.redis import RedisUnavailable
 from tests.lab import runner, scenario, table
 from tests.lab.house import House, open_house
 from tests.lab.scenario import Malformed, Scenario
@@ -36,10 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.quick:
         wanted = [each.shortened() for each in wanted if each.quick]
+    wanted = [structs.replace(each, workers=max(each.workers, arguments.workers)) for each in wanted]
     install_guard()
     try:
         return _run(arguments, wanted)
-    except (ChildFailed, Malformed, PostgresUnavailable) as error:
+    except (ChildFailed, Malformed, PostgresUnavailable, RedisUnavailable) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 1
 
@@ -48,7 +51,8 @@ def _run(arguments: argparse.Namespace, wanted: Sequence[Scenario]) -> int:
     with ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         url = stack.enter_context(_database(arguments.backend))
-        house = stack.enter_context(open_house(folder, wanted, url))
+        cache = stack.enter_context(redis.running_redis()).url if arguments.redis else None
+        house = stack.enter_context(open_house(folder, wanted, url, cache))
         verdicts = [_one(house, each, arguments.keep) for each in wanted]
         audit = house.audit()
     document = table.document(verdicts, audit)

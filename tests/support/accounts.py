@@ -62,8 +62,10 @@ class Visitor:
 
     def link(self, address: str, subject: str) -> str:
         """Path and query of the link in the latest mail to an address."""
-        wanted = f"{self.slug.title()}: {subject}"
-        text = eventually(lambda: newest_mail(self.shop, address, wanted), f"a mail to {address}: {wanted}")
+        text = eventually(
+            lambda: newest_mail(self.shop, address, f": {subject}", self.slug.title()),
+            f"a mail to {address}: {subject}",
+        )
         found = re.search(r"https?://[^/\s]+(/\S+\?token=\S+)", text)
         assert found is not None, text
         return found[1]
@@ -73,12 +75,12 @@ class Visitor:
         return self.get("/account").status_code == 200
 
 
-def newest_mail(shop: Shop, address: str, subject: str) -> str | None:
-    """The text of the latest mail to an address whose subject holds these words."""
+def newest_mail(shop: Shop, address: str, subject: str, begins: str = "") -> str | None:
+    """The text of the latest mail to an address whose subject holds these words, and begins so."""
     folder = Path(shop.installation.environment["RESELLER_KIT_DATA_DIR"]) / "mail"
     for file in sorted(folder.glob("*.eml"), reverse=True):
         letter = email.message_from_bytes(file.read_bytes(), policy=policy.default)
-        if letter["to"] == address and subject in letter["subject"]:
+        if letter["to"] == address and subject in letter["subject"] and letter["subject"].startswith(begins):
             body = letter.get_body(("plain",))
             assert body is not None
             return str(body.get_content())

@@ -69,7 +69,8 @@ class Databases:
     @asynccontextmanager
     async def _postgres(self, name: str, *, template: str = "template1") -> AsyncIterator[str]:
         server = self.start_server()
-        await _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Copying files is cheaper than logging each page of them, where nothing is synced.
+        await _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         try:
             yield server.url(name)
         finally:

@@ -237,15 +237,20 @@ class Shop:
         return self.server.child.log.read_text(encoding="utf-8", errors="replace")
 
 
-def chat_request(customer: Customer, text: str, **body: Any) -> bytes:
-    """A chat request byte for byte; the connection is closed after its answer."""
-    document = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": text}], **body}
+def api_request(customer: Customer, path: str, document: Mapping[str, Any]) -> bytes:
+    """A request of the API byte for byte; the connection is closed after its answer."""
     content = json.dumps(document).encode()
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: {customer.host}\r\nauthorization: Bearer {customer.key}\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: {customer.host}\r\nauthorization: Bearer {customer.key}\r\n"
         f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + content
+
+
+def chat_request(customer: Customer, text: str, **body: Any) -> bytes:
+    """A chat request byte for byte."""
+    document = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": text}], **body}
+    return api_request(customer, "/v1/chat/completions", document)
 
 
 def priced(usage: Mapping[str, Any]) -> Usage:
@@ -305,7 +310,7 @@ def prepared_shop(
         second = stack.enter_context(emulator(folder, "--name", "sparewheel", *emulator_options))
         raw = stack.enter_context(raw_upstream())
         http = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
-        installation = make_installation(folder, database_url, **SECRETS, **(environment or {}))
+        installation = make_installation(folder, database_url, **{**SECRETS, **(environment or {})})
         text = string.Template(template.read_text()).substitute(
             mainspring=first.base_url,
             mainspring_origin=first.origin,
@@ -336,12 +341,15 @@ def _serving(installation: Installation, workers: int) -> Iterator[Server]:
 def _provision(installation: Installation, folder: Path, text: str, *, on_postgres: bool) -> None:
     file = folder / "tenants.toml"
     file.write_text(text)
-    if on_postgres:
-        installation.ask("db", "upgrade")
-    installation.ask("apply", "-f", str(file), "--yes")
     slugs = [tenant["slug"] for tenant in tomllib.loads(text)["tenants"]]
-    with contextlib.redirect_stdout(io.StringIO()):
-        for slug in slugs:
-            if slug not in UNFUNDED:
-                command = ["wholesale", "deposit", "--tenant", slug, "--amount", "1000.00", "--reason", "test"]
-                assert run_command([*command, "--json"], installation.environment) == 0
+    deposits = [
+        ["wholesale", "deposit", "--tenant", slug, "--amount", "1000.00", "--reason", "test"]
+        for slug in slugs
+        if slug not in UNFUNDED
+    ]
+    upgrade = [["db", "upgrade"]] if on_postgres else []
+    for command in (*upgrade, ["apply", "-f", str(file), "--yes"], *deposits):
+        # In this process: one of their own would load the product anew for each.
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            code = run_command([*command, "--json"], installation.environment)
+        assert code == 0, f"{command} ended with {code}: {printed.getvalue()}"

@@ -35,6 +35,7 @@ async def add_order(connection: Connection, tenant_id: int, x: Any, order_id: st
         "customer_id": x.customer.id,
         "package_id": await package_id(connection),
         "provider": "manual",
+        "provider_ref": f"ref_{order_id}",
         "provider_facts": {},
         "price_nano": 5,
         "credits_nano": 5,
@@ -92,6 +93,10 @@ async def fill(connection: Connection, tenant_id: int, customer: Customer) -> No
     await connection.execute(t.model_day.insert().values(day))
 
 
+async def versions_of(connection: Connection, tenant_id: int) -> Any:
+    return await packages.versions(connection, tenant_id, [await package_id(connection)])
+
+
 async def version_of(connection: Connection, tenant_id: int) -> Any:
     return await packages.version(connection, tenant_id, await package_id(connection))
 
@@ -111,8 +116,10 @@ READS: dict[str, Query] = {
     "orders.timeline": lambda c, tenant, _: orders.timeline(c, tenant, ORDER),
     "packages.offers": lambda c, tenant, _: packages.offers(c, tenant),
     "packages.version": lambda c, tenant, _: version_of(c, tenant),
+    "packages.versions": lambda c, tenant, _: versions_of(c, tenant),
     "support.find": lambda c, tenant, _: support.find(c, tenant, CASE),
     "support.messages": lambda c, tenant, _: support.messages(c, tenant, CASE),
+    "support.open_about": lambda c, tenant, x: support.open_about(c, tenant, x.customer.id, ""),
     "support.open_count": lambda c, tenant, x: support.open_count(c, tenant, x.customer.id),
     "support.page": lambda c, tenant, _: support.page(c, tenant, 10, None),
 }

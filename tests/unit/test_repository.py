@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import reseller_kit
 from scripts._lib import suite
 from scripts._lib.bootstrap import ROOT
 from scripts._lib.stages import Tally
@@ -23,7 +24,7 @@ from scripts._lib.stages import Tally
 PROGRAMS = sorted(path for path in (ROOT / "scripts").iterdir() if path.is_file() and path.suffix == "")
 MODULES = sorted((ROOT / "reseller_kit").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-LOCKS = ("runtime", "demo", "dev", "tools")
+LOCKS = ("runtime", "demo", "dev", "tools", "clients", "scanners")
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 70
 
@@ -120,8 +121,18 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
     assert text.count("\n") <= MOST_LINES_OF_A_FILE
 
 
+def test_a_version_is_the_same_wherever_it_stands() -> None:
+    """In the package, in what is built, on the tag that it is released by, and in the changelog of that release."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert declared == reseller_kit.__version__
+    asked = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True)
+    tags = [tag for tag in asked.stdout.split() if re.fullmatch(r"v\d.*", tag)]
+    assert tags in ([], [f"v{declared}"])
+    assert not tags or f"\n## {declared}" in (ROOT / "CHANGELOG.md").read_text()
+
+
 def test_decisions_are_numbered_without_gaps() -> None:
-    numbers = sorted(int(path.name[:3]) for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = sorted(int(path.name[:3]) for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     assert numbers == list(range(1, len(numbers) + 1))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reseller_kit.settings import SECRET_KEY_FILE, VARIABLES, InvalidSetting, load
+from reseller_kit.settings import IN_FILES, SECRET_KEY_FILE, VARIABLES, InvalidSetting, load
 
 KEY = "k" * 32
 
@@ -142,4 +142,34 @@ def test_a_data_dir_that_is_a_file_is_refused(tmp_path: Path) -> None:
 def test_every_variable_is_listed() -> None:
     source = (Path(__file__).parents[2] / "reseller_kit" / "settings.py").read_text()
     for name in VARIABLES:
-        assert f'environ, "{name}"' in source
+        base = name.removesuffix("_FILE")
+        assert f'environ, "{base}"' in source
+        assert base == name or base in IN_FILES
+
+
+@pytest.mark.parametrize("name", IN_FILES)
+def test_what_is_secret_may_lie_in_a_file(tmp_path: Path, name: str) -> None:
+    values = {
+        "DATABASE_URL": "postgresql+asyncpg://app:hunter2@127.0.0.1/app",
+        "SECRET_KEY": KEY,
+        "SECRET_KEY_NEXT": KEY[::-1],
+        "CACHE_URL": "rediss://:hunter2@cache",
+        "MAIL_URL": "smtp://user:hunter2@mail.example:587",
+    }
+    file = tmp_path / "secret"
+    file.write_text(values[name] + "\n")
+    others = {} if name == "SECRET_KEY" else {"SECRET_KEY": KEY}
+    settings = load(environ(tmp_path, **others, **{f"{name}_FILE": str(file)}))
+    assert getattr(settings, name.lower()) == values[name]
+    with pytest.raises(InvalidSetting, match="both set"):
+        load(environ(tmp_path, **others, **{f"{name}_FILE": str(file), name: values[name]}))
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"\xff\xfe", "no text"), (b" \n", "empty")])
+def test_a_file_of_a_secret_that_holds_none_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InvalidSetting, match=reason) as caught:
+        load(environ(tmp_path, SECRET_KEY_FILE=str(file)))
+    assert "RESELLER_KIT_SECRET_KEY_FILE" in caught.value.message

@@ -31,6 +31,8 @@ from .state import (
     WholesaleMove,
     available,
     burn_order,
+    day_of,
+    left_today,
 )
 from .vouchers import Redemption, Voucher, redeem, unknown_code
 
@@ -70,9 +72,11 @@ __all__ = [
     "charged_parts",
     "claw_back",
     "consume_refund",
+    "day_of",
     "expire_lots",
     "grant",
     "hold_refund",
+    "left_today",
     "move_wholesale",
     "overage_parts",
     "place_hold",

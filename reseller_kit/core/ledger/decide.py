@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from msgspec.structs import replace
+
 from ..errors import LedgerFault
+from ..times import DAY_US
 from .lots import accrual, consume, expire_free, net_debt, shortfall
 from .state import (
     NO_WINDOW,
@@ -22,6 +25,10 @@ from .state import (
     Wallet,
     available,
     burn_order,
+    day_of,
+    return_to_day,
+    spendable,
+    take_of_day,
     usable,
 )
 
@@ -34,6 +41,7 @@ def place_hold(
     Lowers the output limit to what all three cover if the terms allow it, else refuses naming the tightest. A
     revenue share is reserved for what the call can take from it beyond the cash of the credit that it uses up.
     """
+    request = _dated(request, lots)
     terms = request.terms
     credit = available(wallet, lots, request.created_at, request.model)
     key_rest = None if window is None or window.limit is None else max(0, window.limit - window.spent - window.reserved)
@@ -48,7 +56,8 @@ def place_hold(
         else:
             affordable = terms.affordable(retail=retail_free, wholesale=wholesale_free)
         if terms.shrink_to is None or affordable < min(terms.shrink_to, terms.output_limit):
-            return _refusal(request, credit, key_rest, wholesale_free, at_stake)
+            beyond = _kept_back(request, wallet, lots, credit)
+            return _refusal(request, credit, key_rest, wholesale_free, at_stake, beyond)
         output_limit = affordable
         retail, wholesale = terms.retail(output_limit), at_stake(output_limit)
     allocations = _allocate(lots, retail, request.model, request.created_at)
@@ -73,6 +82,15 @@ def place_hold(
         allocations=allocations,
         created_at=request.created_at,
     )
+
+
+def _dated(request: HoldRequest, lots: Sequence[Lot]) -> HoldRequest:
+    """A call that waited past a midnight behind which others use allowances already uses the new day's as well."""
+    day = 0
+    for lot in lots:
+        if lot.daily is not None and lot.remaining and lot.day > day:
+            day = lot.day
+    return replace(request, created_at=day) if day > request.created_at else request
 
 
 def capture(
@@ -153,14 +171,35 @@ def _largest(at_stake: Callable[[int], int], output_limit: int, free: int) -> in
     return covered
 
 
+def _kept_back(request: HoldRequest, wallet: Wallet, lots: Sequence[Lot], credit: int) -> int:
+    """What allowances keep from a call until the next day."""
+    if wallet.debt:
+        return 0
+    free = sum(lot.remaining - lot.reserved for lot in lots if usable(lot, request.model, request.created_at))
+    return free - credit
+
+
 def _refusal(
-    request: HoldRequest, credit: int, key_rest: int | None, wholesale_free: int, at_stake: Callable[[int], int]
+    request: HoldRequest,
+    credit: int,
+    key_rest: int | None,
+    wholesale_free: int,
+    at_stake: Callable[[int], int],
+    kept_back: int,
 ) -> HoldRefused:
     terms = request.terms
     floor = terms.output_limit if terms.shrink_to is None else min(terms.shrink_to, terms.output_limit)
     retail = terms.retail(floor)
     if retail > credit:
         payable = terms.affordable(retail=credit, wholesale=None)
+        if kept_back and retail <= credit + kept_back:
+            return HoldRefused(
+                reason="daily_allowance",
+                required=retail,
+                available=credit,
+                affordable_output=payable,
+                renews_at=day_of(request.created_at) + DAY_US,
+            )
         return HoldRefused(reason="credit", required=retail, available=credit, affordable_output=payable)
     if key_rest is not None and retail > key_rest:
         payable = terms.affordable(retail=key_rest, wholesale=None)
@@ -178,6 +217,8 @@ def _allocate(lots: Sequence[Lot], amount: int, model: str, now: int) -> list[tu
         raise LedgerFault("lots do not cover what was found available")
     for lot, part in parts:
         lot.reserved += part
+        if lot.daily is not None:
+            take_of_day(lot, part, now)
     return [(lot.id, part) for lot, part in parts]
 
 
@@ -187,7 +228,7 @@ def _plan(lots: Sequence[Lot], amount: int, model: str, now: int) -> tuple[list[
     for lot in burn_order(lots) if len(lots) > 1 else lots:
         if amount == 0:
             break
-        part = min(amount, lot.remaining - lot.reserved) if usable(lot, model, now) else 0
+        part = min(amount, spendable(lot, model, now))
         if part > 0:
             amount -= part
             parts.append((lot, part))
@@ -208,6 +249,8 @@ def _take_reserved(hold: Hold, lots: dict[str, Lot], charge: int) -> list[Lot]:
         lot.consumed += used
         if used < reserved:
             released.append(lot)
+            if lot.daily is not None:
+                return_to_day(lot, reserved - used, hold.created_at)
     return released
 
 

@@ -36,6 +36,8 @@ def grant(request: Grant, wallet: Wallet, share: Wallet | None = None) -> Postin
         raise LedgerFault(f"{request.lot_id}: a grant must not have run out")
     if request.cash < 0 or (request.cash and request.kind not in PAID_KINDS):
         raise LedgerFault(f"{request.lot_id}: no cash stands behind a grant of this kind")
+    if request.daily is not None and request.daily <= 0:
+        raise LedgerFault(f"{request.lot_id}: a daily allowance must be positive")
     _refuse_above_limit(wallet.balance + request.amount)
     lot = Lot(
         id=request.lot_id,
@@ -49,6 +51,7 @@ def grant(request: Grant, wallet: Wallet, share: Wallet | None = None) -> Postin
         created_at=request.at,
         cash=request.cash,
         ref=request.lot_ref,
+        daily=request.daily,
     )
     wallet.balance += request.amount
     net_debt(wallet, [lot], request.at)

@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from ..times import DAY_US
+
 AccountKind = Literal[
     "customer_wallet",
     "reseller_wallet",
@@ -30,7 +32,7 @@ WALLET_KINDS: Final = frozenset({"customer_wallet", "reseller_wallet", "reseller
 LotKind = Literal["topup", "package", "subscription", "promo", "manual", "voucher", "trial"]
 PAID_KINDS: Final = frozenset({"topup", "package", "subscription"})
 """Kinds of lots that money may stand behind; the others are given."""
-RefusalReason = Literal["credit", "key_limit", "wholesale"]
+RefusalReason = Literal["credit", "daily_allowance", "key_limit", "wholesale"]
 
 
 NO_WINDOW: Final = -1
@@ -56,7 +58,8 @@ class Lot(Struct, kw_only=True):
     """Where a part of a customer's credit came from. 0 ≤ reserved ≤ remaining ≤ amount.
 
     `cash` is what was paid for it through the operator's account, `accrued` how much of that is credited to the
-    reseller. `ref` is written with a new lot and not read with it.
+    reseller. `ref` is written with a new lot and not read with it. `daily`: how much of it calls may hold and spend in
+    a day (UTC), None for all of it; `used` is what they do on the day that begins at `day`.
     """
 
     id: str
@@ -75,6 +78,9 @@ class Lot(Struct, kw_only=True):
     cash: int = 0
     ref: str = ""
     accrued: int = 0
+    daily: int | None = None
+    day: int = 0
+    used: int = 0
 
 
 class KeyWindow(Struct, kw_only=True):
@@ -168,6 +174,8 @@ class HoldRefused(Struct, frozen=True, kw_only=True):
     required: int
     available: int
     affordable_output: int
+    renews_at: int | None = None
+    """When there is more, for what an allowance keeps back."""
 
 
 class Capture(Struct, frozen=True, kw_only=True):
@@ -202,6 +210,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     cash: int = 0
     lot_ref: str = ""
     accrual_id: int | None = None
+    daily: int | None = None
 
 
 class TakeBack(Struct, frozen=True, kw_only=True):
@@ -271,12 +280,47 @@ def usable(lot: Lot, model: str, now: int) -> bool:
 
 
 def available(wallet: Wallet, lots: Sequence[Lot], now: int, model: str | None = None) -> int:
-    """What is free and unexpired (for `model`, if given); 0 while there is debt."""
+    """What is free and unexpired; for `model`, if given, what calls of it may hold today. 0 while there is debt."""
     free = 0
     for lot in lots if not wallet.debt else ():
-        if (lot.expires_at is None or lot.expires_at > now) and (model is None or usable(lot, model, now)):
+        if model is not None:
+            free += spendable(lot, model, now)
+        elif lot.expires_at is None or lot.expires_at > now:
             free += lot.remaining - lot.reserved
     return free
+
+
+def spendable(lot: Lot, model: str, now: int) -> int:
+    """What a call of `model` may hold of a lot at `now`: what is free, as far as the day's allowance goes."""
+    if not usable(lot, model, now):
+        return 0
+    free = lot.remaining - lot.reserved
+    return free if lot.daily is None else min(free, left_today(lot, now))
+
+
+def left_today(lot: Lot, now: int) -> int:
+    """What is left of the allowance of the day that `now` lies in; of a lot that has one."""
+    used = lot.used if day_of(now) <= lot.day else 0
+    return max(0, (lot.daily or 0) - used)
+
+
+def day_of(now: int) -> int:
+    """The beginning of the UTC day that a moment lies in."""
+    return now - now % DAY_US
+
+
+def take_of_day(lot: Lot, part: int, now: int) -> None:
+    """A call holds `part` of a lot with an allowance."""
+    day = day_of(now)
+    if day > lot.day:
+        lot.day, lot.used = day, 0
+    lot.used += part
+
+
+def return_to_day(lot: Lot, part: int, held_at: int) -> None:
+    """`part` of what was held at that moment is not spent: that day's allowance has it again."""
+    if day_of(held_at) == lot.day:
+        lot.used -= part
 
 
 _PROMO_KINDS = frozenset({"promo", "trial"})

@@ -3,7 +3,7 @@
 from .checks import check_document
 from .defaults import CostSource, cost_sources, with_catalogue
 from .findings import CODES, Finding, Report
-from .leaves import is_reference
+from .leaves import STORED, is_reference
 from .parse import as_findings, invalid, parse_manifest
 from .prices import (
     Levels,
@@ -16,21 +16,34 @@ from .prices import (
     price_moves,
     route_cost,
 )
-from .resources import Resources, document_of, flat, nested, resources
+from .resources import (
+    Resources,
+    default_of,
+    document_of,
+    flat,
+    nested,
+    package_terms,
+    read_state,
+    resources,
+    tenant_resources,
+)
 from .route_checks import refuse_address
 from .route_sets import RouteSet, group_routes, route_set
 from .serving import Serving, servings
+from .shop_structs import Package
 from .structs import DEFAULT_NOTICE_DAYS, Document, Manifest, Model, Route, Tenant, Upstream
 
 __all__ = [
     "CODES",
     "DEFAULT_NOTICE_DAYS",
+    "STORED",
     "CostSource",
     "Document",
     "Finding",
     "Levels",
     "Manifest",
     "Model",
+    "Package",
     "PriceBook",
     "PriceMove",
     "Report",
@@ -43,6 +56,7 @@ __all__ = [
     "as_findings",
     "check_document",
     "cost_sources",
+    "default_of",
     "document_of",
     "flat",
     "group_routes",
@@ -52,13 +66,16 @@ __all__ = [
     "nested",
     "offers",
     "own_route_cost",
+    "package_terms",
     "parse_manifest",
     "price_book",
     "price_moves",
+    "read_state",
     "refuse_address",
     "resources",
     "route_cost",
     "route_set",
     "servings",
+    "tenant_resources",
     "with_catalogue",
 ]

@@ -8,22 +8,26 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
+from ..domain import contains_any, telling_words
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..toml_lines import Path
+from .brand_checks import check_brand
 from .findings import Report, check_unique, format_path
 from .price_checks import check_prices
 from .reader import suggest
 from .route_checks import check_routes
-from .shop_structs import Package
+from .shop_structs import Package, PaymentAccount
 from .structs import Document, Tenant
 
-_GENERIC_WORDS: Final = frozenset({"platform", "store", "stores", "cloud", "host", "hosting", "systems"})
 _PACKAGE_KEYS: Final = {
-    "topup": ({"min", "max"}, {"presets"}),
-    "package": ({"price", "credits"}, set()),
-    "subscription": ({"price", "credits", "period"}, {"roll_over"}),
+    "topup": ({"min", "max"}, {"presets", "bonus"}),
+    "package": ({"price", "credits"}, {"daily_allowance"}),
+    "subscription": ({"price", "credits", "period"}, {"roll_over", "roll_over_periods", "daily_allowance"}),
 }
-_OPTIONAL_TERMS: Final = ("price", "credits", "min", "max", "presets", "period", "roll_over")
+_OPTIONAL_TERMS: Final = (
+    "price", "credits", "min", "max", "presets", "bonus", "period", "roll_over", "roll_over_periods",
+    "daily_allowance",
+)  # fmt: skip
 
 
 def check_document(document: Document, report: Report, on: CatalogueOn = NO_CATALOGUE) -> None:
@@ -40,17 +44,21 @@ def check_document(document: Document, report: Report, on: CatalogueOn = NO_CATA
 
 
 def _check_platform(document: Document, report: Report) -> None:
-    suffix = document.platform.storefront_suffix
-    words = document.platform.name.lower().split()
-    telling = {"".join(words), *(word for word in words if len(word) >= 4 and word not in _GENERIC_WORDS)}
-    if suffix and any(word and word in suffix.replace("-", "") for word in telling):
-        report.add(
-            "RK313",
-            ("platform", "storefront_suffix"),
-            "The suffix holds the platform's name, and customers of every storefront would see it.",
-            "Use a neutral domain.",
-            level="warning",
-        )
+    _check_account(document.platform.payments, ("platform", "payments"), report)
+    platform, words = document.platform, telling_words(document.platform.name)
+    shown = (
+        ("suffix", ("storefront_suffix",), platform.storefront_suffix),
+        ("target of CNAME records", ("ingress", "cname"), platform.ingress.cname),
+    )
+    for what, place, host in shown:
+        if host and contains_any(host, words):
+            report.add(
+                "RK313",
+                ("platform", *place),
+                f"The {what} holds the platform's name, and customers of every storefront would see it.",
+                "Use a neutral domain.",
+                level="warning",
+            )
 
 
 def _check_hosts(document: Document, report: Report) -> None:
@@ -96,20 +104,10 @@ def _check_tenant(document: Document, tenant: Tenant, path: Path, report: Report
     )
     for index, package in enumerate(tenant.packages):
         _check_package(package, (*path, "packages", index), report)
-    if tenant.brand.logo is not None:
-        message = "This version shows the brand's initial and name, not the logo."
-        report.add("RK316", (*path, "brand", "logo"), message, "Nothing needs to be done.", level="warning")
+    check_brand(tenant.brand, (*path, "brand"), report)
     _check_thresholds(tenant, path, report)
-    payments, smtp = tenant.payments, tenant.email.smtp
-    if payments.provider == "paddle" and not report.is_broken((*path, "payments")):
-        missing = [name for name in ("api_key", "webhook_secret") if getattr(payments, name) is None]
-        if missing:
-            report.add(
-                "RK314",
-                (*path, "payments"),
-                f"Paddle needs {' and '.join(missing)}.",
-                'Give references such as "env:PADDLE_API_KEY".',
-            )
+    _check_payments(document, tenant, (*path, "payments"), report)
+    smtp = tenant.email.smtp
     if smtp is not None and (smtp.user is None) != (smtp.password is None) and not report.is_broken((*path, "email")):
         report.add(
             "RK314",
@@ -117,6 +115,28 @@ def _check_tenant(document: Document, tenant: Tenant, path: Path, report: Report
             "A mail server takes user and password together, or neither.",
             "Give both.",
         )
+
+
+def _check_payments(document: Document, tenant: Tenant, path: Path, report: Report) -> None:
+    payments, shared = tenant.payments, document.platform.payments
+    if payments.account == "platform" and payments.provider != shared.provider:
+        fix = "Set provider to the same in both places, and the account's credentials in [platform.payments]."
+        report.add("RK314", path, f"The operator has no account at {payments.provider}.", fix)
+    elif payments.account == "own":
+        _check_account(payments, path, report)
+
+
+def _check_account(payments: PaymentAccount, path: Path, report: Report) -> None:
+    """An account at a provider comes with its credentials."""
+    if payments.provider != "paddle" or report.is_broken(path):
+        return
+    missing = [name for name in ("api_key", "webhook_secret") if getattr(payments, name) is None]
+    if missing:
+        fix = 'Give references such as "env:PADDLE_API_KEY".'
+        report.add("RK314", path, f"Paddle needs {' and '.join(missing)}.", fix)
+    if payments.checkout == "overlay" and payments.client_token is None:
+        fix = 'Give client_token, or set checkout = "hosted".'
+        report.add("RK314", path, "A checkout over the page needs the client-side token.", fix)
 
 
 def _check_thresholds(tenant: Tenant, path: Path, report: Report) -> None:
@@ -175,11 +195,23 @@ def _check_package(package: Package, path: Path, report: Report) -> None:
         report.add("RK312", path, f"A {package.kind} needs {name}.", f"Add {name}, or choose another kind.")
     for name in sorted(given - needed - optional):
         report.add("RK312", (*path, name), f"A {package.kind} has no {name}.", "Remove it, or choose another kind.")
-    for name in ("price", "credits", "min", "max"):
+    for name in ("price", "credits", "min", "max", "daily_allowance"):
         if getattr(package, name) == 0:
             report.add(
                 "RK312", (*path, name), f"{name} is zero.", "Give an amount above 0; gifts are made by credit grant."
             )
+    if package.roll_over_periods is not None and not package.roll_over:
+        report.add("RK312", (*path, "roll_over_periods"), "Nothing rolls over.", "Set roll_over = true, or remove it.")
+    if package.daily_allowance and package.credits and package.daily_allowance >= package.credits:
+        report.add(
+            "RK312", (*path, "daily_allowance"), "The allowance is all of the credit.", "Lower it, or remove it."
+        )
+    _check_amounts(package, path, report)
+    if package.kind == "topup":
+        _check_bonus(package, path, report)
+
+
+def _check_amounts(package: Package, path: Path, report: Report) -> None:
     low, high = package.min or 0, package.max
     if high is not None and low > high:
         report.add("RK312", (*path, "min"), "min is larger than max.", "Swap them.")
@@ -191,3 +223,17 @@ def _check_package(package: Package, path: Path, report: Report) -> None:
                 "The preset lies outside min and max.",
                 "Give an amount between them.",
             )
+
+
+def _check_bonus(package: Package, path: Path, report: Report) -> None:
+    """Each tier begins above the one before it, within what can be bought, and gives something."""
+    least = 0
+    for index, tier in enumerate(package.bonus):
+        place = (*path, "bonus", index)
+        if tier.percent <= 0:
+            report.add("RK312", (*place, "percent"), "The bonus is nothing.", 'Give a percentage above "0%".')
+        if package.max is not None and tier.from_ > package.max:
+            report.add("RK312", (*place, "from"), "The bonus begins above max.", "Give an amount up to max.")
+        if tier.from_ <= least and index:
+            report.add("RK312", (*place, "from"), "The tiers do not rise.", "Write them with rising amounts.")
+        least = tier.from_

@@ -52,7 +52,6 @@ CODES: Final[Mapping[str, str]] = {
     "RK313": "A storefront suffix that gives the platform's name away.",
     "RK314": "Provider settings that are incomplete.",
     "RK315": "An unencrypted connection to a private address.",
-    "RK316": "A logo, where the brand's initial is shown.",
     "RK320": "A price of the catalogue that may not hold in full.",
     "RK321": "Thresholds of a balance that do not fall.",
     "RK322": "A fallback to a model that is not defined.",
@@ -66,11 +65,14 @@ CODES: Final[Mapping[str, str]] = {
     "RK330": "Routes that all have weight 0.",
     "RK331": "A group's id that is reserved.",
     "RK332": "A fallback from a tenant's own upstream to the operator's, which is not taken.",
+    "RK333": "A link of a brand without a title, or more links than fit.",
+    "RK334": "Texts of a brand in a language that no page is in.",
     "RK401": "A retail price below wholesale.",
     "RK402": "A wholesale price below cost.",
     "RK403": "A route dearer than the model's explicit cost.",
     "RK404": "A retail price for a usage class that has no cost.",
     "RK405": "A cost that names no usage class, or not all that calls come to.",
+    "RK406": "A retail price below the floor that the operator sets (retail_floor).",
     "RK501": "A secret that cannot be read.",
     "RK502": "A theme that is not installed.",
     "RK503": "A brand token, setting or text that the theme does not offer, or a value that it refuses.",
@@ -78,6 +80,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK505": "A scheduled price that would be held back, because it would lose money.",
     "RK506": "The host of a tenant's own upstream that cannot be looked up.",
     "RK507": "A language that the theme has no texts in.",
+    "RK508": "A logo that can't be read.",
 }
 """Code → meaning. RK1xx form, RK2xx single values, RK3xx what belongs together, RK4xx money, RK5xx the environment."""
 

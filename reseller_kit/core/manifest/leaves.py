@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
@@ -42,6 +43,8 @@ class ColorPair(Struct, frozen=True):
 
 _SECRET_HEADER: Final = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 _REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*")
+STORED: Final = "console:"
+"""Stands for a secret that was typed into a page: it is kept sealed and can't be read from anywhere else."""
 _REFERENCE_FIX: Final = 'Write "env:NAME" or "file:/path/to/secret" and keep the secret itself there.'
 
 
@@ -52,6 +55,8 @@ def is_reference(text: str) -> bool:
 
 def _secret(value: object) -> str:
     text = texts.string(value, "a secret reference")
+    if text == STORED:
+        return text
     if text in {"", "env:", "file:"}:
         raise Refusal("RK211", "The secret reference is empty.", _REFERENCE_FIX)
     if not is_reference(text):
@@ -93,7 +98,7 @@ def _money(parse: Callable[[object], int], code: str, example: str) -> texts.Rea
             return parse(value)
         except InvalidRequest as error:
             lacks_sign = code == "RK202" and value.replace(".", "", 1).isdecimal()
-            raise Refusal(code, error.message, f'Write "{value}%".' if lacks_sign else error.fix) from None
+            raise Refusal(code, error.message, f"Write {_percent(value)}." if lacks_sign else error.fix) from None
 
     return read
 
@@ -103,7 +108,15 @@ def _quoted(value: object, *, percent: bool) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return ""
     text = str(value) if isinstance(value, int) else f"{value:.12f}".rstrip("0").rstrip(".")
-    return f'"{text}%"' if percent else f'"{text}"'
+    return _percent(text) if percent else f'"{text}"'
+
+
+def _percent(number: str) -> str:
+    """A percentage without its sign as it was probably meant; what is below 1 may be a share or per cent."""
+    share = Decimal(number)
+    if 0 < share < 1:
+        return f'"{(share * 100).normalize():f}%", or "{number}%" if you mean less than one per cent'
+    return f'"{number}%"'
 
 
 def number(name: str, low: int, high: int) -> Leaf:
@@ -173,11 +186,16 @@ HeaderName = Annotated[
     str, Leaf("header name", texts.matching(texts.HEADER_NAME, "a header name", "Use letters, digits and hyphens."))
 ]
 Host = Annotated[str, Leaf("host", texts.read_host)]
+IPv4 = Annotated[str, Leaf("IPv4 address", texts.read_ipv4)]
+IPv6 = Annotated[str, Leaf("IPv6 address", texts.read_ipv6)]
 SettingName = Annotated[
     str, Leaf("setting name", texts.matching(texts.SETTING, "a setting name", 'Write it like "hero_layout".'))
 ]
 SettingValue = Annotated[str | bool, Leaf("setting value", lambda v: v if isinstance(v, bool) else texts.read_text(v))]
 Markdown = Annotated[str, Leaf("Markdown", texts.read_markdown)]
+ImageId = Annotated[str, Leaf("id of a picture", texts.read_image_id)]
+Link = Annotated[str, Leaf("link", texts.read_link)]
+HttpsUrl = Annotated[str, Leaf("https URL", texts.read_https_url)]
 Day = Annotated[str, Leaf("day", texts.read_day)]
 Email = Annotated[str, Leaf("e-mail address", texts.read_email)]
 Sender = Annotated[str, Leaf("sender", texts.read_sender)]

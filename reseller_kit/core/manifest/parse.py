@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from ..errors import InvalidManifest
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
-from ..toml_lines import scan
+from ..toml_lines import Path, scan
 from .catalogue_checks import check_catalogue_use
 from .checks import check_document
 from .defaults import with_catalogue
 from .findings import Finding, Report
+from .leaves import STORED, Leaf
 from .reader import read_document
+from .shapes import ArrayOf, MapOf, Shape, TableOf, keys_of
 from .structs import Document, Manifest
 
 Check = Callable[[Document, Report], None]
@@ -76,12 +78,36 @@ def _read(
         )
         return report, None
     document, stated = read_document(data, report)
+    _refuse_stored(document, report)
     check_catalogue_use(document, report, catalogue)
     document = with_catalogue(document, catalogue)
     check_document(document, report, catalogue)
     for check in more_checks:
         check(document, report)
     return report, Manifest(document=document, stated=stated, file=filename, lines=lines, catalogue=catalogue)
+
+
+def _refuse_stored(document: Document, report: Report) -> None:
+    """A file can't refer to what was typed into a page: it would say nothing to another database."""
+    for place in _stored_places(TableOf(Document), document, ()):
+        message = "This stands for a secret that was typed into the console; a file can't hold it."
+        report.add("RK210", place, message, 'Write "env:NAME" or "file:/path/to/secret".')
+
+
+def _stored_places(shape: Shape, value: Any, path: Path) -> Iterator[Path]:
+    """Where a secret stands that is kept in the database alone."""
+    if isinstance(shape, Leaf):
+        if shape.secret and value == STORED:
+            yield path
+    elif isinstance(shape, ArrayOf):
+        for index, item in enumerate(value or ()):
+            yield from _stored_places(shape.item, item, (*path, index))
+    elif isinstance(shape, MapOf):
+        for name, item in (value or {}).items():
+            yield from _stored_places(shape.value, item, (*path, name))
+    elif isinstance(shape, TableOf) and value is not None:
+        for name, key in keys_of(shape.table).items():
+            yield from _stored_places(key.shape, getattr(value, key.field), (*path, name))
 
 
 def _syntax_report(error: Exception, text: str, filename: str) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterator
 from typing import Final
 
 from ..catalog import PriceList
@@ -12,6 +13,7 @@ from ..pricing import Loss, losses, matching_rule, price_of
 from ..toml_lines import Path
 from .catalogue_checks import why_unpriced
 from .findings import Report
+from .floor import below_floor, floor_of, said_floor
 from .prices import (
     Levels,
     format_price,
@@ -148,15 +150,21 @@ def _check_patterns(document: Document, tenant: Tenant, path: Path, report: Repo
 
 
 def _check_losses(document: Document, tenant: Tenant, path: Path, report: Report) -> None:
-    if any(report.is_broken((*path, part)) for part in ("pricing", "catalog", "wholesale")):
+    if any(report.is_broken((*path, part)) for part in ("pricing", "catalog", "wholesale", "groups")):
         return
     own_markup = tenant.wholesale.markup is not None
     wholesale_path: Path = (*path, "wholesale", "markup") if own_markup else ("wholesale", "markup")
     below_cost: list[str] = []
     below_wholesale: dict[Path, list[str]] = {}
+    too_low: dict[Path, list[str]] = {}
     for name, levels in tenant_levels(document, tenant):
         rule_index = _check_rule_classes(tenant, name, levels, path, report)
+        for group, loss in below_floor(document, tenant, name, levels):
+            place = _group_place(tenant, group, path) if group else _retail_place(tenant, rule_index, loss, path)
+            too_low.setdefault(place, []).append(_describe(name, loss))
         rule_allows = rule_index is not None and tenant.pricing.rules[rule_index].allow_loss
+        for place, loss in _group_losses(document, tenant, name, levels, path):
+            below_wholesale.setdefault(place, []).append(_describe(name, loss))
         if tenant.pricing.allow_loss or rule_allows or document.models[name].allow_loss:
             continue
         below_cost += [_describe(name, loss) for loss in losses(levels.cost, levels.wholesale)]
@@ -169,14 +177,48 @@ def _check_losses(document: Document, tenant: Tenant, path: Path, report: Report
             f"With markup {markup}, wholesale for tenant {tenant.slug!r} lies below cost: {_shortened(below_cost)}."
         )
         report.add("RK402", wholesale_path, message, "Raise the markup, or set allow_loss = true on the model.")
+    _report_floor(document, tenant, too_low, report)
     for place, texts in below_wholesale.items():
+        if place in too_low:
+            continue
         message = f"Retail lies below wholesale: {_shortened(texts)}."
         report.add(
             "RK401",
             place,
             message,
-            "Raise it, or set allow_loss = true on the rule, the tenant's pricing or the model.",
+            f"Raise it, or set allow_loss = true on the {_lenient(place)}, the tenant's pricing or the model.",
         )
+
+
+def _report_floor(document: Document, tenant: Tenant, found: dict[Path, list[str]], report: Report) -> None:
+    floor = floor_of(document, tenant)
+    if floor is None:
+        return
+    for place, texts in found.items():
+        message = f"Retail lies below {said_floor(floor)}: {_shortened(texts)}."
+        report.add("RK406", place, message, "Raise it, or lower retail_floor in [tenants.wholesale] or [wholesale].")
+
+
+def _group_losses(
+    document: Document, tenant: Tenant, name: str, levels: Levels, path: Path
+) -> Iterator[tuple[Path, Loss]]:
+    """Where groups would pay less than the model costs the reseller; a price that everybody pays is judged as such."""
+    if tenant.pricing.allow_loss or document.models[name].allow_loss:
+        return
+    for group in tenant.groups:
+        prices = levels.groups.get(group.id)
+        if prices is not None and prices != levels.retail and not group.allow_loss:
+            for loss in losses(levels.spent, prices):
+                yield _group_place(tenant, group.id, path), loss
+
+
+def _group_place(tenant: Tenant, group_id: str, path: Path) -> Path:
+    index = next(index for index, group in enumerate(tenant.groups) if group.id == group_id)
+    return (*path, "groups", index, "markup")
+
+
+def _lenient(place: Path) -> str:
+    return "group" if "groups" in place else "rule"
 
 
 def _check_rule_classes(tenant: Tenant, model: str, levels: Levels, path: Path, report: Report) -> int | None:

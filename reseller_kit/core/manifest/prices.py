@@ -19,6 +19,7 @@ from ..pricing import (
     complete,
     dearest,
     derive_fee,
+    derive_group_retail,
     derive_retail,
     derive_wholesale,
     free_of_charge,
@@ -32,6 +33,7 @@ class Levels(Struct, frozen=True, kw_only=True):
 
     `provider`: what the reseller's own upstream charges the reseller; None where calls go over the operator's.
     `shared_cost`: the cost is the model's own, not that of other routes.
+    `groups`: retail for each group of customers that has a markup of its own.
     """
 
     cost: PriceList
@@ -39,6 +41,11 @@ class Levels(Struct, frozen=True, kw_only=True):
     retail: PriceList
     provider: PriceList | None = None
     shared_cost: bool = True
+    groups: Mapping[str, PriceList] = {}
+
+    def retail_for(self, group_id: str | None) -> PriceList:
+        """What a group of customers pays; None: those in none."""
+        return self.retail if group_id is None else self.groups.get(group_id, self.retail)
 
     def spent_at(self, input_tokens: int) -> dict[str, int]:
         """What the reseller pays in all, to the operator and to its own provider, at so many input tokens."""
@@ -60,7 +67,10 @@ PriceBook = Mapping[tuple[str, str], Levels]
 
 
 class PriceMove(Struct, frozen=True, kw_only=True):
-    """A price that changes: decimal texts of wholesale, retail and margin; None where the model was not offered."""
+    """A price that changes: decimal texts of wholesale, retail and margin; None where the model was not offered.
+
+    `group`: whose prices these are, where they are not everybody's.
+    """
 
     tenant: str
     model: str
@@ -68,6 +78,7 @@ class PriceMove(Struct, frozen=True, kw_only=True):
     above_input: int
     before: dict[str, str] | None
     after: dict[str, str] | None
+    group: str | None = None
 
 
 def price_list(cost: Cost) -> PriceList:
@@ -161,7 +172,13 @@ def _levels(
         return None
     wholesale = derive_wholesale(cost, wholesale_markup(document, tenant))
     retail = derive_retail(name, wholesale, tenant.pricing.markup, rules)
-    return Levels(cost=cost, wholesale=wholesale, retail=retail, shared_cost=cost == model_cost(model))
+    return Levels(
+        cost=cost,
+        wholesale=wholesale,
+        retail=retail,
+        shared_cost=cost == model_cost(model),
+        groups=_group_retail(tenant, name, wholesale, rules, retail),
+    )
 
 
 def _own_levels(
@@ -174,13 +191,26 @@ def _own_levels(
     fee = own_upstream_fee(document, tenant)
     # Provider and fee together, by the one rounding that `fee_on` leaves room for.
     spent = derive_wholesale(provider, fee)
+    retail = derive_retail(name, spent, tenant.pricing.markup, rules)
     return Levels(
         cost=free_of_charge(provider),
         wholesale=derive_fee(provider, fee),
-        retail=derive_retail(name, spent, tenant.pricing.markup, rules),
+        retail=retail,
         provider=provider,
         shared_cost=False,
+        groups=_group_retail(tenant, name, spent, rules, retail),
     )
+
+
+def _group_retail(
+    tenant: Tenant, name: str, spent: PriceList, rules: tuple[PricingRule, ...], retail: PriceList
+) -> dict[str, PriceList]:
+    """What groups with a markup of their own pay for a model."""
+    return {
+        group.id: derive_group_retail(name, spent, group.markup, rules, retail)
+        for group in tenant.groups
+        if group.markup is not None
+    }
 
 
 def price_book(document: Document) -> dict[tuple[str, str], Levels]:
@@ -197,15 +227,23 @@ def price_moves(before: PriceBook, after: PriceBook) -> list[PriceMove]:
     """Each class and tier whose wholesale, retail or margin differs, ordered by tenant, model and class."""
     moves = []
     for tenant, model in sorted({*before, *after}):
-        old_rows, new_rows = _rows(before.get((tenant, model))), _rows(after.get((tenant, model)))
-        for usage_class, above in dict.fromkeys([*new_rows, *old_rows]):
-            old, new = old_rows.get((usage_class, above)), new_rows.get((usage_class, above))
-            if old != new:
-                moves.append(
-                    PriceMove(
-                        tenant=tenant, model=model, usage_class=usage_class, above_input=above, before=old, after=new
+        old_levels, new_levels = before.get((tenant, model)), after.get((tenant, model))
+        for group in (None, *sorted({*_groups(old_levels), *_groups(new_levels)})):
+            old_rows, new_rows = _rows(old_levels, group), _rows(new_levels, group)
+            for usage_class, above in dict.fromkeys([*new_rows, *old_rows]):
+                old, new = old_rows.get((usage_class, above)), new_rows.get((usage_class, above))
+                if old != new:
+                    moves.append(
+                        PriceMove(
+                            tenant=tenant,
+                            model=model,
+                            usage_class=usage_class,
+                            above_input=above,
+                            before=old,
+                            after=new,
+                            group=group,
+                        )
                     )
-                )
     return moves
 
 
@@ -215,14 +253,19 @@ def format_price(usage_class: str, pico: int) -> str:
     return f"-{text(-pico)}" if pico < 0 else text(pico)
 
 
-def _rows(levels: Levels | None) -> dict[tuple[str, int], dict[str, str]]:
+def _groups(levels: Levels | None) -> Iterator[str]:
+    return iter(() if levels is None else levels.groups)
+
+
+def _rows(levels: Levels | None, group: str | None) -> dict[tuple[str, int], dict[str, str]]:
+    """What a group pays, class by class; one that pays what everybody pays is seen to do so."""
     if levels is None:
         return {}
-    rows = {}
-    for above in (0, *(tier.above_input for tier in levels.retail.tiers)):
+    rows, prices = {}, levels.retail_for(group)
+    for above in (0, *(tier.above_input for tier in prices.tiers)):
         wholesale, retail, spent = (
             levels.wholesale.at(above + 1),
-            levels.retail.at(above + 1),
+            prices.at(above + 1),
             levels.spent_at(above + 1),
         )
         for name, price in retail.items():

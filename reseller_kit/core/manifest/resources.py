@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..route_sets import own_upstream
 from .defaults import default_limits
 from .findings import Report
-from .reader import read_document
+from .reader import read_document, write
 from .shapes import MapOf, TableOf, keys_of
 from .shop_structs import Domain, Package, Table
 from .structs import Document, Manifest, Model, Platform, Tenant, Upstream, Wholesale
@@ -51,11 +51,12 @@ def resources(manifest: Manifest) -> Resources:
         limits = default_limits(document.models[name], document.upstreams, manifest.catalogue)
         found["model", name] = {**limits, **flat("model", table)}
     for index, tenant in enumerate(manifest.document.tenants):
-        found.update(_tenant_resources(tenant, stated["tenants"][index]))
+        found.update(tenant_resources(tenant, stated["tenants"][index]))
     return found
 
 
-def _tenant_resources(tenant: Tenant, stated: Fields) -> Resources:
+def tenant_resources(tenant: Tenant, stated: Fields) -> Resources:
+    """A tenant and what belongs to it; `stated`: its keys in canonical spelling."""
     slug = tenant.slug
     own = {name: value for name, value in stated.items() if name not in _OWN_RESOURCES}
     found: Resources = {("tenant", slug): flat("tenant", own)}
@@ -77,6 +78,11 @@ def document_of(state: Resources, report: Report) -> Document:
 
     Resources of a tenant that is not among them are left out; errors go to the report.
     """
+    return read_state(state, report)[0]
+
+
+def read_state(state: Resources, report: Report) -> tuple[Document, dict[str, Any]]:
+    """The same, with the keys that are stated in their canonical spelling."""
     data: dict[str, Any] = {"schema": 1, "platform": {}, "upstreams": {}, "models": {}, "tenants": []}
     tenants: dict[str, dict[str, Any]] = {}
     for (kind, name), fields in state.items():
@@ -90,7 +96,7 @@ def document_of(state: Resources, report: Report) -> Document:
     for (kind, name), fields in state.items():
         _place_in_tenant(tenants, kind, name, fields)
     data["tenants"] = list(tenants.values())
-    return read_document(data, report)[0]
+    return read_document(data, report)
 
 
 def _place_in_tenant(tenants: dict[str, dict[str, Any]], kind: str, name: str, fields: Fields) -> None:
@@ -108,6 +114,11 @@ def _place_in_tenant(tenants: dict[str, dict[str, Any]], kind: str, name: str, f
             tenants[slug]["owners"].append(rest)
 
 
+def package_terms(package: Package) -> Fields:
+    """A package in canonical spelling, as it is stored."""
+    return dict(write(TableOf(Package), package))
+
+
 def nested(kind: str, fields: Fields) -> dict[str, Any]:
     """The fields of a resource as the nested table that stands in the file."""
     table: dict[str, Any] = {}
@@ -121,6 +132,19 @@ def flat(kind: str, table: Mapping[str, Any]) -> Fields:
     fields: Fields = {}
     _collect(_TABLES[kind], table, "", fields)
     return fields
+
+
+def default_of(kind: str, field: str) -> Any:
+    """What the field is where nothing states it, in canonical spelling; None where it is nothing then."""
+    shape: type[Table] | None = _TABLES.get(kind)
+    head, _, rest = field.partition(".")
+    while shape is not None and head in keys_of(shape):
+        key = keys_of(shape)[head]
+        if not isinstance(key.shape, TableOf | MapOf):
+            return None if key.default is None or key.required else write(key.shape, key.default)
+        shape = key.shape.table if isinstance(key.shape, TableOf) else None
+        head, _, rest = rest.partition(".")
+    return None
 
 
 def _collect(shape: type[Table], table: Mapping[str, Any], prefix: str, fields: Fields) -> None:

@@ -11,14 +11,19 @@ from ..tenant import DomainRole
 from . import leaves
 from .leaves import (
     Amount,
+    BaseUrl,
     Day,
     Email,
     Flag,
     Glob,
     Host,
+    HttpsUrl,
+    ImageId,
     KeyPrefix,
+    Link,
     Locale,
     Markdown,
+    Markup,
     Name,
     PaddleEnvironment,
     SecretRef,
@@ -61,6 +66,37 @@ class Legal(Table, frozen=True, kw_only=True):
     updated: Annotated[Day | None, "Day of the last change of the legal texts."] = None
 
 
+class BrandImages(Table, frozen=True, kw_only=True):
+    """Pictures that were uploaded in the console, by id."""
+
+    logo_light: Annotated[ImageId | None, "Logo on light grounds, and on dark ones where there is no other."] = None
+    logo_dark: Annotated[ImageId | None, "Logo on dark grounds."] = None
+    logo_mail: Annotated[ImageId | None, "Logo in mails; left out: logo_light."] = None
+    favicon: Annotated[ImageId | None, "Square icon; left out: made from the logo."] = None
+    social: Annotated[ImageId | None, "Picture that links show elsewhere; left out: made from name and logo."] = None
+
+
+class BrandLink(Table, frozen=True, kw_only=True):
+    """A link of the brand's own."""
+
+    to: Annotated[Link, "A path of the storefront, or an https URL."]
+    title: Annotated[Text | None, "What the link says; pages of the storefront have names of their own."] = None
+
+
+class BrandSocial(Table, frozen=True, kw_only=True):
+    """Where the brand is elsewhere; shown in the foot of each page."""
+
+    github: Annotated[HttpsUrl | None, "GitHub."] = None
+    discord: Annotated[HttpsUrl | None, "Discord."] = None
+    x: Annotated[HttpsUrl | None, "X."] = None
+    linkedin: Annotated[HttpsUrl | None, "LinkedIn."] = None
+    youtube: Annotated[HttpsUrl | None, "YouTube."] = None
+    mastodon: Annotated[HttpsUrl | None, "Mastodon."] = None
+    bluesky: Annotated[HttpsUrl | None, "Bluesky."] = None
+    instagram: Annotated[HttpsUrl | None, "Instagram."] = None
+    telegram: Annotated[HttpsUrl | None, "Telegram."] = None
+
+
 class Brand(Table, frozen=True, kw_only=True):
     """What customers see of a tenant beside its name and theme."""
 
@@ -69,7 +105,16 @@ class Brand(Table, frozen=True, kw_only=True):
     ] = {}
     settings: Annotated[dict[SettingName, SettingValue], "Overrides of the theme's settings."] = {}
     texts: Annotated[dict[TokenName, Markdown], "Texts of the brand's own instead of the theme's."] = {}
-    logo: Annotated[Text | None, "Path of a PNG, JPEG or WebP file, relative to this file."] = None
+    translations: Annotated[
+        dict[Locale, dict[TokenName, Markdown]], "Texts of the brand, and `tagline`, in further languages."
+    ] = {}
+    menu: Annotated[tuple[BrandLink, ...], "Links in the head of each page; left out: the theme's."] = ()
+    footer: Annotated[tuple[BrandLink, ...], "Links in the foot beside the theme's."] = ()
+    social: Annotated[BrandSocial, "Pages of the brand elsewhere."] = BrandSocial()
+    images: Annotated[BrandImages, "Pictures that were uploaded in the console."] = BrandImages()
+    logo: Annotated[
+        Text | None, "Path of a PNG, JPEG or WebP file, relative to this file; becomes images.logo_light."
+    ] = None
     tagline: Annotated[Text | None, "One sentence under the name."] = None
     support_email: Annotated[Email | None, "Where customers write to."] = None
     key_prefix: Annotated[KeyPrefix, "What API keys begin with."] = "sk"
@@ -83,6 +128,13 @@ class Signup(Table, frozen=True, kw_only=True):
     mode: Annotated[Literal["open", "invite", "closed"], "Who may sign up."] = "open"
     domains: Annotated[tuple[Host, ...], "Only addresses at these domains; left out: any."] = ()
     trial_credit: Annotated[Amount, "Granted once to each verified customer."] = 0
+
+
+class BonusTier(Table, frozen=True, kw_only=True):
+    """What a top-up credits beyond what is paid, from an amount on; the tier with the largest amount counts."""
+
+    from_: Annotated[Amount, "Least amount that it is for."] = field(name="from")
+    percent: Annotated[Markup, "Of the amount paid, cut to whole cents."]
 
 
 class Package(Table, frozen=True, kw_only=True):
@@ -99,15 +151,27 @@ class Package(Table, frozen=True, kw_only=True):
         Annotated[int, leaves.number("days", 1, 36_500)] | None, "Days until the credit expires; left out: never."
     ] = None
     models: Annotated[tuple[Glob, ...], "Patterns of models that the credit can be spent on; left out: all."] = ()
+    daily_allowance: Annotated[
+        Amount | None, "package, subscription: how much of the credit may be used in a day (UTC); left out: all."
+    ] = None
     min: Annotated[Amount | None, "topup: least amount."] = None
     max: Annotated[Amount | None, "topup: most."] = None
     presets: Annotated[tuple[Amount, ...], "topup: amounts to choose from."] = ()
+    bonus: Annotated[tuple[BonusTier, ...], "topup: what large amounts get beyond what is paid."] = ()
     period: Annotated[Literal["week", "month", "year"] | None, "subscription: how often it renews."] = None
-    roll_over: Annotated[Flag, "subscription: unused credit stays."] = False
+    roll_over: Annotated[Flag, "subscription: unused credit stays for further periods."] = False
+    roll_over_periods: Annotated[
+        Annotated[int, leaves.number("periods", 1, 24)] | None,
+        "With roll_over: for how many; left out: one.",
+    ] = None
+    refund_days: Annotated[
+        Annotated[int, leaves.number("days", 0, 365)] | None,
+        "Days from the payment on in which customers may ask for it back; left out: as the refund rules say.",
+    ] = None
 
 
-class Payments(Table, frozen=True, kw_only=True):
-    """How customers pay."""
+class PaymentAccount(Table, frozen=True, kw_only=True):
+    """How somebody is paid."""
 
     provider: Annotated[Literal["manual", "paddle"], "manual: an owner approves orders."] = "manual"
     instructions: Annotated[Markdown | None, "manual: how customers pay, on the page of each order."] = None
@@ -115,6 +179,21 @@ class Payments(Table, frozen=True, kw_only=True):
     webhook_secret: Annotated[SecretRef | None, "paddle: reference to the webhook secret."] = None
     environment: Annotated[PaddleEnvironment, "paddle: sandbox, live or a loopback URL."] = "sandbox"
     checkout: Annotated[Literal["hosted", "overlay"], "paddle: where the customer pays."] = "hosted"
+    checkout_url: Annotated[
+        BaseUrl | None, "paddle: page of an approved domain that opens checkouts; left out: the account's default."
+    ] = None
+    client_token: Annotated[
+        Text | None, "paddle: the client-side token, which is public; needed by overlay and by the page /pay."
+    ] = None
+    tax_category: Annotated[Name, "paddle: what is sold, for taxes; the account must be approved for it."] = "standard"
+
+
+class Payments(PaymentAccount, frozen=True, kw_only=True):
+    """How customers pay."""
+
+    account: Annotated[
+        Literal["own", "platform"], "paddle: the tenant's own account, or the operator's of [platform.payments]."
+    ] = "own"
 
 
 class Smtp(Table, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Struct
 
 from ..catalog import TOKEN_CLASSES, USAGE_CLASSES, Strategy
+from ..domain import DEFAULT_ISSUERS
 from ..price_catalogue import NO_CATALOGUE, CatalogueOn
 from ..tenant import TenantStatus
 from ..toml_lines import Path
@@ -27,6 +28,8 @@ from .leaves import (
     Glob,
     HeaderName,
     Host,
+    IPv4,
+    IPv6,
     Markup,
     ModelName,
     Name,
@@ -47,6 +50,7 @@ from .shop_structs import (
     Domain,
     Mail,
     Package,
+    PaymentAccount,
     Payments,
     Retention,
     Signup,
@@ -104,6 +108,24 @@ class Cost(Prices, frozen=True, kw_only=True):
     tiers: Annotated[tuple[CostTier, ...], "Long-context prices."] = ()
 
 
+class Ingress(Table, frozen=True, kw_only=True):
+    """Where the domains of resellers have to point, as the console tells them."""
+
+    cname: Annotated[Host | None, "Name that CNAME records lead to; left out: the tenant's fallback host."] = None
+    a: Annotated[tuple[IPv4, ...], "IPv4 addresses for A records at an apex."] = ()
+    aaaa: Annotated[tuple[IPv6, ...], "IPv6 addresses for AAAA records."] = ()
+    issuers: Annotated[
+        tuple[Host, ...], "CAA names of whom your certificates come from; left out: Let's Encrypt and ZeroSSL."
+    ] = DEFAULT_ISSUERS
+
+
+class TopUp(Table, frozen=True, kw_only=True):
+    """How resellers top their accounts with the operator up."""
+
+    min: Annotated[Amount, "Least amount."] = 10_000_000_000
+    max: Annotated[Amount, "Most."] = 100_000_000_000_000
+
+
 class Platform(Table, frozen=True, kw_only=True):
     """The operator's own identity and hosts; never visible on a storefront."""
 
@@ -111,11 +133,22 @@ class Platform(Table, frozen=True, kw_only=True):
     hosts: Annotated[tuple[Host, ...], "Hosts of the staff console, metrics and API schema."] = ()
     currency: Annotated[Currency, "The one currency of the ledger."] = "USD"
     storefront_suffix: Annotated[Host | None, "Each tenant also answers at <slug>.<suffix>."] = None
+    ingress: Annotated[Ingress, "Where the domains of resellers have to point."] = Ingress()
     public_url: Annotated[PublicUrl | None, "Template of every absolute URL, with {host}."] = None
     private_upstreams: Annotated[
-        Flag, "Let resellers' own upstreams lie at private addresses too; for tests and closed networks."
+        Flag, "Let resellers' own upstreams lie at private addresses too, and payments at this machine's; for tests."
     ] = False
-    alert_emails: Annotated[tuple[Email, ...], "Who is told of keys of upstreams that stop to work."] = ()
+    review_launch: Annotated[
+        Flag,
+        "A reseller's team asks for its draft to be opened, and the operator opens it; left out: it opens it itself.",
+    ] = False
+    alert_emails: Annotated[
+        tuple[Email, ...], "Who is told of what needs you: keys of upstreams that stop to work, drafts to be opened."
+    ] = ()
+    payments: Annotated[PaymentAccount, "How resellers pay the operator; storefronts may be paid through it."] = (
+        PaymentAccount()
+    )
+    topup: Annotated[TopUp, "What resellers may pay at once onto their accounts."] = TopUp()
 
 
 class Upstream(Table, frozen=True, kw_only=True):
@@ -176,6 +209,9 @@ class Wholesale(Table, frozen=True, kw_only=True):
     own_upstream_fee: Annotated[
         Fee, "Percentage of what a call over a reseller's own upstream costs the reseller there."
     ] = 0
+    retail_floor: Annotated[
+        Markup | None, "Least markup of retail on what resellers pay, whatever they allow themselves; left out: none."
+    ] = None
 
 
 class TenantWholesale(Table, frozen=True, kw_only=True):
@@ -183,6 +219,7 @@ class TenantWholesale(Table, frozen=True, kw_only=True):
 
     markup: Annotated[Markup | None, "Overrides [wholesale]."] = None
     own_upstream_fee: Annotated[Fee | None, "Overrides [wholesale]."] = None
+    retail_floor: Annotated[Markup | None, "Overrides [wholesale]."] = None
     settlement: Annotated[Literal["prepaid", "revenue_share"], "Who collects the customers' money."] = "prepaid"
     overdraft: Annotated[Amount, "How far the reseller's balance may go below zero."] = 0
     maturity_days: Annotated[
@@ -249,6 +286,10 @@ class Group(Table, frozen=True, kw_only=True):
     ] = None
     strategy: Annotated[Strategy | None, "How its calls choose among routes, instead of what holds for others."] = None
     limits: Annotated[CustomerLimits | None, "Instead of the tenant's for each customer."] = None
+    markup: Annotated[
+        Markup | None, "Percentage on wholesale that it pays, instead of the tenant's and of rules' that name no price."
+    ] = None
+    allow_loss: Annotated[Flag, "Let its retail lie below wholesale."] = False
 
 
 class Tenant(Table, frozen=True, kw_only=True):
@@ -272,6 +313,9 @@ class Tenant(Table, frozen=True, kw_only=True):
     ] = {}
     groups: Annotated[tuple[Group, ...], "Customers who are served apart."] = ()
     packages: Annotated[tuple[Package, ...], RESOURCES, "What customers can buy."] = ()
+    package_order: Annotated[
+        tuple[Name, ...], "Packages by id in the order of pages; others follow as they were first published."
+    ] = ()
     payments: Annotated[Payments, "How customers pay."] = Payments()
     email: Annotated[Mail, "How mails leave."] = Mail()
     limits: Annotated[Limits, "Limits of its customers and its own."] = Limits()

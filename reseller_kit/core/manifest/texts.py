@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from ..apikey import is_prefix
 from ..errors import InvalidRequest
+from ..lines import is_line
 from ..tenant import is_loopback_host, is_slug, normalise_host
 from .findings import Refusal
 
@@ -21,6 +22,7 @@ Reader = Callable[[object], Any]
 
 _MAX_TEXT: Final = 200
 _MAX_MARKDOWN: Final = 20_000
+_MAX_LINK: Final = 500
 SETTING: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", re.ASCII)
@@ -31,6 +33,7 @@ _WITH_PORT: Final = re.compile(r"[^:]+:\d+|\[.*\]:\d+")
 _EMAIL: Final = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@([^\s@]{1,190})")
 _TIMEZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?", re.ASCII)
+_IMAGE_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
 
 
@@ -53,7 +56,7 @@ def read_text(value: object) -> str:
     text = string(value, "text")
     if not text.strip():
         raise Refusal("RK211", "The text is empty.", "Write the text, or leave the key out.")
-    if len(text) > _MAX_TEXT or not text.isprintable():
+    if len(text) > _MAX_TEXT or not is_line(text):
         raise Refusal(
             "RK213", "The text is too long or holds control characters.", f"At most {_MAX_TEXT} printable characters."
         )
@@ -65,7 +68,7 @@ def read_markdown(value: object) -> str:
     text = string(value, "text")
     if not text.strip():
         raise Refusal("RK211", "The text is empty.", "Write the text, or leave the key out.")
-    if len(text) > _MAX_MARKDOWN or not text.replace("\n", "").replace("\t", "").isprintable():
+    if len(text) > _MAX_MARKDOWN or not is_line(text.replace("\n", "").replace("\t", "")):
         raise Refusal(
             "RK213", "The text is too long or holds control characters.", f"At most {_MAX_MARKDOWN} characters."
         )
@@ -129,6 +132,24 @@ def read_host(value: object) -> str:
         raise Refusal("RK206", error.message, error.fix) from None
 
 
+def read_ipv4(value: object) -> str:
+    """An IPv4 address."""
+    return _address(value, ipaddress.IPv4Address, "an IPv4 address", "192.0.2.10")
+
+
+def read_ipv6(value: object) -> str:
+    """An IPv6 address in canonical form."""
+    return _address(value, ipaddress.IPv6Address, "an IPv6 address", "2001:db8::10")
+
+
+def _address(value: object, parse: Callable[[str], object], what: str, example: str) -> str:
+    text = string(value, what)
+    try:
+        return str(parse(text))
+    except ValueError:
+        raise Refusal("RK206", f"{text[:80]!r} is not {what}.", f'Write it like "{example}".') from None
+
+
 def read_email(value: object) -> str:
     """An e-mail address in its one form: compatibility characters and case folded, the domain as DNS has it."""
     text = string(value, "an e-mail address").strip()
@@ -151,7 +172,7 @@ def read_sender(value: object) -> str:
     """A mail's sender: an address, with or without a name."""
     text = string(value, "a sender")
     name, address = parseaddr(text)
-    if not text.isprintable():
+    if not is_line(text):
         raise Refusal("RK207", "The sender holds control characters.", 'Write it like "Name <name@example.com>".')
     return formataddr((name, read_email(address or text)), charset="utf-8")
 
@@ -234,9 +255,50 @@ def read_paddle_environment(value: object) -> str:
     return text.rstrip("/")
 
 
+def is_locale(text: str) -> bool:
+    """Whether it is a language tag such as `de` or `pt-BR` (RFC 5646, language, script and region)."""
+    return _LOCALE.fullmatch(text) is not None
+
+
 def read_locale(value: object) -> str:
-    """A language tag such as `de` or `pt-BR` (RFC 5646, language, script and region)."""
+    """A language tag, see `is_locale`."""
     text = string(value, "a language tag")
-    if not _LOCALE.fullmatch(text):
+    if not is_locale(text):
         raise Refusal("RK214", f"{text[:80]!r} is not a language tag.", 'Write it like "en", "de" or "pt-BR".')
     return text
+
+
+def read_image_id(value: object) -> str:
+    """An uploaded picture by its content's SHA-256."""
+    text = string(value, "the id of a picture")
+    if not _IMAGE_ID.fullmatch(text):
+        fix = "Upload pictures in the console, or leave the key out."
+        raise Refusal("RK205", f"{text[:80]!r} is not the id of an uploaded picture.", fix)
+    return text
+
+
+def read_link(value: object) -> str:
+    """A link's target: a path of the storefront, or an https URL without credentials."""
+    text = string(value, "a link").strip()
+    if text.startswith("/") and not text.startswith("//") and _is_plain(text):
+        return text
+    return read_https_url(text)
+
+
+def read_https_url(value: object) -> str:
+    """An https URL of a page elsewhere."""
+    text = string(value, "a link").strip()
+    unusable = Refusal("RK209", "This is no link.", 'Write "/path" for a page here, or "https://host.example/path".')
+    try:
+        url = urlsplit(text)
+        has_place = url.scheme == "https" and bool(url.hostname) and url.port != 0 and "@" not in url.netloc
+    except ValueError:
+        raise unusable from None
+    if not has_place or not _is_plain(text):
+        raise unusable
+    return text
+
+
+def _is_plain(text: str) -> bool:
+    """Whether nothing in the text can end or change a link."""
+    return len(text) <= _MAX_LINK and text.isprintable() and not set(text) & set(" \\<>\"'`{}")

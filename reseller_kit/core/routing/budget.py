@@ -5,34 +5,44 @@ Source of the idea: Google SRE book, "Handling Overload", per-client retry budge
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 from .windows import Window
 
-WINDOW_SECONDS: Final = 60
+WINDOWS_SECONDS: Final = (60, 300)
+"""The short one keeps an outage from multiplying traffic, the long one the floor from being had anew each minute."""
 SHARE_PERCENT: Final = 20
 FLOOR: Final = 100
-"""Retries a minute that are always allowed: a burst on a quiet process survives the death of an endpoint."""
+"""Retries that are allowed in each window: a burst on a quiet deployment survives the death of an endpoint."""
+LEAST_FLOOR: Final = 10
 
 
 class RetryBudget:
-    """Retries of a process: below 20 % of the last minute's calls, and never below the floor."""
+    """Retries of a process: in each window below 20 % of its calls, or below its floor if that is more."""
 
-    __slots__ = ("_calls", "_floor", "_retries")
+    __slots__ = ("_floor", "_windows")
 
     def __init__(self, floor: int = FLOOR) -> None:
-        self._calls, self._retries = Window(WINDOW_SECONDS), Window(WINDOW_SECONDS)
+        self._windows = [(Window(seconds), Window(seconds)) for seconds in WINDOWS_SECONDS]
         self._floor = floor
+
+    @classmethod
+    def among(cls, processes: int) -> Self:
+        """The budget of one of so many processes that share the calls of a server: the floor is divided."""
+        return cls(max(LEAST_FLOOR, FLOOR // processes))
 
     def call(self, now: float) -> None:
         """A call makes its first attempt at `now` (s)."""
-        self._calls.add(now, some=False)
+        for calls, _ in self._windows:
+            calls.add(now, some=False)
 
     def retry(self, now: float) -> bool:
         """Take one retry; False when there is none left."""
-        self._calls.move(now)
-        self._retries.move(now)
-        if self._retries.all >= max(self._floor, self._calls.all * SHARE_PERCENT // 100):
-            return False
-        self._retries.add(now, some=False)
+        for calls, retries in self._windows:
+            calls.move(now)
+            retries.move(now)
+            if retries.all >= max(self._floor, calls.all * SHARE_PERCENT // 100):
+                return False
+        for _, retries in self._windows:
+            retries.add(now, some=False)
         return True

@@ -9,6 +9,7 @@ from .manifest import (
     TOKENS,
     ContrastRule,
     Font,
+    FontMetrics,
     Pair,
     Setting,
     SettingValue,
@@ -27,6 +28,7 @@ from .resolve import (
     resolve_tokens,
     setting_default_fits,
 )
+from .suggest import Failure, failures
 
 __all__ = [
     "COLOR_TOKENS",
@@ -36,7 +38,9 @@ __all__ = [
     "TOKENS",
     "Color",
     "ContrastRule",
+    "Failure",
     "Font",
+    "FontMetrics",
     "Pair",
     "Problem",
     "Setting",
@@ -48,6 +52,7 @@ __all__ = [
     "decode_manifest",
     "derived_colors",
     "exposed_tokens",
+    "failures",
     "fonts",
     "luminance",
     "parse_color",

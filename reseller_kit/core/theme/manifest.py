@@ -66,13 +66,25 @@ class ContrastRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min: Annotated[float, Meta(ge=1, le=21)] = 4.5
 
 
+class FontMetrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A font's measures in em: reach above and below the baseline, mean width of a letter at weights 400 and 650."""
+
+    ascent: Annotated[float, Meta(gt=0, le=3)]
+    descent: Annotated[float, Meta(ge=0, le=3)]
+    widths: tuple[Annotated[float, Meta(gt=0, le=3)], Annotated[float, Meta(gt=0, le=3)]]
+
+
 class Font(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A font family: a vendored file under `static/`, or the reader's own fonts when `file` is absent."""
+    """A font family: a vendored file under `static/`, or the reader's own fonts when `file` is absent.
+
+    With `metrics`, a reader's own font stands in for it without moving anything until it arrives.
+    """
 
     fallback: Literal["sans", "serif", "mono"]
     family: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{0,39}$")] | None = None
     file: ThemePath | None = None
     weights: Annotated[str, Meta(pattern=r"^[1-9]00 [1-9]00$")] = "400 700"
+    metrics: FontMetrics | None = None
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -32,7 +32,9 @@ LOT_READ: Final = (
     "created_at",
     "cash_nano",
     "accrued_nano",
+    "daily_nano",
 )
+DAY_READ: Final = ("lot_id", "day", "used_nano")
 WINDOW_READ: Final = ("key_id", "started_at", "spent_nano", "reserved_nano")
 HOLD_READ: Final = (
     "request_id",
@@ -74,6 +76,7 @@ LOT_INSERT: Final = (
     "cash_nano",
     "ref",
     "accrued_nano",
+    "daily_nano",
     "used_up",
 )
 TXN_INSERT: Final = tuple(txn.columns.keys())

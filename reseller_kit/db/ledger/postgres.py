@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
-from ...core.errors import SchemaOutdated
 from .. import application_role
 from ..scope import as_array
 from . import cold_postgres
@@ -48,7 +46,6 @@ class PostgresStore:
         self._dsn = dsn
         self._connection: Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
-        self._orders: dict[str, Callable[[Row], Row] | None] = {}
         self._memory = Memory()
 
     async def open(self) -> None:
@@ -96,7 +93,6 @@ class PostgresStore:
                     **_BY_INDEX,
                 },
             )
-            self._orders = {table: await _order(self._connection, table) for table in sql.RECORDS}
         return self._connection
 
     async def _load(self, connection: Connection, batch: Batch, needs: Needs) -> int:
@@ -108,6 +104,8 @@ class PostgresStore:
         versions = {row["id"]: (row["xmin"], row["newest"]) for row in accounts}
         unknown = set(batch.recall(self._memory, versions))
         batch.load(await _read(connection, needs, [row for row in accounts if row["id"] in unknown]))
+        if days := batch.state.days_to_read():
+            batch.state.load_days(await connection.fetch(sql.DAYS, days))
         return accounts[0]["own"] if accounts else 0
 
     async def _decide_and_write(self, connection: Connection, batch: Batch, tenants: Sequence[int]) -> None:
@@ -136,8 +134,9 @@ class PostgresStore:
         )
         holds_made, *calls = self._call_parts(batch, sinks)
         changed = (
-            _Part("accounts", sql.UPDATE_ACCOUNT, self._records("account", accounts), len(accounts)),
-            _Part("lots", sql.UPDATE_LOT, self._records("lot", [_with_used_up(lot) for lot in lots]), len(lots)),
+            _Part("accounts", sql.UPDATE_ACCOUNT, _records(accounts), len(accounts)),
+            _Part("lots", sql.UPDATE_LOT, _records([_with_used_up(lot) for lot in lots]), len(lots)),
+            _Part("lot_days", sql.UPSERT_LOT_DAY, _transposed(batch.state.lot_days())),
             _Part("windows", sql.UPSERT_WINDOW, _transposed(batch.window_upserts())),
             *calls,
             _Part("operations", sql.INSERT_OPERATION, _transposed(batch.operations)),
@@ -155,19 +154,12 @@ class PostgresStore:
         """The rows that calls make, the new holds first."""
         resolved = batch.hold_updates
         return (
-            _Part("holds_made", sql.INSERT_HOLD, self._records("hold", batch.hold_inserts)),
+            _Part("holds_made", sql.INSERT_HOLD, _records(batch.hold_inserts)),
             _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
-            _Part("txns", sql.INSERT_TXN, self._records("txn", batch.txn_rows())),
-            _Part("entries", sql.INSERT_ENTRY, self._records("entry", batch.entry_rows(sinks))),
-            _Part("records", sql.INSERT_USAGE, self._records("usage_record", batch.usage)),
+            _Part("txns", sql.INSERT_TXN, _records(batch.txn_rows())),
+            _Part("entries", sql.INSERT_ENTRY, _records(batch.entry_rows(sinks))),
+            _Part("records", sql.INSERT_USAGE, _records(batch.usage)),
         )
-
-    def _records(self, table: str, rows: Sequence[Row]) -> list[Any]:
-        """The one parameter that holds rows as records in the database's own order of columns."""
-        in_order = self._orders[table]
-        if not rows or in_order is None:
-            return [Flat(tuple(rows))] if rows else []
-        return [Flat([in_order((*row, None)) for row in rows])]
 
     async def _sink_accounts(self, connection: Connection, tenants: Sequence[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
@@ -188,15 +180,9 @@ def _is_lost(connection: Connection, error: Exception) -> bool:
     return connection.is_closed() or isinstance(error, broken)
 
 
-async def _order(connection: Connection, table: str) -> Callable[[Row], Row] | None:
-    """What puts a row of `table`, and None behind it, into the order of the database's columns; None if it is that."""
-    names = sql.RECORDS[table]
-    found = [row["attname"] for row in await connection.fetch(sql.COLUMN_ORDER, table)]
-    if (table in sql.WHOLE and sorted(found) != sorted(names)) or not set(names) <= set(found):
-        raise SchemaOutdated(f"The table {table} is not as this version knows it.", fix="Run: reseller-kit db upgrade")
-    if found == list(names):
-        return None
-    return itemgetter(*(names.index(name) if name in names else len(names) for name in found))
+def _records(rows: Sequence[Row]) -> list[Any]:
+    """The one parameter that holds rows as records of their table's `row_type`."""
+    return [Flat(tuple(rows))] if rows else []
 
 
 async def _check_lease(connection: Connection, batch: Batch, accounts: Sequence[Any]) -> None:

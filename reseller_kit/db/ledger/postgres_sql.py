@@ -17,6 +17,7 @@ _BIGINTS: Final = frozenset(
         "account_id",
         "window_started_at",
         "started_at",
+        "day",
         "created_at",
         "expires_at",
         "approved_at",
@@ -31,6 +32,14 @@ _BIGINTS: Final = frozenset(
 _INTEGERS: Final = frozenset({"line", "priority", "http_status", "attempts", "latency_ms", "first_byte_ms"})
 _BOOLEANS: Final = frozenset({"stream", "usage_capped", "used_up"})
 _TEXT_IDS: Final = frozenset({"lot", "payout", "txn", "usage_record"})
+
+
+def row_type(table: str) -> str:
+    """The type of a table's records. A migration fixes it, so servers at work go on when the table gets a column.
+
+    A version that writes other columns than `RECORDS` has now makes types of the next number.
+    """
+    return f"{table}_row_1"
 
 
 def _type(table: str, name: str) -> str:
@@ -51,7 +60,7 @@ def _insert(table: str, names: Sequence[str], jsonb: Sequence[str] = ()) -> str:
 
 def _insert_records(table: str, names: Sequence[str]) -> str:
     values = ", ".join(f'v."{name}"' for name in names)
-    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest($1::{table}[]) AS v"  # noqa: S608  # names come from `columns`, values are bound
+    return f"INSERT INTO {table} ({_names(names)}) SELECT {values} FROM unnest($1::{row_type(table)}[]) AS v"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: str = "") -> str:
@@ -65,7 +74,7 @@ def _update(table: str, changed: Sequence[str], found_by: Sequence[str], extra: 
 def _update_records(table: str, changed: Sequence[str], found_by: Sequence[str]) -> str:
     sets = ", ".join(f'"{name}" = v."{name}"' for name in changed)
     where = " AND ".join(f'{table}."{name}" = v."{name}"' for name in found_by)
-    return f"UPDATE {table} SET {sets} FROM unnest($1::{table}[]) AS v WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
+    return f"UPDATE {table} SET {sets} FROM unnest($1::{row_type(table)}[]) AS v WHERE {where}"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _names(names: Sequence[str]) -> str:
@@ -88,6 +97,7 @@ ACCOUNTS = (
 )
 LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id = ANY($1::bigint[]) ORDER BY id", "models")
 LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
+DAYS = _select("lot_day", columns.DAY_READ, "lot_id = ANY($1::text[])")
 WINDOWS = _select(
     "key_window",
     columns.WINDOW_READ,
@@ -113,6 +123,10 @@ UPSERT_WINDOW = (
     + " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
     " reserved_nano = excluded.reserved_nano"
 )
+UPSERT_LOT_DAY = (
+    _insert("lot_day", ("lot_id", "tenant_id", "day", "used_nano"))
+    + " ON CONFLICT (lot_id) DO UPDATE SET day = excluded.day, used_nano = excluded.used_nano"
+)
 APPROVE_PAYOUT = _update(
     "payout",
     ("state", "approved_at", "txn_id"),
@@ -127,10 +141,6 @@ INSERT_TXN = _insert_records("txn", columns.TXN_INSERT)
 INSERT_ENTRY = _insert_records("entry", columns.ENTRY_INSERT)
 INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT, jsonb=("outcome",))
 INSERT_USAGE = _insert_records("usage_record", columns.USAGE_INSERT)
-COLUMN_ORDER = (
-    "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
-    " ORDER BY attnum"
-)
 RECORDS: Final = {
     "account": (*columns.ACCOUNT_CHANGED, "id", "tenant_id"),
     "lot": (*columns.LOT_CHANGED, "used_up", "id", "wallet_id"),
@@ -139,6 +149,6 @@ RECORDS: Final = {
     "entry": columns.ENTRY_INSERT,
     "usage_record": columns.USAGE_INSERT,
 }
-
-WHOLE: Final = frozenset({"hold", "txn", "entry", "usage_record"})
-"""Tables whose rows are written whole; of the others the records hold what changes and what it is found by."""
+"""Tables whose rows travel as records → the columns of `row_type`, in its order. For `account` and `lot` what changes
+and what it is found by.
+"""

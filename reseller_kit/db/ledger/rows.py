@@ -34,6 +34,7 @@ def lot_of(row: Row) -> Lot:
         created_at=row[12],
         cash=row[13],
         accrued=row[14],
+        daily=row[15],
     )
 
 
@@ -57,6 +58,7 @@ def lot_row(lot: Lot, tenant_id: int) -> Row:
         lot.cash,
         lot.ref,
         lot.accrued,
+        lot.daily,
         lot.remaining == 0,
     )
 

@@ -46,6 +46,7 @@ def _quoted(names: Sequence[str]) -> list[str]:
 _ACCOUNTS = _select("account", columns.ACCOUNT_READ, "id IN (SELECT value FROM json_each(?))")
 _LOTS = _select("lot", columns.LOT_READ, "NOT used_up AND wallet_id IN (SELECT value FROM json_each(?)) ORDER BY id")
 _LOTS_BY_ID = _select("lot", columns.LOT_READ, "id IN (SELECT value FROM json_each(?))")
+_DAYS = _select("lot_day", columns.DAY_READ, "lot_id IN (SELECT value FROM json_each(?))")
 _WINDOWS = _select("key_window", columns.WINDOW_READ, "key_id = ? AND started_at = ?")
 _HOLDS = _select("hold", columns.HOLD_READ, "request_id IN (SELECT value FROM json_each(?))")
 _OPERATIONS = _select("operation", columns.OPERATION_READ, "tenant_id = ? AND operation = ? AND key = ?")
@@ -63,6 +64,10 @@ _UPSERT_WINDOW = (
     "INSERT INTO key_window (key_id, started_at, tenant_id, spent_nano, reserved_nano) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (key_id, started_at) DO UPDATE SET spent_nano = excluded.spent_nano,"
     " reserved_nano = excluded.reserved_nano"
+)
+_UPSERT_LOT_DAY = (
+    "INSERT INTO lot_day (lot_id, tenant_id, day, used_nano) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (lot_id) DO UPDATE SET day = excluded.day, used_nano = excluded.used_nano"
 )
 _APPROVE_PAYOUT = (
     "UPDATE payout SET state = ?, approved_at = ?, txn_id = ?"
@@ -95,7 +100,7 @@ class SqliteStore:
         # Hot rows are checked by `ledger audit`; foreign keys here would cost a lookup for each row of each call.
         self._connection = sqlite_driver.connect(self._path, foreign_keys=False)
         self._connection.execute("PRAGMA cache_size = -65536")
-        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._connection.execute(sqlite_driver.NO_WAITING)
         # Hot pages are written again by every batch: the fewer checkpoints, the fewer times they are copied.
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
@@ -108,6 +113,8 @@ class SqliteStore:
             needs = batch.needs(self._memory)
             unknown = batch.recall(self._memory, dict.fromkeys(needs.wallets, _version(connection)))
             batch.load(_read(connection, needs, unknown))
+            if days := batch.state.days_to_read():
+                batch.state.load_days(connection.execute(_DAYS, (_encode(days).decode(),)).fetchall())
             batch.decide()
             self._write(connection, batch)
         except BaseException:
@@ -130,11 +137,13 @@ class SqliteStore:
 
     async def _begin(self, connection: sqlite3.Connection) -> None:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(sqlite_driver.BEGIN)
         except sqlite_driver.library.OperationalError as error:
             if "locked" not in str(error):
                 raise
-            await self._thread.run(lambda: _begin_waiting(connection))
+            await self._thread.run(
+                lambda: sqlite_driver.begin(connection, _LOCK_WAIT_MS, afterwards=sqlite_driver.NO_WAITING)
+            )
 
     async def _commit(self, connection: sqlite3.Connection) -> None:
         try:
@@ -159,6 +168,7 @@ class SqliteStore:
         _many(connection, _UPDATE_ACCOUNT, batch.state.account_updates(), counted=True)
         _many(connection, _UPDATE_LOT, batch.state.lot_updates(), counted=True)
         _many(connection, _TURN_LOT, batch.state.lot_turns(), counted=True)
+        _many(connection, _UPSERT_LOT_DAY, batch.state.lot_days())
         _many(connection, _UPSERT_WINDOW, batch.window_upserts())
         _many(connection, _INSERT_HOLD, batch.hold_inserts)
         _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
@@ -226,14 +236,6 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # SQLite ends the transaction itself on some errors, such as a full disk
         connection.execute("ROLLBACK")
-
-
-def _begin_waiting(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MS}")
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    finally:
-        connection.execute("PRAGMA busy_timeout = 0")
 
 
 def _version(connection: sqlite3.Connection) -> Version:

@@ -98,6 +98,9 @@ class State:
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
         self._before_lots: dict[str, tuple[int, int, int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
+        self._days: dict[str, tuple[Lot, int, int]] = {}
+        """Lots with a daily allowance, each with what the database has of its day; most batches have none."""
+        self._days_unread: list[str] = []
 
     def load(self, rows: Loaded) -> None:
         """Take over the rows that were read under the locks."""
@@ -113,7 +116,7 @@ class State:
                 )
             )
         for row in rows.lots:
-            self._take_lot(lot_of(row))
+            self._read_lot(row)
         for key_id, started_at, spent, reserved in rows.windows:
             key = (key_id, started_at)
             self.windows[key] = KeyWindow(
@@ -128,7 +131,19 @@ class State:
         """Lots that were read by their ids; those of the wallets may be among them."""
         for row in rows:
             if row[0] not in self._before_lots:
-                self._take_lot(lot_of(row))
+                self._read_lot(row)
+
+    def days_to_read(self) -> list[str]:
+        """The lots just read whose allowances are used by days; none where no lot has one."""
+        unread, self._days_unread = self._days_unread, []
+        return unread
+
+    def load_days(self, rows: Iterable[Row]) -> None:
+        """Take over (lot_id, day, used) of `days_to_read`."""
+        for lot_id, day, used in rows:
+            lot, _, _ = self._days[lot_id]
+            lot.day, lot.used = day, used
+            self._days[lot_id] = (lot, day, used)
 
     def recall_holds(self, memory: Memory, request_ids: Iterable[str], owner: Owner) -> list[str]:
         """Take over the holds that are remembered; the others."""
@@ -179,6 +194,8 @@ class State:
         for lot in lots:
             self.lots.setdefault(lot.wallet_id, []).append(lot)
             self._new_lots.append(lot)
+            if lot.daily is not None:
+                self._days[lot.id] = (lot, lot.day, lot.used)
 
     def wallet(self, wallet_id: int, tenant_id: int) -> Wallet:
         """A wallet of this tenant. Raises NotFound."""
@@ -232,6 +249,14 @@ class State:
             ]
         return self._lot_updates
 
+    def lot_days(self) -> list[Row]:
+        """(lot_id, tenant_id, day, used) of each daily allowance of which other is used now."""
+        return [
+            (lot.id, self.wallets[lot.wallet_id].tenant_id, lot.day, lot.used)
+            for lot, day, used in self._days.values()
+            if (lot.day, lot.used) != (day, used)
+        ]
+
     def lot_turns(self) -> list[Row]:
         """(used_up, id, wallet_id) of each lot of which nothing remains any more, or something again."""
         before = self._before_lots
@@ -255,6 +280,14 @@ class State:
         self.wallets[wallet.id] = wallet
         self._before_wallets[wallet.id] = (wallet.balance, wallet.reserved, wallet.debt)
 
+    def _read_lot(self, row: Row) -> None:
+        lot = lot_of(row)
+        self._take_lot(lot)
+        if lot.daily is not None:
+            self._days_unread.append(lot.id)
+
     def _take_lot(self, lot: Lot) -> None:
+        if lot.daily is not None:
+            self._days[lot.id] = (lot, lot.day, lot.used)
         self.lots.setdefault(lot.wallet_id, []).append(lot)
         self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.consumed, lot.clawed_back, lot.accrued)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Final
 
 from ...core.errors import KitError, LedgerFault, ServiceUnavailable
@@ -48,6 +50,13 @@ class LedgerWriter:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self.on_batch: Callable[[int, float], object] | None = None
+        """Told of each commit: how many items, and its seconds."""
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for the next commit."""
+        return len(self._pending)
 
     async def start(self) -> None:
         """Connect and begin to work."""
@@ -94,7 +103,10 @@ class LedgerWriter:
                 waiting, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
                 waiting = [pair for pair in waiting if not _is_abandoned(*pair)]
                 if waiting:
+                    began = time.perf_counter()
                     await self._commit_in_time(waiting)
+                    if self.on_batch is not None:
+                        self.on_batch(len(waiting), time.perf_counter() - began)
 
     async def _commit_in_time(self, waiting: list[_Waiting]) -> None:
         """Commit however long it takes, but let no call wait for its hold behind a database that does not answer."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from .abuse import abuse_report
 from .base import metadata
+from .brand import brand_image, brand_revision
 from .credit import clawback, overage, voucher, voucher_redemption
-from .customers import api_key, customer, customer_link, spend_alert
+from .customers import api_key, credit_alert, customer, customer_link, customer_note, spend_alert
+from .hooks import hook_attempt, hook_delivery, hook_endpoint
 from .identity import (
     challenge,
     customer_login,
@@ -22,11 +25,14 @@ from .identity import (
     terms_acceptance,
     throttle,
 )
-from .ledger import account, entry, hold, key_window, lot, operation, txn
-from .orders import order_event, purchase_order, receipt
+from .ledger import account, entry, hold, key_window, lot, lot_day, operation, txn
+from .members import member, member_link, member_session
+from .orders import order_event, purchase_order, receipt, subscription
 from .outbox import outbox
+from .payments import inbox, payment_fact, payment_poll, payment_refund
 from .platform import applied_manifest, audit_log, lease, platform, revision, revision_change, secret
 from .prices import price_notice, price_version, scheduled_price
+from .provider_prices import provider_price
 from .responses import stored_response
 from .routing import (
     endpoint_state,
@@ -39,7 +45,8 @@ from .routing import (
     upstream_key_state,
 )
 from .support import announcement, legal_text, mail_opt_out, support_case, support_message
-from .tenants import domain, member, package, tenant
+from .tenants import domain, domain_claim, package, tenant
+from .tokens import api_token, token_answer
 from .usage import (
     SUMMED,
     TOTALLED,
@@ -58,35 +65,50 @@ __all__ = [
     "APPEND_ONLY",
     "DELETABLE",
     "PLATFORM_ROWS",
+    "REDACTABLE",
     "SUMMED",
     "TOTALLED",
     "UNSCOPED",
+    "abuse_report",
     "account",
     "announcement",
     "api_key",
+    "api_token",
     "applied_manifest",
     "archive",
     "archived_usage",
     "archived_window",
     "audit_log",
     "balance_notice",
+    "brand_image",
+    "brand_revision",
     "challenge",
     "clawback",
+    "credit_alert",
     "customer",
     "customer_link",
     "customer_login",
+    "customer_note",
     "customer_session",
     "domain",
+    "domain_claim",
     "endpoint_state",
     "entry",
     "hold",
+    "hook_attempt",
+    "hook_delivery",
+    "hook_endpoint",
+    "inbox",
     "key_window",
     "known_device",
     "lease",
     "legal_text",
     "lot",
+    "lot_day",
     "mail_opt_out",
     "member",
+    "member_link",
+    "member_session",
     "metadata",
     "model",
     "model_day",
@@ -97,10 +119,14 @@ __all__ = [
     "own_upstream",
     "package",
     "passkey",
+    "payment_fact",
+    "payment_poll",
+    "payment_refund",
     "payout",
     "platform",
     "price_notice",
     "price_version",
+    "provider_price",
     "purchase_order",
     "receipt",
     "recovery_code",
@@ -112,12 +138,14 @@ __all__ = [
     "secret",
     "spend_alert",
     "stored_response",
+    "subscription",
     "support_case",
     "support_message",
     "tenant",
     "tenant_route",
     "terms_acceptance",
     "throttle",
+    "token_answer",
     "txn",
     "upstream",
     "upstream_key",
@@ -171,17 +199,30 @@ APPEND_ONLY: Final = frozenset(
         "voucher_redemption",
     }
 )
-"""Tables whose rows are never updated; on PostgreSQL the application may not."""
+"""Tables whose rows are never updated; on PostgreSQL the application may not, but for `REDACTABLE` columns."""
+
+REDACTABLE: Final = {"audit_log": ("before", "after"), "order_event": ("facts",), "receipt": ("content",)}
+"""Columns of append-only tables that may hold a person's data, and alone may be updated: to take it out."""
 
 DELETABLE: Final = frozenset(
     {
+        "brand_image",
+        "brand_revision",
         "challenge",
+        "credit_alert",
         "customer_link",
+        "customer_note",
         "customer_login",
         "customer_session",
+        "domain_claim",
+        "hook_attempt",
+        "hook_delivery",
+        "hook_endpoint",
         "known_device",
         "lease",
         "mail_opt_out",
+        "member_link",
+        "member_session",
         "passkey",
         "recovery_code",
         "secret",
@@ -189,6 +230,7 @@ DELETABLE: Final = frozenset(
         "stored_response",
         "support_message",
         "throttle",
+        "token_answer",
         "upstream_key",
         "upstream_key_state",
     }

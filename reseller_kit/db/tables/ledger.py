@@ -98,6 +98,7 @@ lot = Table(
     nano_column("clawed_back_nano"),
     nano_column("cash_nano"),
     nano_column("accrued_nano"),
+    Column("daily_nano", BigInteger, nullable=True),
     Column("used_up", Boolean, nullable=False, server_default=text("false")),
     Column("priority", Integer, nullable=False, server_default=text("0")),
     Column("models", Document, nullable=False),
@@ -125,9 +126,23 @@ lot = Table(
 )
 """`cash_nano`: what was paid for it through the operator's account; `accrued_nano`: what of that the reseller has.
 
+`daily_nano`: how much of it calls may hold and spend in a day, NULL for all of it.
+
 `used_up`: nothing remains. Indexes go by it, because it changes once in a lot's life and `remaining_nano` with every
 call: an update that touches no index is a fraction of the work.
 """
+
+lot_day = Table(
+    "lot_day",
+    metadata,
+    Column("lot_id", Text, primary_key=True),
+    hot_tenant_column(),
+    at_column("day"),
+    nano_column("used_nano"),
+    CheckConstraint("used_nano >= 0", name="not_negative"),
+    sqlite_with_rowid=False,
+)
+"""What calls hold and have spent of a lot's daily allowance on the last day (UTC) that it was used; `day` begins it."""
 
 key_window = Table(
     "key_window",

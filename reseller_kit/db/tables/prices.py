@@ -19,7 +19,10 @@ price_version = Table(
     Index(None, "tenant_id", "model", "level", "effective_from"),
     Index(None, "effective_from"),
 )
-"""Immutable, dated price lists. `level`: cost (tenant_id null) | wholesale | retail. Integers in pico-USD per unit."""
+"""Immutable, dated price lists. Integers in pico-USD per unit.
+
+`level`: cost (tenant_id null) | provider | wholesale | retail, or retail:GROUP for a group of customers.
+"""
 
 scheduled_price = Table(
     "scheduled_price",
@@ -39,7 +42,7 @@ scheduled_price = Table(
 )
 """A change of retail prices that begins later. `state`: waiting | begun | held | cancelled; `reason`: why it was held.
 
-`terms`: markup_ppm, prices (pico-USD per unit by class) and allow_loss.
+`terms`: markup_ppm, prices (pico-USD per unit by class), allow_loss and group.
 """
 
 price_notice = Table(

@@ -4,6 +4,19 @@ from .admit import Caller, admit
 from .count import Counter, count
 from .generate import PlainResult, answer, stream
 from .sink import Sink
+from .standby import Standby
 from .task import TaskResult, perform
 
-__all__ = ["Caller", "Counter", "PlainResult", "Sink", "TaskResult", "admit", "answer", "count", "perform", "stream"]
+__all__ = [
+    "Caller",
+    "Counter",
+    "PlainResult",
+    "Sink",
+    "Standby",
+    "TaskResult",
+    "admit",
+    "answer",
+    "count",
+    "perform",
+    "stream",
+]

@@ -7,19 +7,21 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ...core.catalog import OfferedModel, PriceVersion
-from ...core.errors import InsufficientCredit, ModelNotFound, ServiceUnavailable
+from ...core.errors import DailyAllowanceUsed, InsufficientCredit, ModelNotFound, ServiceUnavailable
 from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Limit
 from ...core.money import format_amount
 from ...core.periods import period_of
 from ...core.pricing import Bound, bound_for, bounds, units_bound
 from ...core.storefront import Storefront
+from ...core.times import format_time
 from ...core.usage import ONE_REQUEST
 from ...db.authentication import KeyAccount
 from ...db.ledger import PlaceHold
+from ...telemetry.access import Note
 from ..limiter import Admission
 from ..runtime import Runtime
 from .job import CallFacts, Job, encode_json
@@ -40,6 +42,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     now: int
     session: str = ""
     """What the client calls its session in a header."""
+    note: Note = field(default_factory=Note)
+    """What is found out about the request, for the log."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -76,6 +80,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     empty or the database is away.
     """
     offered = find_model(caller.storefront, caller.account, wanted.model)
+    caller.note.model = offered.model
     if runtime.draining:
         raise ServiceUnavailable("The service is restarting. Please try again in a moment.")
     if runtime.unsettled:
@@ -88,14 +93,18 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     facts = CallFacts(model=offered.name, public_model=offered.model, dialect=caller.dialect, stream=wanted.stream)
     runtime.active.add(caller.request_id)
     try:
-        outcome = await runtime.ledger.place(PlaceHold(request, encode_json(facts).decode()))
+        with caller.note.step.child("hold"):
+            outcome = await runtime.ledger.place(PlaceHold(request, encode_json(facts).decode()))
     except BaseException:
+        runtime.metrics.holds.labels("failed").inc()
         # The hold may be durable all the same; the sweep voids it once it is no longer active.
         _let_go(runtime, caller.request_id, admission)
         raise
     if isinstance(outcome, HoldRefused):
+        runtime.metrics.holds.labels("refused").inc()
         _let_go(runtime, caller.request_id, admission)
         raise _refused(outcome, caller.storefront)
+    runtime.metrics.holds.labels("placed").inc()
     return Job(
         request_id=caller.request_id,
         storefront=caller.storefront,
@@ -119,6 +128,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         lowered=outcome.output_limit < request.terms.output_limit,
         admission=admission,
         expected=expected,
+        note=caller.note,
     )
 
 
@@ -227,6 +237,11 @@ def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit
         message = (
             f"The spending limit of this key does not cover the request: it may cost up to ${needed}, ${free} is left."
         )
+    elif refusal.reason == "daily_allowance":
+        message = (
+            f"Today's allowance of your {storefront.name} credit does not cover the request: it may cost up to"
+            f" ${needed}, ${free} is left for today. It renews at {format_time(refusal.renews_at or 0)}."
+        )
     else:
         message = (
             f"Your {storefront.name} credit does not cover the request: it may cost up to ${needed},"
@@ -234,7 +249,8 @@ def _refused(refusal: HoldRefused, storefront: Storefront) -> InsufficientCredit
         )
     if refusal.affordable_output > 0:
         message += f" An output limit of {refusal.affordable_output} tokens would be covered."
-    return InsufficientCredit(message, page=page)
+    kind = DailyAllowanceUsed if refusal.reason == "daily_allowance" else InsufficientCredit
+    return kind(message, page=page)
 
 
 def monotonic_ns() -> int:

@@ -21,6 +21,7 @@ from ..runtime import Runtime
 from .admit import Caller, enter, find_model
 from .estimate import counted_input
 from .serving import api_for, maker_of
+from .standby import Standby
 
 _PER_MINUTE: Final = 4_000
 """Agents count every part of a conversation at once; this is theirs alone, beside the limit of calls."""
@@ -39,8 +40,9 @@ class Counter(Struct, frozen=True, kw_only=True):
     read: Callable[[bytes], int]
 
 
-async def count(runtime: Runtime, caller: Caller, call: Call, counter: Counter | None) -> int:
-    """Input tokens of the call. Raises ModelNotFound or RateLimited."""
+async def count(runtime: Runtime, caller: Caller, call: Call, counter: Counter | None, standby: Standby) -> int:
+    """Input tokens of the call. Raises ModelNotFound or RateLimited. Costs nothing, so it may be ended at any time."""
+    standby.held()
     offered = find_model(caller.storefront, caller.account, call.model)
     await enter(runtime, [Limit("key", "requests", f"count:{caller.account.key_id}", _PER_MINUTE)])
     if counter is not None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
-from ...core.usage import Usage
+from ...core.usage import Usage, without_output
 from ...tokens import estimate_input
 from ...wire.codec import Call
 from ...wire.codecs import CODECS
@@ -13,7 +11,7 @@ from ...wire.codecs import CODECS
 def input_used(call: Call, model: str, opening: Usage | None) -> Usage:
     """The input: as the upstream said at the start of its stream, else as we count it."""
     if opening is not None and opening.total_input_tokens:
-        return replace(opening, output_tokens=0, output_audio_tokens=0, output_image_tokens=0, reasoning_tokens=0)
+        return without_output(opening)
     return Usage(input_tokens=counted_input(call, model))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, cast
 
@@ -12,9 +11,8 @@ from msgspec.structs import replace
 
 from ...core.catalog import OfferedModel
 from ...core.errors import KitError, ModelNotFound, ServiceUnavailable, UpstreamFailed
-from ...core.usage import ONE_REQUEST, UNSOUND, Usage, figures_in, with_output
+from ...core.usage import ONE_REQUEST
 from ...db.ledger import LostLease
-from ...tokens import count_text, tokenizer_of
 from ...upstream.response import Response
 from ...wire.codec import Api, Call, check_priced
 from ...wire.completion import Answer, Tap
@@ -23,13 +21,14 @@ from .admit import Caller, Wanted, admit, find_model
 from .attempt import NEEDED, Attempts, Reached
 from .candidates import has_choice
 from .conversations import conversation_of
-from .estimate import input_used
+from .endings import left_ending, plain_ending, stream_ending
 from .job import Job
 from .keepalive import Keepalive
 from .pulse import Pulse
 from .serving import api_for
-from .settle import Ending, settle, settle_failed
+from .settle import settle, settle_failed, settle_left
 from .sink import Sink
+from .standby import Standby
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MAX_HELD_BYTES: Final = 1024 * 1024
@@ -59,16 +58,20 @@ class _Stream(Struct, frozen=True, eq=False):
     keepalive: Keepalive
 
 
-async def answer(runtime: Runtime, caller: Caller, call: Call, *, on_answer: Callable[[], None]) -> PlainResult:
+async def answer(runtime: Runtime, caller: Caller, call: Call, standby: Standby) -> PlainResult:
     """A plain answer, settled. Raises a KitError when there is none; what was held is then released.
 
-    Until `on_answer` is called the task may be cancelled, which releases the hold; behind it the answer is paid for.
+    While `standby` may cancel the task, that ends the request upstream. Where the client left, its input is charged.
     """
     job = await _admit(runtime, caller, call)
     try:
+        standby.held()
         found = await _ask_plain(runtime, job, call)
-        on_answer()
-        usage = await settle(runtime, job, _plain_ending(job, call, found))
+        standby.answered()
+        usage = await settle(runtime, job, plain_ending(job, call, found))
+    except asyncio.CancelledError as error:
+        await settle_left(runtime, job, lambda: left_ending(job, call), error)
+        raise
     except BaseException as error:
         await settle_failed(runtime, job, error)
         raise
@@ -99,7 +102,10 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
                 reached.attempt.close()
                 # After the terminal event the connection may be kept, even if its last bytes are still on the way.
                 response.leave() if tap.done and not sink.gone() else response.abort()
-        raise UpstreamFailed("the client left") if sink.gone() else attempts.exhausted()
+        if sink.gone():
+            job.note.left = True
+            raise UpstreamFailed("the client left")
+        raise attempts.exhausted()
     except BaseException as error:
         keepalive.stop()
         if not job.settled:
@@ -234,7 +240,7 @@ async def _relay(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap) 
     elif not sink.unwanted() and job.epoch == runtime.ledger.epoch:
         reached.attempt.failed(tap.error or UpstreamFailed("the stream ended early"))
     try:
-        usage = await settle(runtime, job, _stream_ending(job, call, tap, "ok" if whole else "cut"))
+        usage = await settle(runtime, job, stream_ending(job, call, tap, "ok" if whole else "cut"))
         end = tap.finish(usage) if whole else tap.fail(_why(tap))
     except LostLease as error:
         end = tap.fail(error)
@@ -272,67 +278,11 @@ def _told(error: Exception) -> KitError:
     return error if isinstance(error, KitError) else ServiceUnavailable("Something went wrong here. Please try again.")
 
 
-def _plain_ending(job: Job, call: Call, found: Answer) -> Ending:
-    reported = figures_in(found.usage)
-    if reported is not None:
-        return Ending(status="ok", http_status=200, usage=reported)
-    if not found.delivered:
-        return Ending(status="ok", http_status=200, estimated=True)
-    return _in_doubt(_estimated(job, call, found.estimate_text(), "ok"), found.usage)
-
-
-def _stream_ending(job: Job, call: Call, tap: Tap, status: str) -> Ending:
-    reported = figures_in(tap.usage)
-    if reported is not None and tap.whole:
-        return Ending(status=status, http_status=200, usage=reported)
-    if reported is not None:
-        return _cut(job, reported, tap.estimate_text(), status)
-    if not tap.started:
-        return Ending(status=status, http_status=200, estimated=True)
-    return _in_doubt(_estimated(job, call, tap.estimate_text(), status, tap.opening), tap.usage)
-
-
-def _in_doubt(ending: Ending, reported: Usage | None) -> Ending:
-    """An estimate in place of a report without a figure to go by is flagged like a report that was cut."""
-    if reported != UNSOUND or ending.usage is None:
-        return ending
-    return replace(ending, usage=replace(ending.usage, irregular=True))
-
-
-def _cut(job: Job, reported: Usage, text: str, status: str) -> Ending:
-    """Some upstreams report as they go: the input at first, the output at last. What was delivered is charged."""
-    usage = with_output(reported, count_text(job.served.model, text))
-    if usage == reported:
-        return Ending(status=status, http_status=200, usage=reported)
-    return Ending(
-        status=status,
-        http_status=200,
-        usage=usage,
-        estimated=True,
-        delivered_characters=len(text),
-        tokenizer=tokenizer_of(job.served.model),
-    )
-
-
-def _estimated(job: Job, call: Call, text: str, status: str, opening: Usage | None = None) -> Ending:
-    """Without a report of the whole: the input plus the tokens of what was delivered."""
-    model = job.served.model
-    usage = replace(input_used(call, model, opening), output_tokens=count_text(model, text))
-    return Ending(
-        status=status,
-        http_status=200,
-        usage=usage,
-        estimated=True,
-        delivered_characters=len(text),
-        tokenizer=tokenizer_of(model),
-    )
-
-
 async def _settle_cut(runtime: Runtime, job: Job, call: Call, tap: Tap | None, error: BaseException) -> None:
     """End a stream that was left or broke off: what had come is charged, nothing if there was none."""
     if tap is not None and tap.started:
         with suppress(LostLease):
-            await asyncio.shield(settle(runtime, job, _stream_ending(job, call, tap, "cut")))
+            await asyncio.shield(settle(runtime, job, stream_ending(job, call, tap, "cut")))
     else:
         await settle_failed(runtime, job, error)
 

@@ -13,6 +13,7 @@ from ...core.ledger import Hold
 from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST, Usage
 from ...db.authentication import KeyAccount
+from ...telemetry.access import Note
 from ...upstream.credentials import Ticket
 from ...upstream.faults import Busy
 from ..limiter import NOTHING_TAKEN, Admission
@@ -84,6 +85,8 @@ class Job(Struct, kw_only=True, eq=False):
     """The model that is asked in place of the one that was asked for."""
     route: Route | None = None
     attempts: int = 0
+    in_flight: bool = False
+    """Whether its request was sent to an upstream that has neither refused it nor failed."""
     first_byte_ns: int | None = None
     ticket: Ticket | None = None
     """The upstream's key that the answer comes over."""
@@ -98,6 +101,8 @@ class Job(Struct, kw_only=True, eq=False):
     """The last upstream that had no room for it."""
     tokens: int = 0
     """What it used in the end."""
+    note: Note = msgspec.field(default_factory=Note)
+    """What is found out about its request, for the log."""
 
     @property
     def served(self) -> OfferedModel:

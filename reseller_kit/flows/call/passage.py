@@ -25,13 +25,13 @@ def passage_for(runtime: Runtime, job: Job, route: Route, config: UpstreamConfig
     limits = _limits(runtime, job, config)
     turn = Turn(job.storefront.tenant_id, job.account.customer_id)
     if not limits:
-        return Passage(turn=turn, deadlines=route.deadlines)
+        return Passage(turn=turn, deadlines=route.deadlines, exchange=job)
     seconds = runtime.upstream(config.name).endpoint.queue.seconds
 
     async def gate() -> None:
         await _enter(runtime, job, limits, seconds)
 
-    return Passage(turn=turn, deadlines=route.deadlines, gate=gate)
+    return Passage(turn=turn, deadlines=route.deadlines, gate=gate, exchange=job)
 
 
 def leave_upstream(runtime: Runtime, job: Job, *, tokens: int) -> None:

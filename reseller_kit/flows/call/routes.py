@@ -25,13 +25,13 @@ from ...wire import upstream_message
 from ..runtime import Runtime
 from .candidates import Candidate, Suits, candidates
 from .job import Job
+from .kinds import kind_of, told_by
 from .passage import no_room, passage_for
 
 _log = logging.getLogger(__name__)
 _SERVERS_OWN: Final = 500
 _PAUSE_SECONDS: Final = (0.05, 0.25)
 """Before the same endpoint is asked again: the bounds between which the pause is drawn."""
-_NAMED_STATUSES: Final = frozenset({400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529})
 _NOT_AGAIN: Final = frozenset({"timeout", "malformed", "too_large", "busy", "aborted"})
 """Kinds of faults after which the same endpoint is not asked again: it takes too long, or says the same."""
 _OWN_KINDS: Final = frozenset({"busy", "aborted"})
@@ -48,8 +48,13 @@ class Attempt:
         self._first_byte_ms: int | None = None
         self._told = False
         self.fault: Fault | None = None
+        self.sent = b""
+        """The body of its request."""
         self.ticket: Ticket | None = None
         """The key that a good answer came over, to learn of an error inside it."""
+        self._step = job.note.step.child(
+            "upstream", upstream=candidate.route.upstream, model=candidate.route.upstream_model
+        )
         self.again = False
         """Whether its fault may pass, so that it makes sense to ask the same endpoint again."""
 
@@ -77,7 +82,8 @@ class Attempt:
 
     def failed(self, error: UpstreamFailed, fault: Fault = "endpoint") -> None:
         """It brought no answer, or not the whole of one."""
-        kind = _kind_of(error)
+        self._job.in_flight = False
+        kind = kind_of(error)
         if not self._tell(kind):
             return
         if kind in _OWN_KINDS:
@@ -88,17 +94,20 @@ class Attempt:
             self.ticket.learn(error.verdict)
         self.fault = fault
         self.again = fault in {"endpoint", "neutral"} and kind not in _NOT_AGAIN and self._first_byte_ms is None
-        route = self.candidate.route
+        route, reason = self.candidate.route, error.reason
+        if self.ticket is not None:
+            # A refusal is without the key already; an error inside an answer that began well is not.
+            reason = self.ticket.credential.without_secret(reason)
         level = logging.ERROR if fault in {"misconfigured", "key"} else logging.WARNING
         _log.log(
             level,
             "%s: attempt %d at upstream %s, model %s, failed (%s, %s): %s",
             *(self._job.request_id, self._job.attempts, route.upstream, route.upstream_model, fault, kind),
-            error.reason,
+            reason,
         )
         if self._permit is not None:
             if routing.is_switched(fault):
-                self._runtime.endpoints.fail(self.candidate.endpoint, self._permit, f"{kind}: {error.reason}")
+                self._runtime.endpoints.fail(self.candidate.endpoint, self._permit, f"{kind}: {reason}")
             else:
                 self._runtime.endpoints.release(self.candidate.endpoint, self._permit)
 
@@ -111,8 +120,11 @@ class Attempt:
         if self._told:
             return False
         self._told = True
+        self._step.end(outcome or "not made")
         if outcome is not None:
             self._runtime.metrics.count_attempt(self.candidate.route.upstream, outcome)
+            note = self._job.note
+            note.upstream, note.attempts = self.candidate.route.upstream, self._job.attempts
         return True
 
     def _note_conversation(self) -> None:
@@ -145,7 +157,7 @@ class Routes:
     async def take(self) -> Attempt | None:
         """The next one, whose model and route are the job's from now on; None when the choice is exhausted."""
         job, now = self._job, time.monotonic()
-        if job.attempts >= routing.MAX_ATTEMPTS:
+        if job.attempts >= routing.MAX_ATTEMPTS or (job.attempts and job.note.left):
             return None
         attempt = self._with_another_key(now) or await self._next() or await self._again()
         if attempt is None:
@@ -169,6 +181,7 @@ class Routes:
 
     async def open(self, attempt: Attempt, path: str, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> Response:
         """Make the attempt. Raises UpstreamFailed, which the attempt knows of then."""
+        attempt.sent = body
         try:
             response = await self._send(attempt, path, body, headers)
         except UpstreamFailed as error:
@@ -192,7 +205,7 @@ class Routes:
             fault = "neutral"
         if fault != "request":
             failure = UpstreamFailed(
-                _reason(response.status, refusal.body), upstream_status=response.status, verdict=refusal.verdict
+                told_by(response.status, refusal.body), upstream_status=response.status, verdict=refusal.verdict
             )
             attempt.failed(failure, fault)
             return
@@ -203,6 +216,7 @@ class Routes:
             upstream_model=route.upstream_model,
             public_model=self._job.offered.name,
             hide=self._runtime.snapshot.hidden_words,
+            sent=attempt.sent,
         )
         raise rejection
 
@@ -237,7 +251,7 @@ class Routes:
         except TransportFailed as error:
             # The kept-alive connection had been closed meanwhile: most likely the upstream never saw the request. An
             # upstream that takes requests and closes looks alike, so this one counts as well.
-            if not error.stale or self._job.attempts >= routing.MAX_ATTEMPTS:
+            if not error.stale or self._job.attempts >= self._most_here():
                 raise
             if not self._runtime.endpoints.budget.retry(time.monotonic()):
                 raise
@@ -250,6 +264,7 @@ class Routes:
         client = self._runtime.upstream(attempt.candidate.route.upstream)
         passage = passage_for(self._runtime, job, attempt.candidate.route, attempt.candidate.config)
         job.attempts += 1
+        job.in_flight = False
         try:
             return await client.open(
                 path,
@@ -272,8 +287,11 @@ class Routes:
         last = self._last
         if last is None or last.fault not in {"key", "cooldown"} or len(last.candidate.config.api_keys) < 2:
             return None
-        is_last = self._job.attempts + 1 >= routing.MAX_ATTEMPTS
-        return None if is_last and self._has_other(now) else self._enter(last.candidate, now)
+        return None if self._job.attempts >= self._most_here() else self._enter(last.candidate, now)
+
+    def _most_here(self) -> int:
+        """Requests up to which the present endpoint may be asked; the last one is for others."""
+        return routing.MAX_ATTEMPTS - self._has_other(time.monotonic())
 
     def _has_other(self, now: float) -> bool:
         endpoints = self._runtime.endpoints
@@ -324,22 +342,3 @@ class Routes:
         except KitError as error:
             _log.error("upstream %s can't be asked: %s", candidate.route.upstream, error.message)
             return None
-
-
-def _kind_of(error: UpstreamFailed) -> str:
-    """A word of a bounded set for metrics and for circuits' reasons."""
-    if isinstance(error, Busy):
-        return "busy"
-    if isinstance(error, TransportFailed):
-        return error.kind
-    status = error.upstream_status
-    if status is None:
-        return "cut"
-    if status < 300:  # a good status with a bad answer
-        return "bad_answer"
-    return f"status_{status}" if status in _NAMED_STATUSES else "status_other"
-
-
-def _reason(status: int, body: bytes) -> str:
-    told = upstream_message.describe_body(body)
-    return f"status {status}: {told}" if told else f"status {status}"

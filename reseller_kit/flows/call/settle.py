@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, NoReturn
 
@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _WAIT_SECONDS: Final = 5
 _RETRY_SECONDS: Final = 0.5
 _NOTHING: Final = Usage()
+LEFT: Final = 499
+"""The status of a call whose client left before there was one."""
 
 
 class Ending(Struct, frozen=True, kw_only=True):
@@ -93,18 +95,21 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     item = _item(job, ending, usage, capped=capped)
     job.settled = True
     job.tokens = usage.total_input_tokens + usage.total_output_tokens
+    job.note.outcome = ending.status
     durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     first = runtime.ledger.submit(item)
     first.add_done_callback(lambda done: _after(runtime, job, item, done, durable))
     timer = durable.get_loop().call_later(_WAIT_SECONDS, _release, durable)
     try:
-        await durable
+        with job.note.step.child("settle", outcome=ending.status):
+            await durable
     finally:
         timer.cancel()
-    runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
+    if ending.http_status != LEFT:
+        runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
     if job.ticket is not None:
         job.ticket.used(job.tokens)
-    _note_caches(runtime, job, usage)
+    _note_tokens(runtime, job, usage)
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
     return usage
@@ -120,10 +125,24 @@ async def settle_failed(runtime: Runtime, job: Job, error: BaseException) -> Non
         ending = Ending(status="refused", http_status=error.http_status)
     elif isinstance(error, InvalidRequest | NotFound):
         ending = Ending(status="refused", http_status=error.status)
+    elif job.note.left:
+        ending = Ending(status="failed", http_status=LEFT)
     else:
         ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
     with suppress(LostLease):
         await asyncio.shield(settle(runtime, job, ending))
+
+
+async def settle_left(runtime: Runtime, job: Job, ending: Callable[[], Ending], error: asyncio.CancelledError) -> None:
+    """Settle a plain call that was ended before its answer came.
+
+    Where its client left while the request was with an upstream, that one may charge for it, so `ending` is charged.
+    """
+    if job.settled or not (job.note.left and job.in_flight):
+        await settle_failed(runtime, job, error)
+        return
+    with suppress(LostLease):
+        await asyncio.shield(settle(runtime, job, ending()))
 
 
 def _lose(runtime: Runtime, job: Job) -> NoReturn:
@@ -150,15 +169,35 @@ def _after(
         return
     runtime.unsettled.discard(job.request_id)
     if error is None:
-        runtime.metrics.count_call(job.storefront.slug, item.usage.status)
+        _count(runtime, job, item)
     elif isinstance(error, LostLease):
+        runtime.metrics.settles.labels("lost").inc()
         _log.warning("the hold of %s was resolved by another process", job.request_id)
         if not durable.done():
             durable.set_exception(error)
     else:
+        runtime.metrics.settles.labels("failed").inc()
         _log.error("settling %s failed; its money stays held", job.request_id, exc_info=error)
     let_go(runtime, job)
     _release(durable)
+
+
+def _count(runtime: Runtime, job: Job, item: Settle) -> None:
+    """A settled call in the metrics."""
+    metrics, usage, slug = runtime.metrics, item.usage, job.storefront.slug
+    metrics.settles.labels("settled").inc()
+    metrics.calls.labels(slug, usage.public_model, usage.status).inc()
+    if usage.upstream is not None:
+        metrics.call_seconds.labels(usage.upstream).observe(usage.latency_ms / 1000)
+        if usage.first_byte_ms is not None:
+            metrics.first_byte_seconds.labels(usage.upstream).observe(usage.first_byte_ms / 1000)
+    for level, amount in (
+        ("retail", usage.retail_nano),
+        ("wholesale", usage.wholesale_nano),
+        ("cost", usage.cost_nano),
+    ):
+        if amount:
+            metrics.charged.labels(slug, level).inc(amount)
 
 
 async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None]) -> None:
@@ -218,8 +257,12 @@ def _usage_row(
     )
 
 
-def _note_caches(runtime: Runtime, job: Job, usage: Usage) -> None:
-    """What the upstream read from its cache, and what that saved the operator."""
+def _note_tokens(runtime: Runtime, job: Job, usage: Usage) -> None:
+    """Tokens in the metrics; and what the upstream read from its cache, and what that saved the operator."""
+    if job.tokens:
+        slug = job.storefront.slug
+        runtime.metrics.tokens.labels(slug, "input").inc(usage.total_input_tokens)
+        runtime.metrics.tokens.labels(slug, "output").inc(usage.total_output_tokens)
     runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
     tokens, route = usage.cached_input_tokens, job.route
     if tokens and route is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from typing import Final
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from ...core.catalog import USAGE_CLASSES, OfferedModel
 from ...core.errors import NotFound, UpstreamFailed
 from ...core.pricing import price_of
 from ...core.storefront import UpstreamConfig
-from ...core.usage import figures_in
+from ...core.usage import Usage, figures_in, without_output
 from ...tokens import count_text
 from ...upstream.response import Response
 from ...wire.media_usage import counted_by
@@ -24,7 +24,8 @@ from .admit import Caller, Wanted, admit, find_model
 from .candidates import Suits
 from .job import Job
 from .routes import Attempt, Routes
-from .settle import Ending, settle, settle_failed
+from .settle import LEFT, Ending, settle, settle_failed, settle_left
+from .standby import Standby
 
 _JSON: Final = "application/json"
 _OF_A_USER: Final = frozenset({"embeddings", "images"})
@@ -40,18 +41,23 @@ class TaskResult(Struct, frozen=True):
     job: Job
 
 
-async def perform(runtime: Runtime, caller: Caller, task: Task, *, on_answer: Callable[[], None]) -> TaskResult:
+async def perform(runtime: Runtime, caller: Caller, task: Task, standby: Standby) -> TaskResult:
     """The answer, settled. Raises a KitError when there is none; what was held is then released.
 
-    Until `on_answer` is called the task may be cancelled, which releases the hold; behind it the answer is paid for.
+    While `standby` may cancel the task, that ends the request upstream. Where the client left, what the request itself
+    says is charged.
     """
     prices = find_model(caller.storefront, caller.account, task.model).retail.price_list.prices
     check_offered(task, prices)
     job = await admit(runtime, caller, _wanted(task, prices))
     try:
+        standby.held()
         answer = await _ask(runtime, job, task)
-        on_answer()
+        standby.answered()
         usage = await settle(runtime, job, _ending(job, task, answer))
+    except asyncio.CancelledError as error:
+        await settle_left(runtime, job, lambda: _left(job, task), error)
+        raise
     except BaseException as error:
         await settle_failed(runtime, job, error)
         raise
@@ -149,7 +155,16 @@ def _ending(job: Job, task: Task, answer: TaskAnswer) -> Ending:
     reported = figures_in(answer.usage)
     if reported is not None:
         return Ending(status="ok", http_status=200, usage=reported)
-    usage = task.estimate(_prices_of(job), lambda text: count_text(job.served.model, text))
+    usage = _estimated(job, task)
     if answer.usage is not None:
         usage = replace(usage, irregular=True)
     return Ending(status="ok", http_status=200, usage=usage, estimated=True)
+
+
+def _left(job: Job, task: Task) -> Ending:
+    """Of a task whose client left while its upstream was at work: what was asked for, without tokens of an answer."""
+    return Ending(status="cut", http_status=LEFT, usage=without_output(_estimated(job, task)), estimated=True)
+
+
+def _estimated(job: Job, task: Task) -> Usage:
+    return task.estimate(_prices_of(job), lambda text: count_text(job.served.model, text))

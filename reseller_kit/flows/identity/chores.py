@@ -1,4 +1,4 @@
-"""What identity does by itself: delete accounts whose grace is over, and rows that ran out."""
+"""What identity does by itself: delete accounts whose grace is over, end what was to end, drop rows that ran out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Final
 from ...core.times import DAY_US
 from ...db import operator_identity
 from ...db.engine import EVERY_TENANT, Database, now_us
+from ..abuse.decide import end_restrictions
+from ..customers import end_suspensions
+from ..offboarding import erase_due
 from .closing import delete_due
 from .sessions import DEVICE_US
 
@@ -24,6 +27,9 @@ async def keep(db: Database) -> None:
     while True:
         try:
             await delete_due(db)
+            await end_suspensions(db)
+            await end_restrictions(db)
+            await erase_due(db)
             await tidy(db)
         except asyncio.CancelledError:
             raise

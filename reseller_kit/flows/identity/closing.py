@@ -10,7 +10,7 @@ from typing import Final
 from ...core.times import DAY_US
 from ...db import audit_log, customers, departures, operator_identity, revisions, sessions
 from ...db.engine import EVERY_TENANT, Connection, Database, now_us
-from ..brand import shown_moment
+from ..brand import told_moment
 from . import letters
 from .visit import Identity, Visit
 
@@ -37,7 +37,7 @@ async def close(identity: Identity, visit: Visit, customer_id: str, *, session_i
             kind="account_deleted",
             recipient=customer.email,
             once=f"{customer_id}:{delete_at}",
-            content={"date": shown_moment(delete_at, customer.timezone or visit.timezone)},
+            content={"date": told_moment(delete_at, customer.timezone or visit.timezone)},
         )
         await _note(connection, visit.tenant_id, customer_id, "customer.close")
     return delete_at

@@ -91,8 +91,10 @@ async def confirm(identity: Identity, visit: Visit, token: str) -> str | None:
         await customers.drop_links(connection, visit.tenant_id, customer.id, EMAIL_CHANGE, RESET, SET_PASSWORD)
         await customers.set_verified(connection, visit.tenant_id, customer.id, now)
         await attempts.mailbox_answered(connection, identity, visit.tenant_id, address)
+        # Both addresses, so that an erasure finds what was sent to the earlier one.
+        before, after, own = {"email": customer.email}, {"email": address}, f"customer:{customer.id}"
         await audit_log.record(
-            connection, visit.tenant_id, f"customer:{customer.id}", "customer.email", "customer", customer.id
+            connection, visit.tenant_id, own, "customer.email", "customer", customer.id, before=before, after=after
         )
         await letters.post(
             connection,

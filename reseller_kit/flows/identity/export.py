@@ -6,14 +6,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
+from ...core.currency import format_minor
 from ...core.money import format_amount
 from ...core.times import format_time
 from ...db import credits as credit_rows
-from ...db import customers, keys, logins, orders, passkeys, support, usage
+from ...db import (
+    customers,
+    keys,
+    logins,
+    orders,
+    passkeys,
+    payment_facts,
+    payment_refunds,
+    subscriptions,
+    support,
+    usage,
+)
 from ...db.credits import HistoryLine
 from ...db.engine import Connection, now_us
 from ...db.orders import Order
+from ...db.payment_facts import FactRow
+from ...db.payment_refunds import Refund
+from ...db.subscriptions import Subscription
 from ...db.support import Case, Message
 from ...db.usage import UsageFilter, UsageRecord
 from ..own_record import own_record
@@ -21,6 +37,16 @@ from .sessions import list_sessions
 from .visit import Identity
 
 _PAGE: Final = 1000
+
+
+class _Bought(Struct, frozen=True):
+    """An order with what came of its payment and what went back."""
+
+    order: Order
+    payments: list[FactRow]
+    refunds: list[Refund]
+
+
 Document = dict[str, Any]
 
 
@@ -46,9 +72,21 @@ async def export(identity: Identity, tenant_id: int, customer_id: str) -> AsyncI
         wanted = UsageFilter(customer_id=customer_id, before_id=None if last is None else last.id)
         return await usage.page(connection, tenant_id, wanted, _PAGE)
 
-    async def bought(connection: Connection, last: Order | None) -> list[Order]:
+    async def bought(connection: Connection, last: _Bought | None) -> list[_Bought]:
+        before = None if last is None else last.order.id
+        page = await orders.page(connection, tenant_id, _PAGE, before, customer_id=customer_id)
+        return [
+            _Bought(
+                order,
+                [row for row in await payment_facts.of_order(connection, tenant_id, order.id) if row.kind == "payment"],
+                await payment_refunds.of_order(connection, tenant_id, order.id),
+            )
+            for order in page
+        ]
+
+    async def renewing(connection: Connection, last: Subscription | None) -> list[Subscription]:
         before = None if last is None else last.id
-        return await orders.page(connection, tenant_id, _PAGE, before, customer_id=customer_id)
+        return await subscriptions.page(connection, tenant_id, _PAGE, before, customer_id=customer_id)
 
     async def asked(
         connection: Connection, last: tuple[Case, list[Message]] | None
@@ -57,14 +95,16 @@ async def export(identity: Identity, tenant_id: int, customer_id: str) -> AsyncI
         cases = await support.page(connection, tenant_id, _PAGE, before, customer_id=customer_id)
         return [(case, await support.messages(connection, tenant_id, case.id)) for case in cases]
 
-    async for part in _list(identity, tenant_id, b',"credit_history":[', history, _movement):
-        yield part
-    async for part in _list(identity, tenant_id, b',"usage":[', calls, _call):
-        yield part
-    async for part in _list(identity, tenant_id, b',"orders":[', bought, _order):
-        yield part
-    async for part in _list(identity, tenant_id, b',"support":[', asked, _case):
-        yield part
+    lists: tuple[tuple[bytes, Any, Callable[[Any], Document]], ...] = (
+        (b',"credit_history":[', history, _movement),
+        (b',"usage":[', calls, _call),
+        (b',"orders":[', bought, _order),
+        (b',"subscriptions":[', renewing, _subscription),
+        (b',"support":[', asked, _case),
+    )
+    for begin, read, shape in lists:
+        async for part in _list(identity, tenant_id, begin, read, shape):
+            yield part
     yield b"}"
 
 
@@ -171,7 +211,8 @@ def _call(record: UsageRecord) -> Document:
     return own_record(record, {"quantities": record.quantities})
 
 
-def _order(order: Order) -> Document:
+def _order(bought: _Bought) -> Document:
+    order = bought.order
     return {
         "id": order.id,
         "created_at": format_time(order.created_at),
@@ -181,6 +222,41 @@ def _order(order: Order) -> Document:
         "refunded": format_amount(order.refunded_nano),
         "status": order.state,
         "paid_at": _time(order.paid_at),
+        "payments": [
+            {"id": row.ref, "status": row.status, **_paid(row.state), "at": format_time(row.occurred_at)}
+            for row in bought.payments
+        ],
+        "refunds": [
+            {
+                "created_at": format_time(one.created_at),
+                "amount": format_minor(one.minor, one.currency),
+                "currency": one.currency,
+                "status": one.state,
+            }
+            for one in bought.refunds
+        ],
+    }
+
+
+def _paid(state: Document) -> Document:
+    currency = str(state["currency"])
+    return {
+        "total": format_minor(state["total"], currency),
+        "currency": currency,
+        "customer": state.get("customer_ref"),
+    }
+
+
+def _subscription(found: Subscription) -> Document:
+    return {
+        "id": found.id,
+        "created_at": format_time(found.created_at),
+        "title": found.title,
+        "price": found.terms["price"],
+        "status": found.state,
+        "period_starts_at": format_time(found.period_starts_at),
+        "period_ends_at": format_time(found.period_ends_at),
+        "cancel_at": _time(found.cancel_at),
     }
 
 

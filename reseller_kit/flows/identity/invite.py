@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...core.email import normalise_email
 from ...core.errors import Conflict
+from ...core.urls import DEFAULT_PORT
 from ...db import audit_log, customers
 from ...db.engine import NO_TENANT, Database, now_us
 from ...vault import Vault
@@ -15,7 +16,9 @@ from . import letters
 from .visit import Identity, new_token
 
 
-async def invite(db: Database, vault: Vault, *, tenant_slug: str, email: str, name: str, actor: str) -> NewCustomer:
+async def invite(
+    db: Database, vault: Vault, *, tenant_slug: str, email: str, name: str, actor: str, port: int = DEFAULT_PORT
+) -> NewCustomer:
     """A customer who is not verified yet, and the link that was mailed. Again for one who has not accepted: a new link.
 
     Raises InvalidRequest for a malformed address and Conflict for one that has an account.
@@ -48,5 +51,5 @@ async def invite(db: Database, vault: Vault, *, tenant_slug: str, email: str, na
         )
         facts = {"email": address, "name": name}
         await audit_log.record(connection, tenant.id, actor, "customer.invite", "customer", customer.id, after=facts)
-        origin = await origin_of(connection, tenant)
+        origin = await origin_of(connection, tenant, port)
     return NewCustomer(customer, None if origin is None else f"{origin}/reset?token={token}")

@@ -12,7 +12,7 @@ from ...core.ids import new_id
 from ...db import outbox
 from ...db.engine import Connection, now_us
 from ...vault import Vault
-from ..brand import shown_moment
+from ..brand import told_moment
 from .visit import Identity, Visit
 
 SEALED: Final = "sealed"
@@ -70,9 +70,9 @@ def opened(vault: Vault, tenant_id: int | None, payload: Mapping[str, Any]) -> d
     return content
 
 
-def circumstances(visit: Visit, now: int) -> dict[str, str]:
+def circumstances(visit: Visit, now: int) -> dict[str, Any]:
     """From where and when something was done, as a mail tells it."""
-    return {"browser": visit.browser, "place": visit.place, "moment": shown_moment(now, visit.timezone)}
+    return {"browser": visit.browser, "place": visit.place, "moment": told_moment(now, visit.timezone)}
 
 
 def _name(tenant_id: int | None) -> str:

@@ -5,28 +5,15 @@ The app's secret is sealed at rest; each time step and each recovery code works 
 
 from __future__ import annotations
 
-import hmac
-import secrets
-from typing import Final
-
-import pyotp
 from msgspec import Struct
 
 from ...core.errors import InvalidForm
-from ...core.times import SECOND_US
 from ...db import customers, logins, sessions
 from ...db.engine import Connection, now_us
 from ...db.logins import Login
-from . import attempts, letters
+from . import attempts, letters, totp
 from .sessions import Opened, open_session
 from .visit import Identity, Visit
-
-RECOVERY_CODES: Final = 10
-_STEP_SECONDS: Final = 30
-_DRIFT_STEPS: Final = 1
-_DIGITS: Final = 6
-_ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
-_RECOVERY: Final = "recovery_code"
 
 
 class Setup(Struct, frozen=True):
@@ -45,7 +32,7 @@ class Enabled(Struct, frozen=True):
 
 async def begin(identity: Identity, visit: Visit, customer_id: str) -> None:
     """Make a secret that waits for its first code; one that waited before is void. Does nothing while codes are on."""
-    secret = pyotp.random_base32(32)
+    secret = totp.new_secret()
     key_id, sealed = identity.vault.seal(_name(customer_id), secret)
     async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
@@ -60,7 +47,7 @@ async def waiting(identity: Identity, visit: Visit, customer_id: str, *, issuer:
     secret = None if login is None or login.totp_at is not None else _secret(identity, login)
     if secret is None:
         return None
-    return Setup(secret, pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer))
+    return Setup(secret, totp.uri(secret, issuer=issuer, account=account))
 
 
 async def enable(identity: Identity, visit: Visit, customer_id: str, code: str, *, session: str) -> Enabled:
@@ -70,7 +57,7 @@ async def enable(identity: Identity, visit: Visit, customer_id: str, code: str, 
     """
     by_account = attempts.by_account(identity, "code", customer_id)
     await attempts.count(identity, visit.tenant_id, by_account)
-    codes = _new_codes()
+    codes = totp.new_codes()
     now = now_us()
     async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
@@ -103,7 +90,7 @@ async def disable(identity: Identity, visit: Visit, customer_id: str) -> None:
 
 async def new_recovery_codes(identity: Identity, visit: Visit, customer_id: str) -> tuple[str, ...]:
     """Recovery codes in the place of those there were; none while no codes are asked for."""
-    codes = _new_codes()
+    codes = totp.new_codes()
     async with identity.write(visit.tenant_id) as connection:
         login = await logins.find(connection, visit.tenant_id, customer_id)
         if login is None or login.totp_at is None:
@@ -120,20 +107,13 @@ async def use_code(connection: Connection, identity: Identity, tenant_id: int, c
     step = _step_of(identity, login, code, now_us())
     if step is not None:
         return await logins.use_step(connection, tenant_id, customer_id, step)
-    digest = _code_digest(identity, customer_id, code)
+    digest = totp.code_digest(identity, customer_id, code)
     return await logins.use_recovery_code(connection, tenant_id, customer_id, digest)
 
 
 def _step_of(identity: Identity, login: Login, code: str, now: int) -> int | None:
-    """The time step whose code this is, the present one or a neighbour; None for none."""
     secret = _secret(identity, login)
-    typed = "".join(code.split())
-    if secret is None or len(typed) != _DIGITS or not (typed.isascii() and typed.isdigit()):
-        return None
-    totp, present = pyotp.TOTP(secret), now // SECOND_US // _STEP_SECONDS
-    steps = range(present - _DRIFT_STEPS, present + _DRIFT_STEPS + 1)
-    fitting = [step for step in steps if hmac.compare_digest(totp.generate_otp(step), typed)]
-    return fitting[-1] if fitting else None
+    return None if secret is None else totp.step_of(secret, code, now)
 
 
 def _secret(identity: Identity, login: Login) -> str | None:
@@ -142,22 +122,11 @@ def _secret(identity: Identity, login: Login) -> str | None:
     return identity.vault.open(_name(login.customer_id), login.totp_key_id, login.totp_sealed)
 
 
-def _new_codes() -> tuple[str, ...]:
-    """Ten characters each: some 49 bits, enough for what is tried a hundred times a day."""
-    made = ("".join(secrets.choice(_ALPHABET) for _ in range(10)) for _ in range(RECOVERY_CODES))
-    return tuple(f"{code[:5]}-{code[5:]}" for code in made)
-
-
 async def _store_codes(
     connection: Connection, identity: Identity, tenant_id: int, customer_id: str, codes: tuple[str, ...]
 ) -> None:
-    digests = [_code_digest(identity, customer_id, code) for code in codes]
+    digests = [totp.code_digest(identity, customer_id, code) for code in codes]
     await logins.set_recovery_codes(connection, tenant_id, customer_id, digests)
-
-
-def _code_digest(identity: Identity, customer_id: str, code: str) -> bytes:
-    typed = "".join(character for character in code.upper() if character.isalnum())
-    return identity.digest(_RECOVERY, f"{customer_id}\0{typed}")
 
 
 def _name(customer_id: str) -> str:

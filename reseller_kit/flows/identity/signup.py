@@ -20,6 +20,7 @@ from ...db import audit_log, customers, logins, sessions
 from ...db.accounts import create_customer_wallet
 from ...db.customers import Customer, Link
 from ...db.engine import Connection, now_us
+from .. import events
 from ..customers import SET_PASSWORD
 from . import attempts, letters, trial
 from .sessions import Opened, open_session
@@ -183,6 +184,7 @@ async def _new_customer(connection: Connection, visit: Visit, address: str, appl
     )
     if not added:
         raise Conflict("The address was taken a moment ago.")
+    await events.tell(connection, visit.tenant_id, "customer.created", {"customer": customer_id})
     await audit_log.record(
         connection, visit.tenant_id, f"customer:{customer_id}", "customer.sign_up", "customer", customer_id
     )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from ...core.errors import Conflict, InvalidRequest
-from ...core.money import format_amount
-from ...core.order import CREDITED, UNPAID, Transition, refund_event, transition
-from ...db import operator_orders, orders
+from ...core.order import CREDITED, UNPAID, transition
+from ...db import operator_orders, order_settling, orders
 from ...db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from ...db.ledger import LedgerWriter
-from ...db.orders import Order
-from ..fulfil import fulfil
-from ..refunds import Payment, claw_back
-from ..tenants import require_tenant
+from ..order_steps import change, mail, record, require_order, tenant_of
+from ..payments import WantedRefund, accept, dismiss, request_refund, settle_order
+from ..providers import Providers
+from ..tenants import named_tenant
 from .look import OrderDetail, show_order
-from .steps import change, mail, record, require_order, tenant_of
 
 
 async def approve_order(
@@ -25,17 +22,13 @@ async def approve_order(
     """
     slug = await tenant_of(db, order_id, tenant_id)
     async with db.write(NO_TENANT) as connection:
-        tenant = await require_tenant(connection, slug)
-        order = await require_order(connection, tenant.id, order_id, lock=True)
-        if order.state not in CREDITED | {"paid", "activation_failed"}:
-            now = now_us()
-            made = transition(order.state, "pay")
-            await change(connection, order, made, actor, facts={"note": note} if note else {}, paid_at=now)
-            if made.after == "review":
-                # Given up before: whoever approves has looked, which is what review asks for.
-                await change(connection, order, transition("review", "pay"), actor)
+        tenant = await named_tenant(connection, slug)
+        order = await require_order(connection, tenant.id, order_id)
+        if order.state in {"paid", "activation_failed"}:
+            await order_settling.bump(connection, tenant.id, order.id)
+        elif order.state not in CREDITED and await accept(connection, order, actor=actor, note=note):
             await record(connection, order, actor, "order.approve", {"note": note})
-    await fulfil(db, ledger, tenant_id=tenant.id, order_id=order_id, actor=actor)
+    await settle_order(db, ledger, tenant_id=tenant.id, order_id=order_id, actor=actor)
     return await show_order(db, order_id, tenant_id)
 
 
@@ -45,69 +38,32 @@ async def reject_order(
     """No payment arrived: close the order, with a reason that the customer reads. Raises Conflict for a paid one."""
     slug = await tenant_of(db, order_id, tenant_id)
     async with db.write(NO_TENANT) as connection:
-        tenant = await require_tenant(connection, slug)
+        tenant = await named_tenant(connection, slug)
+        seen = await require_order(connection, tenant.id, order_id)
+        if seen.state == "review":
+            await dismiss(connection, seen, actor=actor, note=reason)
         order = await require_order(connection, tenant.id, order_id, lock=True)
         if order.state != "cancelled":
-            made = transition(order.state, "cancel")
-            await change(connection, order, made, actor, facts={"reason": reason}, note=reason)
+            made, now = transition(order.state, "cancel"), now_us()
+            await change(connection, order, made, actor, facts={"reason": reason}, note=reason, cancelled_at=now)
             await record(connection, order, actor, "order.reject", {"reason": reason})
-            await mail(connection, order, "order_rejected", {"reason": reason}, now_us())
+            await mail(connection, order, "order_rejected", {"reason": reason}, now)
     return await show_order(db, order_id, tenant_id)
 
 
 async def refund_order(
-    db: Database,
-    ledger: LedgerWriter,
-    *,
-    order_id: str,
-    amount: int | None,
-    reason: str,
-    note: str,
-    actor: str,
-    tenant_id: int | None = None,
+    db: Database, ledger: LedgerWriter, providers: Providers, wanted: WantedRefund, *, tenant_id: int | None = None
 ) -> OrderDetail:
-    """Note that a payment, or `amount` nano-USD of it, was given back outside, and take the share of its credit.
+    """Give a payment, or a part of it, back, and take the share of its credit; what was spent already becomes debt.
 
-    What was spent already becomes debt. Raises InvalidRequest for more than is left of the payment, Conflict for an
-    order without a payment.
+    Raises InvalidRequest for more than is left of the payment or what its provider refuses, Conflict for an order
+    without a payment.
     """
-    slug = await tenant_of(db, order_id, tenant_id)
+    slug = await tenant_of(db, wanted.order_id, tenant_id)
     async with db.read(NO_TENANT) as connection:
-        tenant = await require_tenant(connection, slug)
-        order = await require_order(connection, tenant.id, order_id)
-    refunded = _refunded(order, amount)
-    made = transition(order.state, refund_event(order.price_nano, refunded), credited=order.lot_id is not None)
-    if order.lot_id is not None and order.price_nano:
-        payment = Payment(paid=order.price_nano, refunded=refunded)
-        await claw_back(db, ledger, tenant.id, order.lot_id, payment, ref=order.id)
-    facts = {"amount": format_amount(refunded - order.refunded_nano), "reason": reason, "note": note}
-    try:
-        await _note_refund(db, order, made, actor, facts, refunded)
-    except Conflict:
-        await _agree(db, ledger, order)
-        raise
-    return await show_order(db, order_id, tenant_id)
-
-
-async def _note_refund(
-    db: Database, order: Order, made: Transition, actor: str, facts: dict[str, str], refunded: int
-) -> None:
-    async with db.write(order.tenant_id) as connection:
-        current = await require_order(connection, order.tenant_id, order.id, lock=True)
-        if (current.state, current.refunded_nano) != (order.state, order.refunded_nano):
-            raise Conflict("The order changed meanwhile.", fix="Look at it, then refund what is left.")
-        await change(connection, order, made, actor, facts=facts, refunded_nano=refunded)
-        await record(connection, order, actor, "order.refund", facts)
-        await mail(connection, order, "order_refunded", {"amount": facts["amount"]}, now_us())
-
-
-async def _agree(db: Database, ledger: LedgerWriter, order: Order) -> None:
-    """Somebody else's refund stands: what ours took of the credit goes back to what the order says."""
-    async with db.read(order.tenant_id) as connection:
-        current = await require_order(connection, order.tenant_id, order.id)
-    if current.lot_id is not None and current.price_nano:
-        payment = Payment(paid=current.price_nano, refunded=current.refunded_nano)
-        await claw_back(db, ledger, current.tenant_id, current.lot_id, payment, ref=current.id)
+        tenant = await named_tenant(connection, slug)
+    await request_refund(db, ledger, providers, tenant.id, wanted)
+    return await show_order(db, wanted.order_id, tenant_id)
 
 
 async def lapse_orders(db: Database) -> int:
@@ -123,16 +79,3 @@ async def lapse_orders(db: Database) -> int:
                 await change(connection, order, transition(order.state, "lapse"), "sweep")
                 lapsed += 1
     return lapsed
-
-
-def _refunded(order: Order, amount: int | None) -> int:
-    left = order.price_nano - order.refunded_nano
-    if amount is None and left > 0:
-        return order.price_nano
-    if amount is None or not 0 < amount <= left:
-        raise InvalidRequest(
-            f"{format_amount(left)} USD of the payment are left to refund.",
-            param="amount",
-            fix="Give an amount above 0 and up to that, or none for all of it." if left else "Nothing is left to do.",
-        )
-    return order.refunded_nano + amount

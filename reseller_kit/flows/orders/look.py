@@ -9,12 +9,14 @@ from msgspec import Struct
 from ...core.errors import InvalidRequest
 from ...core.paging import Page, Window, after, page_of
 from ...core.storefront import Storefront
-from ...db import operator_orders, orders
-from ...db.engine import NO_TENANT, Database
+from ...db import operator_orders, orders, payment_facts, payment_refunds
+from ...db.engine import NO_TENANT, Connection, Database
 from ...db.orders import Order, OrderEventRow, Receipt
+from ...db.payment_facts import FactRow
+from ...db.payment_refunds import Refund
 from ..customers import require_customer
-from ..tenants import require_tenant, scope_of
-from .steps import require_order, tenant_of
+from ..order_steps import require_order, tenant_of
+from ..tenants import named_tenant, require_tenant, scope_of
 
 _LIST: Final = "orders"
 
@@ -27,12 +29,17 @@ class NamedOrder(Struct, frozen=True):
 
 
 class OrderDetail(Struct, frozen=True):
-    """An order with its timeline and receipt, and its tenant's slug."""
+    """An order with its timeline and receipt, and its tenant's slug. `payments`: what came of it; `refunds`: went back.
+
+    A customer's own look has neither of the last two.
+    """
 
     order: Order
     tenant: str
     timeline: list[OrderEventRow]
     receipt: Receipt | None
+    payments: tuple[FactRow, ...] = ()
+    refunds: tuple[Refund, ...] = ()
 
 
 async def list_orders(
@@ -60,19 +67,32 @@ async def show_order(db: Database, order_id: str, tenant_id: int | None = None) 
     """One order of any tenant for the operator, or only of that tenant. Raises NotFound."""
     slug = await tenant_of(db, order_id, tenant_id)
     async with db.read(NO_TENANT) as connection:
-        tenant = await require_tenant(connection, slug)
+        tenant = await named_tenant(connection, slug)
         order = await require_order(connection, tenant.id, order_id)
         timeline = await orders.timeline(connection, tenant.id, order_id)
-        return OrderDetail(order, slug, timeline, await orders.receipt(connection, tenant.id, order_id))
+        rows = await payment_facts.of_order(connection, tenant.id, order_id)
+        return OrderDetail(
+            order,
+            slug,
+            timeline,
+            await orders.receipt(connection, tenant.id, order_id),
+            tuple(row for row in rows if row.kind == "payment"),
+            tuple(await payment_refunds.of_order(connection, tenant.id, order_id)),
+        )
 
 
-async def own_orders(db: Database, tenant_id: int, customer_id: str, window: Window) -> Page[Order]:
+async def own_orders(connection: Connection, tenant_id: int, customer_id: str, window: Window) -> Page[Order]:
     """A customer's own orders, newest first."""
     key = after(window, _LIST, (str,))
     before = str(key[0]) if key else None
-    async with db.read(tenant_id) as connection:
-        rows = await orders.page(connection, tenant_id, window.limit + 1, before, customer_id=customer_id)
+    rows = await orders.page(connection, tenant_id, window.limit + 1, before, customer_id=customer_id)
     return page_of(rows, window, _LIST, lambda row: (row.id,))
+
+
+async def order_by_reference(db: Database, tenant_id: int, reference: str) -> Order | None:
+    """The tenant's order that its provider calls so."""
+    async with db.read(tenant_id) as connection:
+        return await orders.by_reference(connection, tenant_id, reference)
 
 
 async def own_order(db: Database, storefront: Storefront, customer_id: str, order_id: str) -> OrderDetail:

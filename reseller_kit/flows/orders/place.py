@@ -6,15 +6,13 @@ leaves an order that lapses, never a payment without an order.
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from ...core.errors import AccountSuspended, Conflict, InvalidRequest, NotFound
 from ...core.ids import new_id
-from ...core.money import format_amount, parse_amount
+from ...core.offers import terms_digest
 from ...core.order import UNPAID, transition
 from ...core.times import SECOND_US
 from ...db import customers, operator, orders, outbox, packages, tenants
@@ -22,11 +20,15 @@ from ...db.customers import Customer
 from ...db.engine import NO_TENANT, Connection, Database, now_us
 from ...db.orders import Order
 from ...db.packages import Offer
-from ...payments import Manual, Provider, Purchase
+from ...payments import Provider
+from ...vault import Vault
 from ..customers import require_customer
+from ..order_steps import change, mail, mailed, require_order
+from ..providers import Providers
 from ..tenants import require_tenant
+from .checkout import Names, names_at, open_order
 from .look import OrderDetail, show_order
-from .steps import change, mail, mailed, require_order
+from .pricing import priced
 
 MAX_OPEN: Final = 20
 """Orders of one customer that wait for a payment; more are refused until some end."""
@@ -53,26 +55,23 @@ class Placed(Struct, frozen=True):
     url: str | None
 
 
-def provider_of(settings: dict[str, Any]) -> Provider:
-    """How a tenant is paid. Raises InvalidRequest for a provider that is not built in."""
-    name = settings.get("payments", {}).get("provider", "manual")
-    if name != "manual":
-        raise InvalidRequest(
-            f"Orders through {name} can't be taken yet.", fix='Set provider = "manual" in [tenants.payments].'
-        )
-    return Manual()
-
-
 def terms_hash(offer: Offer) -> str:
     """What a customer accepts with an offer: the digest of its version and terms."""
-    facts = [offer.code, offer.version, dict(sorted(offer.terms.items()))]
-    return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()
+    return terms_digest(offer.code, offer.version, offer.terms)
 
 
 async def place_order(
-    db: Database, provider: Provider, *, tenant_id: int, customer_id: str, wanted: Wanted, actor: str
+    db: Database,
+    provider: Provider,
+    *,
+    tenant_id: int,
+    customer_id: str,
+    wanted: Wanted,
+    actor: str,
+    names: Names | None = None,
+    origin: str = "",
 ) -> Placed:
-    """A customer's order, opened for payment.
+    """A customer's order, opened for payment at this provider. A form sent again finds the order that it became.
 
     Raises NotFound for a package that is not on offer, InvalidRequest for an amount that it does not have, Conflict
     when the offer is another one than that accepted or too many orders are open, AccountSuspended.
@@ -82,36 +81,78 @@ async def place_order(
     order = await _draft(db, provider, tenant_id, customer_id, wanted, actor)
     if order.state != "draft":
         return Placed(order, order.provider_facts.get("url"))
-    checkout = await provider.open_checkout(
-        Purchase(reference=order.id, title=order.title, price_nano=order.price_nano, email=order.email)
-    )
-    now = now_us()
-    async with db.write(tenant_id) as connection:
-        facts = {**checkout.facts, **({"url": checkout.url} if checkout.url else {})}
-        opened = await orders.change(
-            connection,
-            tenant_id,
-            order.id,
-            transition("draft", "open"),
-            actor=actor,
-            now=now,
-            provider_ref=checkout.provider_ref,
-            provider_facts=facts,
-            lapses_at=now + checkout.lapses_seconds * SECOND_US,
-        )
-        found = await require_order(connection, tenant_id, order.id)
-        if opened and checkout.url is None:
-            await _tell_of_request(connection, found, now)
+    found, checkout, opened = await open_order(db, provider, order, actor=actor, names=names, origin=origin)
+    if opened and checkout.url is None:
+        async with db.write(tenant_id) as connection:
+            await _tell_of_request(connection, found, now_us())
     return Placed(found, checkout.url)
 
 
-async def order_for(db: Database, *, tenant_slug: str, customer: str, wanted: Wanted, actor: str) -> OrderDetail:
+async def buy(
+    db: Database,
+    vault: Vault,
+    providers: Providers,
+    *,
+    tenant_id: int,
+    customer_id: str,
+    wanted: Wanted,
+    actor: str,
+    origin: str = "",
+) -> Placed:
+    """`place_order` as the tenant is paid now. `origin`: of the storefront, where the customer comes back to.
+
+    Raises as `place_order` and the provider do.
+    """
+    through = await providers.of(tenant_id)
+    return await place_order(
+        db,
+        through.provider,
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        wanted=wanted,
+        actor=actor,
+        names=names_at(db, vault, through, tenant_id),
+        origin=origin,
+    )
+
+
+async def open_again(
+    db: Database,
+    vault: Vault,
+    providers: Providers,
+    *,
+    tenant_id: int,
+    customer_id: str,
+    order_id: str,
+    actor: str,
+    origin: str = "",
+) -> Placed:
+    """A customer's order whose provider did not answer, opened for payment after all; any other as it is.
+
+    Raises NotFound for another's, and what the provider raises.
+    """
+    async with db.read(tenant_id) as connection:
+        order = await require_order(connection, tenant_id, order_id, customer_id)
+    if order.state != "draft":
+        return Placed(order, order.provider_facts.get("url"))
+    through = await providers.named(tenant_id, order.provider)
+    names = names_at(db, vault, through, tenant_id)
+    found, checkout, _ = await open_order(db, through.provider, order, actor=actor, names=names, origin=origin)
+    return Placed(found, checkout.url)
+
+
+async def order_for(
+    db: Database, vault: Vault, *, tenant_slug: str, customer: str, wanted: Wanted, actor: str
+) -> OrderDetail:
     """An order for a customer, on the operator's word. Raises as `place_order` does."""
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
         owner = await require_customer(connection, tenant, customer)
-    provider = provider_of(tenant.settings)
-    placed = await place_order(db, provider, tenant_id=tenant.id, customer_id=owner.id, wanted=wanted, actor=actor)
+    providers = Providers(db, vault)
+    try:
+        placed = await buy(db, vault, providers, tenant_id=tenant.id, customer_id=owner.id, wanted=wanted, actor=actor)
+    finally:
+        providers.close()
     return await show_order(db, placed.order.id)
 
 
@@ -122,7 +163,7 @@ async def cancel_order(db: Database, *, tenant_id: int, customer_id: str, order_
         if order.state != "cancelled":
             if order.state not in UNPAID:
                 transition(order.state, "open")
-            await change(connection, order, transition(order.state, "cancel"), actor)
+            await change(connection, order, transition(order.state, "cancel"), actor, cancelled_at=now_us())
         return await require_order(connection, tenant_id, order_id)
 
 
@@ -181,21 +222,6 @@ async def _check(connection: Connection, customer: Customer, offer: Offer, wante
         raise Conflict("The offer has changed since the page was opened.", fix="Look at it again, then order.")
     if await orders.open_count(connection, customer.tenant_id, customer.id) >= MAX_OPEN:
         raise Conflict(f"{MAX_OPEN} orders wait for a payment already.", fix="Pay or cancel one of them first.")
-
-
-def priced(offer: Offer, amount: int | None) -> tuple[int, int]:
-    """What is paid and credited, in nano-USD. Raises InvalidRequest for an amount that the offer does not have."""
-    if offer.terms.get("kind", "package") == "topup":
-        low, high = parse_amount(offer.terms["min"]), parse_amount(offer.terms["max"])
-        if amount is None or not low <= amount <= high:
-            fix = f"Choose between {format_amount(low)} and {format_amount(high)} USD."
-            raise InvalidRequest("The amount is not one that can be bought.", param="amount", fix=fix)
-        if amount % 10_000_000:
-            raise InvalidRequest("The amount has fractions of a cent.", param="amount", fix="Give whole cents.")
-        return amount, amount
-    if amount is not None:
-        raise InvalidRequest("This package has its own price.", param="amount", fix="Leave the amount out.")
-    return parse_amount(offer.terms["price"]), parse_amount(offer.terms["credits"])
 
 
 async def _tell_of_request(connection: Connection, order: Order, now: int) -> None:

@@ -13,14 +13,16 @@ from ...db.engine import EVERY_TENANT, Database, now_us
 from ...theming.library import Theme
 from ...upstream.addresses import look_up
 from ...vault import Vault
+from ..members.owners import invite_waiting
 from .addresses import LookUp, address_check
 from .decide import LaterMove, Options, Plan, decide
+from .logos import NO_LOGOS, Logos, keep_logos, with_logos
 from .secrets import Resolve, resolver
 from .themes import theme_check
 from .timeline import begin
 from .write import write_begun, write_decision
 
-__all__ = ["LaterMove", "Plan", "Resolve", "apply", "plan", "read_manifest", "resolver"]
+__all__ = ["LaterMove", "Logos", "Plan", "Resolve", "apply", "plan", "read_manifest", "resolver", "with_logos"]
 
 
 def read_manifest(
@@ -71,11 +73,13 @@ async def apply(
     prune: bool = False,
     reset_drift: bool = False,
     expected: Sequence[Change] | None = None,
+    logos: Logos = NO_LOGOS,
 ) -> Plan:
     """Bring the database to what the file says, all or nothing; the plan that was carried out.
 
-    `expected` are the changes that somebody agreed to: Conflict when others have become necessary meanwhile.
-    Raises InvalidManifest when a secret can't be read or the merged state would not be valid.
+    `expected` are the changes that somebody agreed to: Conflict when others have become necessary meanwhile. `logos`:
+    what `with_logos` found beside the manifest. Raises InvalidManifest when a secret can't be read or the merged state
+    would not be valid.
     """
     options = Options(prune=prune, reset_drift=reset_drift)
     async with db.write(EVERY_TENANT) as connection:
@@ -90,4 +94,6 @@ async def apply(
             )
         if decision.plan.pending or decision.plan.base_moved:
             await write_decision(connection, rows, decision, vault, actor)
+        await keep_logos(connection, logos, now)
+    await invite_waiting(db, vault)
     return decision.plan

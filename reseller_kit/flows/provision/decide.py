@@ -34,7 +34,7 @@ from ...core.toml_lines import Path
 from ...db.operator_manifest import ManifestRows
 from ...vault import Vault
 from .secrets import Resolve, SecretField, UnreadableSecret, secret_fields
-from .state import actual_resources, base_resources, moved_costs, published_book
+from .state import actual_resources, base_resources, moved_costs, published_book, without_usual
 from .timeline import Changes, Publication, books, changes_of, held_back, publications
 
 _HARMLESS_LATER: Final = frozenset({"RK309"})
@@ -110,7 +110,8 @@ def decide(
     Raises InvalidManifest when a secret is missing or when the merged state would not be valid.
     """
     file, base, actual = resources(manifest), base_resources(rows), actual_resources(rows)
-    changes = merge(base, file, actual, prune=options.prune, reset_drift=options.reset_drift)
+    said = without_usual(actual, file, base)
+    changes = merge(base, file, said, prune=options.prune, reset_drift=options.reset_drift)
     state = state_after(actual, changes)
     report = Report(manifest.file, manifest.lines)
     references = [found for found in _references(state) if found in set(_references(file))]
@@ -129,7 +130,7 @@ def decide(
     _warn_of_held(document, changes_later, manifest, report)
     before = document_of(actual, Report(manifest.file, {}))
     plan = Plan(
-        changes=tuple(_with_changed_secrets(changes, replaced)),
+        changes=tuple(with_changed_secrets(changes, replaced)),
         costs=tuple(cost_sources(stated, manifest.catalogue)),
         servings=tuple(servings(document)),
         moved_costs=moved_costs(rows, document),
@@ -139,7 +140,7 @@ def decide(
             for (_, earlier), (moment, book) in pairwise(timeline)
             for move in price_moves(earlier, book)
         ),
-        republished=any(new.effective_from > now or new.level in {"cost", "provider"} for new in appended),
+        republished=any(new.effective_from > now or new.level not in {"wholesale", "retail"} for new in appended),
         warnings=(*manifest.warnings, *report.sorted()),
         base_moved=file != base,
     )
@@ -232,7 +233,7 @@ def _checked_document(state: Resources, report: Report, catalogue: CatalogueOn) 
     return document
 
 
-def _with_changed_secrets(changes: Iterable[Change], replaced: set[ResourceKey]) -> list[Change]:
+def with_changed_secrets(changes: Iterable[Change], replaced: set[ResourceKey]) -> list[Change]:
     """The changes, in which each resource one of whose secrets got another value says so."""
     note: dict[str, Any] = {"secret": "changed"}
     result, left = [], set(replaced)

@@ -14,7 +14,8 @@ Resolve = Callable[[str], str]
 """A reference such as `env:NAME` to its secret. Raises UnreadableSecret."""
 
 _MAX_LENGTH: Final = 16_384
-_TENANT_SECRETS: Final = ("payments.api_key", "payments.webhook_secret", "email.smtp.password")
+_ACCOUNT_SECRETS: Final = ("payments.api_key", "payments.webhook_secret")
+_SECRETS: Final = {"tenant": (*_ACCOUNT_SECRETS, "email.smtp.password"), "platform": _ACCOUNT_SECRETS}
 
 
 class UnreadableSecret(Exception):
@@ -54,10 +55,9 @@ def secret_fields(kind: str, resource_id: str, fields: Mapping[str, Any]) -> Ite
             if field.startswith("headers.") and is_reference(value):
                 name = f"{kind}:{resource_id}:header:{field.removeprefix('headers.')}"
                 yield _field(kind, resource_id, field, name, value)
-    elif kind == "tenant":
-        for field in _TENANT_SECRETS:
-            if field in fields:
-                yield _field(kind, resource_id, field, f"tenant:{resource_id}:{field}", fields[field])
+    for field in _SECRETS.get(kind, ()):
+        if field in fields:
+            yield _field(kind, resource_id, field, f"{kind}:{resource_id}:{field}", fields[field])
 
 
 def _field(

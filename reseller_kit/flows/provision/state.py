@@ -8,12 +8,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from ...core.catalog import PriceList
+from ...core.catalog import PriceList, retail_level
 from ...core.manifest import (
     Document,
     Levels,
     Resources,
     Route,
+    Tenant,
+    default_of,
     flat,
     model_cost,
     nested,
@@ -63,6 +65,19 @@ def actual_resources(rows: ManifestRows) -> Resources:
     return found
 
 
+def without_usual(actual: Resources, *said: Resources) -> Resources:
+    """The resources without the fields that are at their default and that none of the files speaks of."""
+    found = {}
+    for key, fields in actual.items():
+        named = {field for file in said for field in file.get(key, {})}
+        found[key] = {
+            field: value
+            for field, value in fields.items()
+            if field in named or (value is not None and value != default_of(key[0], field))
+        }
+    return found
+
+
 def _add_belongings(found: Resources, rows: ManifestRows) -> None:
     slugs = {row["id"]: row["slug"] for row in rows.tenants}
     for row in rows.owners:
@@ -100,7 +115,7 @@ def published_book(rows: ManifestRows, document: Document) -> dict[tuple[str, st
     book = {}
     for tenant in document.tenants:
         for model in document.models:
-            levels = published_levels(rows, ids[tenant.slug], model)
+            levels = published_levels(rows, ids[tenant.slug], model, tenant)
             if levels is None or tenant.status == "archived" or not offers(tenant.catalog, model):
                 continue
             if route_set(document, tenant, model).routes:
@@ -108,8 +123,8 @@ def published_book(rows: ManifestRows, document: Document) -> dict[tuple[str, st
     return book
 
 
-def published_levels(rows: ManifestRows, tenant_id: int, model: str) -> Levels | None:
-    """The prices of a model that are in force for a tenant; None where a level is missing."""
+def published_levels(rows: ManifestRows, tenant_id: int, model: str, tenant: Tenant) -> Levels | None:
+    """The prices of a model that are in force for a tenant and its groups; None where a level is missing."""
     own_cost = rows.prices.get((tenant_id, model, "cost"))
     provider = rows.prices.get((tenant_id, model, "provider"))
     versions = [
@@ -126,6 +141,12 @@ def published_levels(rows: ManifestRows, tenant_id: int, model: str) -> Levels |
         retail=retail,
         provider=None if provider is None else provider_list(provider[1]),
         shared_cost=own_cost is None,
+        groups={
+            group.id: price_list(known[1])
+            for group in tenant.groups
+            if group.markup is not None
+            and (known := rows.prices.get((tenant_id, model, retail_level(group.id)))) is not None
+        },
     )
 
 

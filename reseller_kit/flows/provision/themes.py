@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...core.manifest import Document, Report, Tenant
 from ...core.theme import Problem, resolve_settings, resolve_tokens
 from ...core.toml_lines import Path
+from ...theming.brand import BRAND_TEXTS, TRANSLATED
 from ...theming.library import Theme
-from ...theming.page import BRAND_TEXTS
 from ...theming.texts import DEFAULT_LANGUAGE
 
 
@@ -39,11 +39,15 @@ def _check_brand(tenant: Tenant, theme: Theme, path: Path, report: Report) -> No
     }
     for problem in (*resolve_tokens(theme.chain, tokens)[1], *resolve_settings(theme.chain, tenant.brand.settings)[1]):
         _report(problem, path, report)
-    for name in tenant.brand.texts:
-        if name not in BRAND_TEXTS:
-            report.add(
-                "RK503", (*path, "texts", name), f"There is no text {name!r}.", f"There are {', '.join(BRAND_TEXTS)}."
-            )
+    _check_texts(tenant.brand.texts, BRAND_TEXTS, (*path, "texts"), report)
+    for lang, words in tenant.brand.translations.items():
+        _check_texts(words, TRANSLATED, (*path, "translations", lang), report)
+
+
+def _check_texts(names: Iterable[str], known: Sequence[str], path: Path, report: Report) -> None:
+    for name in names:
+        if name not in known:
+            report.add("RK503", (*path, name), f"There is no text {name!r}.", f"There are {', '.join(known)}.")
 
 
 def _check_languages(tenant: Tenant, theme: Theme, path: Path, report: Report) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from ...core.catalog import PriceList
+from ...core.catalog import PriceList, group_of_level, retail_level
 from ...core.manifest import Document, Levels, Model, PriceBook, Report, Route, document_of, price_book
 from ...core.manifest.route_sets import stated_routes, with_tenant_routes
 from ...core.manifest.schedule import (
@@ -54,6 +54,8 @@ class Begun(Struct, frozen=True, kw_only=True):
     reason: str | None
     settings: Mapping[str, Any]
     """The tenant's settings with this change and those before it."""
+    before: Mapping[str, Any]
+    """The same without this change."""
 
 
 def begin(rows: ManifestRows, now: int) -> tuple[ManifestRows, list[Begun]]:
@@ -76,6 +78,7 @@ def _begin(row: Mapping[str, Any], due: Iterable[ScheduledChange], document: Doc
     settings: Mapping[str, Any] = row["settings"]
     for change in due:
         document, held = with_changes(document, row["slug"], [change], change.effective_from)
+        before = settings
         if not held:
             settings = folded_settings(settings, change)
         yield Begun(
@@ -84,12 +87,17 @@ def _begin(row: Mapping[str, Any], due: Iterable[ScheduledChange], document: Doc
             change=change,
             reason=held[0].reason if held else None,
             settings=settings,
+            before=before,
         )
 
 
 def stored_document(rows: ManifestRows) -> Document:
     """What the database holds, with the costs in force: only apply takes others from the file or the catalogue."""
-    document = document_of(actual_resources(rows), Report("", {}))
+    return with_costs_in_force(rows, document_of(actual_resources(rows), Report("", {})))
+
+
+def with_costs_in_force(rows: ManifestRows, document: Document) -> Document:
+    """The document with the costs that are stored, of models and of tenants' own routes."""
     models = {name: _with_cost_in_force(rows, name, model) for name, model in document.models.items()}
     document = msgspec.structs.replace(document, models=models)
     return with_tenant_routes(document, _stored_route_costs(rows, document))
@@ -116,7 +124,7 @@ def _stored_route_costs(rows: ManifestRows, document: Document) -> dict[tuple[st
     ids = {row["slug"]: row["id"] for row in rows.tenants}
     found = {}
     for placed in stated_routes(document):
-        tenant_id = ids[placed.tenant.slug]
+        tenant_id = ids.get(placed.tenant.slug)
         full = msgspec.structs.replace(placed.route, upstream=placed.upstream)
         known = rows.prices.get((tenant_id, route_key(placed.model, full), "provider" if placed.own else "cost"))
         if known is not None:
@@ -173,7 +181,7 @@ def publications(rows: ManifestRows, timeline: list[tuple[int, PriceBook]]) -> l
     found: list[Publication] = []
     for slug, model in present:
         tenant_id = ids.get(slug)
-        for level in _LEVELS:
+        for level in (*_LEVELS, *map(retail_level, present[slug, model].groups)):
             wanted = [(moment, _list(book[slug, model], level)) for moment, book in timeline if (slug, model) in book]
             known = rows.prices.get((tenant_id, model, level))
             if known is None and level in _UNUSUAL and _is_usual(present[slug, model], level):
@@ -217,5 +225,8 @@ def _is_usual(levels: Levels, level: str) -> bool:
 def _list(levels: Levels, level: str) -> PriceList:
     if level == "provider":
         return levels.provider or PriceList(prices={})
+    group = group_of_level(level)
+    if group is not None:
+        return levels.retail_for(group)
     lists = {"cost": levels.cost, "wholesale": levels.wholesale, "retail": levels.retail}
     return lists[level]

@@ -9,13 +9,15 @@ import msgspec
 from msgspec import Struct
 
 from ...core.catalog import DEFAULT_CONTEXT, DEFAULT_MAX_OUTPUT, PriceList
-from ...core.manifest import CostSource, model_cost, nested, route_cost
+from ...core.errors import Conflict
+from ...core.manifest import CostSource, flat, model_cost, nested, route_cost
 from ...core.merge import Change, pending
 from ...core.pricing import complete
 from ...core.times import format_time
 from ...db import (
     accounts,
     audit_log,
+    offboarding,
     provisioning,
     revisions,
     scheduled_prices,
@@ -29,6 +31,7 @@ from ...db.operator_manifest import ManifestRows
 from ...db.tenant_routes import TenantRouteRow
 from ...db.tenants import Connection
 from ...vault import Vault
+from ..platform import ensure_platform
 from .decide import Decision
 from .secrets import SecretField, secret_fields
 from .state import (
@@ -57,7 +60,20 @@ class _Target(Struct, frozen=True):
 async def write_decision(
     connection: Connection, rows: ManifestRows, decision: Decision, vault: Vault, actor: str
 ) -> None:
-    """Carry out the plan. The caller's transaction makes it all or nothing."""
+    """Carry out the plan of a file and remember it. The caller's transaction makes it all or nothing."""
+    target = await _write_resources(connection, rows, decision, vault)
+    await _write_models(target, _touched(decision))
+    await _publish_and_record(target, actor, "apply")
+    await provisioning.add_applied(connection, stored_base(decision.file))
+
+
+async def write_edit(connection: Connection, rows: ManifestRows, decision: Decision, vault: Vault, actor: str) -> None:
+    """Carry out a change that was made outside the file: what was applied last stays what it was."""
+    target = await _write_resources(connection, rows, decision, vault)
+    await _publish_and_record(target, actor, "edit")
+
+
+async def _write_resources(connection: Connection, rows: ManifestRows, decision: Decision, vault: Vault) -> _Target:
     target = _Target(
         connection,
         rows,
@@ -66,21 +82,27 @@ async def write_decision(
         {row["name"]: row["id"] for row in rows.upstreams},
     )
     changes = pending(decision.plan.changes)
-    touched = {(change.kind, change.id) for change in changes}
-    await _write_secrets(target, touched, vault)
+    await _write_secrets(target, _touched(decision), vault)
     for change in changes:
         if change.kind in {"platform", "wholesale", "upstream", "tenant"}:
             await _write_parent(target, change)
+    await ensure_platform(connection)
     for change in changes:
         if change.kind in {"own_upstream", "domain", "package", "owner"}:
             await _write_belonging(target, change)
-    await _write_models(target, touched)
+    return target
+
+
+def _touched(decision: Decision) -> set[tuple[str, str]]:
+    return {(change.kind, change.id) for change in pending(decision.plan.changes)}
+
+
+async def _publish_and_record(target: _Target, actor: str, verb: str) -> None:
     await _write_tenant_routes(target)
-    await publish(target.connection, target.tenant_ids, decision.publications)
-    for change in changes:
-        await _record(target, change, actor)
-    await provisioning.add_applied(connection, stored_base(decision.file))
-    await revisions.bump(connection, "config")
+    await publish(target.connection, target.tenant_ids, target.decision.publications)
+    for change in pending(target.decision.plan.changes):
+        await _record(target, change, actor, verb)
+    await revisions.bump(target.connection, "config")
 
 
 async def _write_secrets(target: _Target, touched: set[tuple[str, str]], vault: Vault) -> None:
@@ -136,6 +158,13 @@ async def _write_tenant(target: _Target, slug: str) -> None:
     values: dict[str, Any] = {name: getattr(tenant, name) for name in TENANT_COLUMNS}
     values["settings"] = tenant_settings(target.decision.state["tenant", slug])
     if slug in target.tenant_ids:
+        if tenant.status != "archived" and await offboarding.has_left(target.connection, target.tenant_ids[slug]):
+            raise Conflict(
+                f"The storefront {slug} has left, so it can't be {tenant.status}.",
+                fix=f"Take it out of the file, or take it back: reseller-kit tenant offboard {slug} --undo",
+            )
+        if tenant.status != "draft":
+            values["review_asked_at"] = None
         await provisioning.update_tenant(target.connection, target.tenant_ids[slug], values)
         return
     tenant_id = await tenants.add(target.connection, slug=slug, **values)
@@ -288,20 +317,34 @@ async def write_begun(connection: Connection, begun: Iterable[Begun], now: int) 
             await provisioning.update_tenant(connection, one.tenant_id, {"settings": dict(one.settings)})
         await scheduled_prices.end(connection, one.tenant_id, one.change.id, state=state, reason=one.reason, now=now)
         after = {"effective_from": format_time(one.change.effective_from), "reason": one.reason}
+        old, new = (flat("tenant", _priced(settings)) for settings in (one.before, one.settings))
+        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         await audit_log.record(
-            connection, one.tenant_id, "schedule", f"price.{state}", "price", one.change.id, after=after
+            connection,
+            one.tenant_id,
+            "schedule",
+            f"price.{state}",
+            "price",
+            one.change.id,
+            before={name: old.get(name) for name in changed} or None,
+            after={**after, **{name: new.get(name) for name in changed}},
         )
     if found:
         await revisions.bump(connection, "config")
 
 
-async def _record(target: _Target, change: Change, actor: str) -> None:
+def _priced(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a tenant's settings a scheduled change may change."""
+    return {"pricing": settings.get("pricing", {}), "groups": settings.get("groups", [])}
+
+
+async def _record(target: _Target, change: Change, actor: str, verb: str) -> None:
     is_tenants = change.kind in {"tenant", "own_upstream", "domain", "package", "owner"}
     await audit_log.record(
         target.connection,
         target.tenant_ids[_tenant_of(target, change)] if is_tenants else None,
         actor,
-        f"apply.{change.action}",
+        f"{verb}.{change.action}",
         change.kind,
         change.id,
         before=_side(change, "old"),

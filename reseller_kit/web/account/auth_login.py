@@ -25,8 +25,9 @@ from ..sessions import (
     visit_of_request,
     wait_for_code,
 )
+from ..throttled import too_many
 from .passkey_pages import login_passkey_handlers, passkeys_work
-from .showing import identity_of, show, too_many
+from .showing import identity_of, show
 
 _DONE: Final = frozenset({"password"})
 _MAX_CODE: Final = 40

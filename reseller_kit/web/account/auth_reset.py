@@ -19,7 +19,8 @@ from ..forms import Form, read_form
 from ..guards import HOME, see_other
 from ..pages import Handler, Pages, storefront_of
 from ..sessions import enter, session_token, visit_of_request
-from .showing import identity_of, show, too_many, until_tick
+from ..throttled import too_many, until_tick
+from .showing import identity_of, show
 
 _MAX_TOKEN: Final = 100
 
@@ -75,8 +76,6 @@ async def _set(pages: Pages, request: Handler, form: Form) -> Response[Any]:
     if link is None:
         return _gone(pages, request)
     try:
-        if link.asks_terms and not form.ticked("terms"):
-            raise InvalidForm({"terms": ("signup.terms_needed", {})})
         done = await passwords.set_by_link(
             identity,
             visit,

@@ -25,7 +25,8 @@ from ..guards import HOME, see_other
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import language_of
 from ..sessions import enter, session_of, session_token, visit_of_request
-from .showing import identity_of, show, too_many, until_tick
+from ..throttled import too_many, until_tick
+from .showing import identity_of, show
 
 _MAX_TOKEN: Final = 100
 

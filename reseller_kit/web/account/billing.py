@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from ...core.errors import Conflict, InvalidForm, InvalidRequest, NotFound, RateLimited
+from ...core.errors import InvalidForm, InvalidRequest, NotFound, RateLimited
 from ...core.money import format_amount, parse_amount
 from ...core.paging import window
 from ...db.packages import Offer
-from ...flows.billing import billing, offer_of, own_history, redeem_own
-from ...flows.orders import Wanted, own_orders, place_order, priced, provider_of, terms_hash
+from ...flows.billing import billing_page, offer_of, offers_of, redeem_own
+from ...flows.credit_alerts import choose_thresholds
+from ...flows.orders import priced
 from ...theming import billing as views
 from ...theming.forms import FormView
 from ..forms import Form, read_form
 from ..guards import known, see_other, verified
-from ..pages import Handler, Pages, storefront_of
+from ..pages import Handler, Pages
 from ..pages.answer import runtime_of
 from ..sessions import required_session, visit_of_request
-from .billing_rows import lot_row, move_row, offer_row, order_row
+from ..throttled import too_many
+from .billing_rows import lot_row, move_row, offer_row, order_row, subscription_row
+from .checkout import is_manual, place, show_checkout
 from .portal import timezone_of
-from .showing import identity_of, too_many
+from .showing import identity_of
 
 HOME: Final = "/account/billing"
 BUY: Final = f"{HOME}/buy"
@@ -31,18 +33,21 @@ _ORDERS: Final = 10
 _MOVES: Final = 20
 _MAX_CODE: Final = 64
 _MAX_AMOUNT: Final = 40
+_MAX_ALERTS: Final = 100
 
 
 def billing_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     """Credit with its history, what can be bought, and the page that confirms it."""
 
-    @get(HOME, guards=[known])
+    @get(HOME, guards=[known], viewable=True)
     async def show(request: Handler) -> Response[Any]:
         return await _show(pages, request)
 
     @post(HOME, guards=[verified])
     async def choose(request: Handler) -> Response[Any]:
         form = await read_form(request)
+        if "alerts" in form.fields:
+            return await _choose_alerts(pages, request, form)
         return await (_redeem if "voucher" in form.fields else _choose)(pages, request, form)
 
     @get(BUY, guards=[verified])
@@ -51,10 +56,15 @@ def billing_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         return await _choose(pages, request, Form(asked), confirmed=True)
 
     @post(BUY, guards=[verified])
-    async def buy(request: Handler) -> Response[Any]:
-        return await _buy(pages, request, await read_form(request))
+    async def order(request: Handler) -> Response[Any]:
+        form = await read_form(request)
+        try:
+            offer, amount = await _wanted(request, form)
+        except InvalidForm as error:
+            return await _show(pages, request, form.view(error), status=422)
+        return await place(pages, request, form, offer, amount)
 
-    return [show, choose, confirm, buy]
+    return [show, choose, confirm, order]
 
 
 async def _show(
@@ -62,9 +72,9 @@ async def _show(
 ) -> Response[Any]:
     session, db = required_session(request), runtime_of(request).db
     timezone, tenant_id, asked = timezone_of(request, session), session.tenant_id, request.query_params
-    found = await billing(db, tenant_id, session.customer_id)
-    orders = await own_orders(db, tenant_id, session.customer_id, window(_ORDERS, asked.get("orders") or None))
-    moves = await own_history(db, tenant_id, session.customer_id, window(_MOVES, asked.get("moves") or None))
+    orders, moves = (window(most, asked.get(name) or None) for name, most in (("orders", _ORDERS), ("moves", _MOVES)))
+    shown = await billing_page(db, tenant_id, session.customer_id, orders, moves)
+    found = shown.billing
     redeemed = next((lot.amount for lot in found.lots if lot.id == asked.get("redeemed")), None)
     view = views.BillingView(
         available=found.available,
@@ -73,13 +83,16 @@ async def _show(
         debt=found.wallet.debt,
         lots=tuple(lot_row(lot, timezone) for lot in found.lots),
         offers=tuple(offer_row(offer) for offer in found.offers),
-        orders=tuple(order_row(order, timezone) for order in orders.items),
-        moves=tuple(move_row(line, timezone) for line in moves.items),
-        older_orders=f"{HOME}?orders={orders.next_cursor}#orders" if orders.next_cursor else "",
-        older_moves=f"{HOME}?moves={moves.next_cursor}#moves" if moves.next_cursor else "",
+        orders=tuple(order_row(order, timezone) for order in shown.orders.items),
+        moves=tuple(move_row(line, timezone) for line in shown.moves.items),
+        older_orders=_older("orders", shown.orders.next_cursor),
+        older_moves=_older("moves", shown.moves.next_cursor),
         redeemed=redeemed,
+        subscriptions=tuple(subscription_row(own, timezone) for own in shown.subscriptions),
+        alerts=_shown_alerts(shown.alerts),
+        alerts_saved=asked.get("alerts") == "saved",
         may_buy=session.verified and session.status == "active",
-        manual=_manual(request),
+        manual=is_manual(request),
         form=form or FormView(),
     )
     return pages.answer(request, "account/billing.html", view=view, status=status, headers=headers, noindex=True)
@@ -100,6 +113,24 @@ async def _redeem(pages: Pages, request: Handler, form: Form) -> Response[Any]:
     return see_other(f"{HOME}?redeemed={posted.id}")
 
 
+async def _choose_alerts(pages: Pages, request: Handler, form: Form) -> Response[Any]:
+    """Amounts between commas; nothing for the default, 0 for never."""
+    session = required_session(request)
+    try:
+        words = [
+            word for word in form.line("alerts", _MAX_ALERTS, needed=False).replace(";", ",").split(",") if word.strip()
+        ]
+        amounts = [parse_amount(word.strip().removeprefix("$").strip()) for word in words]
+        wanted = None if not words else [] if amounts == [0] else amounts
+        await choose_thresholds(runtime_of(request).db, session.tenant_id, session.customer_id, wanted)
+    except InvalidForm as error:
+        return await _show(pages, request, form.view(error), status=422)
+    except InvalidRequest:
+        problem = form.view(InvalidForm({"alerts": ("billing.alerts_wrong", {})}))
+        return await _show(pages, request, problem, status=422)
+    return see_other(f"{HOME}?alerts=saved")
+
+
 async def _choose(pages: Pages, request: Handler, form: Form, *, confirmed: bool = False) -> Response[Any]:
     """From the choice to the page that confirms it; what can't be bought is said where it was chosen."""
     try:
@@ -109,34 +140,7 @@ async def _choose(pages: Pages, request: Handler, form: Form, *, confirmed: bool
     if not confirmed:
         stated = "" if amount is None else f"&amount={format_amount(amount)}"
         return see_other(f"{BUY}?package={offer.code}{stated}")
-    return _show_checkout(pages, request, offer, amount)
-
-
-async def _buy(pages: Pages, request: Handler, form: Form) -> Response[Any]:
-    session, storefront = required_session(request), storefront_of(request)
-    try:
-        offer, amount = await _wanted(request, form)
-    except InvalidForm as error:
-        return await _show(pages, request, form.view(error), status=422)
-    if not form.ticked("accept"):
-        problem = form.view(InvalidForm({"accept": ("billing.accept_needed", {})}))
-        return _show_checkout(pages, request, offer, amount, problem)
-    wanted = Wanted(
-        package=offer.code, amount=amount, terms_hash=form.raw("terms_hash"), request_key=form.raw("request_key")
-    )
-    try:
-        placed = await place_order(
-            runtime_of(request).db,
-            provider_of(dict(storefront.settings)),
-            tenant_id=session.tenant_id,
-            customer_id=session.customer_id,
-            wanted=wanted,
-            actor=f"customer:{session.customer_id}",
-        )
-    except (Conflict, InvalidRequest) as error:
-        key = "billing.changed" if isinstance(error, Conflict) else "billing.cannot_order"
-        return _show_checkout(pages, request, offer, amount, form.view(InvalidForm({"": (key, {})})))
-    return see_other(f"{HOME}/orders/{placed.order.id}")
+    return await show_checkout(pages, request, offer, amount, country=form.raw("country") or "")
 
 
 async def _wanted(request: Handler, form: Form) -> tuple[Offer, int | None]:
@@ -144,7 +148,7 @@ async def _wanted(request: Handler, form: Form) -> tuple[Offer, int | None]:
     session, db = required_session(request), runtime_of(request).db
     code = form.line("package", 80, needed=False)
     if not code:
-        offers = (await billing(db, session.tenant_id, session.customer_id)).offers
+        offers = await offers_of(db, session.tenant_id)
         code = next((offer.code for offer in offers if offer.terms.get("kind") == "topup"), "")
     try:
         offer = await offer_of(db, session.tenant_id, code)
@@ -163,24 +167,12 @@ async def _wanted(request: Handler, form: Form) -> tuple[Offer, int | None]:
     return offer, amount
 
 
-def _show_checkout(
-    pages: Pages, request: Handler, offer: Offer, amount: int | None, form: FormView | None = None
-) -> Response[Any]:
-    price, credited = priced(offer, amount)
-    view = views.CheckoutView(
-        offer=offer_row(offer),
-        price=price,
-        credits=credited,
-        amount="" if amount is None else format_amount(amount),
-        terms=terms_hash(offer),
-        request_key=secrets.token_urlsafe(16),
-        manual=_manual(request),
-        form=form or FormView(),
-    )
-    status = 422 if view.form.problems else 200
-    return pages.answer(request, "account/checkout.html", view=view, status=status, noindex=True)
+def _older(name: str, cursor: str | None) -> str:
+    return f"{HOME}?{name}={cursor}#{name}" if cursor else ""
 
 
-def _manual(request: Handler) -> bool:
-    """Whether customers pay outside, to whoever confirms it."""
-    return bool(storefront_of(request).settings.get("payments", {}).get("provider", "manual") == "manual")
+def _shown_alerts(chosen: tuple[int, ...] | None) -> tuple[str, ...]:
+    """What was chosen, as it is typed."""
+    if chosen is None:
+        return ()
+    return tuple(format_amount(one) for one in chosen) or ("0",)

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ...core.ledger import Lot
+from ...core.ledger import Lot, left_today
 from ...core.money import format_amount, parse_amount
+from ...core.offers import whole_cents
 from ...core.order import UNPAID
 from ...db.credits import HistoryLine
+from ...db.engine import now_us
 from ...db.orders import Order, Receipt
 from ...db.packages import Offer
 from ...flows.orders import OrderDetail
+from ...flows.receipts import gross_share
+from ...flows.subscriptions import OwnSubscription
 from ...theming import billing as views
 from ...theming.forms import FormView
 from ..pages.views import package_row
 from .portal import moment
 
-_PERIOD_DAYS: Final = {"week": 7, "month": 31, "year": 366}
+_MANAGE: Final = "/account/billing/orders/{}/manage"
+_AGAIN_SECONDS: Final = 4
 _MOVES: Final = frozenset({"call", "grant", "expiry", "adjustment", "reversal", "clawback", "restoration", "order"})
 _ABOUT: Final = {"req_": "/account/usage/", "ord_": "/account/billing/orders/"}
 _LEGAL: Final = ("address", "country", "registration", "vat_id")
@@ -26,11 +31,8 @@ _LEGAL: Final = ("address", "country", "registration", "vat_id")
 def offer_row(offer: Offer) -> views.OfferRow:
     """An offer with its terms."""
     terms = offer.terms
-    days = terms.get("valid_days")
-    if days is None and terms.get("kind") == "subscription" and not terms.get("roll_over", False):
-        days = _PERIOD_DAYS.get(terms.get("period", ""))
     package = package_row({**terms, "id": offer.code})
-    return views.OfferRow(package=package, models=tuple(terms.get("models", ())), lasts_days=days)
+    return views.OfferRow(package=package, models=package.models, lasts_days=package.valid_days)
 
 
 def lot_row(lot: Lot, timezone: str) -> views.LotRow:
@@ -42,6 +44,8 @@ def lot_row(lot: Lot, timezone: str) -> views.LotRow:
         at=moment(lot.created_at, timezone),
         expires=None if lot.expires_at is None else moment(lot.expires_at, timezone),
         models=lot.models,
+        daily=lot.daily or 0,
+        left_today=0 if lot.daily is None else min(left_today(lot, now_us()), lot.remaining - lot.reserved),
     )
 
 
@@ -54,6 +58,23 @@ def order_row(order: Order, timezone: str) -> views.OrderRow:
         price=order.price_nano,
         credits=order.credits_nano,
         at=moment(order.created_at, timezone),
+    )
+
+
+def subscription_row(own: OwnSubscription, timezone: str) -> views.SubscriptionRow:
+    """A subscription."""
+    found = own.subscription
+    ended = found.state == "ended"
+    return views.SubscriptionRow(
+        id=found.id,
+        title=found.title,
+        state=found.state,
+        price=parse_amount(found.terms["price"]),
+        credits=parse_amount(found.terms["credits"]),
+        period=found.period,
+        until=moment(found.period_ends_at, timezone),
+        ends=None if found.cancel_at is None or ended else moment(found.cancel_at, timezone),
+        next_title="" if own.next_offer is None else str(own.next_offer.terms["title"]),
     )
 
 
@@ -70,32 +91,54 @@ def move_row(line: HistoryLine, timezone: str) -> views.MoveRow:
     )
 
 
-def order_view(detail: OrderDetail, settings: Mapping[str, Any], timezone: str, form: FormView) -> views.OrderView:
-    """The page of an order; what a team notes for itself is not on it."""
+def order_view(
+    detail: OrderDetail,
+    settings: Mapping[str, Any],
+    timezone: str,
+    form: FormView,
+    *,
+    pay_url: str = "",
+    returning: bool = False,
+    manages: bool = False,
+    refund: views.RefundView | None = None,
+) -> views.OrderView:
+    """The page of an order; what a team notes for itself is not on it. `pay_url`: where it is paid, while it waits.
+
+    `manages`: customers have a page of their own at the provider. `returning`: the customer says to have paid; while
+    no confirmation has come, or the credit follows a payment, the page asks again by itself.
+    """
     order = detail.order
     waits = order.state in UNPAID
     steps = tuple(
         views.StepRow(
             state="ordered" if line.event == "create" else line.after,
             at=moment(line.created_at, timezone),
-            amount=str(line.facts.get("amount", "")) if line.event in {"refund", "refund_part"} else "",
+            amount=_in_cents(line.facts.get("amount")) if line.event in {"refund", "refund_part"} else "",
         )
         for line in detail.timeline
-        if line.event != "open"
+        # What moves the order nowhere is for those who look after it.
+        if line.event != "open" and line.before != line.after
     )
     manual = order.provider == "manual"
     return views.OrderView(
         order=order_row(order, timezone),
         offer=offer_row(Offer(order.package_id, order.package, order.version, order.terms)),
-        refunded=order.refunded_nano,
+        manual=manual,
+        refunded=whole_cents(order.refunded_nano),
         steps=steps,
         lapses=moment(order.lapses_at, timezone) if waits else None,
         waits=waits,
         form=form,
         instructions=settings.get("payments", {}).get("instructions") or "" if waits and manual else "",
-        pay_url=str(order.provider_facts.get("url") or "") if waits else "",
+        pay_url=pay_url if waits else "",
+        may_open=order.state == "draft" and not manual,
+        returning=returning and waits,
+        again_seconds=_AGAIN_SECONDS if order.state == "paid" or (returning and waits) else 0,
+        manage_url=_MANAGE.format(order.id) if not manual and order.paid_at is not None and manages else "",
+        invoice_url="" if manual or order.paid_at is None else f"/account/billing/orders/{order.id}/invoice",
         note=order.note,
         receipt=detail.receipt.label if detail.receipt else "",
+        refund=refund or views.RefundView(),
     )
 
 
@@ -104,7 +147,7 @@ def receipt_view(detail: OrderDetail, receipt: Receipt, timezone: str) -> views.
     content, order = receipt.content, detail.order
     seller, buyer = content["seller"], content["buyer"]
     refunds = tuple(
-        views.RefundLine(moment(line.created_at, timezone), str(line.facts["amount"]))
+        views.RefundLine(moment(line.created_at, timezone), _gross(str(line.facts["amount"]), order, content))
         for line in detail.timeline
         if line.event in {"refund", "refund_part"} and line.facts.get("amount")
     )
@@ -118,10 +161,30 @@ def receipt_view(detail: OrderDetail, receipt: Receipt, timezone: str) -> views.
         seller=seller.get("company") or seller["name"],
         seller_lines=(*trade_name, *legal),
         buyer_lines=tuple(text for text in (buyer["name"], buyer["email"]) if text),
-        lines=tuple(views.ReceiptLine(line["title"], line["credits"], line["amount"]) for line in content["lines"]),
+        lines=tuple(
+            views.ReceiptLine(line["title"], line["credits"], line["amount"], line.get("daily", ""))
+            for line in content["lines"]
+        ),
         total=content["total"],
         currency=content["currency"],
         taxes=tuple(views.TaxLine(str(line["title"]), str(line["amount"])) for line in content["tax"]),
         refunds=refunds,
-        kept=format_amount(parse_amount(content["total"]) - order.refunded_nano) if refunds else "",
+        kept=format_amount(parse_amount(content["total"]) - _share(order.refunded_nano, order, content))
+        if refunds
+        else "",
+        merchant=bool(content.get("merchant")),
+        charged=views.Charged(**content["charged"]) if "charged" in content else None,
     )
+
+
+def _in_cents(amount: Any) -> str:
+    return format_amount(whole_cents(parse_amount(amount))) if amount else ""
+
+
+def _gross(amount: str, order: Order, content: Mapping[str, Any]) -> str:
+    """A refund of the price as it went back, with its share of the tax."""
+    return format_amount(_share(parse_amount(amount), order, content))
+
+
+def _share(nano: int, order: Order, content: Mapping[str, Any]) -> int:
+    return gross_share(nano, order.price_nano, parse_amount(content["total"]))

@@ -50,7 +50,7 @@ _PROBLEMS: Final[Mapping[str | None, str]] = {
 def key_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     """The list of keys with the form of a new one, and the page of each."""
 
-    @get("/account/keys", guards=[known])
+    @get("/account/keys", guards=[known], viewable=True)
     async def show(request: Handler) -> Response[Any]:
         return await _show_list(pages, request)
 
@@ -61,7 +61,7 @@ def key_handlers(pages: Pages) -> list[HTTPRouteHandler]:
             return await _revoke(pages, request, form)
         return await _create(pages, request, form)
 
-    @get("/account/keys/{key_id:str}", guards=[known])
+    @get("/account/keys/{key_id:str}", guards=[known], viewable=True)
     async def show_one(request: Handler, key_id: FromPath[str]) -> Response[Any]:
         return await _show_one(pages, request, key_id, saved=request.query_params.get("saved") == "yes")
 
@@ -106,7 +106,7 @@ async def _show_one(
 
 async def _create(pages: Pages, request: Handler, form: Form) -> Response[Any]:
     session, runtime = required_session(request), runtime_of(request)
-    verified(request, request.route_handler)
+    await verified(request, request.route_handler)
     try:
         terms = _terms(form, timezone_of(request, session))
         with _as_form():

@@ -21,7 +21,7 @@ from .portal import bar_rows, call_rows, spending_chart, timezone_of
 def overview_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     """The first page of the portal."""
 
-    @get("/account", guards=[known])
+    @get("/account", guards=[known], viewable=True)
     async def show(request: Handler) -> Response[Any]:
         session, db = required_session(request), runtime_of(request).db
         timezone = timezone_of(request, session)

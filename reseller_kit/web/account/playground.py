@@ -20,10 +20,10 @@ from ...core.storefront import Storefront
 from ...db.engine import now_us
 from ...flows.playground import playground_account
 from ...flows.runtime import Runtime
-from ...telemetry.logs import AccessLine
 from ...theming.account import PlaygroundView
 from ...wire import openai_chat
 from ...wire.errors import error_response
+from ..access import NOTE_KEY
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
 from ..forms import FormRefused, check_origin
 from ..gateway.body import ClientGone, read_body
@@ -48,13 +48,13 @@ def playground_handlers(pages: Pages) -> list[HTTPRouteHandler | ASGIRouteHandle
         session = required_session(request)
         why_not = "suspended" if session.status == "suspended" else "" if session.verified else "unverified"
         view = PlaygroundView(
-            models=_chat_models(storefront_of(request).as_met_by(session.group_id)),
+            models=_chat_models(storefront_of(request)),
             ready=not why_not,
             why_not=why_not,
         )
         return pages.answer(request, "account/playground.html", view=view, noindex=True)
 
-    @asgi(ANSWER)
+    @asgi(ANSWER, copy_scope=False)
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         await _answer(scope, receive, send)
 
@@ -82,17 +82,17 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         dialect="openai",
         started_ns=time.monotonic_ns(),
         now=now_us(),
+        note=scope[NOTE_KEY],
     )
     try:
-        status = await _serve(runtime, call)
+        await _serve(runtime, call)
     except ClientGone:
         return
     except KitError as error:
-        status = await _refuse(runtime, call, error)
+        await _refuse(runtime, call, error)
     except Exception:  # noqa: BLE001  # the last line: whatever happens is an answer that the page can show
         _log.exception("%s: unexpected failure", call.id)
-        status = await _refuse(runtime, call, ServiceUnavailable("Something went wrong here. Please try again."))
-    _note(runtime, call, status)
+        await _refuse(runtime, call, ServiceUnavailable("Something went wrong here. Please try again."))
 
 
 async def _serve(runtime: Runtime, call: Call) -> int:
@@ -119,26 +119,12 @@ def _believed(request: Request[Any, Any, Any], call: Call) -> Session:
     return session
 
 
-async def _refuse(runtime: Runtime, call: Call, error: KitError) -> int:
+async def _refuse(runtime: Runtime, call: Call, error: KitError) -> None:
     if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
         _log.error("%s: %s (%r)", call.id, error.message, error.__cause__)
     if isinstance(error, InsufficientCredit):
         error.fix = ""
     answer = error_response(error, "openai", request_id=call.id)
     runtime.metrics.refusals.labels(call.storefront.slug, error.code).inc()
+    call.note.outcome = call.note.outcome or error.code
     await respond(call.send, answer.status, answer.headers, answer.body)
-    return answer.status
-
-
-def _note(runtime: Runtime, call: Call, status: int) -> None:
-    runtime.access_log.write(
-        AccessLine(
-            at=time.time(),
-            request_id=call.id,
-            tenant=call.storefront.slug,
-            method=call.method,
-            path=call.path,
-            status=status,
-            latency_ms=(time.monotonic_ns() - call.started_ns) // 1_000_000,
-        )
-    )

@@ -35,8 +35,9 @@ from ..guards import CHECK_MAIL, SECURITY, SeeOther, see_other, signed_in
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS
 from ..sessions import Session, enter, required_session, visit_of_request
+from ..throttled import too_many
 from .passkey_pages import passkeys_work
-from .showing import identity_of, show, too_many
+from .showing import identity_of, show
 
 _DONE: Final = frozenset(
     {"profile", "email", "password", "two_factor_off", "passkey", "session", "sessions", "kept", "passkey_added"}

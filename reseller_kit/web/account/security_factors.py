@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any, Final
 
-import segno
 from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
@@ -19,9 +17,11 @@ from ..forms import read_form
 from ..guards import SECURITY, see_other, verified
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS
+from ..qr import qr_answer
 from ..sessions import Session, enter, required_session, visit_of_request
+from ..throttled import too_many
 from .passkey_pages import document, party_of, problem
-from .showing import identity_of, show, too_many
+from .showing import identity_of, show
 
 _TWO_FACTOR: Final = f"{SECURITY}/two-factor"
 _MAX_CODE: Final = 40
@@ -43,12 +43,7 @@ def factor_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         setup = await _waiting(request, required_session(request))
         if setup is None:
             raise NotFoundException
-        out = io.BytesIO()
-        segno.make(setup.uri, error="m").save(
-            out, kind="svg", scale=4, border=3, dark="#000", light="#fff", xmldecl=False
-        )
-        headers = {**SECURITY_HEADERS, "cache-control": "no-store"}
-        return Response(out.getvalue(), media_type="image/svg+xml", headers=headers)
+        return qr_answer(setup.uri)
 
     @post(_TWO_FACTOR, guards=[verified])
     async def confirm(request: Handler) -> Response[Any]:

@@ -29,7 +29,7 @@ _AT_ONCE = 25
 def support_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     """A customer's side of the support inbox."""
 
-    @get("/account/support", guards=[signed_in])
+    @get("/account/support", guards=[signed_in], viewable=True)
     async def cases(request: Handler) -> Response[Any]:
         session = required_session(request)
         asked = window(_AT_ONCE, request.query_params.get("cursor"))
@@ -38,7 +38,7 @@ def support_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         view = SupportView(rows=tuple(_row(case) for case in page.items), older=older)
         return show(pages, request, "account/support.html", view)
 
-    @get("/account/support/{case_id:str}", guards=[signed_in])
+    @get("/account/support/{case_id:str}", guards=[signed_in], viewable=True)
     async def case(request: Handler, case_id: FromPath[str]) -> Response[Any]:
         return _show(pages, request, await _own(request, case_id), FormView())
 

@@ -17,7 +17,7 @@ from ...core.catalog import TOKEN_CLASSES
 from ...core.days import local
 from ...core.errors import Conflict, InvalidForm, InvalidRequest, NotFound
 from ...core.ids import is_public_id
-from ...core.money import format_token_price, format_unit_price, parse_amount
+from ...core.money import format_token_price, format_unit_price, parse_amount, whole_percent
 from ...db.engine import Database, now_us
 from ...db.usage import UsageFilter
 from ...db.usage_totals import Total
@@ -46,7 +46,7 @@ _EXPORTS: Final[Mapping[str, tuple[str, Callable[[Database, int, UsageFilter], A
 def usage_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     """The page of usage, what it exports, and each call's own page."""
 
-    @get(_HERE, guards=[known])
+    @get(_HERE, guards=[known], viewable=True)
     async def show(request: Handler) -> Response[Any]:
         wanted_id = request.query_params.get("id", "").strip()[:_MAX_TEXT]
         if wanted_id:
@@ -61,7 +61,7 @@ def usage_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     async def export(request: Handler) -> Stream:
         return _export(request)
 
-    @get(_HERE + "/{record_id:str}", guards=[known])
+    @get(_HERE + "/{record_id:str}", guards=[known], viewable=True)
     async def show_one(request: Handler, record_id: FromPath[str]) -> Response[Any]:
         session = required_session(request)
         found = await explained(runtime_of(request).db, session.tenant_id, session.customer_id, record_id)
@@ -94,7 +94,6 @@ async def _show(
     timezone = timezone_of(request, session)
     wanted, span = asked(request, session, timezone)
     found = await usage_page(db, session.tenant_id, wanted, span)
-    alerts = await spend_alerts.list_alerts(db, session.tenant_id, session.customer_id)
     names = {key.id: key.name for key in found.keys if key.name}
     kept = _kept(request)
     total, rest = found.charts.total, _with(kept, range="", since="", until="")
@@ -110,7 +109,7 @@ async def _show(
         models=_shares(found.charts.models, total.retail_nano, kept, "model", lambda name: name),
         keys=_shares(found.charts.keys, total.retail_nano, kept, "key", _key_namer(found.keys)),
         records=call_rows(found.records, timezone, names),
-        alerts=tuple(views.AlertRow(id=a.id, period=a.period, threshold=a.threshold_nano) for a in alerts),
+        alerts=tuple(views.AlertRow(id=a.id, period=a.period, threshold=a.threshold_nano) for a in found.alerts),
         model_choices=_with_chosen([row.name for row in found.charts.models], kept.get("model")),
         key_choices=tuple(views.Choice(key.id, _key_namer(found.keys)(key.id)) for key in found.keys),
         filters=kept,
@@ -188,7 +187,7 @@ def _shares(
             input_tokens=row.input_tokens,
             output_tokens=row.output_tokens,
             charge=row.retail_nano,
-            percent=row.retail_nano * 100 // total if total else 0,
+            percent=whole_percent(row.retail_nano, total),
             url=f"{_HERE}?{_with(kept, **{field: row.name})}",
         )
         for row in rows[:_SHARES]

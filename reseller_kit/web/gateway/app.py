@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from ...core.errors import (
+    AccountRestricted,
     InsufficientCredit,
     KitError,
     MethodNotAllowed,
@@ -25,19 +26,20 @@ from ...db.engine import now_us
 from ...flows.authenticate import authenticate
 from ...flows.call import Counter
 from ...flows.runtime import Runtime
-from ...telemetry.logs import AccessLine
 from ...wire import anthropic_messages, openai_chat
 from ...wire.errors import error_response
 from ...wire.rate_headers import rate_headers
 from ...wire.task import PATHS
+from ..access import NO_ROUTE, NOTE_KEY
 from ..hosts import Headers, Peers, Scope, client_of
 from ..keys import key_of, refuse_key_in_query
+from ..price_feed import feed_of
 from ..responses import JSON, Receive, Send, respond
 from . import cors, gemini, reads, text_completions
 from .body import ClientGone
 from .calling import Calling
 from .kept import Kept
-from .paths import canonical, dialect_of, model_named
+from .paths import canonical, dialect_of, model_named, names_verb
 from .request import Handler, Request, id_headers, send_json
 
 _log = logging.getLogger(__name__)
@@ -58,7 +60,8 @@ class Gateway:
         self._port = port
         self._trusted = trusted_proxies
         calling, kept = Calling(runtime), Kept(runtime)
-        by_model: dict[str, Handler] = {"GET": self._model, "POST": gemini.handler(calling)}
+        self._read_model: dict[str, Handler] = {"GET": self._model}
+        self._ask_model: dict[str, Handler] = {"POST": gemini.handler(calling)}
         self._exact: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": calling.generating(openai_chat.decode)},
             "/v1/completions": {"POST": text_completions.handler(calling)},
@@ -76,10 +79,11 @@ class Gateway:
             "/v1beta/models": {"GET": self._models},
             "/v1/credits": {"GET": self._credits},
             "/v1/usage": {"GET": self._usage_list},
+            "/pricing.json": {"GET": self._prices},
         }
         self._below: dict[str, dict[str, Handler]] = {
-            "/v1/models/": by_model,
-            "/v1beta/models/": by_model,
+            "/v1/models/": self._read_model,
+            "/v1beta/models/": self._read_model,
             "/v1/responses/": {"GET": kept.read, "DELETE": kept.remove},
             "/v1/usage/": {"GET": self._usage_record},
         }
@@ -100,17 +104,17 @@ class Gateway:
             dialect=dialect_of(path, headers),
             started_ns=time.monotonic_ns(),
             now=now_us(),
+            note=scope[NOTE_KEY],
         )
         try:
-            status = await self._answer(request)
+            await self._answer(request)
         except ClientGone:
             return
         except KitError as error:
-            status = await self._refuse(request, error)
+            await self._refuse(request, error)
         except Exception:  # noqa: BLE001  # the last line: whatever happens is an answer in the caller's dialect
             _log.exception("%s: unexpected failure", request.id)
-            status = await self._refuse(request, ServiceUnavailable("Something went wrong here. Please try again."))
-        self._note(request, status)
+            await self._refuse(request, ServiceUnavailable("Something went wrong here. Please try again."))
 
     async def _answer(self, request: Request) -> int:
         if cors.is_preflight(request.method, request.headers):
@@ -120,7 +124,8 @@ class Gateway:
         if handler is None:
             return await self._probe(request)
         key, address = key_of(request.headers), client_of(request.scope, self._trusted)
-        account = await authenticate(self._runtime.keys, request.storefront, key, request.now, address=address)
+        with request.note.step.child("authenticate"):
+            account = await authenticate(self._runtime.keys, request.storefront, key, request.now, address=address)
         storefront = request.storefront.as_met_by(account.group_id)
         if storefront is not request.storefront:
             request = msgspec.structs.replace(request, storefront=storefront)
@@ -130,12 +135,17 @@ class Gateway:
         """The route's handler; None for a probe. Raises NotFound or MethodNotAllowed."""
         if request.method == "HEAD" or (request.path == "/api/hello" and request.method == "GET"):
             return None
+        note = request.note
         if request.path == "/v1/responses" and request.method == "GET" and _wants_socket(request.headers):
             raise UpgradeRequired("Responses are not served over a WebSocket here. Send them with POST.")
-        methods = self._exact.get(request.path)
+        methods, note.route = self._exact.get(request.path), request.path
         if methods is None:
-            methods = next((found for prefix, found in self._below.items() if request.path.startswith(prefix)), None)
+            prefix = next((prefix for prefix in self._below if request.path.startswith(prefix)), "")
+            methods, note.route = self._below.get(prefix), f"{prefix}{{name}}"
+            if methods is self._read_model:
+                methods = self._by_model(request.path)
         if methods is None:
+            note.route = NO_ROUTE
             raise NotFound(f"There is nothing at {request.method} {request.path[:200]}.")
         handler = methods.get(request.method)
         if handler is None:
@@ -143,6 +153,12 @@ class Gateway:
                 f"{request.method} is not allowed at {request.path[:200]}.", allow=", ".join(sorted(methods))
             )
         return handler
+
+    def _by_model(self, path: str) -> dict[str, Handler]:
+        """The methods of a path that names a model. Names may have a colon of their own."""
+        if names_verb(path):
+            return self._ask_model
+        return {**self._read_model, **self._ask_model} if ":" in path else self._read_model
 
     async def _probe(self, request: Request) -> int:
         """Clients probe a base URL before they use it; a bare yes says that the address is right."""
@@ -166,6 +182,9 @@ class Gateway:
             name = model_named(name)
         return await send_json(request, reads.model(request.storefront, account, name, request.dialect))
 
+    async def _prices(self, request: Request, _: KeyAccount) -> int:
+        return await send_json(request, msgspec.json.encode(feed_of(request.storefront)))
+
     async def _credits(self, request: Request, account: KeyAccount) -> int:
         return await send_json(request, await reads.balance(self._runtime, account, request.now))
 
@@ -176,34 +195,24 @@ class Gateway:
         record_id = request.path[len("/v1/usage/") :]
         return await send_json(request, await reads.usage_record(self._runtime, account, record_id))
 
-    async def _refuse(self, request: Request, error: KitError) -> int:
+    async def _refuse(self, request: Request, error: KitError) -> None:
         if isinstance(error, ServiceUnavailable) and error.__cause__ is not None:
             _log.error("%s: %s (%r)", request.id, error.message, error.__cause__)
         if isinstance(error, InsufficientCredit):
             origin = public_url(request.storefront.primary_host, self._runtime.snapshot.public_url, self._port)
             what = "Raise its limit" if error.page == "/account/keys" else "Add credit"
             error.fix = f"{what} at {origin}{error.page}."
+        if isinstance(error, AccountRestricted):
+            origin = public_url(request.storefront.primary_host, self._runtime.snapshot.public_url, self._port)
+            error.fix = f"Read why, and how to appeal, at {origin}{error.page}."
         user_agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
         answer = error_response(error, request.dialect, user_agent=user_agent.decode("latin-1"), request_id=request.id)
         self._runtime.metrics.refusals.labels(request.storefront.slug, error.code).inc()
+        request.note.outcome = request.note.outcome or error.code
         headers = answer.headers
         if isinstance(error, RateLimited):
             headers = [*headers, *rate_headers(error.rates, request.dialect, now_us())]
         await respond(request.send, answer.status, headers, answer.body, head=request.method == "HEAD")
-        return answer.status
-
-    def _note(self, request: Request, status: int) -> None:
-        self._runtime.access_log.write(
-            AccessLine(
-                at=time.time(),
-                request_id=request.id,
-                tenant=request.storefront.slug,
-                method=request.method,
-                path=request.path[:200],
-                status=status,
-                latency_ms=(time.monotonic_ns() - request.started_ns) // 1_000_000,
-            )
-        )
 
 
 def _wants_socket(headers: Headers) -> bool:

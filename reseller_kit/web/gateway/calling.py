@@ -60,9 +60,7 @@ class Calling:
 
         async def handle(request: Request, account: KeyAccount) -> int:
             call = decode(await read_body(request.receive, request.headers), request.headers)
-            return await send_json(
-                request, write(await calls.count(self._runtime, request.caller(account), call, counter))
-            )
+            return await send_json(request, write(await self._count(request, request.caller(account), call, counter)))
 
         return handle
 
@@ -77,7 +75,7 @@ class Calling:
         call = openai_responses.decode_count(await read_body(request.receive, request.headers), request.headers)
         caller = request.caller(account)
         turn = await responses.begin(self._runtime, caller, call)
-        tokens = await calls.count(self._runtime, caller, turn.call, _RESPONSES_COUNTER)
+        tokens = await self._count(request, caller, turn.call, _RESPONSES_COUNTER)
         return await send_json(request, openai_responses.count_body(tokens))
 
     def tasks(self) -> dict[TaskApi, Handler]:
@@ -109,9 +107,7 @@ class Calling:
             if turn is not None:
                 made.on_end = lambda end: turn.end(self._runtime, response_in(end))
             return await self._stream(request, caller, call, made)
-        result = await self._while_wanted(
-            request, lambda on_answer: calls.answer(self._runtime, caller, call, on_answer=on_answer)
-        )
+        result = await self._while_wanted(request, lambda standby: calls.answer(self._runtime, caller, call, standby))
         if turn is not None:
             turn.end(self._runtime, result.body)
         await respond(request.send, 200, [JSON, *call_headers(result.job)], rewrite(result.body))
@@ -120,9 +116,7 @@ class Calling:
     async def perform(self, request: Request, account: KeyAccount, task: Task) -> int:
         """Answer a decoded task."""
         caller = request.caller(account)
-        result = await self._while_wanted(
-            request, lambda on_answer: calls.perform(self._runtime, caller, task, on_answer=on_answer)
-        )
+        result = await self._while_wanted(request, lambda standby: calls.perform(self._runtime, caller, task, standby))
         content_type = (b"content-type", result.content_type.encode())
         await respond(request.send, 200, [content_type, *call_headers(result.job)], result.body)
         return 200
@@ -134,12 +128,17 @@ class Calling:
 
         return handle
 
-    async def _while_wanted(self, request: Request, begin: Callable[[Callable[[], None]], Awaitable[_T]]) -> _T:
-        """A plain answer, ended early when its client left or the process must end."""
-        answering = PlainCall(request.receive)
+    async def _count(self, request: Request, caller: calls.Caller, call: Call, counter: calls.Counter | None) -> int:
+        return await self._while_wanted(
+            request, lambda standby: calls.count(self._runtime, caller, call, counter, standby)
+        )
+
+    async def _while_wanted(self, request: Request, begin: Callable[[calls.Standby], Awaitable[_T]]) -> _T:
+        """A plain answer, ended early when its client leaves or the process must end."""
+        answering = PlainCall(request.receive, request.note)
         self._runtime.answering.add(answering)
         try:
-            return await begin(answering.answered)
+            return await begin(answering)
         except asyncio.CancelledError as error:
             answering.explain(error)
         finally:
@@ -148,6 +147,7 @@ class Calling:
 
     async def _stream(self, request: Request, caller: calls.Caller, call: Call, sink: StreamSink) -> int:
         self._runtime.answering.add(sink)
+        self._runtime.metrics.open_streams.inc()
         try:
             await calls.stream(self._runtime, caller, call, sink)
         except Exception:
@@ -156,6 +156,7 @@ class Calling:
             # What the caller needs to know was sent in-band.
             _log.exception("%s: failed after the stream had begun", request.id)
         finally:
+            self._runtime.metrics.open_streams.dec()
             self._runtime.answering.discard(sink)
             sink.close()
         return 200

@@ -14,14 +14,14 @@ _MAX_FIELDS: Final = 64
 _FORM: Final = "multipart/form-data"
 
 
-def read_form(body: bytes, headers: Headers) -> list[Field]:
-    """The fields of a `multipart/form-data` body, in order. Raises InvalidRequest for any other."""
+def read_form(body: bytes, headers: Headers, most: int = _MAX_FIELDS) -> list[Field]:
+    """The fields of a `multipart/form-data` body, at most so many, in order. Raises InvalidRequest for any other."""
     boundary = _boundary(headers)
     fields: list[Field] = []
     segment: MultipartSegment | None = None
     content = bytearray()
     try:
-        with PushMultipartParser(boundary, content_length=len(body), max_segment_count=_MAX_FIELDS) as parser:
+        with PushMultipartParser(boundary, content_length=len(body), max_segment_count=most) as parser:
             for event in parser.parse(body):
                 if isinstance(event, MultipartSegment):
                     segment, content = event, bytearray()

@@ -24,16 +24,20 @@ _GOOGLE_CLIENT: Final = b"x-goog-api-client"
 """Every client of Google's sends it. A key may be in any header, whatever the dialect, so that tells nothing."""
 _BARE: Final = ("/chat/completions", "/responses", "/messages")
 _BARE_WHOLE: Final = frozenset({"/completions", *PATHS.values()})
+_PAGES_TOO: Final = frozenset({"/models", "/pricing.json"})
 _SLASHES: Final = re.compile("/{2,}")
 _PREFLIGHT: Final = b"access-control-request-method"
 
 
 def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
-    """Whether a request is the API's. On an `api` host every path is; `/models` is where a key is sent or will be."""
+    """Whether a request is the API's. On an `api` host every path is.
+
+    `/models` and `/pricing.json` are where a key is sent or will be.
+    """
     path = _single(path)
     if role == "api" or path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE or path.rstrip("/") in _BARE_WHOLE:
         return True
-    if path.rstrip("/") == "/models" or path.startswith("/models/"):
+    if path.rstrip("/") in _PAGES_TOO or path.startswith("/models/"):
         return has_key(headers) or any(name == _PREFLIGHT for name, _ in headers)
     return False
 
@@ -61,6 +65,11 @@ def dialect_of(path: str, headers: Headers) -> Dialect:
         if _GOOGLE_CLIENT in names:
             return "gemini"
     return "openai"
+
+
+def names_verb(path: str) -> bool:
+    """Whether a canonical path says what to do with the model that it names."""
+    return _TARGET.fullmatch(path) is not None
 
 
 def gemini_target(path: str) -> tuple[str, str]:

@@ -7,33 +7,48 @@ import time
 from typing import Final, NoReturn, cast
 
 from ...core.errors import ServiceUnavailable
+from ...telemetry.access import Note
 from ..responses import Receive
 from .body import ClientGone
 
 ABANDONED_SECONDS: Final = 60.0
-_UNWATCHED_SECONDS: Final = 1.0
+_UNWATCHED_SECONDS: Final = 0.25
 """Most calls are over before; only longer ones are worth a task that watches for their client."""
 
 
 class PlainCall:
-    """The current task's plain call. Ended early, its task is cancelled, which settles it; `explain` says why."""
+    """The current task's plain call. Ended early, its task is cancelled, which settles it; `explain` says why.
 
-    def __init__(self, receive: Receive, *, abandoned_seconds: float = ABANDONED_SECONDS) -> None:
-        self._receive = receive
+    `note` hears that the client left: what an upstream is at goes on for a while, nothing is tried again, and
+    the settle knows why the call ended.
+    """
+
+    def __init__(self, receive: Receive, note: Note, *, abandoned_seconds: float = ABANDONED_SECONDS) -> None:
+        self._receive, self._note = receive, note
         self._abandoned_seconds = abandoned_seconds
+        self._left_at: float | None = None
         self._began_at = time.monotonic()
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
         self._watch: asyncio.Task[None] | None = None
-        self._left_at: float | None = None
-        self._answered = self._ended = False
+        self._held = self._answered = self._ended = False
 
     def look(self, now: float) -> None:
-        """End the call if its client has been gone for too long; `now` by the monotonic clock."""
+        """Watch for the client once the call takes long, and end it once that is long gone; `now` is monotonic."""
         if self._left_at is not None:
             if now - self._left_at >= self._abandoned_seconds:
                 self.end()
         elif self._watch is None and now - self._began_at >= _UNWATCHED_SECONDS:
             self._watch = asyncio.get_running_loop().create_task(self._wait())
+
+    def held(self) -> None:
+        """What the call may cost is held: from now on it can be ended.
+
+        Raises CancelledError if it was before, or if its client has gone already: nobody was asked yet.
+        """
+        self._held = True
+        self._ended = self._ended or self._note.left
+        if self._ended:
+            raise asyncio.CancelledError
 
     def answered(self) -> None:
         """The whole answer has come and is about to be paid for: too late to end the call."""
@@ -41,8 +56,10 @@ class PlainCall:
 
     def end(self) -> None:
         """Stop the answer; the client gets to read why."""
-        if not (self._ended or self._answered):
-            self._ended = True
+        if self._ended or self._answered:
+            return
+        self._ended = True
+        if self._held:
             self._task.cancel()
 
     def close(self) -> None:
@@ -54,11 +71,12 @@ class PlainCall:
         """Raise what the cancellation means: ClientGone, ServiceUnavailable, or itself if it is not ours."""
         if not self._ended or self._task.uncancel():
             raise error
-        if self._left_at is not None:
+        if self._note.left:
             raise ClientGone from None
         raise ServiceUnavailable("The service is restarting. Please try again in a moment.") from None
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._note.left = True
         self._left_at = time.monotonic()

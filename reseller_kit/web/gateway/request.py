@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ...core.rates import rates_of
 from ...core.storefront import Storefront
@@ -13,6 +13,7 @@ from ...db.authentication import KeyAccount
 from ...db.engine import now_us
 from ...flows import call as calls
 from ...flows.call.job import Job
+from ...telemetry.access import Note
 from ...wire.conversation_name import session_of
 from ...wire.errors import Dialect
 from ...wire.rate_headers import rate_headers
@@ -36,6 +37,8 @@ class Request(Struct, frozen=True, eq=False):
     dialect: Dialect
     started_ns: int
     now: int
+    note: Note = field(default_factory=Note)
+    """What is found out about it, for the log."""
 
     def caller(self, account: KeyAccount) -> calls.Caller:
         """Who calls, for a flow."""
@@ -47,6 +50,7 @@ class Request(Struct, frozen=True, eq=False):
             started_ns=self.started_ns,
             now=self.now,
             session=session_of(self.headers),
+            note=self.note,
         )
 
 

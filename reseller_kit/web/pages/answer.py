@@ -12,24 +12,36 @@ from litestar.exceptions import HTTPException
 
 from ...core.errors import KitError, RateLimited, ServiceUnavailable
 from ...core.storefront import Storefront
+from ...core.urls import public_url
 from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, render
 from ...theming.legal import terms_version
-from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
+from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, SECURE_KEY, STOREFRONT_KEY
+from ..members import desk_of
 from ..notices import rows_of
 from ..sessions import csrf_of, session_of
+from ..viewing import banner_of
 from . import views
-from .language import PARAMETER, choose
+from .language import PARAMETER, choose, cookie_name
 
 _log = logging.getLogger(__name__)
 ERROR_TEMPLATE: Final = "storefront/error.html"
+DESK_ERROR_TEMPLATE: Final = "console/error.html"
+_PRIVATE: Final = {"referrer-policy": "same-origin", "x-robots-tag": "noindex"}
+"""Of the console's pages: their addresses are nobody else's business."""
 _KINDS: Final[dict[int, Any]] = {403: "forbidden", 404: "not_found", 405: "method", 429: "limited"}
-_KIT_KINDS: Final[dict[str, Any]] = {"form_refused": "stale_form", "account_suspended": "account_suspended"}
+_KIT_KINDS: Final[dict[str, Any]] = {
+    "form_refused": "stale_form",
+    "account_suspended": "account_suspended",
+    "not_permitted": "not_permitted",
+    "view_only": "view_only",
+}
 _CSP: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' data:;"
     " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
+_NO_SOURCES: Final[Mapping[str, str]] = {}
 _LANGUAGE_SECONDS: Final = 365 * 86_400
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 SECURITY_HEADERS: Final = {
@@ -61,15 +73,19 @@ class Pages:
         error: ErrorInfo | None = None,
         headers: Mapping[str, str] | None = None,
         noindex: bool = False,
+        sources: Mapping[str, str] = _NO_SOURCES,
     ) -> Response[Any]:
         """The page of a template. `view`: what this page alone shows, a Struct that its template knows as `page.view`.
+
+        `sources`: what this page's policy allows beyond every page's, by directive.
 
         `noindex`: for pages that no search engine has to know.
 
         A storefront that is not open answers with its honest page instead.
         """
-        storefront = storefront_of(request)
-        error = views.paused(storefront) or error
+        storefront, desk = storefront_of(request), desk_of(request)
+        if desk is None or storefront.status == "archived":
+            error = views.paused(storefront) or error
         nonce = secrets.token_urlsafe(16)
         lang = language_of(request)
         asked = views.Asked(
@@ -79,13 +95,19 @@ class Pages:
             session=session_of(request),
             csrf=csrf_of(request),
             announcements=rows_of(request),
+            desk=desk,
+            viewing=banner_of(request),
         )
+        noindex = noindex or desk is not None
         page = views.page_of(runtime_of(request), storefront, asked, self.port, error=error, view=view, noindex=noindex)
-        html = render(self.library, storefront.theme, ERROR_TEMPLATE if error else template, page)
+        if error is not None:
+            template = ERROR_TEMPLATE if desk is None or storefront.status == "archived" else DESK_ERROR_TEMPLATE
+        html = render(self.library, storefront.theme, template, page)
         all_headers = {
             **SECURITY_HEADERS,
-            "content-security-policy": _CSP.format(nonce=nonce),
+            "content-security-policy": _policy(nonce, sources),
             "cache-control": "no-store",
+            **({} if desk is None else _PRIVATE),
             **(headers or {}),
         }
         if error is not None and error.status == 503:
@@ -93,13 +115,14 @@ class Pages:
         code = error.status if error else status
         answer = Response(html, media_type="text/html", status_code=code, headers=all_headers)
         if request.query_params.get(PARAMETER) == lang:
+            secure: bool = request.scope[SECURE_KEY]  # type: ignore[literal-required]
             answer.set_cookie(
-                PARAMETER,
+                cookie_name(secure=secure),
                 lang,
                 max_age=_LANGUAGE_SECONDS,
                 httponly=True,
                 samesite="lax",
-                secure=request.url.scheme == "https",
+                secure=secure,
             )
         return answer
 
@@ -150,25 +173,42 @@ class Pages:
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=500, kind="fault", request_id=request_id))
 
 
+def _policy(nonce: str, sources: Mapping[str, str]) -> str:
+    """The content security policy of a page, with what it alone may load."""
+    directives = dict(one.strip().split(" ", 1) for one in _CSP.format(nonce=nonce).split(";"))
+    for name, allowed in sources.items():
+        directives[name] = f"{directives.get(name, '')} {allowed}".strip()
+    return "; ".join(f"{name} {allowed}" for name, allowed in directives.items())
+
+
 def language_of(request: Handler) -> str:
     """The language to answer in: chosen here, in the account or on a page before, else what the browser asks for."""
+    if desk_of(request) is not None:
+        return "en"
     session = session_of(request)
     own = None if session is None else session.locale
-    chosen = (request.query_params.get(PARAMETER), own, request.cookies.get(PARAMETER))
+    secure: bool = request.scope[SECURE_KEY]  # type: ignore[literal-required]
+    chosen = (request.query_params.get(PARAMETER), own, request.cookies.get(cookie_name(secure=secure)))
     offered = views.brand_of(storefront_of(request)).languages
     return choose(offered, *chosen, accept=request.headers.get("accept-language", ""))
 
 
 def storefront_of(request: Handler) -> Storefront:
-    """The storefront whose host was asked."""
+    """The storefront whose host was asked, as the customer who is logged in meets it: at the prices of its group."""
     found: Storefront = request.scope[STOREFRONT_KEY]  # type: ignore[literal-required]
-    return found
+    session = session_of(request)
+    return found if session is None else found.as_met_by(session.group_id)
 
 
 def runtime_of(request: Handler) -> Runtime:
     """The serving process."""
     found: Runtime = request.scope[RUNTIME_KEY]  # type: ignore[literal-required]
     return found
+
+
+def origin_of(request: Handler, port: int) -> str:
+    """The storefront's own origin, from its configured host; `port`: where the server listens."""
+    return public_url(storefront_of(request).primary_host, runtime_of(request).snapshot.public_url, port)
 
 
 def file_answer(found: Asset) -> Response[Any]:

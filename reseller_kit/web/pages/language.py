@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 PARAMETER: Final = "lang"
-"""The query parameter and cookie by which a visitor chooses."""
+"""The query parameter by which a visitor chooses, and the cookie that remembers it."""
 _MAX_HEADER: Final = 1_000
 _MAX_RANGES: Final = 20
+
+
+def cookie_name(*, secure: bool) -> str:
+    """What the cookie is called: over https with the prefix that keeps sibling domains from planting one."""
+    return f"__Host-{PARAMETER}" if secure else PARAMETER
 
 
 def choose(offered: Sequence[str], *chosen: str | None, accept: str = "") -> str:

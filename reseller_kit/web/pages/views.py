@@ -9,19 +9,21 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from ...core.catalog import OfferedModel
 from ...core.money import parse_amount
 from ...core.storefront import Storefront
+from ...core.tenant import PLATFORM_SLUG
 from ...core.times import SECOND_US
 from ...core.urls import public_url
-from ...db.engine import now_us
 from ...flows import brand as flow_brand
-from ...flows.brand import changed_prices, notice_us, shown_moment, shown_prices
 from ...flows.circuits import health_of
 from ...flows.identity.signup import policy_of
 from ...flows.runtime import Runtime
-from ...theming import Brand, ErrorInfo, LaterRow, Links, ModelRow, PackageRow, Page, StatusRow, Visitor
+from ...theming import Brand, ErrorInfo, Links, PackageRow, Page, StatusRow, Visitor
+from ...theming.console import NAVIGATION, PLATFORM_NAVIGATION, Frame, Who, current_of, navigation_of
+from ...theming.page import BonusRow, Viewing
 from ...theming.support import AnnouncementRow
+from ..members import Desk
+from ..model_rows import models_of
 from ..sessions import Session
 
 _PAUSED = {"draft": 503, "suspended": 503, "archived": 410}
@@ -36,6 +38,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     session: Session | None = None
     csrf: str = ""
     announcements: tuple[AnnouncementRow, ...] = ()
+    desk: Desk | None = None
+    viewing: Viewing | None = None
 
 
 def brand_of(storefront: Storefront) -> Brand:
@@ -73,7 +77,25 @@ def page_of(
         noindex=noindex or error is not None or not storefront.open,
         visitor=None if asked.session is None else _visitor(storefront, asked.session),
         csrf=asked.csrf,
+        desk=None if asked.desk is None else _frame(storefront, asked.desk, asked.path),
         links=_links(storefront, asked.session),
+        viewing=asked.viewing,
+    )
+
+
+def _frame(storefront: Storefront, desk: Desk, path: str) -> Frame:
+    """What surrounds a page of the console for whoever is there."""
+    platform = storefront.slug == PLATFORM_SLUG
+    member = desk.member
+    items = () if member is None else navigation_of(member.role, PLATFORM_NAVIGATION if platform else NAVIGATION)
+    notice = "suspended" if storefront.suspended else "draft" if storefront.status == "draft" else ""
+    return Frame(
+        base=desk.base,
+        who=None if member is None else Who(email=member.email, name=member.name, role=member.role),
+        navigation=items,
+        current=current_of(path, items),
+        platform=platform,
+        notice=notice,
     )
 
 
@@ -89,6 +111,7 @@ def _visitor(storefront: Storefront, session: Session) -> Visitor:
         csrf=session.csrf,
         delete_on=delete_on,
         suspended=session.status == "suspended",
+        restricted=session.restricted,
     )
 
 
@@ -107,36 +130,6 @@ def paused(storefront: Storefront) -> ErrorInfo | None:
     return ErrorInfo(status=_PAUSED[kind], kind=kind)  # type: ignore[arg-type]
 
 
-def models_of(storefront: Storefront) -> tuple[ModelRow, ...]:
-    """What is on offer, by name."""
-    until = now_us() + notice_us(storefront.settings)
-    return tuple(
-        _model(offered, _later(storefront, offered, until)) for _, offered in sorted(storefront.models.items())
-    )
-
-
-def _later(storefront: Storefront, offered: OfferedModel, until: int) -> tuple[LaterRow, ...]:
-    """The changes that customers are told of by now: what each changes against the prices before it."""
-    rows: list[LaterRow] = []
-    before = offered.retail.price_list
-    for later in storefront.later.get(offered.model, ()):
-        if later.effective_from <= until:
-            changed = tuple(new for _, new in changed_prices(before, later.price_list) if new is not None)
-            rows += [LaterRow(shown_moment(later.effective_from, storefront.timezone), changed)] if changed else []
-        before = later.price_list
-    return tuple(rows)
-
-
-def _model(offered: OfferedModel, later: tuple[LaterRow, ...]) -> ModelRow:
-    return ModelRow(
-        later=later,
-        name=offered.name,
-        prices=shown_prices(offered.retail.price_list),
-        context=offered.context,
-        max_output=offered.max_output,
-    )
-
-
 def package_row(terms: Mapping[str, Any]) -> PackageRow:
     """An offer of credit by its terms."""
     return PackageRow(
@@ -145,12 +138,17 @@ def package_row(terms: Mapping[str, Any]) -> PackageRow:
         title=terms["title"],
         price_nano=_amount(terms.get("price")),
         credits_nano=_amount(terms.get("credits")),
+        daily_nano=_amount(terms.get("daily_allowance")),
         valid_days=terms.get("valid_days"),
         min_nano=_amount(terms.get("min")),
         max_nano=_amount(terms.get("max")),
         presets_nano=tuple(_amount(preset) for preset in terms.get("presets", ())),
         period=terms.get("period", "") or "",
         roll_over=bool(terms.get("roll_over", False)),
+        roll_over_periods=terms.get("roll_over_periods") or 1,
+        bonus=tuple(BonusRow(_amount(tier["from"]), tier["percent"]) for tier in terms.get("bonus") or ()),
+        refund_days=terms.get("refund_days"),
+        models=tuple(terms.get("models") or ()),
     )
 
 

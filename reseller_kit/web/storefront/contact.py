@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -13,12 +13,13 @@ from ...flows.identity.attempts import by_address, count
 from ...flows.support import MAX_BODY, MAX_SUBJECT, NewCase
 from ...theming.forms import FormView
 from ...theming.support import AnnouncementsView, ContactView, UnsubscribeView
-from ..account.showing import identity_of, show, too_many
+from ..account.showing import identity_of, show
 from ..forms import Form, read_form
 from ..notices import rows_of
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import runtime_of
 from ..sessions import session_of, visit_of_request
+from ..throttled import too_many
 
 _MAX_EMAIL: Final = 254
 _MAX_NAME: Final = 100
@@ -45,7 +46,10 @@ def contact_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         # Scanners of mail follow links: only the button, or the mail reader's own one, ends the mails.
         asked = request.query_params
         view = UnsubscribeView(
-            state="ask", customer=asked.get("customer", "")[:_MAX_ID], token=asked.get("token", "")[:_MAX_ID]
+            state="ask",
+            customer=asked.get("customer", "")[:_MAX_ID],
+            token=asked.get("token", "")[:_MAX_ID],
+            kind=_kind(request),
         )
         return pages.answer(request, "storefront/unsubscribe.html", view=view, noindex=True)
 
@@ -59,12 +63,18 @@ def contact_handlers(pages: Pages) -> list[HTTPRouteHandler]:
             storefront_of(request).tenant_id,
             asked.get("customer", "")[:_MAX_ID],
             asked.get("token", "")[:_MAX_ID],
+            _kind(request),
         )
-        view = UnsubscribeView(state="done" if done else "unknown")
+        view = UnsubscribeView(state="done" if done else "unknown", kind=_kind(request))
         status = 200 if done else 404
         return pages.answer(request, "storefront/unsubscribe.html", view=view, status=status, noindex=True)
 
     return [ask, send, announcements, ask_unsubscribe, unsubscribe]
+
+
+def _kind(request: Handler) -> Literal["announcement", "credit"]:
+    """Which mails a link ends: announcements, unless it says otherwise."""
+    return "credit" if request.query_params.get("kind") == "credit" else "announcement"
 
 
 async def _send(pages: Pages, request: Handler, form: Form) -> Response[Any]:

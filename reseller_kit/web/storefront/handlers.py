@@ -1,20 +1,17 @@
-"""The storefront's public pages, its assets and robots.txt. Changes nothing."""
+"""The storefront's public pages and robots.txt. Changes nothing."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from litestar import Response, get
-from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
 
-from ...theming import GUIDES, Asset, asset, icon, stylesheet, web_manifest
+from ...theming import GUIDES
 from ...theming.status import DayRow, StatusView
 from ..notices import moment
 from ..pages import Handler, Pages, storefront_of
-from ..pages.answer import SECURITY_HEADERS, file_answer, runtime_of
-from ..pages.views import brand_of
+from ..pages.answer import SECURITY_HEADERS, runtime_of
 
 _PAGES: Final = {
     "/": "storefront/home.html",
@@ -32,17 +29,6 @@ def storefront_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     async def show(request: Handler) -> Response[Any]:
         return pages.answer(request, _PAGES[request.url.path.rstrip("/") or "/"])
 
-    @get("/theme/static/{path:path}")
-    async def static(request: Handler, path: FromPath[str]) -> Response[Any]:
-        found = asset(pages.library, storefront_of(request).theme, path.lstrip("/"))
-        if found is None:
-            raise NotFoundException
-        return file_answer(found)
-
-    @get("/theme/{name:str}")
-    async def generated(request: Handler, name: FromPath[str]) -> Response[Any]:
-        return _generated(pages, request, name)
-
     @get("/status")
     async def status(request: Handler) -> Response[Any]:
         return pages.answer(request, "storefront/status.html", view=await _past(request))
@@ -52,7 +38,7 @@ def storefront_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         rule = "Allow: /" if storefront_of(request).open else "Disallow: /"
         return Response(f"User-agent: *\n{rule}\n", media_type="text/plain", headers=SECURITY_HEADERS)
 
-    return [show, status, static, generated, robots]
+    return [show, status, robots]
 
 
 async def _past(request: Handler) -> StatusView:
@@ -63,16 +49,3 @@ async def _past(request: Handler) -> StatusView:
         for model, days in found.items()
     }
     return StatusView(rows)
-
-
-def _generated(pages: Pages, request: Handler, name: str) -> Response[Any]:
-    """The style sheet, favicon and web manifest of the brand, by their hashes."""
-    storefront = storefront_of(request)
-    brand = brand_of(storefront)
-    sheet = stylesheet(pages.library, storefront.theme, brand)
-    if f"/theme/{name}" == sheet.url:
-        return file_answer(Asset(sheet.url, "text/css; charset=utf-8", sheet.css))
-    for found in (icon(pages.library, storefront.theme, brand), web_manifest(pages.library, storefront.theme, brand)):
-        if f"/theme/{name}" == found.url:
-            return file_answer(found)
-    raise NotFoundException

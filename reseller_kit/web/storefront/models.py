@@ -24,10 +24,11 @@ from ...theming.models import (
     calculator_form,
 )
 from ...theming.page import MODALITIES
+from ..model_rows import models_of
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS
-from ..pages.views import models_of
-from .price_feed import feed_of
+from ..price_feed import feed_of
+from ..sessions import session_of
 
 _MAX_WORDS: Final = 100
 _MAX_ASKED: Final = 40
@@ -44,7 +45,10 @@ _FEED_HEADERS: Final = {
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
     "cache-control": "public, max-age=60",
+    "vary": "cookie",
 }
+_OWN_FEED_HEADERS: Final = {**SECURITY_HEADERS, "cache-control": "no-store"}
+"""Of somebody's own prices, which are nobody else's to read or to keep."""
 
 
 def model_handlers(pages: Pages) -> list[HTTPRouteHandler]:
@@ -76,7 +80,8 @@ def model_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     @get("/pricing.json")
     async def feed(request: Handler) -> Response[Any]:
         body = msgspec.json.encode(feed_of(storefront_of(request)))
-        return Response(body, media_type="application/json", headers=_FEED_HEADERS)
+        headers = _FEED_HEADERS if session_of(request) is None else _OWN_FEED_HEADERS
+        return Response(body, media_type="application/json", headers=headers)
 
     return [search, compare, show, calculate, feed]
 

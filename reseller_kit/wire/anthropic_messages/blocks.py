@@ -1,4 +1,4 @@
-"""Content blocks of a messages request as parts of the intermediate form. The rules are in docs/translation.md."""
+"""Content blocks of a messages request as parts of the intermediate form, by docs/translation-messages.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Messages requests into the intermediate form. Refuses what the form can't hold, or names it in `left_out`.
 
-Source: Anthropic API reference, "Create a Message". The rules are the table in docs/translation.md.
+Source: Anthropic API reference, "Create a Message". The rules are the table in docs/translation-messages.md.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from msgspec import Meta, Raw, Struct
 from ...core.errors import InvalidRequest
 from ..json_body import NULL
 from ..members import REFUSED, members
+from ..ranges import Share
 
 MAX_OUTPUT_LIMIT: Final = 1 << 31
 SEARCH_TOKENS: Final = 25_000
@@ -104,6 +105,8 @@ class Head(Struct):
     speed: str | None = None
     inference_geo: str | None = None
     tools: list[Tool] | None = None
+    temperature: Share | None = None
+    top_p: Share | None = None
     context_management: Raw = NULL
     compaction: Raw = NULL
 

@@ -1,6 +1,6 @@
 """Requests in the intermediate form as messages requests. Refuses what this API can't hold.
 
-Source: Anthropic API reference, "Create a Message". The rules are the table in docs/translation.md.
+Source: Anthropic API reference, "Create a Message". The rules are the table in docs/translation-messages.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns of the intermediate form as messages with content blocks. The rules are in docs/translation.md."""
+"""Turns of the intermediate form as messages with content blocks. The rules are in docs/translation-messages.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """generateContent requests into the intermediate form. Refuses what the form can't hold, or names it in `left_out`.
 
-Source: Gemini API reference, "Generating content". The rules are the table in docs/translation.md.
+Source: Gemini API reference, "Generating content". The rules are the table in docs/translation-gemini.md.
 """
 
 from __future__ import annotations

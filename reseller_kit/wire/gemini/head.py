@@ -15,6 +15,7 @@ from msgspec import Meta, Raw, Struct
 from ...core.errors import InvalidRequest
 from ..json_body import is_given, parse_object
 from ..members import REFUSED, Members, members, refuse_unknown
+from ..ranges import Share, Temperature
 
 MAX_OUTPUT_LIMIT: Final = 1 << 31
 MAX_CANDIDATES: Final = 8
@@ -79,6 +80,8 @@ class Config(Struct, rename="camel"):
     max_output_tokens: Annotated[int, Meta(ge=1, le=MAX_OUTPUT_LIMIT)] | None = None
     candidate_count: Annotated[int, Meta(ge=1, le=MAX_CANDIDATES)] | None = None
     response_modalities: list[str] | None = None
+    temperature: Temperature | None = None
+    top_p: Share | None = None
 
 
 def fields_of(body: bytes | Raw) -> dict[str, Raw]:

@@ -1,6 +1,6 @@
 """Requests in the intermediate form as generateContent requests. Refuses what this API can't hold.
 
-Source: Gemini API reference, "Generating content". The rules are the table in docs/translation.md.
+Source: Gemini API reference, "Generating content". The rules are the table in docs/translation-gemini.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns of the intermediate form as contents with parts. The rules are in docs/translation.md."""
+"""Turns of the intermediate form as contents with parts. The rules are in docs/translation-gemini.md."""
 
 from __future__ import annotations
 

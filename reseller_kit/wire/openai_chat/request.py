@@ -15,6 +15,7 @@ from ...core.errors import InvalidRequest
 from ..codec import Call, Counted, Headers, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
 from ..members import refuse_unknown
+from ..ranges import Share, Temperature
 from ..texts import texts_in
 from .fields import NAMES
 from .marks import without_marked
@@ -31,6 +32,7 @@ _OUTPUT_CLASSES: Final = {"text": None, "audio": "output_audio", "image": "outpu
 _COUNTED_FIELDS: Final = ("tools", "functions", "response_format")
 
 _Limit = Annotated[int, Meta(ge=1, le=MAX_OUTPUT_LIMIT)]
+_Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class _Part(Struct):
@@ -51,7 +53,7 @@ class _StreamOptions(Struct):
 
 
 class _Head(Struct):
-    """The members that steer what is charged, with their types and ranges."""
+    """The members that steer what is charged, and what no provider takes out of its range, with types and ranges."""
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     messages: Annotated[list[_Message], Meta(min_length=1)]
@@ -63,6 +65,10 @@ class _Head(Struct):
     service_tier: str | None = None
     modalities: list[str] | None = None
     tools: list[_Tool] | None = None
+    temperature: Temperature | None = None
+    top_p: Share | None = None
+    frequency_penalty: _Penalty | None = None
+    presence_penalty: _Penalty | None = None
 
 
 _HEAD: Final = msgspec.json.Decoder(_Head)

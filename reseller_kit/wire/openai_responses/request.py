@@ -16,6 +16,7 @@ from msgspec import Meta, Raw, Struct
 from ...core.errors import InvalidRequest
 from ..codec import Call, Counted, Headers, Sending
 from ..json_body import NULL, decode_as, encode_object, is_given, parse_object, quote
+from ..ranges import Share, Temperature
 from ..texts import strings_in
 from .fields import refuse_unknown, without_empty
 from .input import for_maker, items_of, measure, media_in
@@ -55,6 +56,8 @@ class _Head(Struct):
     prompt_cache_options: _CacheOptions | None = None
     reasoning: _Reasoning | None = None
     top_logprobs: int | None = None
+    temperature: Temperature | None = None
+    top_p: Share | None = None
 
 
 _HEAD: Final = msgspec.json.Decoder(_Head)

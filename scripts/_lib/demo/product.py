@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,10 +29,11 @@ class Operator:
     """The command line with the environment of one demo."""
 
     environment: Mapping[str, str]
+    program: Sequence[str | Path] = (PROGRAM,)
 
     def run(self, *arguments: str) -> Any:
         """Run a command with --json; the document that it printed. Raises CommandFailed."""
-        command = [str(PROGRAM), *arguments, "--json"]
+        command = [*self.program, *arguments, "--json"]
         done = subprocess.run(
             command, cwd=ROOT, env=dict(self.environment), stdin=subprocess.DEVNULL, capture_output=True, check=False
         )

@@ -81,3 +81,27 @@ def test_the_sdks_for_node_answer_after_their_guides(stall: Shop, guide: str, pa
     assert follow(script.replace("sol_your_key", customer.key), tmp_path).startswith("the quick brown fox")
     (record,) = stall.records(customer)
     assert (record["status"], record["stream"]) == ("ok", True)
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(
+    ("guide", "packages"),
+    [
+        ("vercel-ai-sdk", ("ai", "@ai-sdk/openai-compatible")),
+        ("langchain", ("@langchain/openai", "@langchain/core")),
+    ],
+)
+def test_frameworks_answer_after_their_guides(
+    stall: Shop, guide: str, packages: tuple[str, ...], tmp_path: Path
+) -> None:
+    customer = stall.customer()
+    blocks = snippets(stall, customer, guide)
+    for package in packages:
+        target = tmp_path / "node_modules" / package
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(MODULES / package)
+    (tmp_path / "snippet.mjs").write_text(blocks["node"])
+    script = "\n".join([blocks["key"], f"{shlex.quote(str(NODE))} snippet.mjs"])
+    assert follow(script.replace("sol_your_key", customer.key), tmp_path).startswith("the quick brown fox")
+    (record,) = stall.records(customer)
+    assert (record["status"], record["stream"], record["usage_source"]) == ("ok", True, "upstream")

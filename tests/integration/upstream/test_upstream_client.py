@@ -907,7 +907,8 @@ async def test_a_refusal_is_read_and_judged_and_the_key_learns() -> None:
         upstream = OpenAIUpstream(local(server.port), key_pool("sk-one-0123456789abcdef", "sk-two"))
         response = await upstream.open("/a", b"{}", stream=False, request_id="r")
         assert response.refusal is not None
-        assert (response.refusal.verdict.blame, response.refusal.body) == ("key", said)
+        shown = said.replace(b"sk-one-0123456789abcdef", "…".encode())
+        assert (response.refusal.verdict.blame, response.refusal.body) == ("key", shown)
         state = upstream.keys.credentials[0].state
         assert state is not None
         assert (state.standing, "0123456789" in state.reason) == ("parked", False)

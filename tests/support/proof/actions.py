@@ -221,6 +221,7 @@ class Give(_Posting):
     priority: int = 0
     ends: int | None = None
     scopes: tuple[str, ...] = ()
+    daily: int | None = None
     cash: int = 0
     """What was paid for it; only where the reseller's account is a revenue share."""
     lot: str = field(default_factory=lambda: fresh("lot"))
@@ -240,6 +241,7 @@ class Give(_Posting):
             expires_at=self.ends,
             models=self.scopes,
             cash=self.cash,
+            daily=self.daily,
             accrual_id=self.shop.reseller_wallet if self.cash else None,
         )
         return GrantCredit(grant, self.idempotency())
@@ -255,6 +257,7 @@ class Give(_Posting):
             scopes=self.scopes,
             born=self.now,
             cash=self.cash,
+            daily=self.daily,
         )
         return returns.accruing(book, lot.customer, lambda: second.give(book, lot, now=self.now))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.ledger import Shop
-from tests.support.proof.model import Book
+from tests.support.proof.model import DAY, Book
 
 
 def expected(book: Book, shops: list[Shop]) -> dict[str, Any]:
@@ -26,6 +26,11 @@ def expected(book: Book, shops: list[Shop]) -> dict[str, Any]:
         "lots": {
             lot.name: (lot.given, lot.left, book.held(lot), lot.spent, lot.lapsed, lot.taken, lot.cash, lot.accrued)
             for lot in book.lots.values()
+        },
+        "days": {
+            lot.name: (book.last_day(lot) * DAY, book.used(lot, book.last_day(lot)))
+            for lot in book.lots.values()
+            if lot.daily is not None and book.last_day(lot)
         },
         "windows": {period: figures for period, figures in windows.items() if any(figures)},
         "holds": {

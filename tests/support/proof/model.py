@@ -1,4 +1,4 @@
-"""A second ledger, written from docs/money.md alone: what the real one must answer and hold. Imports nothing of it.
+"""A second ledger, from docs/money.md and docs/settlement.md alone: what the real one must hold. Imports nothing of it.
 
 Where the product keeps running totals, this one keeps the facts (lots, holds, charges) and adds them up when asked, in
 exact fractions; so the two agree only if both are right, or wrong in the same way for different reasons.
@@ -24,6 +24,7 @@ PRICES: Mapping[str, Mapping[str, int]] = {
 }
 """Pico-USD per token: odd, so that charges have to be rounded."""
 LONG_CONTEXT = 60
+DAY = 86_400_000_000
 LONG_PRICES: Mapping[str, Mapping[str, int]] = {
     level: {name: 2 * price + 1 for name, price in prices.items()} for level, prices in PRICES.items()
 }
@@ -81,6 +82,7 @@ class Lot:
     by_hand: int = 0
     refunded_free: int = 0
     refunded_lapsed: int = 0
+    daily: int | None = None
     owed: int = 0
     """What refunds made into debt: it was spent, or is held."""
 
@@ -151,6 +153,8 @@ class Hold:
     retail: int
     wholesale: int
     parts: list[tuple[str, int]]
+    day: int = 0
+    """On which day it was placed, by number."""
     state: str = "open"
 
 
@@ -202,6 +206,38 @@ class Book:
         """What is left of a lot and not held."""
         return lot.left - self.held(lot)
 
+    def used(self, lot: Lot, day: int) -> int:
+        """What calls of a day hold or were charged of a lot, within what they held."""
+        of_day = [hold for hold in self.holds.values() if hold.day == day and hold.owner != NOBODY]
+        return sum(part for hold in of_day for name, part in self.kept(hold) if name == lot.name)
+
+    def kept(self, hold: Hold) -> list[tuple[str, int]]:
+        """What a hold keeps of its parts: all while it is open, then what its charge took, in their order."""
+        rest = sum(part for _, part in hold.parts) if hold.state == "open" else self.charges[hold.name][0]
+        found = []
+        for name, part in hold.parts:
+            found.append((name, min(part, rest)))
+            rest -= min(part, rest)
+        return found
+
+    def last_day(self, lot: Lot) -> int:
+        """The last day on which a call held something of it."""
+        calls = (hold for hold in self.holds.values() if hold.owner != NOBODY)
+        return max((hold.day for hold in calls if lot.name in dict(hold.parts)), default=0)
+
+    def day(self, customer: str, now: int) -> int:
+        """The day of a call: never one before that on which another uses an allowance already."""
+        begun = [self.last_day(lot) for lot in self.lots_of(customer) if lot.daily is not None and lot.left]
+        return max(now // DAY, *begun, 0)
+
+    def spendable(self, lot: Lot, now: int, model: str) -> int:
+        """What a call may hold of a lot."""
+        if lot.has_ended(now) or not lot.fits(model):
+            return 0
+        if lot.daily is None:
+            return self.free(lot)
+        return min(self.free(lot), max(0, lot.daily - self.used(lot, self.day(lot.customer, now))))
+
     def balance(self, customer: str) -> int:
         """What is left of all lots, less debt."""
         return sum(lot.left for lot in self.lots_of(customer)) - self.debts[customer]
@@ -214,10 +250,9 @@ class Book:
         """Free credit that has not run out (for one model); nothing while there is debt."""
         if self.debts[customer]:
             return 0
-        usable = (
-            lot for lot in self.lots_of(customer) if not lot.has_ended(now) and (model is None or lot.fits(model))
-        )
-        return sum(self.free(lot) for lot in usable)
+        if model is not None:
+            return sum(self.spendable(lot, now, model) for lot in self.lots_of(customer))
+        return sum(self.free(lot) for lot in self.lots_of(customer) if not lot.has_ended(now))
 
     def window_held(self, window: tuple[str, int]) -> int:
         """What open holds reserve of a key's period."""

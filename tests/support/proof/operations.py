@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from tests.support.proof.model import LEVELS, Book, Hold, Lot, Outcome, Terms, charge
+from tests.support.proof.model import DAY, LEVELS, Book, Hold, Lot, Outcome, Terms, charge
 
 FAULT: Outcome = ("error", "LedgerFault")
 
@@ -26,6 +26,8 @@ def place(
     now: int,
 ) -> Outcome:
     """Reserve a call's most possible cost, with a lower output limit if that is allowed and needed."""
+    day = book.day(customer, now)
+    now = max(now, day * DAY)
     credit = book.available(customer, now, model)
     key_left = None
     if window is not None and key_limit is not None:
@@ -46,10 +48,14 @@ def place(
         else:
             limit = terms.most(retail_left, wholesale_left)
         if terms.floor is None or limit < floor:
-            return _refusal(terms, cost(floor), credit, key_left, wholesale_left)
+            kept_back = 0
+            if not book.debts[customer]:
+                free = (book.free(lot) for lot in book.lots_of(customer) if lot.fits(model) and not lot.has_ended(now))
+                kept_back = sum(free) - credit
+            return _refusal(terms, cost(floor), credit, key_left, wholesale_left, kept_back)
         retail, wholesale = cost(limit)
     parts = _plan(book, customer, model, retail, now)
-    book.holds[name] = Hold(name, customer, owner, model, window, limit, retail, wholesale, parts)
+    book.holds[name] = Hold(name, customer, owner, model, window, limit, retail, wholesale, parts, day)
     return ("held", limit, retail, wholesale, tuple(parts))
 
 
@@ -57,7 +63,7 @@ def _plan(book: Book, customer: str, model: str, amount: int, now: int) -> list[
     """Which lots would be reserved."""
     parts = []
     for lot in book.lots_of(customer):
-        part = min(amount, book.free(lot)) if lot.fits(model) and not lot.has_ended(now) else 0
+        part = min(amount, book.spendable(lot, now, model))
         if part:
             parts.append((lot.name, part))
             amount -= part
@@ -86,10 +92,13 @@ def _halved(most: int, covered: Callable[[int], bool]) -> int:
     return low
 
 
-def _refusal(terms: Terms, needed: tuple[int, int], credit: int, key_left: int | None, wholesale_left: int) -> Outcome:
+def _refusal(
+    terms: Terms, needed: tuple[int, int], credit: int, key_left: int | None, wholesale_left: int, kept_back: int
+) -> Outcome:
     retail, wholesale = needed
     if retail > credit:
-        return ("refused", "credit", retail, credit, terms.most(credit, None))
+        why = "daily_allowance" if kept_back and retail <= credit + kept_back else "credit"
+        return ("refused", why, retail, credit, terms.most(credit, None))
     if key_left is not None and retail > key_left:
         return ("refused", "key_limit", retail, key_left, terms.most(key_left, None))
     return ("refused", "wholesale", wholesale, wholesale_left, terms.most(None, wholesale_left))

@@ -17,7 +17,7 @@ from tests.support.ledger import Shop
 from tests.support.proof import actions as act
 from tests.support.proof.actions import Action, Books, Call, Owner
 from tests.support.proof.expected import expected
-from tests.support.proof.model import NOBODY, Book, Hold, Outcome, Terms, charge
+from tests.support.proof.model import DAY, NOBODY, Book, Hold, Outcome, Terms, charge
 from tests.support.proof.world import World
 
 SEATS = st.integers(0, 3)
@@ -34,7 +34,7 @@ TERMS = st.builds(
     choices=st.integers(1, 2),
     floor=st.none() | st.integers(1, 20),
 )
-START = 1_000
+START = 2 * DAY - 40
 FAULTS = ("stumble", "stumble", "lose_answer", "lose_answer", "crash", "crash", "away", "lose_lease")
 
 
@@ -120,6 +120,7 @@ class Credit(Stage):
         scopes=st.sampled_from([(), (), ("gpt-*",), ("claude-*",)]),
         key=KEYS,
         paid=st.integers(0, 3),
+        daily=st.none() | st.none() | st.integers(1, 400),
     )
     def give(self, seat: int, amount: int, life: int | None, key: str | None, paid: int, **terms: Any) -> None:
         """Credit for a customer."""
@@ -141,6 +142,11 @@ class Credit(Stage):
     def wait(self, step: int) -> None:
         """Time passes."""
         self.now += step
+
+    @rule()
+    def sleep(self) -> None:
+        """Time passes until the allowances of a new day."""
+        self.now = (self.now // DAY + 1) * DAY
 
     def cash(self, shop: Shop, kind: str, amount: int, thirds: int) -> int:
         """What was paid for credit through the operator's account."""

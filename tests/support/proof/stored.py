@@ -36,6 +36,7 @@ async def stored(connection: AsyncConnection, tenant_id: int) -> dict[str, Any]:
         "sinks": await _sinks(connection, tenant_id),
         "transactions": Counter(row[1] for row in await rows("txn", "id", "code")),
         "lots": {row[0]: row[1:] for row in await rows("lot", "id", *(f"{name}_nano" for name in LOT))},
+        "days": {row[0]: row[1:] for row in await rows("lot_day", "lot_id", "day", "used_nano")},
         "windows": {row[:2]: row[2:] for row in windows if any(row[2:])},
         "holds": {row[0]: (*row[1:-1], _parts(row[-1])) for row in holds},
         "usage": {

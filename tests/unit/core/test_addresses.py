@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.addresses import MAX_NETWORKS, admits, parse_networks
 from reseller_kit.core.errors import InvalidRequest
+from reseller_kit.core.public_addresses import is_public
 
 ADDRESSES = st.ip_addresses()
 
@@ -47,3 +48,16 @@ def test_mapped_addresses_are_the_ones_they_stand_for() -> None:
     assert not admits(("10.0.0.0/8",), "::10.1.2.3")
     assert not admits(("10.0.0.0/8",), "")
     assert not admits(("10.0.0.0/8",), "unknown")
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])
+def test_a_public_address_is_one_in_every_form(text: str) -> None:
+    assert is_public(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "::ffff:127.0.0.1", "fd00::1", "0.0.0.0", "224.0.1.1", "168.63.129.16"],
+)
+def test_a_private_address_is_none_in_any_form(text: str) -> None:
+    assert not is_public(text)

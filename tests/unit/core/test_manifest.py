@@ -198,9 +198,29 @@ TENANT_CASES = [
     ('[tenants.brand]\nkey_prefix = "No"', (17, "RK205", "brand.key_prefix")),
     ('[tenants.brand]\nlocales = ["english"]', (17, "RK214", "brand.locales[0]")),
     ('[tenants.brand]\ntokens = { "color.accent" = { lite = "#fff" } }', (17, "RK104", 'brand.tokens."color.accent"')),
+    ('[tenants.brand]\nmenu = [{ to = "javascript:alert(1)", title = "x" }]', (17, "RK209", "brand.menu[0].to")),
+    ('[tenants.brand]\nmenu = [{ to = "//evil.example" }]', (17, "RK209", "brand.menu[0].to")),
+    ('[tenants.brand]\nfooter = [{ to = "https://a.example/" }]', (17, "RK333", "brand.footer[0]")),
+    ('[tenants.brand]\nsocial = { x = "http://x.example" }', (17, "RK209", "brand.social.x")),
+    ('[tenants.brand]\nimages = { favicon = "icon.png" }', (17, "RK205", "brand.images.favicon")),
+    ('[tenants.brand]\ntranslations = { de = { tagline = "Hallo" } }', (17, "RK334", "brand.translations.de")),
     ("[tenants.pricing]\nmarkup = 40", (17, "RK105", "pricing.markup")),
     ('[tenants.pricing]\nmarkup = "-5%"', (17, "RK401", "pricing.markup")),
     ('[tenants.wholesale]\nmarkup = "-5%"', (17, "RK402", "wholesale.markup")),
+    (
+        '[tenants.wholesale]\nretail_floor = "5%"\n[tenants.pricing]\nmarkup = "4.9%"\nallow_loss = true',
+        (19, "RK406", "pricing.markup"),
+    ),
+    (
+        ('[tenants.wholesale]\nretail_floor = "-9%"\n[[tenants.pricing.rules]]\nmatch = "m*"\nmarkup = "-10%"\n'
+        "allow_loss = true"),
+        (20, "RK406", "pricing.rules[0].markup"),
+    ),
+    (
+        ('[tenants.wholesale]\nretail_floor = "5%"\n[tenants.pricing]\nmarkup = "5%"\n[[tenants.groups]]\n'
+        'id = "g"\nmarkup = "1%"\nallow_loss = true'),
+        (22, "RK406", "groups[0].markup"),
+    ),
     ('[[tenants.pricing.rules]]\nmatch = "m*"\noutput = "1.99"', (18, "RK401", "pricing.rules[0].output")),
     ('[[tenants.pricing.rules]]\nmatch = "m*"\nmarkup = "-1%"', (18, "RK401", "pricing.rules[0].markup")),
     ('[[tenants.pricing.rules]]\nmatch = "m*"\nimages = "1"', (18, "RK404", "pricing.rules[0].images")),
@@ -222,7 +242,33 @@ TENANT_CASES = [
         (21, "RK312", "packages[0].period"),
     ),
     ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nkind="topup"\nmin="9"\nmax="8"', (20, "RK312", "packages[0].min")),
+    (
+        ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nkind = "subscription"\nprice = "1.00"\ncredits = "1.00"\n'
+        'period = "week"\nroll_over_periods = 2'),
+        (23, "RK312", "packages[0].roll_over_periods"),
+    ),
+    (
+        ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nkind="topup"\nmin="1"\nmax="8"\n'
+        'bonus = [{ from = "4", percent = "0%" }]'),
+        (22, "RK312", "packages[0].bonus[0].percent"),
+    ),
+    (
+        ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nkind="topup"\nmin="1"\nmax="8"\n'
+        'bonus = [{ from = "4", percent = "5%" }, { from = "4", percent = "9%" }]'),
+        (22, "RK312", "packages[0].bonus[1].from"),
+    ),
+    (
+        ('[[tenants.packages]]\nid = "p"\ntitle = "P"\nkind="topup"\nmin="1"\nmax="8"\n'
+        'bonus = [{ from = "9", percent = "5%" }]'),
+        (22, "RK312", "packages[0].bonus[0].from"),
+    ),
     ('[tenants.payments]\nprovider = "paddle"', (16, "RK314", "payments")),
+    (
+        '[tenants.payments]\nprovider = "paddle"\napi_key = "env:A"\nwebhook_secret = "env:B"\ncheckout = "overlay"',
+        (16, "RK314", "payments"),
+    ),
+    ('[tenants.payments]\nprovider = "paddle"\naccount = "platform"', (16, "RK314", "payments")),
+    ('[tenants.payments]\nprovider = "paddle"\ncheckout_url = "x"', (18, "RK209", "payments.checkout_url")),
     ('[tenants.payments]\napi_key = "pdl_live"', (17, "RK210", "payments.api_key")),
     ('[tenants.payments]\nenvironment = "http://8.8.8.8"', (17, "RK204", "payments.environment")),
     ('[tenants.email]\nsmtp = { host = "h", user = "u" }', (17, "RK314", "email.smtp")),
@@ -320,6 +366,12 @@ def test_a_finding_reads_as_place_reason_and_fix() -> None:
         "  Expected a quoted string, found a whole number.\n"
         '  Write it as "40%".'
     )
+
+
+@pytest.mark.parametrize("written", ["0.4", '"0.4"'])
+def test_a_share_is_told_both_percentages_that_it_may_mean(written: str) -> None:
+    finding = findings_of(SMALL + f"[tenants.pricing]\nmarkup = {written}\n")[0]
+    assert str(finding).endswith('"40%", or "0.4%" if you mean less than one per cent.')
 
 
 def test_a_key_in_the_wrong_table_is_told_its_place() -> None:

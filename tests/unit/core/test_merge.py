@@ -82,12 +82,19 @@ def test_a_key_dropped_from_the_file_goes_back_to_its_default() -> None:
     assert state_after({TENANT: {"x": 1, "y": 1}}, found) == {TENANT: {"x": 1}}
 
 
-def test_what_the_file_never_named_is_not_its_business() -> None:
-    assert one({"x": 1}, {"x": 1}, {"x": 1, "tagline": "by the console"}) == []
+def test_what_the_file_never_named_is_drift_and_goes_back_to_its_default() -> None:
+    actual = {"x": 1, "tagline": "by the console"}
+    assert one({"x": 1}, {"x": 1}, actual) == [change("drift", tagline=(None, "by the console"))]
+    reset = one({"x": 1}, {"x": 1}, actual, reset_drift=True)
+    assert reset == [change("update", tagline=("by the console", None))]
+    assert state_after({TENANT: actual}, reset) == {TENANT: {"x": 1}}
 
 
 def test_what_exists_before_the_first_apply_is_adopted() -> None:
-    assert one(None, {"x": 1, "y": 2}, {"x": 1, "y": 3, "z": 4}) == [change("update", y=(3, 2))]
+    assert one(None, {"x": 1, "y": 2}, {"x": 1, "y": 3, "z": 4}) == [
+        change("update", y=(3, 2)),
+        change("drift", z=(None, 4)),
+    ]
 
 
 def test_missing_from_the_file_is_an_orphan_and_stays() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.catalog import Route, Strategy
 from reseller_kit.core.routing import Affinity, EndpointName, RetryBudget, Speeds, Weighed, endpoint_of, order, point_of
-from reseller_kit.core.routing.budget import FLOOR
+from reseller_kit.core.routing.budget import FLOOR, LEAST_FLOOR, WINDOWS_SECONDS
 from reseller_kit.core.routing.windows import Window
 from tests.support.routing import names, route
 
@@ -150,7 +150,7 @@ def test_a_window_holds_what_its_seconds_hold(steps: list[tuple[float, bool]]) -
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.sampled_from(["call", "retry"])), max_size=600))
-def test_retries_of_a_minute_are_a_fifth_of_its_calls_or_the_floor(steps: list[tuple[float, str]]) -> None:
+def test_retries_of_each_window_are_a_fifth_of_its_calls_or_the_floor(steps: list[tuple[float, str]]) -> None:
     budget, now = RetryBudget(floor=5), 50.0
     calls: list[float] = []
     retries: list[float] = []
@@ -161,20 +161,28 @@ def test_retries_of_a_minute_are_a_fifth_of_its_calls_or_the_floor(steps: list[t
             calls.append(now)
         elif budget.retry(now):
             retries.append(now)
-            inside = int(now) - 60
-            most = max(5, sum(int(at) > inside for at in calls) // 5)
-            assert sum(int(at) > inside for at in retries) <= most
+            for seconds in WINDOWS_SECONDS:
+                inside = int(now) - seconds
+                most = max(5, sum(int(at) > inside for at in calls) // 5)
+                assert sum(int(at) > inside for at in retries) <= most
 
 
-def test_a_thousand_calls_against_nothing_come_to_twelve_hundred_requests() -> None:
-    budget, requests = RetryBudget(), 0
+@pytest.mark.parametrize("seconds", [10, 200])
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_a_thousand_calls_against_nothing_come_to_twelve_hundred_requests(processes: int, seconds: int) -> None:
+    budgets, requests = [RetryBudget.among(processes) for _ in range(processes)], 0
     for number in range(1_000):
-        now = 10.0 + number / 100
+        budget, now = budgets[number % processes], 10.0 + number * seconds / 1_000
         budget.call(now)
         requests += 1 + sum(budget.retry(now) for _ in range(2))
     assert requests == 1_200
+
+
+def test_a_burst_on_a_quiet_process_survives_the_death_of_an_endpoint() -> None:
     burst = RetryBudget()
     for _ in range(64):
         burst.call(1.0)
     assert all(burst.retry(1.0) for _ in range(64))
     assert FLOOR >= 64
+    many = RetryBudget.among(64)
+    assert sum(many.retry(1.0) for _ in range(FLOOR)) == LEAST_FLOOR, "a share of little is something"

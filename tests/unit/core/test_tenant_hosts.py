@@ -45,6 +45,13 @@ def test_what_is_no_host_is_refused(text: str) -> None:
         normalise_host(text)
 
 
+@pytest.mark.parametrize("text", ["shop.example.com:443", "127.0.0.1:8000", "localhost:8000"])
+def test_a_port_is_refused_as_one(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="not a host name") as caught:
+        normalise_host(text)
+    assert "port" in caught.value.fix
+
+
 @pytest.mark.parametrize(
     ("value", "parts"),
     [

@@ -31,7 +31,8 @@ from reseller_kit.flows.call.admit import (
     find_model,
 )
 from reseller_kit.flows.call.candidates import _prices_units
-from reseller_kit.flows.call.generate import _stream_ending, _wanted
+from reseller_kit.flows.call.endings import stream_ending
+from reseller_kit.flows.call.generate import _wanted
 from reseller_kit.flows.call.job import CheckpointFacts, FallbackFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
@@ -300,7 +301,7 @@ def test_a_cut_stream_is_charged_what_it_delivered_on_top_of_its_first_report(
     usage = Usage(input_tokens=10, cached_input_tokens=3, output_tokens=reported)
     tap: Any = SimpleNamespace(usage=usage, whole=whole, started=True, estimate_text=lambda: "one two three four")
     call: Any = None
-    ending = _stream_ending(make_job(), call, tap, "cut")
+    ending = stream_ending(make_job(), call, tap, "cut")
     assert ending.usage == Usage(input_tokens=10, cached_input_tokens=3, output_tokens=output_tokens)
     assert (ending.estimated, ending.delivered_characters) == (estimated, 18 if estimated else None)
 

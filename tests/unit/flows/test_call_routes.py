@@ -113,6 +113,16 @@ async def test_the_only_endpoint_is_asked_once_more_unless_that_takes_as_long_ag
     assert slow.asked == 1
 
 
+async def test_a_call_whose_client_left_is_not_tried_again() -> None:
+    first, second = Scripted(DEAD), Scripted(GOOD)
+    runtime = make_runtime({"first": first, "second": second})
+    job = make_job(offer("m", route("first"), route("second", priority=1)))
+    job.note.left = True
+    with pytest.raises(UpstreamFailed):
+        await serve(runtime, job)
+    assert (first.asked, second.asked, job.attempts) == (1, 0, 1)
+
+
 async def test_a_call_makes_three_requests_at_most() -> None:
     clients = {name: Scripted(DEAD) for name in "abcd"}
     job = make_job(offer("m", *(route(name, priority=place) for place, name in enumerate(clients))))
@@ -131,6 +141,16 @@ async def test_a_connection_that_was_closed_meanwhile_is_a_request_of_its_own() 
     job = make_job(offer("m", route("always"), route("other", priority=1)))
     assert await serve(make_runtime({"always": always, "other": other}), job) == "other"
     assert (always.asked, other.asked, job.attempts) == (2, 1, 3)
+
+
+@pytest.mark.parametrize("told", [answered(401), answered(429), answered(503)])
+async def test_the_last_request_is_for_another_upstream_though_the_first_closes_its_connections(told: Any) -> None:
+    closing, other = Scripted(told, STALE, told), Scripted(GOOD)
+    job = make_job(offer("m", route("closing"), route("other", priority=1)))
+    assert await serve(make_runtime({"closing": closing, "other": other}), job) == "other"
+    assert (other.asked, job.attempts) == (1, closing.asked + 1)
+    alone = make_job(offer("m", route("closing")))
+    assert await serve(make_runtime({"closing": Scripted(answered(401), STALE, GOOD)}), alone) == "closing"
 
 
 async def test_a_bad_key_is_followed_by_another_and_then_by_another_upstream() -> None:

@@ -22,6 +22,7 @@ LANGUAGES = ("en", "de", "es", "zh", "ar", "pt-BR")
         ("de", "1.234,567", "1.234,567\xa0$", "1.234.567"),
         ("es", "1.234,567", "1.234,567\xa0US$", "1.234.567"),
         ("zh", "1,234.567", "US$1,234.567", "1,234,567"),
+        ("ar", "1,234.567", "\u200f1,234.567\xa0US$\u200e", "1,234,567"),
     ],
 )
 def test_each_language_has_its_own_marks(lang: str, amount: str, currency: str, number: str) -> None:

@@ -30,7 +30,7 @@ def test_every_amount_and_name_can_be_read_back() -> None:
         "Aurora Compute Ltd",
         "2026-00042",
         "jane@example.com",
-        "VAT 23%",
+        "Tax 23%",
         "$2.30",
         "$12.30",
         "$10.00",
@@ -61,6 +61,39 @@ def test_every_amount_and_name_can_be_read_back() -> None:
 def test_names_of_every_script_can_be_read_back(name: str, letters: str) -> None:
     _, text = written(msgspec.structs.replace(RECEIPT, buyer_lines=(name,)))
     assert letters in text
+
+
+@pytest.mark.parametrize(
+    "name", ["极光人工智能有限公司", "株式会社サンプル", "김철수", "شركة أورورا", "Zoë 🚀 👩\u200d🚀 O'Neil", "ไทย"]
+)
+@pytest.mark.parametrize("lang", ["en", "zh", "ar"])
+def test_every_font_lies_in_the_file(name: str, lang: str) -> None:
+    view = msgspec.structs.replace(RECEIPT, seller=name, buyer_lines=(name,))
+    file = receipt_pdf(texts_of(find_theme(LIBRARY, "daylight"), lang), sample_brand(), view, lang)
+    embedded, beside = PdfReader(io.BytesIO(file)).pages[0]._get_fonts()
+    assert embedded
+    assert not beside
+    assert len(file) < 200_000
+
+
+def test_pictures_that_no_font_has_are_left_out() -> None:
+    _, text = written(msgspec.structs.replace(RECEIPT, buyer_lines=("Zoë 🚀\ufe0f O'Neil",)))
+    assert "🚀" not in text
+    assert "O'Neil" in text
+
+
+def test_arabic_begins_at_the_right_edge() -> None:
+    places: dict[str, float] = {}
+
+    def note(text: str, _current: object, matrix: list[float], *_: object) -> None:
+        if text.strip():
+            places[text.strip()] = matrix[4]
+
+    file = receipt_pdf(texts_of(find_theme(LIBRARY, "daylight"), "ar"), sample_brand(), RECEIPT, "ar")
+    PdfReader(io.BytesIO(file)).pages[0].extract_text(visitor_text=note)
+    right = [x for text, x in places.items() if "jane@example.com" in text]
+    assert right
+    assert all(x > 400 for x in right)
 
 
 def test_joined_letters_are_drawn_as_they_are_seen() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from reseller_kit import theming
 from reseller_kit.core.errors import InvalidManifest, NotFound
-from reseller_kit.theming.library import read_themes
+from reseller_kit.theming.library import PLUGINS, installed_themes, read_themes
 from reseller_kit.theming.sample import sample_page
 
 MANIFEST = 'schema = 1\nname = "{name}"\ntitle = "T"\nversion = "1.0.0"\nlicense = "MIT"\n{rest}'
@@ -98,7 +98,10 @@ def test_assets_are_found_by_hashed_path_alone() -> None:
     assert theming.asset(library, "midnight", "storefront.js") is None
     assert theming.asset(library, "midnight", "storefront.000000000000.js") is None
     assert theming.asset(library, "midnight", "../theme.toml") is None
-    assert not [name for name in theme.assets if name.endswith((".css", ".md", ".toml"))]
+    assert not [name for name in theme.assets if name.endswith((".md", ".toml"))]
+    # What every page needs is in the one sheet of the brand; the console's and the operator's pages have their own.
+    sheets = {name for name in theme.assets if name.endswith(".css")}
+    assert not sheets & {"base.css", "kit.css", "forms.css", "account.css", "billing.css", "shop.css"}
 
 
 def test_each_vendored_font_is_recorded_with_its_licence() -> None:
@@ -109,3 +112,27 @@ def test_each_vendored_font_is_recorded_with_its_licence() -> None:
             assert f"`{font.file}`" in record
             licence = theme.assets[f"licenses/{name}-OFL.txt"].body.decode()
             assert "SIL OPEN FONT LICENSE" in licence
+
+
+def plug_in(folder: Path, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that names itself as themes, as an installer leaves it."""
+    facts = folder / "plugged-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(f"[{PLUGINS}]\nplugged = {value}\n")
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_a_package_brings_a_theme_and_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "plugged_theme"
+    write_theme(package, "quay", 'extends = "base"\n')
+    (package / "__init__.py").write_text("raise RuntimeError('it was run')")
+    assert "quay" not in installed_themes()
+    plug_in(tmp_path, "plugged_theme", monkeypatch)
+    assert installed_themes()["quay"].folder == (package / "quay").resolve()
+
+
+def test_a_package_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plug_in(tmp_path, "no_such_theme", monkeypatch)
+    with pytest.raises(InvalidManifest, match="no installed package"):
+        installed_themes()

@@ -11,10 +11,12 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
+import yaml
 
 from reseller_kit import theming
 from reseller_kit.core.catalog import USAGE_CLASSES
 from reseller_kit.theming import guides, legal, model_code, snippets
+from reseller_kit.theming.mail_scheme import kept_to
 from reseller_kit.theming.sample import (
     ERROR_TEMPLATE,
     ERRORS,
@@ -153,7 +155,7 @@ def test_what_a_reseller_gives_stays_text(theme: str, path: str) -> None:
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.kind)
 def test_error_pages_say_what_is_wrong(theme: str, error: theming.ErrorInfo) -> None:
     html = theming.render(LIBRARY, theme, ERROR_TEMPLATE, sample_page("/missing", error=error))
-    assert str(error.status) in text_of(html)
+    assert (str(error.status) in text_of(html)) is (error.kind != "draft"), "a draft is no fault, and has no number"
     assert error.request_id in html
     assert '<meta name="robots" content="noindex">' in html
     assert Outline(html).headings.count(1) == 1
@@ -274,6 +276,10 @@ def test_the_further_guides_are_read_as_their_clients_read_them() -> None:
     def fields(text: str) -> dict[str, str]:
         return {name: value.strip('"') for name, value in re.findall(r"^[ -]*([\w ]+): (.+)$", text, re.MULTILINE)}
 
+    (custom,) = yaml.safe_load(code("librechat")["config"])["endpoints"]["custom"]
+    assert (custom["name"], custom["baseURL"]) == ("Aurora AI", "https://aurora.example/v1")
+    assert custom["apiKey"] == "${" + code("librechat")["env"].partition("=")[0] + "}"
+    assert (custom["models"]["default"], custom["titleModel"]) == (["aurora-fast"], "aurora-fast")
     entry = fields(code("continue")["continue"])
     assert (entry["provider"], entry["model"]) == ("openai", "aurora-fast")
     assert (entry["apiBase"], entry["schema"]) == ("https://aurora.example/v1", "v1")
@@ -412,6 +418,24 @@ def test_every_mail_is_whole_and_takes_nothing_as_markup(theme: str, kind: str) 
     assert TRICK in text_of(mail.html)
     assert mail.html.count("<h1") == 1
     assert "https://aurora.example" in mail.html
+    assert "@media (prefers-color-scheme:dark)" in mail.html
+    assert not {"\ue000", "\ue001"} & set(mail.html)
+
+
+def test_a_mail_has_the_brands_dark_colours_and_logo_where_its_reader_wants_them() -> None:
+    images = {"logo_light": f"{'a' * 64}.png", "logo_dark": f"{'b' * 64}.png"}
+    tokens = {"color.accent": {"light": "#4338ca", "dark": "#a5b4fc"}}
+    name = "\ue000fg\ue001 \ue000nothing\ue001"
+    brand = msgspec.structs.replace(sample_brand(), images=images, tokens=tokens, name=name)
+    html = theming.render_mail(LIBRARY, "daylight", "verify", sample_mail("verify", brand=brand)).html
+    assert name in html
+    assert 'border-top:4px solid #4338ca"' in html or "border-top:4px solid #4338ca;" in html
+    sheet = html.partition("<style>")[2].partition("</style>")[0]
+    assert ".d-border-top-accent{border-top-color:#a5b4fc!important}" in sheet
+    assert ".d-background-accent{background-color:#a5b4fc!important}" in sheet
+    assert html.count("<img ") == 2
+    assert kept_to(html, "dark").count("@media all") == 1
+    assert "@media not all" in kept_to(html, "light")
 
 
 def home(theme: str, **settings: object) -> str:

@@ -93,3 +93,25 @@ def test_a_colour_of_a_setting_comes_with_what_reads_on_it() -> None:
     css = css_of("daylight", settings={"hero_color": "#ffe08a"})
     assert ":root{--setting-hero-color:#ffe08a;--setting-hero-color-on:#000000}" in css
     assert "--setting" not in css_of("daylight", settings={"hero_color": "red;}"}).split("@layer")[1]
+
+
+def test_a_font_that_is_late_has_stand_ins_of_its_measure_for_its_own_characters() -> None:
+    css = css_of("midnight")
+    assert '--font-body:"Geist","Geist stand-in 1",' in css
+    faces = re.findall(r'@font-face\{font-family:"Geist stand-in 1";([^}]*)\}', css)
+    assert len(faces) == len(("plain", "bold"))
+    assert all('local("Arial' in face and "unicode-range:" in face for face in faces)
+    # Arial's mean letter is 0.449 em wide and Geist's 0.459; what is scaled up must reach no further.
+    assert "size-adjust:102.2%;ascent-override:98.3%;descent-override:28.9%" in faces[0]
+
+
+def test_a_font_without_metrics_has_no_stand_ins() -> None:
+    assert "stand-in" not in css_of("base")
+
+
+def test_arabic_is_never_set_in_letters_of_one_width() -> None:
+    rule = ":root:is(:lang(ar),:lang(fa),:lang(ur))"
+    found = re.findall(re.escape(rule) + r"\{([^}]*)\}", css_of("midnight"))
+    assert [re.findall(r"--[a-z-]+", one) for one in found] == [["--font-display", "--font-mono"]]
+    assert "monospace" not in found[0]
+    assert rule not in css_of("daylight")

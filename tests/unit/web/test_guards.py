@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reseller_kit.web.guards import HOME, safe_next
+from reseller_kit import theming
+from reseller_kit.web.account import account_handlers
+from reseller_kit.web.console import console_handlers
+from reseller_kit.web.guards import HOME, open_storefront, safe_next, see_other
+from reseller_kit.web.pages import Pages
+from reseller_kit.web.platform import platform_handlers
+from reseller_kit.web.viewing import look_only
 
 
 @pytest.mark.parametrize("target", ["/account", "/account/keys?x=1", "/models", "/pricing#top"])
@@ -45,3 +53,18 @@ def test_no_text_leads_elsewhere(target: str) -> None:
     assert "\\" not in found
     assert found.isascii()
     assert found.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("path", "header"), [("/a?b=c&d=1%25#e", "/a?b=c&d=1%25#e"), ("/€\r\nx: y", "/%E2%82%AC%0D%0Ax:%20y")]
+)
+def test_a_redirect_is_one_header_whatever_it_names(path: str, header: str) -> None:
+    assert see_other(path).headers["location"] == header
+
+
+def test_no_guard_costs_a_page_a_trip_to_a_thread() -> None:
+    """Litestar runs a plain function in a thread, for every page; there are two or three guards a page."""
+    pages = Pages(theming.load(), 8000)
+    handlers = [*account_handlers(pages), *console_handlers(pages), *platform_handlers(pages)]
+    guards = {open_storefront, look_only, *(guard for handler in handlers for guard in handler.guards or ())}
+    assert [guard for guard in guards if not inspect.iscoroutinefunction(guard)] == []

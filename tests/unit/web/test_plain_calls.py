@@ -1,4 +1,4 @@
-"""A plain call whose client left is read on for a while, then ended; one that is told to end says so."""
+"""A plain call is read on for a while when its client leaves; one that is told to end says so."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reseller_kit.core.errors import ServiceUnavailable
+from reseller_kit.telemetry.access import Note
 from reseller_kit.web.gateway.body import ClientGone
 from reseller_kit.web.gateway.plain import PlainCall
 
@@ -24,11 +25,23 @@ def client(leaves: asyncio.Event) -> Receive:
     return receive
 
 
-async def answer(receive: Receive, made: list[PlainCall], *, work: float = 30.0, paid: bool = False) -> str:
+async def answer(
+    receive: Receive,
+    made: list[PlainCall],
+    note: Note,
+    *,
+    hold: asyncio.Event | None = None,
+    work: float = 30.0,
+    paid: bool = False,
+    abandoned_seconds: float = 60.0,
+) -> str:
     """As the gateway runs a plain call."""
-    call = PlainCall(receive, abandoned_seconds=60)
+    call = PlainCall(receive, note, abandoned_seconds=abandoned_seconds)
     made.append(call)
     try:
+        if hold is not None:
+            await hold.wait()
+        call.held()
         if paid:
             call.answered()
         await asyncio.sleep(work)
@@ -41,6 +54,7 @@ async def answer(receive: Receive, made: list[PlainCall], *, work: float = 30.0,
 
 async def begun(leaves: asyncio.Event, **options: Any) -> tuple[asyncio.Task[str], PlainCall]:
     made: list[PlainCall] = []
+    options.setdefault("note", Note())
     task = asyncio.create_task(answer(client(leaves), made, **options))
     await asyncio.sleep(0)
     return task, made[0]
@@ -51,17 +65,40 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_client_that_left_is_answered_for_a_minute() -> None:
-    leaves = asyncio.Event()
-    task, call = await begun(leaves)
+async def test_a_call_whose_client_left_long_ago_is_ended() -> None:
+    leaves, note = asyncio.Event(), Note()
+    task, call = await begun(leaves, note=note)
     now = time.monotonic()
-    call.look(now + 2)
+    call.look(now + 0.3)
     leaves.set()
     await settled()
+    assert note.left, "nothing is tried again for it, and its settle knows why"
     call.look(now + 59)
     await settled()
-    assert not task.done()
-    call.look(now + 61)
+    assert not task.done(), "its answer may still come, and is paid for"
+    call.look(now + 62)
+    with pytest.raises(ClientGone):
+        await task
+
+
+async def test_an_answer_that_comes_soon_after_its_client_left_is_paid_for() -> None:
+    leaves = asyncio.Event()
+    task, call = await begun(leaves, work=0.05)
+    call.look(time.monotonic() + 0.3)
+    leaves.set()
+    await settled()
+    call.look(time.monotonic() + 30)
+    assert await task == "answered"
+
+
+async def test_a_call_whose_client_left_before_it_was_held_asks_nobody() -> None:
+    leaves, hold = asyncio.Event(), asyncio.Event()
+    task, call = await begun(leaves, hold=hold)
+    call.look(time.monotonic() + 0.3)
+    leaves.set()
+    await settled()
+    assert not task.done(), "its hold is on its way, and has to be settled"
+    hold.set()
     with pytest.raises(ClientGone):
         await task
 

@@ -19,6 +19,8 @@ _OVER_CONTEXT = (
     "`max_tokens` and try again"
 )
 
+SENT = b'{"model":"gpt-5-mini","messages":[{"role":"tool","content":[]}],"temperature":3}'
+
 
 def clean(text: str, *hide: str) -> str:
     return clean_upstream_message(text, upstream_model="openai/gpt-5-mini", public_model="aurora-fast", hide=hide)
@@ -26,7 +28,7 @@ def clean(text: str, *hide: str) -> str:
 
 def reject(error: Any, status: int = 400) -> UpstreamRejected:
     body = json.dumps({"error": error}).encode()
-    return rejection(status, body, upstream_model="gpt-5-mini", public_model="aurora-fast", hide=["backup"])
+    return rejection(status, body, upstream_model="gpt-5-mini", public_model="aurora-fast", hide=["backup"], sent=SENT)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +135,13 @@ def test_codes_and_parameters_that_clients_act_on_are_kept() -> None:
     assert refusal.details == [{"code": "unsupported_value", "param": "messages[0].role"}]
     odd = reject({"message": "Refused for a reason.", "code": "openai_internal", "param": "http://x"})
     assert odd.details == []
+
+
+@pytest.mark.parametrize("param", ["canary", "messages[0].canary", "canary.role", "gpt_5"])
+def test_a_parameter_that_the_request_does_not_have_may_say_who_refused_it(param: str) -> None:
+    assert reject({"message": "Refused for a reason.", "param": param}).details == []
+    kept = reject({"message": "Unsupported value.", "code": "unsupported_value", "param": param})
+    assert kept.details == [{"code": "unsupported_value", "param": None}]
 
 
 @pytest.mark.parametrize(("status", "kept"), [(400, 400), (404, 404), (413, 413), (422, 422), (403, 400), (500, 400)])

@@ -96,6 +96,15 @@
     row.scrollLeft += (place.left + place.right - room.left - room.right) / 2;
   }
 
+  /* A payment that is being confirmed: the page is asked for again while somebody looks at it. */
+  function lookAgain(note) {
+    window.setTimeout(function again() {
+      if (!document.hidden) window.location.reload();
+      else window.setTimeout(again, 1000);
+    }, Number(note.dataset.again) * 1000);
+  }
+
+  Array.prototype.forEach.call(document.querySelectorAll("[data-again]"), lookAgain);
   Array.prototype.forEach.call(document.querySelectorAll(".side-nav [aria-current]"), showWhere);
   Array.prototype.forEach.call(document.querySelectorAll("[data-steps]"), setUpSteps);
   Array.prototype.forEach.call(document.querySelectorAll("[data-live]"), setUpLive);

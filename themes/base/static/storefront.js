@@ -15,6 +15,8 @@
   // Runs while the head is read, so that the first paint has the chosen colours.
   var chosen = stored();
   if (chosen === "light" || chosen === "dark") root.dataset.scheme = chosen;
+  // And has the room of what scripts show once the page is read.
+  root.classList.add("js");
 
   var systemDark = window.matchMedia("(prefers-color-scheme: dark)");
   function isDark() {
@@ -101,7 +103,6 @@
   }
 
   document.addEventListener("DOMContentLoaded", function () {
-    root.classList.add("js");
     each("[data-scheme-toggle]", setUpScheme);
     each("[data-copy]", setUpCopy);
     each("[data-filter]", setUpFilter);

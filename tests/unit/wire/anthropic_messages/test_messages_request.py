@@ -116,6 +116,7 @@ def test_version_and_betas_are_kept_of_the_headers() -> None:
         ({"messages": "x"}, "messages"),
         ({"max_tokens": ...}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
+        ({"temperature": 1.5}, "temperature"),
         ({"max_tokens": 1 << 40}, "max_tokens"),
         ({"max_tokens": "9"}, "max_tokens"),
         ({"stream": "yes"}, "stream"),

@@ -172,6 +172,7 @@ def test_signatures_go_back_to_their_maker_alone() -> None:
         ({"cached_content": "cachedContents/x"}, "cachedContent"),
         ({"serviceTier": "priority"}, "serviceTier"),
         ({"generationConfig": {"maxOutputTokens": 0}}, "generationConfig.maxOutputTokens"),
+        ({"generationConfig": {"topP": 1.5}}, "generationConfig.topP"),
         ({"generationConfig": {"maxOutputTokens": "9"}}, "generationConfig.maxOutputTokens"),
         ({"generationConfig": {"MaxOutputTokens": 9}}, "MaxOutputTokens"),
         ({"generationConfig": {"max_output_tokens": 9, "maxOutputTokens": 8}}, "maxOutputTokens"),

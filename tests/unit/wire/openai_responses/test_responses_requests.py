@@ -131,6 +131,7 @@ def test_members_that_say_nothing_are_not_sent(name: str) -> None:
         ({"input": ["x"]}, "input[0]"),
         ({"stream": "yes"}, "stream"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"temperature": -1}, "temperature"),
         ({"max_output_tokens": 1.5}, "max_output_tokens"),
         ({"service_tier": "flex"}, "service_tier"),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),

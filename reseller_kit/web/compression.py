@@ -1,0 +1,74 @@
+"""Answers packed by gzip for browsers that take it. Touches neither streams nor pages of people who are logged in.
+
+Such pages hold secrets beside words of their address, and how well both pack together tells of the secrets (BREACH);
+what strangers get holds none that is worth it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import zlib
+from typing import Final
+
+from .responses import Message, Send
+
+_PACKED: Final = re.compile(rb"text/(html|css|javascript|plain|markdown)|image/svg\+xml|application/(manifest\+)?json")
+_TAKES: Final = re.compile(
+    rb"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?=,|$)", re.IGNORECASE
+)
+_LEAST_BYTES: Final = 800
+_QUICK: Final = 5
+_BEST: Final = 9
+_GZIP: Final = 31  # zlib's window bits for gzip
+_KEPT_FILES: Final = 256
+
+
+def takes_gzip(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the client says so (RFC 9110, section 12.5.3)."""
+    return any(name == b"accept-encoding" and _TAKES.search(value) for name, value in headers)
+
+
+def packing(send: Send, *, wanted: bool) -> Send:
+    """`send` for one answer, packed where that is `wanted` and of use.
+
+    Says in either case that the answer depends on what the client takes.
+    """
+    held: list[Message] = []
+
+    async def packed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if _fit(message):
+                held.append(message)
+            else:
+                await send(message)
+            return
+        if not held:
+            await send(message)
+            return
+        start, body = held.pop(), bytes(message.get("body", b""))
+        headers = [*start["headers"], (b"vary", b"accept-encoding")]
+        if wanted and not message.get("more_body") and len(body) >= _LEAST_BYTES:
+            lasting = any(name == b"cache-control" and b"immutable" in value for name, value in headers)
+            body = _file(body) if lasting else _pack(body, _QUICK)
+            headers = [pair for pair in headers if pair[0] != b"content-length"]
+            headers += [(b"content-encoding", b"gzip"), (b"content-length", str(len(body)).encode())]
+        await send({**start, "headers": headers})
+        await send({**message, "body": body})
+
+    return packed
+
+
+def _fit(start: Message) -> bool:
+    headers = dict(start["headers"])
+    return b"content-encoding" not in headers and _PACKED.match(headers.get(b"content-type", b"")) is not None
+
+
+@functools.lru_cache(maxsize=_KEPT_FILES)
+def _file(body: bytes) -> bytes:
+    return _pack(body, _BEST)
+
+
+def _pack(body: bytes, level: int) -> bytes:
+    worker = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+    return worker.compress(body) + worker.flush()
