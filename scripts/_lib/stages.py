@@ -105,9 +105,12 @@ def _run(stage: Stage, running: set[int]) -> Outcome:
 
 def _communicate(command: Sequence[str], running: set[int], seconds: int) -> tuple[int, str]:
     """Exit code and output. A stage that takes too long is ended with everything that it started."""
+    # Where Python is told to keep no compiled modules, each process that a test starts would compile the product anew.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
         command,
         cwd=ROOT,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

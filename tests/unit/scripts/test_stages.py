@@ -59,6 +59,12 @@ def test_every_stage_runs_even_after_a_failure() -> None:
     ]
 
 
+def test_a_stage_keeps_compiled_modules_whatever_the_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (outcome,) = run_stages([make_stage("import sys; sys.exit(sys.dont_write_bytecode)")])
+    assert outcome.ok
+
+
 def test_stages_run_side_by_side(tmp_path: Path) -> None:
     # Each waits for the file of the other, so one after another they would never end well.
     wait = "import pathlib, time; {own}.touch(); end = time.monotonic() + 20\n"
