@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
+from types import CodeType, MappingProxyType
 from typing import Any, Final
 
 import jinja2
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 from msgspec import Struct
 
@@ -40,6 +41,23 @@ class _Environment(jinja2.Environment):
         return template if _SEPARATOR in template else f"{parent.partition(_SEPARATOR)[0]}{_SEPARATOR}{template}"
 
 
+class _Compiled(jinja2.BytecodeCache):
+    """Templates that this process compiled before, for all its libraries; as many as files have been read."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED: Final = _Compiled()
+
+
 def load(*folders: Path) -> Library:
     """The themes that come with the product, those of packages, and those in `folders`.
 
@@ -59,6 +77,7 @@ def load(*folders: Path) -> Library:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_COMPILED,
         cache_size=-1,  # bounded by the templates that are installed; names never come from a request
     )
     environment.filters |= {

@@ -73,6 +73,13 @@ def test_what_a_parents_page_includes_is_the_childs_own(tmp_path: Path) -> None:
     assert theming.render(library, "parent", "a.html", sample_page()) == "parent[parent's part old]"
 
 
+def test_a_template_that_changed_since_it_was_compiled_is_shown_as_it_is_now(tmp_path: Path) -> None:
+    folder = write_theme(tmp_path, "child", 'extends = "base"')
+    for text in ("one", "two", "one"):
+        write_template(folder, "a.html", text)
+        assert theming.render(theming.load(tmp_path), "child", "a.html", sample_page()) == text
+
+
 def test_a_template_cannot_reach_out_of_its_folder(tmp_path: Path) -> None:
     folder = write_theme(tmp_path, "child", 'extends = "base"')
     write_template(folder, "a.html", "{% include '../theme.toml' %}")
