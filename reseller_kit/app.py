@@ -14,6 +14,7 @@ import msgspec
 
 from . import __version__
 from .core.deadlines import Deadlines
+from .core.errors import InvalidRequest
 from .core.routing import RetryBudget
 from .core.storefront import UpstreamConfig, UpstreamKey
 from .db import schema
@@ -27,6 +28,7 @@ from .flows.identity import chores as identity_chores
 from .flows.runtime import Runtime
 from .flows.unlock import unlock
 from .mail import open_outlet
+from .plugins import UpstreamSetup, installed
 from .settings import InvalidSetting, Settings
 from .telemetry.access import AccessLog
 from .telemetry.metrics import Metrics
@@ -39,6 +41,7 @@ from .upstream.credentials import Ceilings
 from .upstream.endpoint import Endpoint, Queueing, endpoint
 from .upstream.gemini import GeminiUpstream
 from .upstream.openai import OpenAIUpstream
+from .upstream.unusable import UnusableUpstream
 from .web.dispatch import Dispatcher
 from .web.hosts import Peers
 from .web.responses import Receive, Send
@@ -206,7 +209,7 @@ def open_bus(settings: Settings, runtime: Runtime) -> Redis | None:
 
 
 def make_upstream(config: UpstreamConfig) -> Upstream:
-    """The client of an upstream of a dialect that this version can call."""
+    """The client of an upstream; where its keys or its plugin can't be used, one that says so to whoever asks."""
     target = endpoint(
         config.name,
         config.base_url,
@@ -217,6 +220,24 @@ def make_upstream(config: UpstreamConfig) -> Upstream:
         public_only=config.public_only,
     )
     ceilings = Ceilings(**(config.settings.get("key_limits") or {}))
+    try:
+        return _client(config, target, ceilings)
+    except InvalidRequest as error:
+        _log.error("upstream %s can't be asked: %s", config.name, error.message)
+        return UnusableUpstream(target, config.api_keys, error.message)
+
+
+def _client(config: UpstreamConfig, target: Endpoint, ceilings: Ceilings) -> Upstream:
+    if plugin := config.settings.get("plugin"):
+        setup = UpstreamSetup(
+            endpoint=target,
+            api_keys=config.api_keys,
+            ceilings=ceilings,
+            dialect=config.dialect,
+            provider=config.provider,
+            options=dict(config.settings.get("options") or {}),
+        )
+        return installed.make_upstream(plugin, setup)
     if config.dialect == "openai":
         return OpenAIUpstream(target, config.api_keys, ceilings, config.provider)
     return _CLIENTS[config.dialect](target, config.api_keys, ceilings)

@@ -26,7 +26,7 @@ from .reconcile_payments import reconcile_payments
     metavar="FILE",
     help="Its usage export: CSV, JSON lines or JSON, by request or by day and model.",
 )
-@click.option("--provider", type=click.Choice(["paddle"]), help="Of payments: only this provider.")
+@click.option("--provider", metavar="NAME", help="Of payments: only this provider.")
 @any_tenant_option
 @click.option("--since", type=parse_time, metavar="ISO", help="Only from then on; of payments, 30 days by default.")
 @click.option("--until", type=parse_time, metavar="ISO", help="Only calls before then.")

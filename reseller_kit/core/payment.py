@@ -6,10 +6,13 @@ later holds, in whatever order and however often they arrive. Knows no provider 
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Final, Literal
 
 from msgspec import Struct
 
+PROVIDER_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
+"""What a provider may be called, in tenants.toml and in the path of its webhooks."""
 PaymentStatus = Literal["open", "paid", "completed", "failed", "cancelled"]
 """`paid`: the money is taken and the provider is not done yet; only `completed` is credited."""
 PaymentOrigin = Literal["purchase", "renewal", "change"]

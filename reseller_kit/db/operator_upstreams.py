@@ -39,6 +39,7 @@ async def own_upstreams(connection: AsyncConnection) -> list[Upstream]:
                 status=row.status,
                 keys=keys,
                 models=models.get(name, []),
+                plugin=row.settings.get("plugin"),
             )
         )
     return sorted(found, key=lambda upstream: upstream.name)

@@ -17,7 +17,7 @@ class UpstreamKey(Struct, frozen=True):
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
-    """A provider endpoint. `models` are the public names routed to it."""
+    """A provider endpoint. `models` are the public names routed to it; `plugin` asks it, None: the product's client."""
 
     name: str
     dialect: str
@@ -25,6 +25,7 @@ class Upstream(Struct, frozen=True, kw_only=True):
     status: str
     keys: list[UpstreamKey]
     models: list[str]
+    plugin: str | None = None
 
 
 async def every(connection: AsyncConnection) -> list[Upstream]:
@@ -39,7 +40,7 @@ async def every(connection: AsyncConnection) -> list[Upstream]:
     active = routed.where(r.status == "active", m.status == "active")
     for upstream_id, model in await connection.execute(active.order_by(r.upstream_id, m.name)):
         models.setdefault(upstream_id, []).append(model)
-    rows = await connection.execute(select(u.id, u.name, u.dialect, u.base_url, u.status).order_by(u.name))
+    rows = await connection.execute(select(u.id, u.name, u.dialect, u.base_url, u.status, u.settings).order_by(u.name))
     return [
         Upstream(
             name=row.name,
@@ -48,6 +49,7 @@ async def every(connection: AsyncConnection) -> list[Upstream]:
             status=row.status,
             keys=keys.get(row.id, []),
             models=models.get(row.id, []),
+            plugin=row.settings.get("plugin"),
         )
         for row in rows
     ]

@@ -55,6 +55,7 @@ RULES: Final = {
     "DR112": "An upstream whose keys are all parked, so that it serves no call.",
     "DR113": "Mails to the operator that were given up in the last seven days.",
     "DR114": "An endpoint that is not asked because it kept failing: the circuit is open.",
+    "DR115": "An upstream whose plugin is not installed, or can't be used.",
     "DR121": "A clock that differs from the database server's, or is behind what was written.",
     "DR122": "Little room on the disk of the data dir.",
     "DR123": "A schema of another version than this one's, which still fits.",

@@ -9,6 +9,7 @@ from ..core.upstream_keys import KeyState
 from ..db import endpoints, operator_upstreams, prices, upstream_keys, upstreams
 from ..db.tenants import Connection
 from ..db.upstreams import Upstream
+from ..plugins.installed import PluginUnusable, upstream_plugin
 from .complaint import Complaint, complaint
 
 
@@ -24,10 +25,12 @@ async def examine_supply(connection: Connection) -> list[Complaint]:
                 fix = "Give it api_keys in tenants.toml, then run reseller-kit apply."
                 found.append(complaint("DR102", upstream.name, "No key of this upstream is stored.", fix))
             found += _about_keys(upstream, states.get(upstream.name, {}))
+            found += _about_plugin(upstream)
     found += await _examine_circuits(connection)
     for own in await operator_upstreams.own_upstreams(connection):
         if own.status == "active":
             found += _about_keys(own, states.get(own.name, {}))
+            found += _about_plugin(own)
     for model in await prices.active_models(connection):
         if model not in routed:
             fix = "Give it routes in tenants.toml, then run reseller-kit apply."
@@ -49,6 +52,16 @@ async def _examine_circuits(connection: Connection) -> list[Complaint]:
         for row in await endpoints.every(connection)
         if row.state == "open" and row.upstream not in off and (row.upstream, row.upstream_model) in routed
     ]
+
+
+def _about_plugin(upstream: Upstream) -> Iterator[Complaint]:
+    """Whether its plugin can be loaded here, where this command runs."""
+    if upstream.plugin is None:
+        return
+    try:
+        upstream_plugin(upstream.plugin)
+    except PluginUnusable as error:
+        yield complaint("DR115", upstream.name, error.message, error.fix or "")
 
 
 def _about_keys(upstream: Upstream, states: Mapping[str, KeyState]) -> Iterator[Complaint]:

@@ -6,7 +6,7 @@ tenant, which sells to resellers, always is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from ..db.engine import EVERY_TENANT, Connection, Database
 from ..db.secrets import StoredSecret
 from ..db.tenants import Tenant
 from ..payments import Account, Manual, Paddle, Provider
+from ..plugins import PaymentSetup, installed
 from ..vault import Vault, token_digest
 
 DEFAULT: Final = "manual"
@@ -122,9 +123,13 @@ def build(found: Found, vault: Vault, name: str) -> PaidThrough:
     """The provider of that name. Raises InvalidRequest where it is not known or its credentials are missing."""
     if name == DEFAULT:
         return PaidThrough(provider=Manual(), account="")
-    if name != "paddle":
+    chosen = str(found.payments.get("provider", DEFAULT))
+    if name != chosen and (name != "paddle" or chosen != DEFAULT):
+        # What is stored are the credentials of whoever was chosen: they go to nobody else.
         raise InvalidRequest(f"There is no payment provider {name[:40]!r}.", param="provider")
     opened = _opened(found.secrets, vault)
+    if name != "paddle":
+        return _plugged(found, vault, name, opened)
     account = paddle_account(found.payments, opened, reference_key(vault, found.tenant_id), shared=found.of_all)
     return PaidThrough(
         provider=Paddle(account),
@@ -137,15 +142,42 @@ def build(found: Found, vault: Vault, name: str) -> PaidThrough:
     )
 
 
-def paddle_account(
-    payments: Mapping[str, Any], opened: Mapping[str, str], key: bytes, *, shared: bool = False
-) -> Account:
-    """An account from settings and opened secrets. Raises InvalidRequest where one is missing."""
-    missing = [name for name in ("api_key", "webhook_secret") if not opened.get(name)]
+def _plugged(found: Found, vault: Vault, name: str, opened: Mapping[str, str]) -> PaidThrough:
+    """A plugin's provider; its account is told from others by its credentials and options."""
+    require_secrets(opened, installed.payment_plugin(name).secrets)
+    options = dict(found.payments.get("options") or {})
+    setup = PaymentSetup(
+        name=name,
+        api_key=opened.get("api_key", ""),
+        webhook_secret=opened.get("webhook_secret", ""),
+        reference_key=reference_key(vault, found.tenant_id),
+        environment=str(found.payments.get("environment", "sandbox")),
+        options=options,
+        shared=found.of_all,
+    )
+    marks = [setup.api_key or setup.webhook_secret, *(f"{key}={options[key]}" for key in sorted(options))]
+    return PaidThrough(
+        provider=installed.make_provider(name, setup),
+        account=f"{setup.environment}:{vault.fingerprint(chr(0).join(marks))}",
+        shared=found.shared,
+        environment=setup.environment,
+    )
+
+
+def require_secrets(opened: Mapping[str, str], names: Iterable[str]) -> None:
+    """Raises InvalidRequest, naming those of `names` that are not stored."""
+    missing = [name for name in names if not opened.get(name)]
     if missing:
         raise InvalidRequest(
             f"{' and '.join(missing)} of the payment provider are not stored.", fix="Enter them, or run apply."
         )
+
+
+def paddle_account(
+    payments: Mapping[str, Any], opened: Mapping[str, str], key: bytes, *, shared: bool = False
+) -> Account:
+    """An account from settings and opened secrets. Raises InvalidRequest where one is missing."""
+    require_secrets(opened, ("api_key", "webhook_secret"))
     return Account(
         api_key=opened["api_key"],
         webhook_secret=opened["webhook_secret"],
@@ -178,5 +210,7 @@ def _opened(stored: tuple[StoredSecret, ...], vault: Vault) -> dict[str, str]:
 
 
 def _close(provider: Provider) -> None:
-    if isinstance(provider, Paddle):
-        provider.close()
+    """Close what a provider holds open, if it holds anything."""
+    close = getattr(provider, "close", None)
+    if callable(close):
+        close()

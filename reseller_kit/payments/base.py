@@ -103,6 +103,7 @@ class RefundWanted(Struct, frozen=True, kw_only=True):
     currency: str = "USD"
 
 
+@runtime_checkable
 class Provider(Protocol):
     """A way to be paid.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -34,6 +34,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.keys) and not any(key.fault for key in self.keys)
 
 
+@runtime_checkable
 class Upstream(Protocol):
     """A provider endpoint with its credentials, spoken to in its own dialect."""
 

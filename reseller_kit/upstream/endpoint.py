@@ -17,7 +17,7 @@ USER_AGENT = "reseller-kit"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20\x21-\x7e\t]*[\x21-\x7e])?")
 _PATH = re.compile(r"(/[\x21\x22\x24-\x3e\x40-\x7e]*)*")
-_QUERY = re.compile(r"[a-z=&]{0,100}")
+_QUERY = re.compile(r"[A-Za-z0-9._~=&-]{0,200}")
 _HOST = re.compile(r"[0-9a-z._-]{1,253}|[0-9a-f:.]{2,45}")
 _OWN = frozenset(
     {
@@ -120,7 +120,8 @@ def request_head(target: Endpoint, method: str, path: str, headers: Iterable[tup
     """The request line and headers as bytes, without content-length and the closing empty line (`Pool.send` adds both).
 
     Headers given here win over the endpoint's own of the same name, and those over the default user agent.
-    The path may have a query of plain letters. Raises InvalidRequest when it or a header would not be safe on the wire.
+    The path may have a query that needs no escapes. Raises InvalidRequest when it or a header would not be safe on the
+    wire.
     """
     place, _, query = path.partition("?")
     if not (_PATH.fullmatch(place) and _QUERY.fullmatch(query)):

@@ -7,13 +7,13 @@ is refused; whoever signs it rightly is not told so.
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any, Final
 
 import msgspec
 
 from ..core.errors import InvalidRequest, KitError, MethodNotAllowed, NotFound, ServiceUnavailable
 from ..core.ids import new_id
+from ..core.payment import PROVIDER_NAME
 from ..core.storefront import Storefront
 from ..flows.patience import limited_wait
 from ..flows.payments import receive
@@ -24,7 +24,6 @@ from .responses import JSON, NO_STORE, Receive, Send, respond
 _log = logging.getLogger(__name__)
 _PREFIX: Final = "/webhooks/"
 ROUTE: Final = "/webhooks/{provider}"
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _MAX_BODY: Final = 1024 * 1024
 _WAIT_SECONDS: Final = 4.0
 """Below what providers wait: a delivery that is not kept by then is made again."""
@@ -56,7 +55,7 @@ async def answer(
 
 async def _keep(runtime: Runtime, storefront: Storefront, scope: dict[str, Any], receive_: Receive) -> None:
     name = scope["path"].removeprefix(_PREFIX)
-    if not _NAME.fullmatch(name):
+    if not PROVIDER_NAME.fullmatch(name):
         raise NotFound("There is nothing here.")
     async with limited_wait(_WAIT_SECONDS):
         try:

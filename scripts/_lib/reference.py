@@ -25,7 +25,7 @@ from reseller_kit.theming.check import RULES
 from reseller_kit.theming.library import read_themes, themes_dir
 from reseller_kit.web.gateway import schema as gateway_schema
 from reseller_kit.web.management.openapi import openapi as management_schema
-from scripts._lib import openapi_page
+from scripts._lib import openapi_page, plugins_page
 
 _MADE: Final = "Made from the code by `scripts/reference`; edit the code, not this page.\n"
 
@@ -154,6 +154,12 @@ def management_page() -> str:
     )
 
 
+def plugins_reference() -> str:
+    """What packages of others may build upon."""
+    lead = "What `reseller_kit.plugins` offers to packages of others; [Plugins](../plugins.md) tells how it is used."
+    return _page("The plugin interface", lead, plugins_page.render())
+
+
 def _property(name: str) -> str:
     return f"--color-{name.replace('_', '-')}"
 
@@ -180,6 +186,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "themes.md": themes_page,
     "api.md": api_page,
     "management-api.md": management_page,
+    "plugins.md": plugins_reference,
 }
 
 

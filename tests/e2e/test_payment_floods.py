@@ -18,7 +18,7 @@ from reseller_kit.db.engine import NO_TENANT, Database
 from reseller_kit.flows.orders import Wanted, place_order
 from reseller_kit.flows.providers import reference_key
 from reseller_kit.flows.unlock import unlock
-from reseller_kit.payments.paddle.signing import signed_order
+from reseller_kit.payments.references import signed_order
 from reseller_kit.settings import load
 from tests.support.flood import Target, completed, post_all
 from tests.support.paid_shop import SIGNING, PaidShop

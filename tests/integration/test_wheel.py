@@ -12,16 +12,9 @@ from pathlib import Path
 import pytest
 
 from scripts._lib.bootstrap import ROOT
+from tests.support.wheels import built, installed_in
 
 HARBOUR = ROOT / "examples" / "theme-harbour"
-
-
-def built(source: Path, folder: Path) -> Path:
-    """The wheel of a project."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 @pytest.mark.thorough
@@ -37,10 +30,7 @@ def test_the_wheel_holds_the_catalogue_the_themes_and_the_example(tmp_path: Path
 
 @pytest.mark.thorough
 def test_it_works_installed_elsewhere_and_finds_a_theme_of_another_package(tmp_path: Path) -> None:
-    wheels = [str(built(source, tmp_path / name)) for source, name in ((ROOT, "product"), (HARBOUR, "theme"))]
-    site, data = tmp_path / "site", tmp_path / "data"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
-    subprocess.run([*install, *wheels], check=True, capture_output=True)
+    site, data = installed_in(tmp_path, ROOT, HARBOUR), tmp_path / "data"
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(site), "RESELLER_KIT_DATA_DIR": str(data)}
 
     def ask(*arguments: str) -> dict[str, object]:

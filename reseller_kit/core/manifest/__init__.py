@@ -16,6 +16,7 @@ from .prices import (
     price_moves,
     route_cost,
 )
+from .reader import suggest
 from .resources import (
     Resources,
     default_of,
@@ -30,7 +31,7 @@ from .resources import (
 from .route_checks import refuse_address
 from .route_sets import RouteSet, group_routes, route_set
 from .serving import Serving, servings
-from .shop_structs import Package
+from .shop_structs import Package, PaymentAccount
 from .structs import DEFAULT_NOTICE_DAYS, Document, Manifest, Model, Route, Tenant, Upstream
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Manifest",
     "Model",
     "Package",
+    "PaymentAccount",
     "PriceBook",
     "PriceMove",
     "Report",
@@ -76,6 +78,7 @@ __all__ = [
     "route_cost",
     "route_set",
     "servings",
+    "suggest",
     "tenant_resources",
     "with_catalogue",
 ]

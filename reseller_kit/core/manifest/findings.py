@@ -81,6 +81,7 @@ CODES: Final[Mapping[str, str]] = {
     "RK506": "The host of a tenant's own upstream that cannot be looked up.",
     "RK507": "A language that the theme has no texts in.",
     "RK508": "A logo that can't be read.",
+    "RK509": "A plugin that is not installed, or that can't be used.",
 }
 """Code → meaning. RK1xx form, RK2xx single values, RK3xx what belongs together, RK4xx money, RK5xx the environment."""
 

@@ -26,6 +26,7 @@ from .leaves import (
     Markup,
     Name,
     PaddleEnvironment,
+    PaymentProvider,
     SecretRef,
     Sender,
     SettingName,
@@ -173,11 +174,14 @@ class Package(Table, frozen=True, kw_only=True):
 class PaymentAccount(Table, frozen=True, kw_only=True):
     """How somebody is paid."""
 
-    provider: Annotated[Literal["manual", "paddle"], "manual: an owner approves orders."] = "manual"
+    provider: Annotated[
+        PaymentProvider, "manual: an owner approves orders; paddle; or the name of an installed plugin."
+    ] = "manual"
     instructions: Annotated[Markdown | None, "manual: how customers pay, on the page of each order."] = None
-    api_key: Annotated[SecretRef | None, "paddle: reference to the API key."] = None
-    webhook_secret: Annotated[SecretRef | None, "paddle: reference to the webhook secret."] = None
-    environment: Annotated[PaddleEnvironment, "paddle: sandbox, live or a loopback URL."] = "sandbox"
+    api_key: Annotated[SecretRef | None, "paddle, plugins: reference to the API key."] = None
+    webhook_secret: Annotated[SecretRef | None, "paddle, plugins: reference to the webhook secret."] = None
+    environment: Annotated[PaddleEnvironment, "paddle, plugins: sandbox, live or a loopback URL."] = "sandbox"
+    options: Annotated[dict[SettingName, Text], "plugins: what the plugin reads."] = {}
     checkout: Annotated[Literal["hosted", "overlay"], "paddle: where the customer pays."] = "hosted"
     checkout_url: Annotated[
         BaseUrl | None, "paddle: page of an approved domain that opens checkouts; left out: the account's default."

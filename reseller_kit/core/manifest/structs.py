@@ -35,6 +35,7 @@ from .leaves import (
     Name,
     PublicUrl,
     SecretRef,
+    SettingName,
     Slug,
     Text,
     Timezone,
@@ -166,6 +167,10 @@ class Upstream(Table, frozen=True, kw_only=True):
     queue: Annotated[Queue, "Who waits while all of max_concurrency is under way."] = Queue()
     key_limits: Annotated[KeyLimits, "What each of its keys may do; one at its limit is passed over."] = KeyLimits()
     headers: Annotated[dict[HeaderName, Text], "Headers to send with each request."] = {}
+    plugin: Annotated[
+        Name | None, "An installed plugin that asks it instead of the product's own client; it decides how."
+    ] = None
+    options: Annotated[dict[SettingName, Text], "What its plugin reads."] = {}
     end_user_ids: Annotated[
         Flag, "Tell it a pseudonym of each customer, by which `upstream whois` finds whom it reports."
     ] = False

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from ..apikey import is_prefix
 from ..errors import InvalidRequest
 from ..lines import is_line
+from ..payment import PROVIDER_NAME
 from ..tenant import is_loopback_host, is_slug, normalise_host
 from .findings import Refusal
 
@@ -238,6 +239,15 @@ def read_public_url(value: object) -> str:
     if "{host}" not in text or url.hostname is None or "host.example" not in url.hostname:
         raise Refusal("RK209", "The URL template does not hold {host}.", 'Write it like "https://{host}".')
     return text.rstrip("/")
+
+
+def read_payment_provider(value: object) -> str:
+    """The name of a way to be paid; which of them there are is for those to say who know the plugins."""
+    text = string(value, "a payment provider")
+    if not PROVIDER_NAME.fullmatch(text):
+        fix = 'Write "manual", "paddle" or the name of a plugin.'
+        raise Refusal("RK204", f"{text[:80]!r} is no payment provider.", fix)
+    return text
 
 
 def read_paddle_environment(value: object) -> str:

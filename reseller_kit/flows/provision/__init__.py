@@ -17,6 +17,7 @@ from ..members.owners import invite_waiting
 from .addresses import LookUp, address_check
 from .decide import LaterMove, Options, Plan, decide
 from .logos import NO_LOGOS, Logos, keep_logos, with_logos
+from .plugins import check_plugins
 from .secrets import Resolve, resolver
 from .themes import theme_check
 from .timeline import begin
@@ -33,12 +34,14 @@ def read_manifest(
     *,
     look_up: LookUp = look_up,
 ) -> Manifest:
-    """The manifest, checked against the installed themes too. Raises InvalidManifest with every finding.
+    """The manifest, checked against the installed themes and plugins too. Raises InvalidManifest with every finding.
 
     `catalogue` gives the costs and limits that the file leaves out; by default it knows none. `look_up` finds the
     addresses of hosts of resellers' own upstreams.
     """
-    return parse_manifest(text, filename, theme_check(themes), address_check(look_up), catalogue=catalogue)
+    return parse_manifest(
+        text, filename, theme_check(themes), check_plugins, address_check(look_up), catalogue=catalogue
+    )
 
 
 async def plan(

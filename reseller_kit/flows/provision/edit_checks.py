@@ -15,6 +15,7 @@ import msgspec
 from ...core.manifest import Document, Finding, Report, Resources, check_document
 from ...theming.library import Theme, installed_themes
 from .addresses import address_check
+from .plugins import check_renewals
 from .themes import theme_check
 
 _TENANT: Final = re.compile(r"tenants\[\d+\]\.?")
@@ -52,6 +53,7 @@ def check_edited(document: Document, report: Report, addresses: Mapping[str, lis
     """Everything that `apply` checks, of a document of one tenant."""
     check_document(document, report)
     theme_check(_themes())(document, report)
+    check_renewals(document, report)
     address_check(lambda hosts: {host: addresses.get(host, []) for host in hosts})(document, report)
 
 

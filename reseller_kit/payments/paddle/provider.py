@@ -17,10 +17,11 @@ from ...core.errors import InvalidRequest, ServiceUnavailable
 from ...core.payment import Adjustment, Fact, Payment, Pin, Subscription
 from ...core.times import DAY_US, format_time
 from ..base import CatalogueItem, CatalogueRef, Checkout, Delivery, Preview, Purchase, RefundWanted
+from ..references import order_of, signed_order
 from . import catalogue, decode, selfservice, shapes
 from .account import Account, base_url
 from .api import Api, Refused
-from .signing import check_signature, order_of, signed_order
+from .signing import check_signature
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -1,4 +1,4 @@
-"""Signatures: of webhooks, as Paddle makes them, and of the order ids that travel with a transaction, as we do.
+"""Signatures of webhooks, as Paddle makes them.
 
 Paddle's scheme: header `Paddle-Signature: ts=SECONDS;h1=HEX[;h1=HEX…]`, HMAC-SHA256 of `SECONDS:BODY` over the raw
 bytes. Several `h1` come while a secret is being exchanged; one that fits is enough.
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from ...core.errors import InvalidRequest
-from ...core.ids import is_public_id
 from ...core.times import SECOND_US
 
 TOLERANCE_SECONDS: Final = 30
@@ -47,19 +46,3 @@ def _parsed(header: str) -> tuple[str, list[str]]:
     if not usable or not _SECONDS.fullmatch(moments[0]):
         raise InvalidRequest("The signature is missing or malformed.", fix="Send the header as it is made.")
     return moments[0], signatures
-
-
-def signed_order(key: bytes, order_id: str) -> str:
-    """An order's id with a signature that only this tenant of ours can make."""
-    return f"{order_id}.{_mac(key, order_id)}"
-
-
-def order_of(key: bytes, text: str) -> str | None:
-    """The order id that was signed; None for a text that was not made here."""
-    order_id, _, mac = text.partition(".")
-    genuine = hmac.compare_digest(_mac(key, order_id).encode(), mac.encode("utf-8", "replace"))
-    return order_id if genuine and is_public_id(order_id, "ord") else None
-
-
-def _mac(key: bytes, order_id: str) -> str:
-    return hmac.digest(key, b"order\0" + order_id.encode("utf-8", "replace"), hashlib.sha256).hex()

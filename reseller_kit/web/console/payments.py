@@ -33,8 +33,9 @@ _TEMPLATE: Final = "console/payments.html"
 _SAID: Final = "{text}"
 _LONGEST: Final = {"instructions": 5_000, "checkout_url": 300, "client_token": 200}
 _DONE: Final = frozenset({"saved", "tried", "syncing"})
+_PROVIDERS: Final = frozenset({"manual", "paddle"})
+"""A plugin is the operator's to choose."""
 _CHOICES: Final[Mapping[str, frozenset[str]]] = {
-    "provider": frozenset({"manual", "paddle"}),
     "checkout": frozenset({"hosted", "overlay"}),
 }
 
@@ -64,7 +65,11 @@ async def _save(pages: Pages, request: Handler, form: Form) -> Response[Any]:
     runtime, slug = runtime_of(request), storefront_of(request).slug
     try:
         await payment_setup.save_setup(
-            runtime.db, runtime.vault, tenant_slug=slug, wanted=_wanted(form), actor=member_of(request).actor
+            runtime.db,
+            runtime.vault,
+            tenant_slug=slug,
+            wanted=_wanted(form, _provider(request)),
+            actor=member_of(request).actor,
         )
     except InvalidForm as error:
         return await _show(pages, request, form, error)
@@ -73,12 +78,13 @@ async def _save(pages: Pages, request: Handler, form: Form) -> Response[Any]:
     return see_other(f"{HOME}?done=saved")
 
 
-def _wanted(form: Form) -> Wanted:
-    """What was typed. Raises InvalidForm, naming the field."""
+def _wanted(form: Form, provider: str) -> Wanted:
+    """What was typed, where `provider` is chosen now. Raises InvalidForm, naming the field."""
+    choices = {**_CHOICES, "provider": _PROVIDERS | {provider}}
     fields = {}
     for name in payment_setup.FIELDS:
         value = form.raw(name).replace("\r\n", "\n").strip()
-        if name in _CHOICES and value not in _CHOICES[name]:
+        if value not in choices.get(name, (value,)):
             raise InvalidForm({name: (_SAID, {"text": "Choose one of these."})})
         if len(value) > _LONGEST.get(name, 200):
             raise InvalidForm({name: (_SAID, {"text": f"At most {_LONGEST.get(name, 200)} characters."})})
@@ -88,6 +94,11 @@ def _wanted(form: Form) -> Wanted:
         if not value.isprintable() or " " in value or len(value) > 500:
             raise InvalidForm({name: (_SAID, {"text": "This is not a key: paste it as one line without spaces."})})
     return Wanted(fields=fields, secrets=secrets)
+
+
+def _provider(request: Handler) -> str:
+    """How the storefront is paid now."""
+    return str(storefront_of(request).settings.get("payments", {}).get("provider", "manual"))
 
 
 def _problem(found: Mapping[str, str]) -> InvalidForm:

@@ -16,7 +16,7 @@ from reseller_kit.core.payment import Adjustment, Fact, Payment, Pin
 from reseller_kit.core.settlement import Agreed, Known, Target, joined, target
 from reseller_kit.payments.paddle import Account as PaddleAccount
 from reseller_kit.payments.paddle import Paddle
-from reseller_kit.payments.paddle.signing import signed_order
+from reseller_kit.payments.references import signed_order
 from scripts._paddle import adjustments, catalogue, collect, transactions
 from scripts._paddle.account import Account
 from scripts._paddle.api import Call

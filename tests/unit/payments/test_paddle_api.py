@@ -14,7 +14,7 @@ from reseller_kit.payments import Catalogue, Checked, Previews, Provider, Purcha
 from reseller_kit.payments.base import CatalogueItem, CatalogueRef
 from reseller_kit.payments.paddle import Account, Paddle
 from reseller_kit.payments.paddle.api import Refused
-from reseller_kit.payments.paddle.signing import order_of
+from reseller_kit.payments.references import order_of
 from tests.support.scripted_http import Asked, Reply, Scripted, scripted
 
 KEY = b"k" * 32

@@ -15,7 +15,7 @@ from reseller_kit.core.ids import new_id
 from reseller_kit.core.payment import Adjustment, Fact, PaidItem, Payment, Subscription, TaxLine
 from reseller_kit.core.times import parse_time
 from reseller_kit.payments.paddle import Account, Paddle
-from reseller_kit.payments.paddle.signing import signed_order
+from reseller_kit.payments.references import signed_order
 
 FOLDER: Final = Path(__file__).parents[2] / "fixtures" / "paddle"
 NAMES: Final = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -21,7 +21,8 @@ from reseller_kit.core.times import parse_time
 from reseller_kit.payments.base import Delivery
 from reseller_kit.payments.paddle import Account, Paddle
 from reseller_kit.payments.paddle.account import base_url
-from reseller_kit.payments.paddle.signing import TOLERANCE_SECONDS, order_of, signed_order
+from reseller_kit.payments.paddle.signing import TOLERANCE_SECONDS
+from reseller_kit.payments.references import order_of, signed_order
 
 SECRET = "pdl_ntfset_01_secret"
 NOW = 1_790_000_000
