@@ -115,6 +115,15 @@ def test_pages_of_accounts_are_linked_only_where_there_are_any(theme: str) -> No
     assert 'href="/signup"' in html
 
 
+def test_the_first_step_is_one_that_the_reader_can_take() -> None:
+    stranger, customer = theming.Links(login="/login", signup="/signup"), theming.Links(account="/account")
+    assert "Create an account" in render("base", "/", links=stranger)
+    assert "Ask support for an account" in render("base", "/", links=theming.Links(login="/login"))
+    told = text_of(render("base", "/", links=customer))
+    assert "make a key in your account" in told
+    assert "Ask support for an account" not in told
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("path", ["/", "/pricing", "/models"])
 def test_the_published_price_is_shown_to_the_last_digit(theme: str, path: str) -> None:
