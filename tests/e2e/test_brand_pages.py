@@ -194,6 +194,13 @@ def test_published_words_reach_pages_in_their_language(shop: Shop, kim: Visitor)
     assert '<a href="https://blog.example/" rel="noopener">Blog &lt;b&gt;</a>' in found
     assert '<a href="https://github.com/solaria" rel="me noopener">GitHub</a>' in found
     assert "Sunlit answers." in visitor.get("/?lang=en").text
+    customer = Visitor(shop)
+    customer.join("chooses@solaria.example")
+    assert 'lang="en"' in customer.get("/account").text
+    customer.get("/faq?lang=de")
+    assert 'lang="de"' in customer.get("/account").text, "what was chosen in the foot holds on the next page"
+    customer.send("/account/security", action="profile", locale="en")
+    assert 'lang="en"' in customer.get("/account").text, "what was chosen last holds"
     kim.send("/console/brand/history", restore="1")
 
 

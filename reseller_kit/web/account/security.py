@@ -30,10 +30,12 @@ from ...flows.identity.visit import MAX_EMAIL, MAX_NAME
 from ...theming.forms import FormView
 from ...theming.identity import PasskeyLine, RecoveryCodesView, SecurityView, SessionLine
 from ...vault.passwords import SHORTEST
+from ..cookies import set_cookie
 from ..forms import Form, read_form
 from ..guards import CHECK_MAIL, SECURITY, SeeOther, see_other, signed_in
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS
+from ..pages.language import PARAMETER
 from ..sessions import Session, enter, required_session, visit_of_request
 from ..throttled import too_many
 from .passkey_pages import passkeys_work
@@ -164,7 +166,10 @@ async def _profile(_: Pages, request: Handler, session: Session, form: Form) -> 
         locale=form.line("locale", 20, needed=False) or None,
         timezone=form.line("timezone", 60, needed=False) or None,
     )
-    return _finished("profile")
+    answer = _finished("profile")
+    # What was chosen on a page before would hide the choice that was made here.
+    set_cookie(request, answer, PARAMETER, "", 0)
+    return answer
 
 
 async def _email(pages: Pages, request: Handler, session: Session, form: Form) -> Response[Any]:

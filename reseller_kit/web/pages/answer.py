@@ -182,13 +182,13 @@ def _policy(nonce: str, sources: Mapping[str, str]) -> str:
 
 
 def language_of(request: Handler) -> str:
-    """The language to answer in: chosen here, in the account or on a page before, else what the browser asks for."""
+    """The language to answer in: chosen here, on a page before or in the account, else what the browser asks for."""
     if desk_of(request) is not None:
         return "en"
     session = session_of(request)
     own = None if session is None else session.locale
     secure: bool = request.scope[SECURE_KEY]  # type: ignore[literal-required]
-    chosen = (request.query_params.get(PARAMETER), own, request.cookies.get(cookie_name(secure=secure)))
+    chosen = (request.query_params.get(PARAMETER), request.cookies.get(cookie_name(secure=secure)), own)
     offered = views.brand_of(storefront_of(request)).languages
     return choose(offered, *chosen, accept=request.headers.get("accept-language", ""))
 
