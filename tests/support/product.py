@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import json
 import re
 import string
-import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +23,7 @@ from typing import Any, Final, TypeVar
 import httpx
 from openai import AsyncOpenAI, OpenAI
 
-from reseller_kit.cli.root import run as run_command
+from scripts._lib.commands import run_here
 from scripts._lib.demo.oracle import Amounts, Oracle, Usage
 from scripts._lib.ports import free_port
 from scripts._lib.processes import running
@@ -93,18 +91,9 @@ class Shop:
         return document
 
     def try_(self, *arguments: str) -> tuple[int, Any]:
-        """Run a command with --json in a thread of this process (a new one takes a second); exit code and document."""
-        printed = io.StringIO()
-        codes: list[int] = []
-
-        def work() -> None:
-            with contextlib.redirect_stdout(printed):
-                codes.append(run_command([*arguments, "--json"], self.installation.environment))
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        return codes[0], json.loads(printed.getvalue())
+        """Run a command with --json in this process; exit code and document."""
+        code, out, _ = run_here([*arguments, "--json"], self.installation.environment)
+        return code, json.loads(out)
 
     def customer(self, slug: str = "solaria", credit: str | None = "5.00", **terms: str) -> Customer:
         """A customer of its own for a test, with credit and a key; `terms` are options of `key create`."""
@@ -349,7 +338,5 @@ def _provision(installation: Installation, folder: Path, text: str, *, on_postgr
     ]
     upgrade = [["db", "upgrade"]] if on_postgres else []
     for command in (*upgrade, ["apply", "-f", str(file), "--yes"], *deposits):
-        # In this process: one of their own would load the product anew for each.
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            code = run_command([*command, "--json"], installation.environment)
-        assert code == 0, f"{command} ended with {code}: {printed.getvalue()}"
+        code, out, err = run_here([*command, "--json"], installation.environment)
+        assert code == 0, f"{command} ended with {code}: {out}{err}"

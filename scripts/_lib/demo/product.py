@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts._lib.bootstrap import ROOT, VENV
+from scripts._lib.commands import run_here
 from scripts._lib.demo.example import Storefront
 
 PROGRAM: Final = VENV / "bin" / "reseller-kit"
@@ -29,18 +30,30 @@ class Operator:
     """The command line with the environment of one demo."""
 
     environment: Mapping[str, str]
-    program: Sequence[str | Path] = (PROGRAM,)
+    program: Sequence[str | Path] = ()
+    """Another installation's; none is this one, in this process."""
 
     def run(self, *arguments: str) -> Any:
         """Run a command with --json; the document that it printed. Raises CommandFailed."""
-        command = [*self.program, *arguments, "--json"]
+        code, out, err = self._run([*arguments, "--json"])
+        if code:
+            raise CommandFailed(f"reseller-kit {' '.join(arguments)} ended with {code}:\n{out}{err}")
+        return json.loads(out)
+
+    def _run(self, arguments: Sequence[str]) -> tuple[int, str, str]:
+        if not self.program:
+            return run_here(arguments, self.environment)
         done = subprocess.run(
-            command, cwd=ROOT, env=dict(self.environment), stdin=subprocess.DEVNULL, capture_output=True, check=False
+            [*self.program, *arguments],
+            cwd=ROOT,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
-        if done.returncode:
-            output = (done.stdout + done.stderr).decode("utf-8", "replace")
-            raise CommandFailed(f"reseller-kit {' '.join(arguments)} ended with {done.returncode}:\n{output}")
-        return json.loads(done.stdout)
+        return done.returncode, done.stdout, done.stderr
 
 
 @dataclass(frozen=True)

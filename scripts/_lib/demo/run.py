@@ -7,7 +7,6 @@ import signal
 import tempfile
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -72,8 +71,7 @@ def _start(stack: ExitStack, port: int | None) -> Session:
     emulator = stack.enter_context(_emulator(shop.upstream_host, upstream_port, data_dir / "journal.jsonl"))
     hosts = ["127.0.0.1", *(store.address for store in shop.storefronts)]
     chosen = _server_port(hosts, port)
-    with ThreadPoolExecutor() as pool:
-        customers = list(pool.map(lambda store: product.make_customer(operator, store), shop.storefronts))
+    customers = [product.make_customer(operator, store) for store in shop.storefronts]
     server = stack.enter_context(_server(operator, hosts, chosen, data_dir / "server.log"))
     calls = [call for customer in customers for call in product.make_calls(customer, chosen)]
     journal_url = f"http://{shop.upstream_host}:{upstream_port}/journal"
@@ -107,9 +105,7 @@ def _server_port(hosts: list[str], wanted: int | None) -> int:
 
 
 def _ask_all(session: Session) -> dict[str, verify.Reported]:
-    with ThreadPoolExecutor() as pool:
-        reports = pool.map(lambda customer: _ask(session, customer), session.customers)
-        return {customer.storefront.slug: report for customer, report in zip(session.customers, reports, strict=True)}
+    return {customer.storefront.slug: _ask(session, customer) for customer in session.customers}
 
 
 def _ask(session: Session, customer: product.Customer) -> verify.Reported:
