@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 
 from ..core.errors import InvalidRequest
+from . import redaction_guard
 from .application_role import PREFIX
 from .scope import EVERYBODY, SETTING
 from .tables import APPEND_ONLY, DELETABLE, PLATFORM_ROWS, REDACTABLE, UNSCOPED, metadata
@@ -125,6 +126,7 @@ def install(connection: Connection) -> None:
             connection.exec_driver_sql(statement)
     for sequence in _sequences(connection, schema):
         connection.exec_driver_sql(f"GRANT USAGE ON SEQUENCE {sequence} TO {role}")
+    redaction_guard.install(connection, facts.schema)
     left = problems(connection)
     if left:
         raise InvalidRequest(left[0], fix="Let an administrator mend this, then run: reseller-kit db upgrade")
@@ -144,7 +146,7 @@ def problems(connection: Connection) -> list[str]:
         found.append(f"The application role {facts.role} owns the tables, so no policy binds it.")
     if not _may_take(connection, facts.role):
         found.append(f"The login role {facts.login} may not take on the application role {facts.role}.")
-    return [*found, *_table_problems(connection, facts)]
+    return [*found, *_table_problems(connection, facts), *redaction_guard.problems(connection, facts.schema)]
 
 
 def _table_problems(connection: Connection, facts: _Facts) -> Iterator[str]:

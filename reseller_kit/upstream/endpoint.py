@@ -149,13 +149,18 @@ def _split(base_url: str) -> tuple[str, str, int, str]:
     return url.scheme, host, port or (443 if url.scheme == "https" else 80), prefix
 
 
+def is_header_value(text: str) -> bool:
+    """Whether a header may have it: visible ASCII, with spaces inside only."""
+    return _VALUE.fullmatch(text) is not None
+
+
 def _check_header(name: str, value: str) -> None:
     """The message names the header, never its value: that may be a credential."""
     if not _TOKEN.fullmatch(name):
         raise InvalidRequest("An upstream header's name is not a valid token.", param="headers")
     if name.lower() in _OWN:
         raise InvalidRequest(f"The upstream header {name.lower()!r} is set by the client itself.", param="headers")
-    if not _VALUE.fullmatch(value):
+    if not is_header_value(value):
         raise InvalidRequest(
             f"The upstream header {name.lower()!r} has a value with control or non-ASCII characters, or none at all.",
             param="headers",

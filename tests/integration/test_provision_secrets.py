@@ -142,6 +142,23 @@ async def test_a_stored_key_does_not_make_up_for_one_that_is_empty_now(db: Datab
         await planned(db, folder, {**ENVIRONMENT, "KEY_1": ""})
 
 
+@pytest.mark.parametrize("name", ["KEY_1", "TEAM"])
+async def test_a_key_that_no_header_can_carry_is_refused_by_plan_and_apply(
+    db: Database, folder: Path, name: str
+) -> None:
+    """A key pasted with a look-alike letter or a dash of a word processor would fail every call."""
+    unusable = {**ENVIRONMENT, name: "sk–ключ"}
+    for work in (planned(db, folder, unusable), applied(db, folder, environ=unusable)):
+        with pytest.raises(InvalidManifest) as refused:
+            await work
+        (found,) = [finding for finding in refused.value.details if finding["level"] == "error"]
+        assert (found["code"], "no header" in found["message"]) == ("RK501", True)
+        assert "ключ" not in str(found)
+    await applied(db, folder)
+    with pytest.raises(InvalidManifest):
+        await applied(db, folder, environ=unusable)
+
+
 async def test_a_stored_secret_is_kept_where_its_source_is_away(db: Database, folder: Path) -> None:
     await applied(db, folder)
     before = await stored(db)

@@ -33,7 +33,7 @@ from ...core.times import format_time
 from ...core.toml_lines import Path
 from ...db.operator_manifest import ManifestRows
 from ...vault import Vault
-from .secrets import Resolve, SecretField, UnreadableSecret, secret_fields
+from .secrets import Resolve, SecretField, UnreadableSecret, read_secret, secret_fields
 from .state import actual_resources, base_resources, moved_costs, published_book, without_usual
 from .timeline import Changes, Publication, books, changes_of, held_back, publications
 
@@ -186,19 +186,19 @@ def _resolve(
 ) -> dict[str, str]:
     """The secrets by stored name. One that can't be read is an error, unless an earlier apply stored it (`kept`).
 
-    An upstream's key that is missing or empty is one in a plan as well, and no stored one makes up for an empty one.
+    An upstream's key that is missing or of no use is one in a plan as well, and no stored one makes up for the latter.
     """
     resolved = {}
     for found in references:
         try:
-            resolved[found.name] = resolve(found.reference)
+            resolved[found.name] = read_secret(found, resolve)
         except UnreadableSecret as error:
             path = _place(found, manifest)
-            if found.name in kept and not (found.is_upstream_key and error.empty):
+            if found.name in kept and not (found.in_header and error.empty):
                 message = f"{error.message} The secret stored by an earlier apply is kept."
                 report.add("RK501", path, message, error.fix, level="warning")
             else:
-                needed = options.needs_secrets or found.is_upstream_key
+                needed = options.needs_secrets or found.is_upstream_key or (found.in_header and error.empty)
                 report.add("RK501", path, error.message, error.fix, level="error" if needed else "warning")
     return resolved
 

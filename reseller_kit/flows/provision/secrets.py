@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ...core.manifest import is_reference
+from ...upstream.endpoint import is_header_value
 
 Resolve = Callable[[str], str]
 """A reference such as `env:NAME` to its secret. Raises UnreadableSecret."""
@@ -22,7 +23,7 @@ class UnreadableSecret(Exception):
     """A reference that leads to nothing; becomes a finding. The message says why and holds no secret."""
 
     def __init__(self, message: str, *, fix: str, empty: bool = False) -> None:
-        """`empty`: what it leads to is there and holds nothing, which nobody means."""
+        """`empty`: what it leads to is there and holds nothing, or nothing of use, which nobody means."""
         super().__init__(message)
         self.message = message
         self.fix = fix
@@ -38,6 +39,11 @@ class SecretField(Struct, frozen=True, kw_only=True):
     position: int | None
     name: str
     reference: str
+
+    @property
+    def in_header(self) -> bool:
+        """Whether requests carry it in a header."""
+        return self.is_upstream_key or self.field.startswith("headers.")
 
     @property
     def is_upstream_key(self) -> bool:
@@ -64,6 +70,18 @@ def _field(
     kind: str, resource_id: str, field: str, name: str, reference: str, position: int | None = None
 ) -> SecretField:
     return SecretField(kind=kind, id=resource_id, field=field, position=position, name=name, reference=reference)
+
+
+def read_secret(found: SecretField, resolve: Resolve) -> str:
+    """What the reference leads to. Raises UnreadableSecret, also for what its requests can't carry."""
+    secret = resolve(found.reference)
+    if found.in_header and not is_header_value(secret):
+        raise UnreadableSecret(
+            f"{found.reference} holds characters that no header of a request can carry.",
+            fix="Copy the key again: it consists of plain letters, digits and signs.",
+            empty=True,
+        )
+    return secret
 
 
 def resolver(environ: Mapping[str, str], folder: Path) -> Resolve:
