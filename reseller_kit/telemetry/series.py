@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, Literal, TypeVar
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import CollectorRegistry, Gauge
+
+from .tally import Counter, Counters, Histogram, Histograms
 
 PREFIX: Final = "reseller_kit_"
 OTHER: Final = "other"
@@ -21,7 +22,7 @@ OPEN_LABELS: Final = frozenset({"tenant", "model", "upstream"})
 Across = Literal["sum", "max", "min", "asked"]
 """How workers' figures come to one; asked: that of the worker which answers, who has just looked."""
 Kind = Literal["counter", "gauge", "histogram"]
-M = TypeVar("M", bound=MetricWrapperBase)
+M = TypeVar("M")
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -36,10 +37,10 @@ class Family(Struct, frozen=True, kw_only=True):
 
 
 class Series(Generic[M]):
-    """The series of a family with labels, by their values."""
+    """The series of a family with labels, by their values, each of which `make` makes."""
 
-    def __init__(self, metric: M, labels: Sequence[str], most: int) -> None:
-        self._metric, self._labels, self._most = metric, tuple(labels), most
+    def __init__(self, make: Callable[[tuple[str, ...]], M], labels: Sequence[str], most: int) -> None:
+        self._make, self._labels, self._most = make, tuple(labels), most
         self._known: dict[tuple[str, ...], M] = {}
 
     def labels(self, *values: str) -> M:
@@ -49,17 +50,25 @@ class Series(Generic[M]):
             found = self._new(values)
         return found
 
+    def _new(self, values: tuple[str, ...]) -> M:
+        if len(self._known) < self._most:
+            found = self._known[values] = self._make(values)
+            return found
+        pairs = zip(self._labels, values, strict=True)
+        return self._make(tuple(OTHER if name in OPEN_LABELS else value for name, value in pairs))
+
+
+class Gauges(Series[Gauge]):
+    """The gauges of a family with labels."""
+
+    def __init__(self, metric: Gauge, labels: Sequence[str], most: int) -> None:
+        super().__init__(lambda values: metric.labels(*values), labels, most)
+        self._metric = metric
+
     def forget(self) -> None:
         """Drop every series: those that are still true are set again."""
         self._known.clear()
         self._metric.clear()
-
-    def _new(self, values: tuple[str, ...]) -> M:
-        if len(self._known) < self._most:
-            found = self._known[values] = self._metric.labels(*values)
-            return found
-        pairs = zip(self._labels, values, strict=True)
-        return self._metric.labels(*(OTHER if name in OPEN_LABELS else value for name, value in pairs))
 
 
 class Book:
@@ -72,36 +81,37 @@ class Book:
 
     def counter(self, name: str, meaning: str) -> Counter:
         """A counter; `_total` is put behind its name."""
-        self._note(name, "counter", meaning)
-        return Counter(PREFIX + name, meaning, registry=self._registry)
+        return self.counters(name, meaning, ()).labels()
 
     def counters(self, name: str, meaning: str, labels: tuple[str, ...]) -> Series[Counter]:
         """A counter for each combination of label values."""
         self._note(name, "counter", meaning, labels)
-        return Series(Counter(PREFIX + name, meaning, labels, registry=self._registry), labels, self._most)
+        family = Counters(PREFIX + name, meaning, labels)
+        self._registry.register(family)
+        return Series(family.make, labels, self._most)
 
     def gauge(self, name: str, meaning: str, across: Across = "sum") -> Gauge:
         """A figure that goes up and down."""
         self._note(name, "gauge", meaning, across=across)
         return Gauge(PREFIX + name, meaning, registry=self._registry)
 
-    def gauges(self, name: str, meaning: str, labels: tuple[str, ...], across: Across = "sum") -> Series[Gauge]:
+    def gauges(self, name: str, meaning: str, labels: tuple[str, ...], across: Across = "sum") -> Gauges:
         """Such a figure for each combination of label values."""
         self._note(name, "gauge", meaning, labels, across)
-        return Series(Gauge(PREFIX + name, meaning, labels, registry=self._registry), labels, self._most)
+        return Gauges(Gauge(PREFIX + name, meaning, labels, registry=self._registry), labels, self._most)
 
     def histogram(self, name: str, meaning: str, buckets: Sequence[float]) -> Histogram:
         """How often a figure was how large."""
-        self._note(name, "histogram", meaning)
-        return Histogram(PREFIX + name, meaning, registry=self._registry, buckets=buckets)
+        return self.histograms(name, meaning, (), buckets).labels()
 
     def histograms(
         self, name: str, meaning: str, labels: tuple[str, ...], buckets: Sequence[float]
     ) -> Series[Histogram]:
         """The same for each combination of label values."""
         self._note(name, "histogram", meaning, labels)
-        metric = Histogram(PREFIX + name, meaning, labels, registry=self._registry, buckets=buckets)
-        return Series(metric, labels, min(self._most, MOST_HISTOGRAMS))
+        family = Histograms(PREFIX + name, meaning, labels, buckets)
+        self._registry.register(family)
+        return Series(family.make, labels, min(self._most, MOST_HISTOGRAMS))
 
     def _note(self, name: str, kind: Kind, meaning: str, labels: tuple[str, ...] = (), across: Across = "sum") -> None:
         shown = f"{PREFIX}{name}_total" if kind == "counter" else PREFIX + name
