@@ -48,7 +48,7 @@ def invite(tenant: str, email: str, role: str, name: str) -> None:
 def list_(tenant: str) -> None:
     """A tenant's members, by address."""
     found = with_database(lambda db: team.list_members(db, tenant))
-    rows = [(row.email, row.name, row.role, row.status, "yes" if row.totp_at else "no") for row in found]
+    rows = [(row.email, row.name, row.role, row.status, "yes" if row.two_factor else "no") for row in found]
     emit(
         {"members": [document(row) for row in found], "next_cursor": None},
         table(["E-MAIL", "NAME", "ROLE", "STATUS", "TWO FACTORS"], rows, empty=f"Tenant {tenant} has no members yet."),
@@ -83,7 +83,7 @@ def invite_operator(email: str, name: str) -> None:
 def list_operators() -> None:
     """The operator's own people, by address."""
     found = with_database(team.list_operators)
-    rows = [(row.email, row.name, row.status, "yes" if row.totp_at else "no") for row in found]
+    rows = [(row.email, row.name, row.status, "yes" if row.two_factor else "no") for row in found]
     emit(
         {"operators": [document(row) for row in found], "next_cursor": None},
         table(["E-MAIL", "NAME", "STATUS", "TWO FACTORS"], rows, empty="There is no operator yet: operator invite."),
@@ -105,7 +105,7 @@ def document(row: MemberRow) -> dict[str, Any]:
         "name": row.name,
         "role": row.role,
         "status": row.status,
-        "two_factor": row.totp_at is not None,
+        "two_factor": row.two_factor,
         "created_at": format_time(row.created_at),
         "accepted_at": None if row.accepted_at is None else format_time(row.accepted_at),
         "seen_at": None if row.seen_at is None else format_time(row.seen_at),

@@ -18,7 +18,10 @@ from .sessions import SessionRow
 
 
 class MemberRow(Struct, frozen=True, kw_only=True):
-    """A member. Holds a hash and a sealed secret: never logged, never shown. Times in µs; `status` as in the table."""
+    """A member. Holds a hash and a sealed secret: never logged, never shown. Times in µs; `status` as in the table.
+
+    `passkeys`: how many there are.
+    """
 
     id: int
     tenant_id: int
@@ -36,6 +39,12 @@ class MemberRow(Struct, frozen=True, kw_only=True):
     invited_at: int | None
     accepted_at: int | None
     seen_at: int | None
+    passkeys: int
+
+    @property
+    def two_factor(self) -> bool:
+        """Whether the password alone does not log in: an app's codes are asked for, or there are passkeys."""
+        return self.totp_at is not None or self.passkeys > 0
 
     def __repr__(self) -> str:
         return f"MemberRow(id={self.id})"
@@ -53,7 +62,17 @@ class LiveMember(Struct, frozen=True, kw_only=True):
     seen_at: int
 
 
-_COLUMNS = [t.member.c[name] for name in MemberRow.__struct_fields__]
+_PASSKEYS = (
+    select(func.count())
+    .select_from(t.member_passkey)
+    .where(t.member_passkey.c.member_id == t.member.c.id, t.member_passkey.c.tenant_id == t.member.c.tenant_id)
+    .correlate(t.member)
+    .scalar_subquery()
+)
+_COLUMNS = [
+    *[t.member.c[name] for name in MemberRow.__struct_fields__ if name != "passkeys"],
+    _PASSKEYS.label("passkeys"),
+]
 
 
 async def find(connection: AsyncConnection, tenant_id: int, email: str) -> MemberRow | None:
@@ -78,6 +97,13 @@ async def lock(connection: AsyncConnection, tenant_id: int) -> None:
     c = t.member.c
     statement = select(c.id).where(c.tenant_id == tenant_id).order_by(c.id).with_for_update()
     await connection.execute(statement)
+
+
+async def hold(connection: AsyncConnection, tenant_id: int, member_id: int) -> MemberRow | None:
+    """As `by_id`, and nobody else changes how the member logs in until the transaction ends."""
+    c = t.member.c
+    await connection.execute(select(c.id).where(c.tenant_id == tenant_id, c.id == member_id).with_for_update())
+    return await by_id(connection, tenant_id, member_id)
 
 
 async def put(
@@ -140,8 +166,9 @@ async def live(
     """Who is logged in by the tenant's session with this digest, unless it ran out or the member is not active."""
     s, c = t.member_session.c, t.member.c
     columns = [c[name] for name in ("id", "email", "name", "role")]
+    two_factor = c.totp_at.is_not(None) | (_PASSKEYS > 0)
     statement = (
-        select(*columns, s.id.label("session_id"), c.totp_at.is_not(None).label("two_factor"), s.seen_at)
+        select(*columns, s.id.label("session_id"), two_factor.label("two_factor"), s.seen_at)
         .join(t.member, (c.id == s.member_id) & (c.tenant_id == s.tenant_id))
         .where(s.tenant_id == tenant_id, s.digest == digest, s.expires_at > now, s.seen_at > idle_since)
         .where(c.status == "active")

@@ -17,6 +17,7 @@ _KEPT_SETTINGS: Final = ("wholesale", "pricing")
 _GONE: Final[tuple[Table, ...]] = (
     t.member_session,
     t.member_link,
+    t.member_passkey,
     t.token_answer,
     t.hook_attempt,
     t.hook_delivery,

@@ -13,7 +13,7 @@ from reseller_kit.core.trail import Difference
 
 from .charts import Chart
 from .forms import FormView
-from .identity import SessionLine
+from .identity import PasskeyLine, SessionLine
 
 
 class NavItem(Struct, frozen=True):
@@ -118,13 +118,18 @@ class ForgottenView(Struct, frozen=True, kw_only=True):
 
 
 class ProfileView(Struct, frozen=True, kw_only=True):
-    """A member's own log-in. `action`: whose form was sent and is shown again; `done`: what was finished."""
+    """A member's own log-in. `action`: whose form was sent and is shown again; `done`: what was finished.
+
+    `app`: whether an authenticator app is asked for codes; `passkeys_work`: whether browsers let this host have any.
+    """
 
     email: str
     name: str
     role: str
-    two_factor: bool
+    app: bool
     recovery_codes: int
+    passkeys: tuple[PasskeyLine, ...] = ()
+    passkeys_work: bool = True
     sessions: tuple[SessionLine, ...]
     shortest: int = 10
     form: FormView = FormView()
@@ -133,8 +138,13 @@ class ProfileView(Struct, frozen=True, kw_only=True):
 
     @property
     def may_turn_off(self) -> bool:
-        """Whether the role may do without a second factor."""
-        return self.role not in NEEDS_TWO_FACTORS
+        """Whether the app may go: another factor stays, or the role may do without."""
+        return bool(self.passkeys) or self.role not in NEEDS_TWO_FACTORS
+
+    @property
+    def two_factor(self) -> bool:
+        """Whether the password alone does not open the console."""
+        return self.app or bool(self.passkeys)
 
     def form_of(self, action: str) -> FormView:
         """The form of one section: what was typed into it, or an empty one."""
@@ -147,6 +157,7 @@ class TwoFactorView(Struct, frozen=True, kw_only=True):
     secret: str
     needed: bool
     role: str
+    passkeys_work: bool = True
     form: FormView = FormView()
 
 

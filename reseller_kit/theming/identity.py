@@ -89,12 +89,13 @@ class SessionLine(Struct, frozen=True, kw_only=True):
 
 
 class PasskeyLine(Struct, frozen=True, kw_only=True):
-    """One passkey."""
+    """One passkey. `host`: the only one that it works at."""
 
     id: str
     name: str
     made: dt.date
     used: dt.date | None = None
+    host: str = ""
 
 
 class SecurityView(Struct, frozen=True, kw_only=True):

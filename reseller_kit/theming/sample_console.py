@@ -28,7 +28,7 @@ from .console import (
     current_of,
 )
 from .forms import FormProblem, FormView
-from .identity import CodeView, LoginView, RecoveryCodesView, SessionLine
+from .identity import CodeView, LoginView, PasskeyLine, RecoveryCodesView, SessionLine
 from .sample_page import SamplePage
 
 _AT: Final = dt.datetime(2026, 2, 1, 12, 30, tzinfo=dt.UTC)
@@ -69,8 +69,12 @@ def _profile(**changes: Any) -> ProfileView:
         "email": _WHO.email,
         "name": _WHO.name,
         "role": _WHO.role,
-        "two_factor": True,
+        "app": True,
         "recovery_codes": 8,
+        "passkeys": (
+            PasskeyLine(id="psk_1", name="Laptop", host="aurora.example", made=_AT.date(), used=_AT.date()),
+            PasskeyLine(id="psk_2", name="Phone", host="aurora.example", made=_AT.date()),
+        ),
         "sessions": (
             SessionLine(
                 id="ses_1", browser="Firefox · Linux", place="203.0.113.x", started=_AT, seen=_AT, current=True
@@ -175,7 +179,7 @@ PAGES: Final = (
     page("/console/audit", _audit(lines=(), problem="Write days like 2026-01-31.", fields={"since": "x"})),
     page("/console/profile", _profile(done="name")),
     page("/console/profile", _profile(role="admin", action="password", form=_WRONG)),
-    page("/console/profile", _profile(role="admin", two_factor=False)),
+    page("/console/profile", _profile(role="admin", app=False, passkeys=(), passkeys_work=False)),
     page("/console/profile/two-factor", TwoFactorView(secret="", needed=True, role="owner"), template=_TWO_FACTOR),
     page(
         "/console/profile/two-factor",

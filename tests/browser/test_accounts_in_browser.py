@@ -10,19 +10,12 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 
 from tests.support.accounts import PASSWORD, Visitor, newest_mail
+from tests.support.browsing import give_authenticator
 from tests.support.product import Shop, eventually, open_shop
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
 JANE = "jane@solaria.example"
 
 
@@ -91,9 +84,7 @@ async def test_a_customers_whole_way(watched: tuple[Page, list[str]], shop: Shop
     await page.goto(next(word for word in mail.split() if "/verify?token=" in word))
     await expect(page).to_have_url(origin + "/account")
 
-    devtools = await page.context.new_cdp_session(page)
-    await devtools.send("WebAuthn.enable")
-    await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    await give_authenticator(page)
     await page.goto(origin + "/account/security")
     await look(page)
     await page.locator("#passkey-password").fill("wrong password")

@@ -17,9 +17,7 @@ from tests.support.product import LITERALS, Shop, eventually
 NUMBERS = itertools.count(1)
 IDS = re.compile(rb'nonce="[^"]+"|nonce-[^\']+|value="[0-9a-f]{64}"|req_[0-9A-Z]{26}|[a-z]+[0-9]*@solaria\.example')
 FORMS = ("/signup", "/login", "/reset", "/verify", "/logout", "/account/security", "/account/security/two-factor")
-SCRIPTED = (
-    "/login/passkey", "/login/passkey/options", "/account/security/passkeys", "/account/security/passkeys/options",
-)  # fmt: skip
+SCRIPTED = ("/login/passkey/options", "/account/security/passkeys/options")
 
 
 def address() -> str:
@@ -249,7 +247,8 @@ def odd_bodies(guard: str) -> list[tuple[bytes, str]]:
     values = ("", "%00", "%ff", "%F0%9F%92%A9", "{{7*7}}", "'; DROP TABLE customer;--", "%0d%0aBcc:x@y.z", "a" * 5000,
               "..%2f..%2f", "%E2%80%AE", "NaN", "{}", "%5B%5B%5B", "-1", "99999999999999999999999")  # fmt: skip
     every = [f"csrf={guard}&" + "&".join(f"{name}={value}" for name in names) for value in values]
-    actions = ("profile", "email", "password", "two_factor_on", "two_factor_off", "recovery_codes", "remove_passkey")
+    actions = ("profile", "email", "password", "two_factor_on", "two_factor_off", "recovery_codes", "add_passkey",
+               "remove_passkey")  # fmt: skip
     acted = [f"csrf={guard}&action={action}&password=x&email=%00&name={'n' * 200}" for action in actions]
     return [
         *((text.encode(), form) for text in [*every, *acted]),

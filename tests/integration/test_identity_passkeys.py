@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -11,25 +10,20 @@ import pytest
 from reseller_kit.core.errors import InvalidForm
 from reseller_kit.db.engine import Database
 from reseller_kit.flows.identity import login, passkeys
-from reseller_kit.flows.identity.passkeys import Party
+from reseller_kit.flows.identity.ceremony import Party
 from reseller_kit.flows.identity.visit import Identity, Visit
 from tests.support import identity as who
+from tests.support.authenticator import encoded, said
 from tests.support.factories import make_tenant
 from tests.support.identity import make_identity, visit_of
 
-SHOP = Party(name="Shop", host="shop.example", origin="https://shop.example")
+SHOP = Party(name="Shop", host="shop.example", origin="https://shop.example", browser="one")
 EMAIL = "jane@example.com"
-
-
-def encoded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def answer(options: str, kind: str, **response: str) -> str:
     """What a browser says that it signed, with whatever bytes besides."""
-    challenge = json.loads(options)["challenge"]
-    signed = json.dumps({"type": kind, "challenge": challenge, "origin": SHOP.origin, "crossOrigin": False})
-    fields = {"clientDataJSON": encoded(signed.encode()), **response}
+    fields = {"clientDataJSON": encoded(said(kind, options, SHOP.origin)), **response}
     document = {"id": encoded(b"credential"), "rawId": encoded(b"credential"), "type": "public-key", "response": fields}
     return json.dumps(document)
 

@@ -38,7 +38,6 @@ def session(x: HasCustomer) -> SessionRow:
 def passkey(x: HasCustomer) -> Passkey:
     return Passkey(
         id="psk_of_" + x.customer.id,
-        customer_id=x.customer.id,
         host="ours.example",
         credential_id=digest(x),
         public_key=b"key",
@@ -63,8 +62,9 @@ READS: dict[str, Query] = {
     "logins.find": lambda c, tenant, x: logins.find(c, tenant, x.customer.id),
     "logins.accepted_terms": lambda c, tenant, x: logins.accepted_terms(c, tenant, x.customer.id),
     "logins.recovery_codes_left": lambda c, tenant, x: logins.recovery_codes_left(c, tenant, x.customer.id),
-    "passkeys.find": lambda c, tenant, x: passkeys.find(c, tenant, digest(x)),
-    "passkeys.of_customer": lambda c, tenant, x: passkeys.of_customer(c, tenant, x.customer.id),
+    "passkeys.count": lambda c, tenant, x: passkeys.count(c, tenant, passkeys.CUSTOMERS, x.customer.id),
+    "passkeys.find": lambda c, tenant, x: passkeys.find(c, tenant, passkeys.CUSTOMERS, digest(x)),
+    "passkeys.of_holder": lambda c, tenant, x: passkeys.of_holder(c, tenant, passkeys.CUSTOMERS, x.customer.id),
     "sessions.asked": lambda c, tenant, x: sessions.asked(c, tenant, digest=digest(x), purpose="code", now=5),
     "sessions.find": lambda c, tenant, x: sessions.find(c, tenant, digest(x), now=5, idle_since=1),
     "sessions.knows_any_device": lambda c, tenant, x: sessions.knows_any_device(c, tenant, x.customer.id),
@@ -97,9 +97,14 @@ WRITES: dict[str, Query] = {
     "logins.start_totp": lambda c, tenant, x: logins.start_totp(c, tenant, x.customer.id, 5),
     "logins.use_recovery_code": lambda c, tenant, x: logins.use_recovery_code(c, tenant, x.customer.id, digest(x)),
     "logins.use_step": lambda c, tenant, x: logins.use_step(c, tenant, x.customer.id, 5),
-    "passkeys.add": lambda c, tenant, x: passkeys.add(c, tenant, x.customer.id, passkey(x)),
-    "passkeys.remove": lambda c, tenant, x: passkeys.remove(c, tenant, x.customer.id, passkey(x).id),
-    "passkeys.used": lambda c, tenant, x: passkeys.used(c, tenant, passkey(x).id, 9, 9),
+    "passkeys.add": lambda c, tenant, x: passkeys.add(c, tenant, passkeys.CUSTOMERS, x.customer.id, passkey(x)),
+    "passkeys.remove": lambda c, tenant, x: passkeys.remove(
+        c, tenant, passkeys.CUSTOMERS, x.customer.id, passkey(x).id
+    ),
+    "passkeys.remove_all": lambda c, tenant, x: passkeys.remove_all(c, tenant, passkeys.CUSTOMERS, x.customer.id),
+    "passkeys.used": lambda c, tenant, x: passkeys.used(
+        c, tenant, passkeys.CUSTOMERS, structs.replace(passkey(x), sign_count=9), 9
+    ),
     "sessions.add": lambda c, tenant, x: sessions.add(c, tenant, x.customer.id, digest=digest(x), session=session(x)),
     "sessions.ask": lambda c, tenant, x: sessions.ask(
         c, tenant, x.customer.id, digest=digest(x), purpose="code", expires_at=FAR

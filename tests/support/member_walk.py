@@ -68,6 +68,7 @@ WRITES: dict[str, Query] = {
     "members.drop_links": lambda c, tenant, x: _with_number(members.drop_links, c, tenant, x, "reset"),
     "members.end_session": lambda c, tenant, x: members.end_session(c, tenant, digest(x)),
     "members.end_sessions": lambda c, tenant, x: _with_number(members.end_sessions, c, tenant, x),
+    "members.hold": lambda c, tenant, x: _with_number(members.hold, c, tenant, x),
     "members.lock": lambda c, tenant, _: members.lock(c, tenant),
     "members.open_session": lambda c, tenant, x: _with_number(
         members.open_session, c, tenant, x, digest=b"another", session=session()

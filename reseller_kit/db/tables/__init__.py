@@ -26,7 +26,7 @@ from .identity import (
     throttle,
 )
 from .ledger import account, entry, hold, key_window, lot, lot_day, operation, txn
-from .members import member, member_link, member_session
+from .members import member, member_link, member_passkey, member_session
 from .orders import order_event, purchase_order, receipt, subscription
 from .outbox import outbox
 from .payments import inbox, payment_fact, payment_poll, payment_refund
@@ -108,6 +108,7 @@ __all__ = [
     "mail_opt_out",
     "member",
     "member_link",
+    "member_passkey",
     "member_session",
     "metadata",
     "model",
@@ -222,6 +223,7 @@ DELETABLE: Final = frozenset(
         "lease",
         "mail_opt_out",
         "member_link",
+        "member_passkey",
         "member_session",
         "passkey",
         "recovery_code",

@@ -5,6 +5,8 @@ Passwords are argon2 hashes under the pepper, TOTP secrets are sealed, and of ev
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Column,
     ForeignKey,
@@ -18,6 +20,30 @@ from sqlalchemy import (
 )
 
 from .base import BigInt, at_column, metadata, tenant_column, text_column
+
+
+def passkey_table(name: str, holder: Column[Any]) -> Table:
+    """Passkeys of the holders that one column names; each credential once in a tenant.
+
+    `host`: where it was made, which is the only place that it works at.
+    """
+    return Table(
+        name,
+        metadata,
+        text_column("id"),
+        tenant_column(),
+        holder,
+        text_column("host"),
+        Column("credential_id", LargeBinary, nullable=False),
+        Column("public_key", LargeBinary, nullable=False),
+        Column("sign_count", BigInt, nullable=False),
+        text_column("name"),
+        at_column("created_at"),
+        at_column("used_at", nullable=True),
+        PrimaryKeyConstraint("id"),
+        Index(f"uq_{name}_tenant_id_credential_id", "tenant_id", "credential_id", unique=True),
+        Index(None, "tenant_id", holder.name),
+    )
 
 
 def _customer_column(*, primary_key: bool = False) -> Column[str]:
@@ -57,24 +83,7 @@ customer_session = Table(
 )
 """`digest`: of the token in the cookie. `agent`: the browser as people call it; `place`: the network it came from."""
 
-passkey = Table(
-    "passkey",
-    metadata,
-    text_column("id"),
-    tenant_column(),
-    _customer_column(),
-    text_column("host"),
-    Column("credential_id", LargeBinary, nullable=False),
-    Column("public_key", LargeBinary, nullable=False),
-    Column("sign_count", BigInt, nullable=False),
-    text_column("name"),
-    at_column("created_at"),
-    at_column("used_at", nullable=True),
-    PrimaryKeyConstraint("id"),
-    Index("uq_passkey_tenant_id_credential_id", "tenant_id", "credential_id", unique=True),
-    Index(None, "tenant_id", "customer_id"),
-)
-"""`host`: where it was made, which is the only place that it works at."""
+passkey = passkey_table("passkey", _customer_column())
 
 recovery_code = Table(
     "recovery_code",

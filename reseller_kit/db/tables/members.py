@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text
 
 from .base import BigInt, at_column, id_column, metadata, tenant_column, text_column
+from .identity import passkey_table
 
 member = Table(
     "member",
@@ -67,3 +68,5 @@ member_link = Table(
 )
 """What a member may show, most of it once: `purpose` is invite | reset (mailed links), code (a log-in that waits for
 its second factor), recovery (a recovery code) or device (a browser that has logged in before)."""
+
+member_passkey = passkey_table("member_passkey", _member_column())

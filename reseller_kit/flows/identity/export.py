@@ -162,7 +162,7 @@ async def _head(connection: Connection, tenant_id: int, customer_id: str) -> Doc
                 "created_at": format_time(row.created_at),
                 "used_at": _time(row.used_at),
             }
-            for row in await passkeys.of_customer(connection, tenant_id, customer_id)
+            for row in await passkeys.of_holder(connection, tenant_id, passkeys.CUSTOMERS, customer_id)
         ],
         "keys": [
             {

@@ -29,6 +29,6 @@ async def of_customer(identity: Identity, tenant_id: int, customer_id: str) -> O
         return Overview(
             two_factor=found is not None and found.totp_at is not None,
             recovery_codes=await logins.recovery_codes_left(connection, tenant_id, customer_id),
-            passkeys=await passkeys.of_customer(connection, tenant_id, customer_id),
+            passkeys=await passkeys.of_holder(connection, tenant_id, passkeys.CUSTOMERS, customer_id),
             sessions=await sessions.of_customer(connection, tenant_id, customer_id, now=now, idle_since=now - IDLE_US),
         )

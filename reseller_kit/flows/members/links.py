@@ -143,7 +143,7 @@ async def use(
             )
         else:
             await tell_password(connection, identity, visit, member, now)
-        if member.totp_at is not None:
+        if member.two_factor:
             return Set(None)
         return Set(await open_session(connection, identity, visit, member, old=old_session))
 

@@ -48,9 +48,9 @@ async def log_in(identity: Identity, visit: Visit, email: str, password: str, *,
         await attempts.succeed(connection, visit.tenant_id, by_account, None if found.device else by_address)
         if fresh is not None:
             await members.change(connection, visit.tenant_id, member.id, password_hash=fresh, password_at=now_us())
-        if member.totp_at is not None:
+        if member.two_factor:
             return Entered(pending=await _wait_for_code(connection, identity, visit, member))
-        return Entered(await _enter(connection, identity, visit, member, old_session))
+        return Entered(await enter(connection, identity, visit, member, old_session))
 
 
 async def pending_member(identity: Identity, tenant_id: int, pending: str) -> MemberRow | None:
@@ -76,10 +76,15 @@ async def enter_code(identity: Identity, visit: Visit, pending: str, code: str, 
         if not await second_factor.use_code(connection, identity, visit.tenant_id, member.id, code):
             raise InvalidForm({"code": ("login.wrong_code", {})})
         await attempts.succeed(connection, visit.tenant_id, by_account, by_address)
-        digest = _pending_digest(identity, pending)
-        if not await members.use_link(connection, visit.tenant_id, digest=digest, purpose=CODE, now=now_us()):
-            raise InvalidForm({"": ("login.too_late", {})})
-        return await _enter(connection, identity, visit, member, old_session)
+        await end_waiting(connection, identity, visit, pending)
+        return await enter(connection, identity, visit, member, old_session)
+
+
+async def end_waiting(connection: Connection, identity: Identity, visit: Visit, pending: str) -> None:
+    """Use up a first step, in the caller's transaction. Raises InvalidForm where it took too long or is used."""
+    digest = _pending_digest(identity, pending)
+    if not await members.use_link(connection, visit.tenant_id, digest=digest, purpose=CODE, now=now_us()):
+        raise InvalidForm({"": ("login.too_late", {})})
 
 
 async def confirm_password(identity: Identity, visit: Visit, member_id: int, password: str) -> None:
@@ -94,11 +99,19 @@ async def confirm_password(identity: Identity, visit: Visit, member_id: int, pas
         await attempts.succeed(connection, visit.tenant_id, by_account)
 
 
-async def _enter(
-    connection: Connection, identity: Identity, visit: Visit, member: MemberRow, old_session: str | None
+async def enter(
+    connection: Connection,
+    identity: Identity,
+    visit: Visit,
+    member: MemberRow,
+    old_session: str | None,
+    passkey: str | None = None,
 ) -> Opened:
+    """A session of a member who has proved everything, recorded; `passkey`: the name of the one that signed."""
     opened = await open_session(connection, identity, visit, member, old=old_session)
     facts = {"browser": visit.browser, "place": visit.place}
+    if passkey is not None:
+        facts["passkey"] = passkey
     actor = f"member:{member.email}"
     await audit_log.record(connection, visit.tenant_id, actor, "member.login", "member", member.email, after=facts)
     return opened

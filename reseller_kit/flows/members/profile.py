@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ...core.errors import NotFound
-from ...db import audit_log, members
+from ...db import audit_log, members, passkeys
 from ...db.engine import now_us
 from ...db.members import MemberRow
+from ...db.passkeys import Passkey
 from ...db.sessions import SessionRow
 from ..identity.sessions import Opened
 from ..identity.visit import Identity, Visit, check_password
@@ -21,6 +22,7 @@ class Profile(Struct, frozen=True):
 
     member: MemberRow
     recovery_codes: int
+    passkeys: list[Passkey]
     sessions: list[SessionRow]
 
 
@@ -34,6 +36,7 @@ async def look(identity: Identity, tenant_id: int, member_id: int) -> Profile:
         return Profile(
             member,
             await members.count_links(connection, tenant_id, member_id, RECOVERY),
+            await passkeys.of_holder(connection, tenant_id, passkeys.MEMBERS, member_id),
             await members.sessions_of(connection, tenant_id, member_id, now=now, idle_since=now - IDLE_US),
         )
 

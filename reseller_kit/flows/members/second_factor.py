@@ -1,11 +1,12 @@
-"""Members' second factors: codes of an authenticator app and recovery codes. Knows no page.
+"""Members' second factors: codes of an authenticator app and recovery codes. Knows no page; passkeys are `passkeys`'.
 
-The app's secret is sealed at rest; each time step and each recovery code works once.
+The app's secret is sealed at rest; each time step and each recovery code works once. Recovery codes are given out with
+the first factor of any kind, and stay while there is one.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -68,38 +69,56 @@ async def enable(identity: Identity, visit: Visit, member_id: int, code: str, *,
             raise InvalidForm({"code": ("login.wrong_code", {})})
         await attempts.succeed(connection, visit.tenant_id, by_account)
         await members.change(connection, visit.tenant_id, member_id, totp_at=now, totp_step=step)
-        await _store_codes(connection, identity, visit.tenant_id, member_id, codes)
-        await _tell(connection, identity, visit, member, "on", now)
-        await members.end_sessions(connection, visit.tenant_id, member_id)
-        opened = await open_session(connection, identity, visit, member, old=session)
-    return Enabled(codes, opened)
+        await tell(connection, identity, visit, member, "on", after={"two_factor": True})
+        return await secured(connection, identity, visit, member, codes, session=session)
+
+
+async def secured(
+    connection: Connection, identity: Identity, visit: Visit, member: MemberRow, codes: tuple[str, ...], *, session: str
+) -> Enabled:
+    """What follows a new factor, in the caller's transaction: these recovery codes, and no session but a fresh one."""
+    await _store_codes(connection, identity, visit.tenant_id, member.id, codes)
+    await members.end_sessions(connection, visit.tenant_id, member.id)
+    return Enabled(codes, await open_session(connection, identity, visit, member, old=session))
 
 
 async def disable(identity: Identity, visit: Visit, member_id: int) -> None:
-    """Ask for no codes any more. The caller has asked for the password.
+    """Ask for no codes of an app any more. The caller has asked for the password.
 
     Raises InvalidForm for those who may not do without. Repeating is harmless.
     """
     async with identity.write(visit.tenant_id) as connection:
-        member = await members.by_id(connection, visit.tenant_id, member_id)
+        member = await members.hold(connection, visit.tenant_id, member_id)
         if member is None or member.totp_sealed is None:
             return
-        if member.role in NEEDS_TWO_FACTORS:
-            raise InvalidForm({"": ("Owners always log in with two factors.", {})})
+        if not member.passkeys:
+            check_may_go(member)
         await members.change(
             connection, visit.tenant_id, member_id, totp_key_id=None, totp_sealed=None, totp_at=None, totp_step=0
         )
-        await members.drop_links(connection, visit.tenant_id, member_id, RECOVERY)
+        if not member.passkeys:
+            await drop_codes(connection, member)
         if member.totp_at is not None:
-            await _tell(connection, identity, visit, member, "off", now_us())
+            await tell(connection, identity, visit, member, "off", after={"two_factor": False})
+
+
+def check_may_go(member: MemberRow) -> None:
+    """Raises InvalidForm for a member who may not be without the last factor."""
+    if member.role in NEEDS_TWO_FACTORS:
+        raise InvalidForm({"": (f"{member.role.capitalize()}s always log in with two factors.", {})})
+
+
+async def drop_codes(connection: Connection, member: MemberRow) -> None:
+    """The recovery codes went with the last factor."""
+    await members.drop_links(connection, member.tenant_id, member.id, RECOVERY)
 
 
 async def new_recovery_codes(identity: Identity, visit: Visit, member_id: int) -> tuple[str, ...]:
-    """Recovery codes in the place of those there were; none while no codes are asked for."""
+    """Recovery codes in the place of those there were; none while the password alone logs in."""
     codes = totp.new_codes()
     async with identity.write(visit.tenant_id) as connection:
         member = await members.by_id(connection, visit.tenant_id, member_id)
-        if member is None or member.totp_at is None:
+        if member is None or not member.two_factor:
             return ()
         await _store_codes(connection, identity, visit.tenant_id, member_id, codes)
         actor = f"member:{member.email}"
@@ -110,18 +129,26 @@ async def new_recovery_codes(identity: Identity, visit: Visit, member_id: int) -
 async def use_code(connection: Connection, identity: Identity, tenant_id: int, member_id: int, code: str) -> bool:
     """Use up a code of the app or a recovery code; False for one that is wrong or was used."""
     member = await members.by_id(connection, tenant_id, member_id)
-    if member is None or member.totp_at is None:
+    if member is None or not member.two_factor:
         return False
-    step = _step_of(identity, member, code, now_us())
+    step = None if member.totp_at is None else _step_of(identity, member, code, now_us())
     if step is not None:
         return await members.use_step(connection, tenant_id, member_id, step)
     digest = totp.code_digest(identity, _account(member_id), code)
     return await members.use_link(connection, tenant_id, digest=digest, purpose=RECOVERY, now=now_us())
 
 
-async def _tell(
-    connection: Connection, identity: Identity, visit: Visit, member: MemberRow, change: str, now: int
+async def tell(
+    connection: Connection,
+    identity: Identity,
+    visit: Visit,
+    member: MemberRow,
+    change: str,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
 ) -> None:
+    """Mail and record what of a member's factors came or went, in the caller's transaction."""
     await letters.post(
         connection,
         identity,
@@ -129,11 +156,12 @@ async def _tell(
         kind="member_two_factor",
         recipient=member.email,
         once=new_id("req"),
-        content={"change": change, **letters.circumstances(visit, now)},
+        content={"change": change, **letters.circumstances(visit, now_us())},
     )
-    facts = {"two_factor": change == "on"}
-    actor = f"member:{member.email}"
-    await audit_log.record(connection, visit.tenant_id, actor, "member.two_factor", "member", member.email, after=facts)
+    actor, action = f"member:{member.email}", "member.two_factor"
+    await audit_log.record(
+        connection, visit.tenant_id, actor, action, "member", member.email, before=before, after=after
+    )
 
 
 def _step_of(identity: Identity, member: MemberRow, code: str, now: int) -> int | None:

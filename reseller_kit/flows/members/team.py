@@ -15,7 +15,7 @@ from ...core.errors import Conflict, InvalidForm, InvalidRequest, NotFound
 from ...core.roles import TEAM_ROLES, may_make
 from ...core.tenant import PLATFORM_SLUG
 from ...core.urls import DEFAULT_PORT, public_url
-from ...db import api_tokens, audit_log, members, operator, revisions, tenants
+from ...db import api_tokens, audit_log, members, operator, passkeys, revisions, tenants
 from ...db.engine import NO_TENANT, Connection, Database, now_us
 from ...db.members import MemberRow
 from ...db.tenants import Tenant
@@ -190,13 +190,14 @@ async def resend_by(identity: Identity, tenant_id: int, by: MemberRow, email: st
 
 
 async def take_away(connection: Connection, member: MemberRow, actor: str) -> None:
-    """End a member's access in the caller's transaction: log-in, sessions, links and API tokens.
+    """End a member's access in the caller's transaction: log-in, sessions, links, passkeys and API tokens.
 
     The row and its history stay.
     """
     await api_tokens.revoke_of_member(connection, member.tenant_id, member.id, now_us())
     await members.end_sessions(connection, member.tenant_id, member.id)
     await members.drop_links(connection, member.tenant_id, member.id, "invite", "reset", "code", "device", "recovery")
+    await passkeys.remove_all(connection, member.tenant_id, passkeys.MEMBERS, member.id)
     await members.change(
         connection,
         member.tenant_id,

@@ -8,7 +8,7 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from ...core.errors import InvalidForm, RateLimited
-from ...flows.identity import login, sessions
+from ...flows.identity import login, passkeys, sessions
 from ...flows.identity.signup import policy_of
 from ...flows.identity.visit import MAX_EMAIL
 from ...theming.forms import FormView
@@ -16,6 +16,7 @@ from ...theming.identity import CodeView, LoginView, NoticeView
 from ..forms import Form, read_form
 from ..guards import safe_next, see_other
 from ..pages import Handler, Pages, storefront_of
+from ..passkeys import options, party_of, passkeys_work
 from ..sessions import (
     enter,
     leave,
@@ -26,7 +27,6 @@ from ..sessions import (
     wait_for_code,
 )
 from ..throttled import too_many
-from .passkey_pages import login_passkey_handlers, passkeys_work
 from .showing import identity_of, show
 
 _DONE: Final = frozenset({"password"})
@@ -49,10 +49,16 @@ def login_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     @post("/login")
     async def enter_(request: Handler) -> Response[Any]:
         form = await read_form(request)
+        if "credential" in form.fields:
+            return await _by_passkey(pages, request, form)
         if "code" in form.fields and "password" not in form.fields:
             return await _second_step(pages, request, form)
         return await _first_step(pages, request, form)
 
+    return [ask, enter_, *_logout_handlers(pages), *_passkey_handlers()]
+
+
+def _logout_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     @get("/logout")
     async def ask_out(request: Handler) -> Response[Any]:
         if session_of(request) is None:
@@ -69,7 +75,18 @@ def login_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         leave(request, answer)
         return answer
 
-    return [ask, enter_, ask_out, out, *login_passkey_handlers(pages)]
+    return [ask_out, out]
+
+
+def _passkey_handlers() -> list[HTTPRouteHandler]:
+    @post("/login/passkey/options")
+    async def begin(request: Handler) -> Response[Any]:
+        second = (await read_form(request)).ticked("second")
+        pending, visit = pending_of(request) if second else None, visit_of_request(request)
+        party = party_of(request, pending or visit.form)
+        return await options(passkeys.begin_login(identity_of(request), visit, party, pending))
+
+    return [begin]
 
 
 def _view(request: Handler, form: FormView, target: str) -> LoginView:
@@ -116,6 +133,29 @@ async def _first_step(pages: Pages, request: Handler, form: Form) -> Response[An
     answer = see_other(safe_next(target))
     if entered.opened is not None:
         enter(request, answer, entered.opened)
+    return answer
+
+
+async def _by_passkey(pages: Pages, request: Handler, form: Form) -> Response[Any]:
+    target, visit = form.raw("next"), visit_of_request(request)
+    pending = pending_of(request) if form.ticked("second") else None
+    try:
+        opened = await passkeys.log_in(
+            identity_of(request),
+            visit,
+            party_of(request, pending or visit.form),
+            form.raw("credential"),
+            pending=pending,
+            old_session=session_token(request),
+        )
+    except InvalidForm as error:
+        if pending is not None and await _pending(request) is not None:
+            step = CodeView(form=form.view(error), next=target, passkeys=passkeys_work(request))
+            return show(pages, request, "auth/code.html", step, status=error.status)
+        view = _view(request, form.view(error), target)
+        return show(pages, request, "auth/login.html", view, status=error.status)
+    answer = see_other(safe_next(target))
+    enter(request, answer, opened)
     return answer
 
 

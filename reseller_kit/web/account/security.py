@@ -36,9 +36,9 @@ from ..guards import CHECK_MAIL, SECURITY, SeeOther, see_other, signed_in
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import SECURITY_HEADERS
 from ..pages.language import PARAMETER
+from ..passkeys import name_of, party_of, passkeys_work
 from ..sessions import Session, enter, required_session, visit_of_request
 from ..throttled import too_many
-from .passkey_pages import passkeys_work
 from .showing import identity_of, show
 
 _DONE: Final = frozenset(
@@ -214,6 +214,14 @@ async def _recovery_codes(pages: Pages, request: Handler, session: Session, form
     return show(pages, request, "account/recovery_codes.html", RecoveryCodesView(codes=codes))
 
 
+async def _add_passkey(_: Pages, request: Handler, session: Session, form: Form) -> Response[Any]:
+    identity, visit = identity_of(request), visit_of_request(request)
+    customer = await profile.of(identity, session.tenant_id, session.customer_id)
+    name, party = name_of(form, visit.browser), party_of(request, session.token)
+    await passkeys.add(identity, visit, customer, party, answer=form.raw("credential"), name=name)
+    return _finished("passkey_added")
+
+
 async def _remove_passkey(_: Pages, request: Handler, session: Session, form: Form) -> Response[Any]:
     await passkeys.remove(
         identity_of(request), visit_of_request(request), session.customer_id, form.raw("passkey")[:_MAX_ID]
@@ -249,6 +257,7 @@ _ACTIONS: Final[Mapping[str, Action]] = {
     "two_factor_on": _two_factor_on,
     "two_factor_off": _two_factor_off,
     "recovery_codes": _recovery_codes,
+    "add_passkey": _add_passkey,
     "remove_passkey": _remove_passkey,
     "end_session": _end_session,
     "end_others": _end_others,

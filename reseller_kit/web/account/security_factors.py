@@ -9,23 +9,20 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 
 from ...core.errors import InvalidForm, RateLimited
-from ...db.customers import Customer
 from ...flows.identity import login, passkeys, profile, second_factor
 from ...flows.identity.second_factor import Setup
 from ...theming.identity import RecoveryCodesView, TwoFactorView
-from ..forms import read_form
+from ..forms import Form, read_form
 from ..guards import SECURITY, see_other, verified
 from ..pages import Handler, Pages, storefront_of
-from ..pages.answer import SECURITY_HEADERS
+from ..passkeys import options, party_of
 from ..qr import qr_answer
 from ..sessions import Session, enter, required_session, visit_of_request
 from ..throttled import too_many
-from .passkey_pages import document, party_of, problem
 from .showing import identity_of, show
 
 _TWO_FACTOR: Final = f"{SECURITY}/two-factor"
 _MAX_CODE: Final = 40
-_MAX_PASSKEY_NAME: Final = 60
 
 
 def factor_handlers(pages: Pages) -> list[HTTPRouteHandler]:
@@ -90,37 +87,14 @@ async def _confirm(pages: Pages, request: Handler) -> Response[Any]:
 
 def _passkey_handlers() -> list[HTTPRouteHandler]:
     @post(f"{SECURITY}/passkeys/options", guards=[verified])
-    async def options(request: Handler) -> Response[Any]:
-        form, session = await read_form(request), required_session(request)
-        identity, visit = identity_of(request), visit_of_request(request)
-        try:
-            await login.confirm_password(identity, visit, session.customer_id, form.raw("password"))
-            customer = await _customer(request, session)
-            body = await passkeys.begin_adding(identity, visit, customer, party_of(request))
-        except (InvalidForm, RateLimited) as error:
-            return _refused(error)
-        return Response(body.encode(), media_type="application/json", status_code=200, headers=SECURITY_HEADERS)
+    async def begin(request: Handler) -> Response[Any]:
+        return await options(_begin(request, await read_form(request), required_session(request)))
 
-    @post(f"{SECURITY}/passkeys", guards=[verified])
-    async def add(request: Handler) -> Response[Any]:
-        form, session = await read_form(request), required_session(request)
-        identity, visit = identity_of(request), visit_of_request(request)
-        try:
-            name = form.line("name", _MAX_PASSKEY_NAME, needed=False) or visit.browser or "Passkey"
-            customer = await _customer(request, session)
-            await passkeys.add(identity, visit, customer, party_of(request), answer=form.raw("credential"), name=name)
-        except (InvalidForm, RateLimited) as error:
-            return _refused(error)
-        return document({"location": f"{SECURITY}?done=passkey_added"})
-
-    return [options, add]
+    return [begin]
 
 
-async def _customer(request: Handler, session: Session) -> Customer:
-    return await profile.of(identity_of(request), session.tenant_id, session.customer_id)
-
-
-def _refused(error: InvalidForm | RateLimited) -> Response[Any]:
-    if isinstance(error, RateLimited):
-        return problem(error.status, "form.too_many")
-    return problem(error.status, next(iter(error.problems.values()))[0])
+async def _begin(request: Handler, form: Form, session: Session) -> str:
+    identity, visit = identity_of(request), visit_of_request(request)
+    await login.confirm_password(identity, visit, session.customer_id, form.raw("password"))
+    customer = await profile.of(identity, session.tenant_id, session.customer_id)
+    return await passkeys.begin_adding(identity, visit, customer, party_of(request, session.token))

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from ...core.errors import InvalidForm, RateLimited
 from ...flows.identity.visit import MAX_EMAIL
-from ...flows.members import login, sessions
+from ...flows.members import login, passkeys, sessions
 from ...theming.forms import FormView
 from ...theming.identity import CodeView, LoginView
 from ..account.showing import identity_of, show
@@ -18,6 +18,7 @@ from ..forms import Form, read_form
 from ..guards import see_other
 from ..members import enter, leave, pending_of, present, session_token, visit_of_member, wait_for_code
 from ..pages import Handler, Pages, storefront_of
+from ..passkeys import options, party_of, passkeys_work
 from ..throttled import too_many
 
 _DONE: Final = frozenset({"password", "out"})
@@ -38,6 +39,8 @@ def login_handlers(pages: Pages, base: str) -> list[HTTPRouteHandler]:
     @post(f"{base}/login")
     async def enter_(request: Handler) -> Response[Any]:
         form = await read_form(request)
+        if "credential" in form.fields:
+            return await _by_passkey(pages, request, form, base)
         if "code" in form.fields and "password" not in form.fields:
             return await _second_step(pages, request, form, base)
         return await _first_step(pages, request, form, base)
@@ -52,7 +55,18 @@ def login_handlers(pages: Pages, base: str) -> list[HTTPRouteHandler]:
         leave(request, answer)
         return answer
 
-    return [ask, enter_, out]
+    return [ask, enter_, out, *_passkey_handlers(base)]
+
+
+def _passkey_handlers(base: str) -> list[HTTPRouteHandler]:
+    @post(f"{base}/login/passkey/options")
+    async def begin(request: Handler) -> Response[Any]:
+        second = (await read_form(request)).ticked("second")
+        pending, visit = pending_of(request) if second else None, visit_of_member(request)
+        party = party_of(request, pending or visit.form)
+        return await options(passkeys.begin_login(identity_of(request), visit, party, pending))
+
+    return [begin]
 
 
 def next_of(target: str, base: str) -> str:
@@ -73,7 +87,11 @@ def next_of(target: str, base: str) -> str:
 
 def _view(request: Handler, form: FormView, target: str) -> LoginView:
     done = request.query_params.get("done", "")
-    return LoginView(form=form, next=target, done=done if done in _DONE else "")
+    return LoginView(form=form, next=target, done=done if done in _DONE else "", passkeys=passkeys_work(request))
+
+
+def _code_view(request: Handler, target: str, form: FormView | None = None) -> CodeView:
+    return CodeView(form=form or FormView(), next=target, passkeys=passkeys_work(request))
 
 
 async def _first_step(pages: Pages, request: Handler, form: Form, base: str) -> Response[Any]:
@@ -93,7 +111,7 @@ async def _first_step(pages: Pages, request: Handler, form: Form, base: str) -> 
         view = _view(request, form.view(error), target)
         return show(pages, request, "console/login.html", view, status=error.status)
     if entered.pending is not None:
-        answer = show(pages, request, "console/code.html", CodeView(next=target))
+        answer = show(pages, request, "console/code.html", _code_view(request, target))
         wait_for_code(request, answer, entered.pending)
         return answer
     answer = see_other(next_of(target, base))
@@ -119,5 +137,29 @@ async def _second_step(pages: Pages, request: Handler, form: Form, base: str) ->
         return answer
     if await login.pending_member(identity, visit.tenant_id, pending) is None:
         return show(pages, request, "console/login.html", _view(request, form.view(problem), target), status=status)
-    view = CodeView(form=form.view(problem), next=target)
+    view = _code_view(request, target, form.view(problem))
     return show(pages, request, "console/code.html", view, status=status, headers=headers)
+
+
+async def _by_passkey(pages: Pages, request: Handler, form: Form, base: str) -> Response[Any]:
+    target, identity, visit = form.raw("next"), identity_of(request), visit_of_member(request)
+    pending = pending_of(request) if form.ticked("second") else None
+    party = party_of(request, pending or visit.form)
+    try:
+        opened = await passkeys.log_in(
+            identity,
+            visit,
+            party,
+            form.raw("credential"),
+            pending=pending,
+            old_session=session_token(request),
+        )
+    except InvalidForm as error:
+        if pending is not None and await login.pending_member(identity, visit.tenant_id, pending) is not None:
+            step = _code_view(request, target, form.view(error))
+            return show(pages, request, "console/code.html", step, status=error.status)
+        view = _view(request, form.view(error), target)
+        return show(pages, request, "console/login.html", view, status=error.status)
+    answer = see_other(next_of(target, base))
+    enter(request, answer, opened)
+    return answer

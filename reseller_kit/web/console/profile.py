@@ -12,20 +12,23 @@ from litestar.handlers import HTTPRouteHandler
 from ...core.errors import InvalidForm, RateLimited
 from ...core.times import SECOND_US
 from ...flows.identity.visit import MAX_NAME
-from ...flows.members import login, profile, second_factor, sessions
+from ...flows.members import login, passkeys, profile, second_factor, sessions
 from ...theming.console import ProfileView
 from ...theming.forms import FormView
-from ...theming.identity import RecoveryCodesView, SessionLine
+from ...theming.identity import PasskeyLine, RecoveryCodesView, SessionLine
 from ...vault.passwords import SHORTEST
 from ..account.showing import identity_of
 from ..forms import Form, read_form
 from ..guards import see_other
 from ..members import Member, enter, member_of, visit_of_member
-from ..pages import Handler, Pages
+from ..pages import Handler, Pages, storefront_of
+from ..passkeys import name_of, options, party_of, passkeys_work
 from ..throttled import too_many
-from .guards import entered
+from .guards import entered, logged_in
 
-_DONE: Final = frozenset({"name", "password", "two_factor", "two_factor_off", "session", "sessions"})
+_DONE: Final = frozenset(
+    {"name", "password", "two_factor", "two_factor_off", "session", "sessions", "passkey", "passkey_added"}
+)
 _MAX_ID: Final = 40
 Action = Callable[[Pages, Handler, Member, Form, str], Awaitable[Response[Any]]]
 
@@ -53,7 +56,11 @@ def profile_handlers(pages: Pages, base: str) -> list[HTTPRouteHandler]:
         except InvalidForm as error:
             return await _show(pages, request, action=name, form=form.view(error), status=error.status)
 
-    return [look, act]
+    @post(f"{base}/profile/passkeys/options", guards=[logged_in])
+    async def begin(request: Handler) -> Response[Any]:
+        return await options(_begin(request, member_of(request), await read_form(request)))
+
+    return [look, act, begin]
 
 
 async def _show(
@@ -72,7 +79,18 @@ async def _show(
         email=member.email,
         name=member.name,
         role=member.role,
-        two_factor=found.member.totp_at is not None,
+        app=found.member.totp_at is not None,
+        passkeys=tuple(
+            PasskeyLine(
+                id=row.id,
+                name=row.name,
+                host=row.host,
+                made=_moment(row.created_at, member).date(),
+                used=None if row.used_at is None else _moment(row.used_at, member).date(),
+            )
+            for row in found.passkeys
+        ),
+        passkeys_work=passkeys_work(request),
         recovery_codes=found.recovery_codes,
         sessions=tuple(
             SessionLine(
@@ -91,6 +109,11 @@ async def _show(
         done=done,
     )
     return pages.answer(request, "console/profile.html", view=view, status=status, headers=headers)
+
+
+def console_name(request: Handler) -> str:
+    """What apps and passkeys call the console."""
+    return f"{storefront_of(request).name} Console"
 
 
 def _moment(at: int, member: Member) -> dt.datetime:
@@ -139,6 +162,39 @@ async def _recovery_codes(pages: Pages, request: Handler, member: Member, form: 
     return pages.answer(request, "console/recovery_codes.html", view=RecoveryCodesView(codes=codes))
 
 
+async def _begin(request: Handler, member: Member, form: Form) -> str:
+    # Who must have a second factor has nothing to lose before it: no password is asked for once more.
+    if not member.needs_two_factor:
+        await confirm(request, member, form)
+    party = party_of(request, member.token, console_name(request))
+    return await passkeys.begin_adding(identity_of(request), visit_of_member(request), member.id, party)
+
+
+async def add_passkey(pages: Pages, request: Handler, member: Member, form: Form, base: str) -> Response[Any]:
+    """Keep the passkey that the browser made; the first factor brings recovery codes. Raises InvalidForm."""
+    visit = visit_of_member(request)
+    enabled = await passkeys.add(
+        identity_of(request),
+        visit,
+        member.id,
+        party_of(request, member.token),
+        answer=form.raw("credential"),
+        name=name_of(form, visit.browser),
+        session=member.token,
+    )
+    if enabled is None:
+        return see_other(f"{base}/profile?done=passkey_added")
+    answer = pages.answer(request, "console/recovery_codes.html", view=RecoveryCodesView(codes=enabled.recovery_codes))
+    enter(request, answer, enabled.opened)
+    return answer
+
+
+async def _remove_passkey(_: Pages, request: Handler, member: Member, form: Form, base: str) -> Response[Any]:
+    await confirm(request, member, form)
+    await passkeys.remove(identity_of(request), visit_of_member(request), member.id, form.raw("passkey")[:_MAX_ID])
+    return see_other(f"{base}/profile?done=passkey")
+
+
 async def _end_session(_: Pages, request: Handler, member: Member, form: Form, base: str) -> Response[Any]:
     await sessions.revoke(identity_of(request), member.tenant_id, member.id, form.raw("session")[:_MAX_ID])
     return see_other(f"{base}/profile?done=session")
@@ -155,6 +211,8 @@ _ACTIONS: Final[Mapping[str, Action]] = {
     "two_factor_on": _two_factor_on,
     "two_factor_off": _two_factor_off,
     "recovery_codes": _recovery_codes,
+    "add_passkey": add_passkey,
+    "remove_passkey": _remove_passkey,
     "end_session": _end_session,
     "end_others": _end_others,
 }

@@ -78,7 +78,7 @@ def _line(row: MemberRow, viewer: Member) -> MemberLine:
         name=row.name,
         role=row.role,
         status=row.status,
-        two_factor=row.totp_at is not None,
+        two_factor=row.two_factor,
         seen=None if seen is None else dt.datetime.fromtimestamp(seen // SECOND_US, viewer.zone),
         invited=None
         if row.invited_at is None

@@ -18,16 +18,18 @@ from ..account.showing import identity_of
 from ..forms import Form, read_form
 from ..guards import see_other
 from ..members import enter, member_of, visit_of_member
-from ..pages import Handler, Pages, storefront_of
+from ..pages import Handler, Pages
+from ..passkeys import passkeys_work
 from ..qr import qr_answer
 from ..throttled import too_many
 from .guards import logged_in
+from .profile import add_passkey, console_name
 
 _MAX_CODE: Final = 40
 
 
 def two_factor_handlers(pages: Pages, base: str) -> list[HTTPRouteHandler]:
-    """Setting up an authenticator app."""
+    """Setting up an authenticator app, or a passkey in its place."""
     path = f"{base}/profile/two-factor"
 
     @get(path, guards=[logged_in])
@@ -55,6 +57,8 @@ def two_factor_handlers(pages: Pages, base: str) -> list[HTTPRouteHandler]:
             if member.needs_two_factor:
                 await second_factor.begin(identity_of(request), visit_of_member(request), member.id)
             return see_other(path)
+        if form.raw("action") == "add_passkey":
+            return await _by_passkey(pages, request, form, base)
         return await _confirm(pages, request, form, base)
 
     return [scan, picture, confirm]
@@ -65,15 +69,25 @@ def _page(
 ) -> Response[Any]:
     member = member_of(request)
     view = TwoFactorView(
-        secret=setup.secret if setup else "", needed=member.needs_two_factor, role=member.role, form=form or FormView()
+        secret=setup.secret if setup else "",
+        needed=member.needs_two_factor,
+        role=member.role,
+        passkeys_work=passkeys_work(request),
+        form=form or FormView(),
     )
     return pages.answer(request, "console/two_factor.html", view=view, status=status)
 
 
+async def _by_passkey(pages: Pages, request: Handler, form: Form, base: str) -> Response[Any]:
+    try:
+        return await add_passkey(pages, request, member_of(request), form, base)
+    except InvalidForm as error:
+        return _page(pages, request, await _waiting(request), form.view(error), error.status)
+
+
 async def _waiting(request: Handler) -> Setup | None:
-    issuer = f"{storefront_of(request).name} Console"
-    member = member_of(request)
-    return await second_factor.waiting(identity_of(request), visit_of_member(request), member.id, issuer=issuer)
+    identity, visit = identity_of(request), visit_of_member(request)
+    return await second_factor.waiting(identity, visit, member_of(request).id, issuer=console_name(request))
 
 
 async def _confirm(pages: Pages, request: Handler, form: Form, base: str) -> Response[Any]:

@@ -32,29 +32,46 @@
     return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response: fields, clientExtensionResults: {} });
   }
 
+  /* The page itself goes on with the device's answer, as with any other form. */
+  function send(path, fields) {
+    var form = document.createElement("form");
+    form.method = "post";
+    form.action = path;
+    form.hidden = true;
+    Object.keys(fields).forEach(function (name) {
+      var input = document.createElement("input");
+      input.type = "hidden";
+      input.name = name;
+      input.value = fields[name];
+      form.appendChild(input);
+    });
+    document.body.appendChild(form);
+    form.submit();
+  }
+
   function logIn(box) {
     var fields = { csrf: box.dataset.csrf, next: box.dataset.next };
     if (box.dataset.second) fields.second = "yes";
-    return post("/login/passkey/options", fields).then(function (options) {
+    return post(box.dataset.options, fields).then(function (options) {
       options.challenge = bytes(options.challenge);
       options.allowCredentials = known(options.allowCredentials);
       return navigator.credentials.get({ publicKey: options });
     }).then(function (credential) {
-      return post("/login/passkey", Object.assign({ credential: written(credential) }, fields));
-    }).then(function (answer) { window.location.assign(answer.location); });
+      send(box.dataset.page, Object.assign({ credential: written(credential) }, fields));
+    });
   }
 
   function add(box) {
     var fields = { csrf: box.dataset.csrf };
     box.querySelectorAll("input").forEach(function (input) { fields[input.name] = input.value; });
-    return post("/account/security/passkeys/options", fields).then(function (options) {
+    return post(box.dataset.options, fields).then(function (options) {
       options.challenge = bytes(options.challenge);
       options.user.id = bytes(options.user.id);
       options.excludeCredentials = known(options.excludeCredentials);
       return navigator.credentials.create({ publicKey: options });
     }).then(function (credential) {
-      return post("/account/security/passkeys", { csrf: fields.csrf, name: fields.name, credential: written(credential) });
-    }).then(function (answer) { window.location.assign(answer.location); });
+      send(box.dataset.page, { csrf: fields.csrf, action: "add_passkey", name: fields.name, credential: written(credential) });
+    });
   }
 
   function setUp(box, work) {
