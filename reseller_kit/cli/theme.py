@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from ..core.errors import NotFound
 from ..theming.check import check_theme
 from ..theming.library import installed_themes, themes_dir
 from ..theming.scaffold import new_theme
@@ -42,9 +43,11 @@ def list_() -> None:
 
 
 @theme.command()
-@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("path", type=click.Path(file_okay=False, path_type=Path))
 def check(path: Path) -> int:
     """Everything that is wrong with the theme in a folder."""
+    if not path.exists():
+        raise NotFound(f"There is no folder {path}.", fix="Give the path of a theme; the installed ones: theme list.")
     findings = check_theme(path)
     document = {"ok": not findings, "findings": [msgspec.to_builtins(finding) for finding in findings]}
     said = "\n".join(map(str, findings)) or f"{path.name}: nothing is wrong."

@@ -89,9 +89,9 @@ class Brand(Struct, frozen=True, kw_only=True):
 
     @property
     def logos(self) -> Mapping[str, str]:
-        """The logo's URL on grounds that are light and dark; each stands in for the other. Empty without any."""
-        light, dark = self.image_url("logo_light"), self.image_url("logo_dark")
-        return {"light": light or dark or "", "dark": dark or light or ""} if light or dark else {}
+        """The logo's URL by the grounds that it is for, light and dark; without any, or with the one there is."""
+        urls = {"light": self.image_url("logo_light"), "dark": self.image_url("logo_dark")}
+        return {ground: url for ground, url in urls.items() if url}
 
     @property
     def mail_logo_url(self) -> str:

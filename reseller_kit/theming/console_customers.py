@@ -16,7 +16,7 @@ _TONES: Final = {"active": "ok", "suspended": "bad", "closing": "warn"}
 
 
 class CustomerLine(Struct, frozen=True, kw_only=True):
-    """A customer in the list; `spent`: in the last 30 days."""
+    """A customer in the list. `spent`: in the last 30 days; `restricted`: calls are refused after a report of abuse."""
 
     id: str
     email: str
@@ -28,6 +28,7 @@ class CustomerLine(Struct, frozen=True, kw_only=True):
     since: dt.date
     group: str = ""
     verified: bool = True
+    restricted: bool = False
 
     @property
     def tone(self) -> str:
@@ -85,13 +86,17 @@ class CaseLine(Struct, frozen=True, kw_only=True):
 
 
 class CustomerPageView(Struct, frozen=True, kw_only=True):
-    """One customer. `action`: the form that was sent, `form` what was typed there; `done`: what was just done."""
+    """One customer. `action`: the form that was sent, `form` what was typed there; `done`: what was just done.
+
+    `restricted`: what the customer was told of a restriction that holds.
+    """
 
     line: CustomerLine
     available: int
     reserved: int
     reason: str = ""
     until: dt.datetime | None = None
+    restricted: str = ""
     lots: tuple[LotRow, ...] = ()
     keys: tuple[KeyLine, ...] = ()
     orders: tuple[OrderLine, ...] = ()

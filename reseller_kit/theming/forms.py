@@ -29,3 +29,7 @@ class FormView(Struct, frozen=True, kw_only=True):
     def problem(self, name: str) -> FormProblem | None:
         """What is wrong with the field."""
         return next((problem for problem in self.problems if problem.field == name), None)
+
+    def wrong(self, *starts: str) -> bool:
+        """Whether there is a problem with a field whose name begins so: a fold around it has to be open."""
+        return any(problem.field.startswith(starts) for problem in self.problems)

@@ -19,7 +19,11 @@ _GROUND: Final = re.compile(r' bgcolor="[^"]*"')
 _DECLARED: Final = re.compile(r"(?:^|;)\s*([a-z-]+)\s*:([^;]*)")
 _MARK: Final = re.compile("\ue000([a-z_]+)\ue001")
 """A colour by its name, in characters that stand for nothing. Only within attributes, where no text of people is."""
-_LOGOS: Final = ".logo-light{display:none!important}.logo-dark{display:inline-block!important}"
+_LOGOS: Final = (
+    ".logo-light{display:none!important}.logo-dark{display:inline-block!important}"
+    ".logo-only{background:#fff!important;padding:4px 6px!important;border-radius:6px}"
+)
+"""A logo that is for light grounds alone stands on one."""
 
 
 def mark(name: str) -> str:

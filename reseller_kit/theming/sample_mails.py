@@ -11,7 +11,7 @@ _REPORTED: Final = {
     "storefront": "Aurora AI",
     "customer": "jane@example.com",
     "category": "fraud",
-    "url": "https://aurora.example/console/abuse/rep_01JD0000000000000000000000",
+    "path": "/console/abuse/rep_01JD0000000000000000000000",
 }
 MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "key_created": {"name": "laptop", "prefix": "sk_Ab3dE"},

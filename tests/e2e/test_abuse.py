@@ -80,7 +80,7 @@ def test_a_report_by_either_name_reaches_the_team_without_the_upstream(shop: Sho
         assert f"T-{customer.id}" not in text
     told = eventually(lambda: newest_mail(shop, support.address, f"abuse about {customer.email}"), "a mail to the team")
     assert "mainspring" not in told
-    assert "/console/abuse/rep_" in told
+    assert f"http://solaria.localhost:{shop.server.port}/console/abuse/rep_" in told
     owner = colleague(shop, role="owner")
     for path in ("/console/audit?kind=abuse", "/console/audit/export.csv?kind=abuse"):
         assert "mainspring" not in owner.get(path).text
@@ -95,6 +95,8 @@ def test_one_click_restricts_within_a_second_and_an_appeal_ends_it(shop: Shop, s
     assert proposed is not None
     sent = support.send(console(made), action="restrict", words=proposed[1], until="")
     assert sent.headers["location"] == f"{console(made)}?done=restrict"
+    for path in (f"/console/customers/{customer.id}", f"/console/customers?q={customer.email}"):
+        assert "Restricted" in support.get(path).text
     refusal = called(shop, customer, 403)
     error = refusal.json()["error"]
     assert (error["code"], error["type"]) == ("account_restricted", "permission_error")

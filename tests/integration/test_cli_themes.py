@@ -35,5 +35,8 @@ def test_a_broken_theme_is_reported_with_rule_file_and_line(tmp_path: Path) -> N
     assert "TH203" in cli.run("theme", "check", str(tmp_path / "harbour")).stdout
 
 
-def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    assert Cli(tmp_path, NOWHERE).refused("theme", "check", str(tmp_path / "nothing"))[0] == 2
+def test_a_folder_that_is_not_there_is_not_found_and_a_file_is_a_bad_value(tmp_path: Path) -> None:
+    cli = Cli(tmp_path, NOWHERE)
+    assert cli.refused("theme", "check", str(tmp_path / "nothing"))[0] == 4
+    (tmp_path / "file").touch()
+    assert cli.refused("theme", "check", str(tmp_path / "file"))[0] == 2

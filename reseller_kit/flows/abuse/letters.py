@@ -9,18 +9,17 @@ from ...db import outbox, tenants
 from ...db.abuse import Listed
 from ...db.engine import Connection, now_us
 from ...db.tenants import Tenant
-from ..brand import origin_of
 
 
 async def to_team(connection: Connection, tenant: Tenant, kind: str, listed: Listed, body: str) -> None:
     """Tell whoever of the team may decide. `kind`: abuse_reported | abuse_appealed."""
-    report, origin = listed.report, await origin_of(connection, tenant)
+    report = listed.report
     payload = {
         "storefront": tenant.name,
         "customer": listed.email,
         "category": report.category,
         "body": body,
-        "url": "" if origin is None else f"{origin}/console/abuse/{report.id}",
+        "path": f"/console/abuse/{report.id}",
     }
     for member in await tenants.members(connection, tenant.id):
         if member.status != "removed" and may(member.role, "customers", edit=True):

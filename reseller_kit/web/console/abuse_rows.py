@@ -14,7 +14,7 @@ from ...theming.console_abuse import CATEGORIES, ReportLine, ReportView
 from ...theming.forms import FormView
 
 _PROPOSED: Final = (
-    "We received a report about calls from your account: {what}. Our terms do not allow this, so your API access is"
+    "We received a report about calls from your account{what}. Our terms do not allow this, so your API access is"
     " restricted until it is clear."
 )
 
@@ -63,7 +63,7 @@ def report_view(
         answer=_paragraphs(report.answer),
         answered=_perhaps(report.answered_at, zone),
         moves=moves,
-        words=_PROPOSED.format(what=CATEGORIES[report.category].lower()),
+        words=_PROPOSED.format(what="" if report.category == "other" else f": {CATEGORIES[report.category].lower()}"),
         reporter=reporter,
         action=action,
         form=form or FormView(),

@@ -16,6 +16,7 @@ from ...theming.forms import FormView
 from ..account.billing_rows import lot_row
 from ..account.portal import call_rows
 from ..members import Member
+from ..sessions import restriction_of
 
 
 def customer_view(
@@ -35,6 +36,7 @@ def customer_view(
         available=detail.available,
         reserved=detail.wallet.reserved,
         reason=one.suspend_reason or "",
+        restricted=restriction_of(one) or "",
         until=None if one.suspended_until is None else _moment(one.suspended_until, member),
         lots=tuple(lot_row(lot, zone) for lot in detail.lots),
         keys=tuple(
@@ -92,6 +94,7 @@ def customer_line(found: Found, spent: int, member: Member) -> CustomerLine:
         since=_moment(one.created_at, member).date(),
         group=one.group_id or "",
         verified=one.verified_at is not None,
+        restricted=restriction_of(one) is not None,
     )
 
 

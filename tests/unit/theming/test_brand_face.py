@@ -27,13 +27,21 @@ def home(theme: str, shown: theming.Brand, lang: str = "en") -> str:
     )
 
 
-def test_each_logo_stands_in_for_the_other() -> None:
+def test_logos_are_known_by_their_grounds() -> None:
     assert brand().logos == {}
-    assert brand(images={"logo_dark": DARK}).logos == dict.fromkeys(("light", "dark"), f"/theme/images/{DARK}")
+    assert brand(images={"logo_dark": DARK}).logos == {"dark": f"/theme/images/{DARK}"}
     both = brand(images={"logo_light": LIGHT, "logo_dark": DARK})
     assert both.logos == {"light": f"/theme/images/{LIGHT}", "dark": f"/theme/images/{DARK}"}
     assert both.mail_logo_url == f"/theme/images/{LIGHT}"
     assert brand(images={"logo_mail": MAIL}).mail_logo_url == f"/theme/images/{MAIL}"
+
+
+@pytest.mark.parametrize("kind", ["light", "dark"])
+@pytest.mark.parametrize("theme", SHOWN)
+def test_a_logo_for_one_ground_alone_is_marked_so(theme: str, kind: str) -> None:
+    html = home(theme, brand(images={f"logo_{kind}": LIGHT}))
+    assert f'class="only-{kind}" src="/theme/images/{LIGHT}"' in html
+    assert 'class="on-' not in html
 
 
 @pytest.mark.parametrize("theme", SHOWN)

@@ -447,6 +447,13 @@ def test_a_mail_has_the_brands_dark_colours_and_logo_where_its_reader_wants_them
     assert "@media not all" in kept_to(html, "light")
 
 
+def test_a_logo_for_light_grounds_alone_stands_on_one_in_a_dark_mail() -> None:
+    brand = msgspec.structs.replace(sample_brand(), images={"logo_light": f"{'a' * 64}.png"})
+    html = theming.render_mail(LIBRARY, "daylight", "verify", sample_mail("verify", brand=brand)).html
+    assert html.count("<img ") == html.count('<img class="logo-only"') == 1
+    assert ".logo-only{background:#fff!important;" in html.partition("<style>")[2].partition("</style>")[0]
+
+
 def home(theme: str, **settings: object) -> str:
     return render(theme, "/", brand=msgspec.structs.replace(sample_brand(), settings=settings))
 

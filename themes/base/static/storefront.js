@@ -46,6 +46,12 @@
     label();
   }
 
+  // The browser can't point at what is missing in a closed fold.
+  document.addEventListener("invalid", function (event) {
+    var fold = event.target.closest("details:not([open])");
+    if (fold) fold.open = true;
+  }, true);
+
   function copyOldWay(text) {
     var area = document.createElement("textarea");
     area.value = text;
