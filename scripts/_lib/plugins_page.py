@@ -49,8 +49,14 @@ def _methods(kind: type) -> Iterator[str]:
 
 def _signature(function: Any) -> str:
     signature = inspect.signature(function)
-    parameters = [one for one in signature.parameters.values() if one.name != "self"]
+    parameters = [_shown(one) for one in signature.parameters.values() if one.name != "self"]
     return str(signature.replace(parameters=parameters)).replace("'", "")
+
+
+def _shown(parameter: inspect.Parameter) -> inspect.Parameter:
+    """With a default that reads the same wherever it is written: a function has an address."""
+    plain = isinstance(parameter.default, str | int | tuple | None)
+    return parameter if plain or parameter.default is parameter.empty else parameter.replace(default=...)
 
 
 def _type(kind: type, name: str) -> str:
