@@ -193,6 +193,7 @@ def test_a_scanner_that_follows_the_link_confirms_nothing(visitor: Visitor) -> N
 def test_the_operators_link_sets_the_first_password(any_shop: Shop) -> None:
     jane = address()
     with any_shop.beside() as latest:
+        assert latest.get("/", "solaria.localhost").status_code == 200, "it listens before it has noted where"
         made = any_shop.ask("customer", "create", "--tenant", "solaria", "--email", jane)
         assert urlsplit(made["link"]).port == latest.server.port, "where the latest server listens"
     path = "/reset?token=" + made["link"].rpartition("=")[2]

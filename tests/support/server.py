@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts._lib.bootstrap import ROOT
+from scripts._lib.commands import run_here
 from scripts._lib.ports import free_port
 from scripts._lib.processes import Child, running
 
@@ -55,8 +56,8 @@ class Installation:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def ask(self, *arguments: str) -> Any:
-        """Run a command with --json that has to succeed; the document."""
-        result = self.run(*arguments, "--json")
+        """Run a command with --json, in this process, that has to succeed; the document."""
+        result = Result(*run_here([*arguments, "--json"], self.environment))
         assert result.code == 0, f"{arguments} ended with {result.code}:\n{result.stdout}{result.stderr}"
         return result.json()
 
