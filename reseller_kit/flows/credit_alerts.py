@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..core.errors import InvalidRequest
-from ..core.money import format_amount
+from ..core.money import CENT_NANO, format_amount
 from ..core.wholesale import crossing
 from ..db import accounts, credit_alerts, customers, operator_credit, outbox
 from ..db.credit_alerts import CreditAlert
@@ -119,7 +119,7 @@ async def _bring_up_to_date(connection: Connection, tenant_id: int, customer_id:
         kind="credit_low",
         recipient=customer.email,
         payload={
-            "available": format_amount(balance),
+            "available": format_amount(balance - balance % CENT_NANO),
             "threshold": format_amount(min(fallen)),
             "unsubscribe": customer_id,
             "unsubscribe_kind": KIND,

@@ -20,7 +20,7 @@ from .mail_scheme import mark, painted
 from .render import Library, find_theme, texts_of
 from .stylesheet import look
 
-_AMOUNTS: Final = ("price", "credits", "amount", "available")
+_AMOUNTS: Final = ("price", "credits", "amount", "available", "left")
 """What of a mail's content is decimal strings of USD that its texts put beside a currency."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -85,8 +86,10 @@ async def test_each_threshold_is_told_once_until_credit_is_added(db: Database) -
     await make.make_call(db, customer, key)
     assert await watch_credit(db) == 0
 
-    await take(db, customer, "60.00")
+    await take(db, customer, "60.001")
     assert sum(await asyncio.gather(*(watch_credit(db) for _ in range(4)))) == 1
+    low = next(payload for kind, payload in await mails(db) if kind == "credit_low")
+    assert re.fullmatch(r"\d+\.\d\d", low["available"]), "whole cents, as on a page"
     await take(db, customer, "30.00")
     assert [await watch_credit(db), await watch_credit(db)] == [1, 0]
     assert [payload["threshold"] for kind, payload in await mails(db) if kind == "credit_low"] == ["50.00", "20.00"]

@@ -415,6 +415,16 @@ def test_prices_that_are_to_change_are_announced(theme: str) -> None:
     assert "$0.44" in announced
 
 
+@pytest.mark.parametrize(("kind", "amounts"), [("credit_low", ("4,87", "5,00")), ("credit_expiring", ("7,50",))])
+def test_amounts_of_a_mail_are_written_as_in_its_language(kind: str, amounts: tuple[str, ...]) -> None:
+    mail = theming.render_mail(LIBRARY, "base", kind, msgspec.structs.replace(sample_mail(kind), lang="de"))
+    assert amounts[-1] in mail.subject
+    for amount in amounts:
+        assert amount in mail.text
+        assert amount in mail.html
+        assert amount.replace(",", ".") not in mail.subject + mail.text + mail.html
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("kind", MAILS)
 def test_every_mail_is_whole_and_takes_nothing_as_markup(theme: str, kind: str) -> None:
