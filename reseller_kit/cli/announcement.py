@@ -11,7 +11,7 @@ from ..flows import shapes
 from ..flows.announce import NewAnnouncement
 from ..flows.shapes import Document, optional_time
 from .invocation import actor, with_database
-from .options import TEXT, Group, page_options, tenant_option, window_of
+from .options import PROSE, TEXT, Group, page_options, tenant_option, window_of
 from .output import emit, more, table
 
 _KINDS = ("news", "maintenance", "incident")
@@ -25,7 +25,7 @@ def announcement() -> None:
 @announcement.command()
 @tenant_option
 @click.option("--title", required=True, type=TEXT, help="One line.")
-@click.option("--body", type=TEXT, default=None, help="More of it, in Markdown.")
+@click.option("--body", type=PROSE, default=None, help="More of it, in Markdown.")
 @click.option("--kind", type=click.Choice(_KINDS), default="news", show_default=True, help="What it is.")
 @click.option("--starts", type=parse_time, metavar="ISO", help="From when it is shown. Left out: now.")
 @click.option("--ends", type=parse_time, metavar="ISO", help="Until when it is shown. Left out: until you end it.")

@@ -11,7 +11,7 @@ from ..flows import support as flow
 from ..flows.shapes import Document
 from ..flows.support import CaseDetail
 from .invocation import actor, with_database
-from .options import TEXT, Group, page_options, tenant_option, window_of
+from .options import PROSE, Group, page_options, tenant_option, window_of
 from .output import emit, facts, more, table
 
 _STATES = ("open", "answered", "closed")
@@ -50,7 +50,7 @@ def show(case_id: str, tenant: str) -> None:
 @case.command()
 @click.argument("case_id", metavar="ID")
 @tenant_option
-@click.option("--body", required=True, type=TEXT, help="What the customer reads, by mail and on the page.")
+@click.option("--body", required=True, type=PROSE, help="What the customer reads, by mail and on the page.")
 @click.option("--close", is_flag=True, help="Close the case with this answer.")
 def answer(case_id: str, tenant: str, body: str, close: bool) -> None:  # noqa: FBT001  # click's flag
     """Answer a case."""

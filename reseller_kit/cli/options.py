@@ -15,8 +15,6 @@ from .invocation import Invocation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MAX_TEXT: Final = 200
-
 
 def signed_amount(text: str) -> int:
     """A decimal amount in USD with an optional sign to nano-USD. Raises InvalidAmount."""
@@ -29,9 +27,13 @@ def patterns(text: str) -> tuple[str, ...]:
 
 
 class TextType(click.ParamType[str]):
-    """One printable line that is not empty."""
+    """A printable text of so many characters that is not empty: one line, or several where `lines` are allowed."""
 
     name = "text"
+
+    def __init__(self, most: int, *, lines: bool = False) -> None:
+        self.most = most
+        self.lines = lines
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002  # click's signature
         """Raises InvalidRequest."""
@@ -39,14 +41,15 @@ class TextType(click.ParamType[str]):
         shown = f"--{param.name.replace('_', '-')}" if param is not None and param.name else "The text"
         if not text:
             raise InvalidRequest(f"{shown} is empty.", fix="Give a text, or leave the option out.")
-        if len(text) > _MAX_TEXT or not is_line(text):
+        if len(text) > self.most or not all(map(is_line, text.splitlines() if self.lines else (text,))):
             raise InvalidRequest(
-                f"{shown} is too long or holds control characters.", fix=f"At most {_MAX_TEXT} printable characters."
+                f"{shown} is too long or holds control characters.", fix=f"At most {self.most} printable characters."
             )
         return text
 
 
-TEXT: Final = TextType()
+TEXT: Final = TextType(200)
+PROSE: Final = TextType(5_000, lines=True)
 
 
 class Command(click.Command):

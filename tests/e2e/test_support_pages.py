@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 
 import pytest
@@ -34,9 +35,11 @@ def test_a_case_goes_to_the_team_and_its_answer_comes_back(shop: Shop) -> None:
     page = kim.get(f"/account/support/{case_id}").text
     assert "{{7*7}} &lt;b&gt;" in page
     assert "49" not in re.sub(r"<[^>]+>", "", page).split("Reply")[0].partition("{{7*7}}")[2][:20]
-    shop.ask("case", "answer", case_id, "--tenant", "solaria", "--body", "Look at <i>this</i>.")
+    shop.ask("case", "answer", case_id, "--tenant", "solaria", "--body", f"Look at <i>this</i>.\n\n{'More. ' * 60}")
     answer = eventually(lambda: newest_mail(shop, address, "{{7*7}}"), "the answer by mail")
-    assert "Look at <i>this</i>." in answer
+    assert "Look at <i>this</i>.\n\nMore. More." in answer.replace("\r\n", "\n")
+    refused, document = shop.try_("case", "answer", case_id, "--tenant", "solaria", "--body", "x" * 5001)
+    assert (refused, "At most 5000" in json.dumps(document)) == (2, True), document
     page = kim.get(f"/account/support/{case_id}").text
     assert "Look at &lt;i&gt;this&lt;/i&gt;." in page
     assert "Answered" in page
