@@ -30,7 +30,7 @@ from ..theming import Brand, Library, Mail, render_mail
 from ..theming.texts import DEFAULT_LANGUAGE
 from ..vault import Vault
 from .announce import unsubscribe_token
-from .brand import brand_of, storefront_host
+from .brand import brand_of, origin_of, storefront_host
 from .identity import letters
 
 _log = logging.getLogger(__name__)
@@ -186,10 +186,11 @@ async def _send(db: Database, vault: Vault, post: Post, mail: ClaimedMail) -> No
     async with db.read(_scope(mail)) as connection:
         sender = await _sender(connection, vault, post, mail)
         lang = await _language(connection, mail, sender.brand)
+        about = await _about(connection, post, mail)
     opened = letters.opened(vault, mail.tenant_id, mail.payload)
     unsubscribe = _unsubscribe_url(vault, sender.origin, mail, opened)
     base = "" if sender.brand.slug == PLATFORM_SLUG else "/console"
-    told = {**opened, "unsubscribe_url": unsubscribe, "base": base}
+    told = {**opened, "unsubscribe_url": unsubscribe, "base": base, "tenant_origin": about}
     content = Mail(brand=sender.brand, origin=sender.origin, content=told, lang=lang)
     written = render_mail(post.library, sender.theme, mail.kind, content)
     await sender.outlet.send(
@@ -214,6 +215,14 @@ async def _language(connection: Connection, mail: ClaimedMail, brand: Brand) -> 
         if customer is not None and customer.locale in brand.languages:
             return customer.locale
     return DEFAULT_LANGUAGE if KINDS[mail.kind] == "member" else brand.languages[0]
+
+
+async def _about(connection: Connection, post: Post, mail: ClaimedMail) -> str:
+    """The origin of the storefront that a mail of the platform to its team is about; "" for every other mail."""
+    if KINDS[mail.kind] != "team" or mail.tenant_id is None:
+        return ""
+    tenant = await operator.tenant_by_id(connection, mail.tenant_id)
+    return "" if tenant is None else await origin_of(connection, tenant, post.port) or ""
 
 
 async def _sender(connection: Connection, vault: Vault, post: Post, mail: ClaimedMail) -> _Sender:

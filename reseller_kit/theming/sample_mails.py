@@ -11,6 +11,7 @@ _REPORTED: Final = {
     "storefront": "Aurora AI",
     "customer": "jane@example.com",
     "category": "fraud",
+    "tenant_origin": "https://aurora.example",
     "path": "/console/abuse/rep_01JD0000000000000000000000",
 }
 MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
