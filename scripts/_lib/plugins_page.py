@@ -50,7 +50,7 @@ def _methods(kind: type) -> Iterator[str]:
 def _signature(function: Any) -> str:
     signature = inspect.signature(function)
     parameters = [_shown(one) for one in signature.parameters.values() if one.name != "self"]
-    return str(signature.replace(parameters=parameters)).replace("'", "")
+    return str(signature.replace(parameters=parameters)).replace("'", "").replace("Ellipsis", "…")
 
 
 def _shown(parameter: inspect.Parameter) -> inspect.Parameter:
