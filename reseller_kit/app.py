@@ -6,6 +6,7 @@ import asyncio
 import gc
 import hashlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -93,6 +94,11 @@ class Application:
         """Tell the calls under way to end: what came so far is settled, and their clients are told."""
         if self._runtime is not None:
             self._runtime.end_calls()
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long ago the last call began."""
+        return float("inf") if self._runtime is None else time.monotonic() - self._runtime.last_call_at
 
     @property
     def busy(self) -> bool:

@@ -35,6 +35,8 @@ from .workers import supervise
 _DRAIN_SECONDS: Final = 30
 _PATIENCE_SECONDS: Final = 25
 _DRAIN_POLL_SECONDS: Final = 0.05
+_LATE_SECONDS: Final = 4
+_QUIET_SECONDS: Final = 1
 _CLOSE_SECONDS: Final = 5
 _KEEP_ALIVE_SECONDS: Final = 75
 _DEFAULT_HOST: Final = "127.0.0.1"
@@ -74,7 +76,7 @@ class _Server(uvicorn.Server):
         """Go on listening while calls are finished, so that `/readyz` tells a balancer; then close."""
         told = time.monotonic()
         # A balancer asks now and then: what it still sends meanwhile is served like any call.
-        while not self.force_exit and time.monotonic() < told + self._shutdown_delay:  # noqa: ASYNC110  # as below
+        while not self.force_exit and self._is_sent_calls(told):  # noqa: ASYNC110  # as below
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
         self._application.drain()
         began = time.monotonic()
@@ -83,6 +85,16 @@ class _Server(uvicorn.Server):
         self._application.end_calls()
         await self._idle_by(began + _DRAIN_SECONDS)
         await super().shutdown(sockets)
+
+    def _is_sent_calls(self, told: float) -> bool:
+        """Whether a balancer may not know yet that this process leaves: the delay, and a little more where calls come.
+
+        On a busy machine its looks at `/readyz` are late, and a call that comes after the end of this is refused.
+        """
+        late = time.monotonic() - told - self._shutdown_delay
+        if late < 0 or not self._shutdown_delay:
+            return late < 0
+        return late < _LATE_SECONDS and self._application.quiet_seconds < _QUIET_SECONDS
 
     async def _idle_by(self, deadline: float) -> None:
         """Wait until no call is under way, no longer than `deadline`."""

@@ -104,6 +104,7 @@ class Runtime:
         self.health = HealthBoard()
         self.access_log = access_log
         self.leaving = False
+        self.last_call_at = time.monotonic()
         """Balancers are told to send nothing more; what still comes is served."""
         self.draining = False
         """New calls are refused; those under way are finished."""

@@ -75,7 +75,13 @@ async def test_a_suspended_storefront_and_a_model_without_a_price(db: Database) 
     assert not {code for code, _ in before} & {"DR202", "DR206"}
     async with db.read(EVERY_TENANT) as connection:
         cost = await connection.scalar(select(t.model.c.cost_version))
-    new = {"name": "new-model", "context": 1000, "max_output": 100, "settings": {}, "cost_version": cost}
+    new: dict[str, Any] = {
+        "name": "new-model",
+        "context": 1000,
+        "max_output": 100,
+        "settings": {},
+        "cost_version": cost,
+    }
     await change(
         db,
         update(t.tenant).where(t.tenant.c.slug == "aurora").values(suspended_at=now_us(), suspend_reason="unpaid"),

@@ -81,6 +81,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     """
     offered = find_model(caller.storefront, caller.account, wanted.model)
     caller.note.model = offered.model
+    runtime.last_call_at = time.monotonic()
     if runtime.draining:
         raise ServiceUnavailable("The service is restarting. Please try again in a moment.")
     if runtime.unsettled:
