@@ -48,6 +48,7 @@ class Setup(Struct, frozen=True, kw_only=True):
 
     `fields` as in tenants.toml, without secrets; `fingerprints`: of those that are stored; `missing`: why the provider
     can't be asked, "" when it can. `offered` packages are for sale, of which the provider knows `known`.
+    `tries`: the credentials can be tried.
     """
 
     fields: Mapping[str, Any]
@@ -56,6 +57,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     account: str
     missing: str
     keeps_catalogue: bool
+    tries: bool
     offered: int
     known: int
     tried: Tried | None
@@ -90,6 +92,7 @@ async def read_setup(db: Database, providers: Providers, tenant_slug: str) -> Se
         account="" if through is None else through.account,
         missing=missing,
         keeps_catalogue=through is not None and isinstance(through.provider, Catalogue),
+        tries=through is None or isinstance(through.provider, Checked),
         offered=len(offered),
         known=len(offered & known),
         tried=tried,
@@ -119,12 +122,17 @@ async def save_setup(db: Database, vault: Vault, *, tenant_slug: str, wanted: Wa
 
 
 async def try_setup(db: Database, providers: Providers, *, tenant_slug: str, actor: str) -> str:
-    """Ask the provider something that needs the credentials, and keep what came of it: the problem, "" for none."""
+    """Ask the provider something that needs the credentials, and keep what came of it: the problem, "" for none.
+
+    Raises NotFound where there is nothing to be asked.
+    """
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
     through, problem = await _through(providers, tenant.id)
     domains: dict[str, str] | None = None
-    if through is not None and isinstance(through.provider, Checked):
+    if through is not None:
+        if not isinstance(through.provider, Checked):
+            raise NotFound("This way to be paid can't be tried.")
         try:
             await through.provider.check()
             domains = await through.provider.domains()

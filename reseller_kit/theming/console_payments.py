@@ -21,9 +21,12 @@ class PaymentsView(Struct, frozen=True, kw_only=True):
 
     `missing`: why the provider can't be asked. `tried_at` and `problem` are of the last try; `domains` None where the
     provider does not tell. `seen_at`: the last webhook that arrived. `known` of `offered` packages are made there.
+    `plugin`: the provider is one that the operator installed; `tries`: its credentials can be tried.
     """
 
     provider: str
+    plugin: bool = False
+    tries: bool = True
     environment: str = "sandbox"
     checkout: str = "hosted"
     fields: dict[str, str] = {}
@@ -61,7 +64,16 @@ class PaymentsView(Struct, frozen=True, kw_only=True):
         return any(domain.state == "approved" for domain in self.domains or ())
 
     @property
-    def steps_done(self) -> int:
-        """How many of the four steps are done."""
+    def steps(self) -> dict[str, bool]:
+        """What is to be done with this provider, by name, and whether it is; a plugin's has what it can tell of."""
         synced = self.keeps_catalogue and self.known >= self.offered > 0
-        return sum((self.connected, self.seen_at is not None, self.approved, synced))
+        found = {"connected": self.connected, "seen": self.seen_at is not None, "approved": self.approved}
+        found["synced"] = synced
+        told = {"connected": self.tries or bool(self.missing), "approved": self.domains is not None}
+        told["synced"] = self.keeps_catalogue
+        return {name: done for name, done in found.items() if not self.plugin or told.get(name, True)}
+
+    @property
+    def steps_done(self) -> int:
+        """How many of them are done."""
+        return sum(self.steps.values())

@@ -71,5 +71,18 @@ PAGES: Final = (
             done="saved",
         ),
     ),
+    page(
+        _PATH,
+        PaymentsView(
+            provider="paylink",
+            plugin=True,
+            environment="live",
+            fields=_NOTHING,
+            fingerprints=_MARKS,
+            tried_at=_AT,
+            webhook_url=_HOOK,
+            offered=7,
+        ),
+    ),
     page(_PATH, PaymentsView(provider="paddle", shared=True, fields=_NOTHING, webhook_url=_HOOK, may_edit=False)),
 )

@@ -155,6 +155,7 @@ def test_a_provider_that_refused_when_it_was_tried() -> None:
         account="x",
         missing="",
         keeps_catalogue=True,
+        tries=True,
         offered=0,
         known=0,
         tried=Tried(at=0, account="x", problem="It said no."),

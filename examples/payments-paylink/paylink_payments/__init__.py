@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -114,6 +115,14 @@ class Paylink:
         asked = {"reference": wanted.reference, "amount": amount, "reason": wanted.reason}
         made = await self._ask("POST", f"/payments/{wanted.payment_ref}/refunds", asked)
         return _refund({"id": wanted.payment_ref, "currency": wanted.currency}, made)
+
+    async def check(self) -> None:
+        """What the console's "Try credentials" asks; it raises as every method does."""
+        await self._ask("GET", f"/payments?since={time.time_ns() // 1_000}")
+
+    async def domains(self) -> dict[str, str] | None:
+        """The service approves no domains."""
+        return None
 
     def _payment(self, found: Mapping[str, Any]) -> Payment:
         order_id = order_of(self._setup.reference_key, str(found["reference"]))

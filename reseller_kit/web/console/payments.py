@@ -145,6 +145,8 @@ async def _show(
     origin = origin_of(request, pages.port)
     view = views.PaymentsView(
         provider=provider,
+        plugin=provider not in _PROVIDERS,
+        tries=setup.tries,
         environment=str(setup.fields.get("environment", "sandbox")),
         checkout=str(setup.fields.get("checkout", "hosted")),
         fields={name: str(setup.fields.get(name) or "") for name in payment_setup.FIELDS},
