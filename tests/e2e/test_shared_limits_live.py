@@ -73,7 +73,7 @@ requests_per_minute = 30
 [models."gpt-scarce"]
 context = 128000
 max_output = 2000
-routes = [{ upstream = "bottleneck", model = "vendor-scarce", timeouts = { total = 3, idle = 1.5 } }]
+routes = [{ upstream = "bottleneck", model = "vendor-scarce", timeouts = { total = 5, idle = 4.5 } }]
 cost = { input = "0.25", output = "2.00" }
 
 [models."gpt-rationed"]
@@ -156,9 +156,12 @@ def test_a_burst_of_one_storefront_holds_up_no_other(pair: Pair) -> None:
         return answer, time.monotonic()
 
     with ThreadPoolExecutor(60) as pool:
-        burst = [pool.submit(ask, greedy, "[[delay=0.5]]") for _ in range(50)]
+        # The first two hold both slots until the others have come.
+        burst = [pool.submit(ask, greedy, "[[delay=4]]") for _ in range(2)]
+        eventually(lambda: metric(shop, "reseller_kit_open_calls") == 2, "both slots taken")
+        burst += [pool.submit(ask, greedy, "[[delay=0.2]]") for _ in range(48)]
         eventually(lambda: metric(shop, "reseller_kit_open_calls") == 42, "a full queue")
-        patient, ended_at = ask(modest, "[[delay=0.5]]")
+        patient, ended_at = ask(modest, "[[delay=0.2]]")
         outcomes = [future.result() for future in burst]
     assert patient.status_code == 200
     served = [at for answer, at in outcomes if answer.status_code == 200]
