@@ -16,6 +16,7 @@ import pytest
 from reseller_kit.plugins import installed
 from scripts._lib.bootstrap import ROOT
 from tests.support.accounts import Visitor, problems
+from tests.support.members import colleague
 from tests.support.plugin_services import DEPLOYMENTS_KEY, PAYLINK_KEY, PAYLINK_SECRET, Deployments, Paylink, service
 from tests.support.product import LITERALS, Shop, eventually, open_shop
 from tests.support.wheels import installed_in
@@ -192,6 +193,22 @@ def _plan(plugged: Plugged, text: str) -> list[dict[str, Any]]:
     code, document = plugged.shop.try_("plan", "-f", str(file))
     assert code == 3, document
     return list(document["error"]["details"])
+
+
+def test_the_console_shows_what_the_plugin_can_tell_and_keeps_it(plugged: Plugged) -> None:
+    ada = colleague(plugged.shop)
+    page = ada.get("/console/payments").text
+    assert "Account at paylink" in page
+    assert "0 of 2 done" in page or "1 of 2 done" in page
+    assert "Checkout domain is approved" not in page
+    assert "Packages are known there" not in page
+    assert ada.send("/console/payments", do="try").status_code == 303
+    assert "The credentials work." in ada.get("/console/payments?done=tried").text
+    kept = {"environment": plugged.paylink.url, "checkout": "hosted"}
+    assert ada.send("/console/payments", do="save", provider="paylink", **kept).status_code == 303
+    # Which plugins there are is the operator's affair.
+    assert ada.send("/console/payments", do="save", provider="broken", **kept).status_code == 422
+    assert plugged.shop.ask("plan", "-f", str(plugged.shop.installation.folder / "tenants.toml"))["changes"] == []
 
 
 def _well(answer: httpx.Response) -> httpx.Response | None:
