@@ -11,6 +11,7 @@ from ..core.errors import InvalidRequest
 from ..core.money import parse_amount, parse_markup
 from ..core.times import parse_time
 from ..flows.reconcile_usage import Tolerance, Wanted, reconcile_usage
+from ..plugins.installed import PAYMENTS, installed
 from .failures import DONE, FINDINGS
 from .invocation import with_database
 from .options import Command, any_tenant_option
@@ -53,6 +54,7 @@ def reconcile(
     providers for all that changed, and brings orders and credit there, as their webhooks would have.
     """
     if upstream is None and usage is None:
+        _check_provider(provider)
         document, tables, ok = reconcile_payments(provider, since, tenant)
         emit(document, *tables)
         return DONE if ok else FINDINGS
@@ -67,6 +69,13 @@ def reconcile(
     document = with_database(lambda db: reconcile_usage(db, wanted))
     emit(document, *_shown(document))
     return DONE if document["ok"] else FINDINGS
+
+
+def _check_provider(name: str | None) -> None:
+    """Raises InvalidRequest for a provider that there is none of here: nothing to compare would look like agreement."""
+    known = ["paddle", *installed(PAYMENTS)]
+    if name is not None and name not in known:
+        raise InvalidRequest(f"There is no payment provider {name[:40]!r}.", fix=f"Known are {', '.join(known)}.")
 
 
 def _shown(document: dict[str, Any]) -> list[Any]:

@@ -158,6 +158,8 @@ def test_another_amount_is_not_credited_and_lost_deliveries_are_asked_for(plugge
     silent = Buyer(plugged, "silent@solaria.example")
     plugged.paylink.pay(silent.buy().headers["location"].rpartition("/")[2])
     plugged.shop.try_("reconcile", "--provider", "paylink", "--tenant", "solaria")
+    code, refused = plugged.shop.try_("reconcile", "--provider", "pailink")
+    assert (code, "paylink" in refused["error"]["fix"]) == (2, True)
     silent.reaches("activated")
     short.reaches("review")
     assert (short.balance(), silent.balance()) == ("0.00", "12.00")
