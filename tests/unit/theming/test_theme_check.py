@@ -28,11 +28,13 @@ def make_theme(root: Path, *, toml: str = "", template: str = "", css: str = "")
     return folder
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_theme_is_without_findings(name: str) -> None:
     assert check_theme(themes_dir() / name) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("parent", SHIPPED)
 def test_a_new_theme_is_without_findings(tmp_path: Path, parent: str) -> None:
     files = new_theme(tmp_path, "north-light", extends=parent)
