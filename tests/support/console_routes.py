@@ -12,7 +12,9 @@ from reseller_kit import theming
 from reseller_kit.web.console import console_handlers
 from reseller_kit.web.pages import Pages
 
-DOORS = frozenset({"/console/login", "/console/logout", "/console/invite", "/console/reset"})
+DOORS = frozenset(
+    {"/console/login", "/console/login/passkey/options", "/console/logout", "/console/invite", "/console/reset"}
+)
 """Open to everybody: they are how members come in and leave."""
 _PARAMETER = re.compile(r"\{[^}]+\}")
 
