@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -88,12 +89,18 @@ def run_tests(mode: str, without: frozenset[str]) -> int:
     """scripts/test: run a mode and print the closing line. Exit code 0 when nothing failed."""
     started = time.monotonic()
     left_out = frozenset(TOOLS) if mode == "fast" else without
-    missing = _install_tools(left_out)
-    possible = left_out | set(missing)
-    scans = [] if mode == "fast" else scan_stages()
-    outcomes = run_stages([*check_stages(), *scans, *test_stages(mode, possible)])
+    missing: dict[str, str] = {}
+    if mode == "fast":
+        outcomes = run_stages([*check_stages(), *test_stages(mode, left_out)])
+    else:
+        with ThreadPoolExecutor(1) as beside:
+            # It mostly waits for the registry, and nothing that only reads the code needs any of it.
+            installing = beside.submit(_install_tools, left_out)
+            outcomes = run_stages([*check_stages(), *scan_stages()])
+            missing = installing.result()
+        outcomes += run_stages(test_stages(mode, left_out | set(missing)))
     if mode == "full":
-        outcomes += run_stages(long_stages(possible), at_once=1)
+        outcomes += run_stages(long_stages(left_out | set(missing)), at_once=1)
     total = Tally(failed=len(missing))
     for outcome in outcomes:
         total = total.plus(outcome.tally)
