@@ -235,10 +235,11 @@ async def _payments(
         found.append((table.name, await _rewrite(connection, tenant_id, table, own, names, who)))
     if receipts:
         numbered = select(r.order_id, r.content).where(r.tenant_id == tenant_id, r.order_id.in_(mine))
-        rows = [row for row in await connection.execute(numbered) if row.content.get("buyer") != _buyer(who)]
+        nobody = _buyer(who)
+        rows = [row for row in await connection.execute(numbered) if row.content.get("buyer", nobody) != nobody]
         for row in rows:
             own_row = (r.tenant_id == tenant_id, r.order_id == row.order_id)
-            content = {**row.content, "buyer": _buyer(who)}
+            content = {**row.content, "buyer": nobody}
             await connection.execute(update(t.receipt).where(*own_row).values(content=content))
         found.append(("receipt", len(rows)))
     return found

@@ -7,7 +7,7 @@ import io
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from reseller_kit.core.errors import InvalidRequest, NotFound
 from reseller_kit.core.money import format_amount, parse_amount
@@ -179,7 +179,10 @@ async def test_a_reseller_s_month_agrees_with_its_account_and_names_no_cost(book
 
 async def test_each_sale_and_refund_of_a_month_stands_there_with_its_tax(books: Books) -> None:
     await books.live()
-    async with books.db.write(EVERY_TENANT) as connection:
+    async with books.db.administer() as connection:
+        if books.db.backend == "postgres":
+            # Receipts are append-only: no tax comes to one that is written, but past its guard.
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
         content = (await connection.execute(select(t.receipt.c.content))).scalar_one()
         taxed = {"total": "59.50", "tax_total": "9.50", "tax": [{"title": "19%", "amount": "9.50"}]}
         await connection.execute(update(t.receipt).values(content={**content, **taxed}))

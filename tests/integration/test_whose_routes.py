@@ -286,7 +286,7 @@ async def test_a_missing_key_of_an_own_upstream_is_refused_at_its_place(
     places = [(finding["level"], finding["path"]) for finding in refused.value.details]
     assert places == [
         ("error", "tenants[0].upstreams.one.api_keys[1]"),
-        ("warning", "tenants[0].upstreams.one.headers.x-team-token"),
+        ("error", "tenants[0].upstreams.one.headers.x-team-token"),
     ]
 
 

@@ -33,6 +33,7 @@ def asset_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     @get("/theme/{name:str}")
     async def generated(request: Handler, name: FromPath[str]) -> Response[Any]:
         storefront = storefront_of(request)
-        return file_answer(await made_file(pages, request, storefront.theme, brand_of(storefront), name))
+        made = await made_file(pages, request, storefront.theme, brand_of(storefront), name)
+        return file_answer(made, passing=made.url != request.url.path)
 
     return [static, image, generated]
