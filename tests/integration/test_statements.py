@@ -180,7 +180,7 @@ async def test_a_reseller_s_month_agrees_with_its_account_and_names_no_cost(book
 async def test_each_sale_and_refund_of_a_month_stands_there_with_its_tax(books: Books) -> None:
     await books.live()
     async with books.db.administer() as connection:
-        if books.db.backend == "postgres":
+        if books.db.backend == "postgresql":
             # Receipts are append-only: no tax comes to one that is written, but past its guard.
             await connection.execute(text("SET LOCAL session_replication_role = replica"))
         content = (await connection.execute(select(t.receipt.c.content))).scalar_one()

@@ -211,7 +211,7 @@ def origin_of(request: Handler, port: int) -> str:
     return public_url(storefront_of(request).primary_host, runtime_of(request).snapshot.public_url, port)
 
 
-def file_answer(found: Asset, *, passing: bool = False) -> Response[Any]:
-    """An asset, which its URL names for ever; `passing`: which another URL stands for at the moment."""
-    headers = {"cache-control": "no-store" if passing else _FOR_EVER, "x-content-type-options": "nosniff"}
+def file_answer(found: Asset) -> Response[Any]:
+    """An asset, which its URL names for ever."""
+    headers = {"cache-control": _FOR_EVER, "x-content-type-options": "nosniff"}
     return Response(found.body, media_type=found.content_type, headers=headers)

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from litestar.exceptions import NotFoundException
 
 from ...theming import Asset, Brand, Drawing, Library, drawing, icon, stylesheet, theme_file, web_manifest
 from .answer import Handler, Pages, runtime_of, storefront_of
 
-_SHEET: Final = re.compile(r"[0-9a-f]{12}\.css", re.ASCII)
-
 
 async def made_file(pages: Pages, request: Handler, theme: str, brand: Brand, name: str) -> Asset:
-    """The file `/theme/<name>` of a brand in a theme. Raises NotFoundException for any other name.
-
-    A style sheet of another hash is the one of now, under its own URL: its page was made just before the brand
-    changed, or by a process that has not heard of it yet, and must not stand there without any.
-    """
+    """The file `/theme/<name>` of a brand in a theme. Raises NotFoundException for any other name."""
     library, url = pages.library, f"/theme/{name}"
     sheet = stylesheet(library, theme, brand)
-    if url == sheet.url or _SHEET.fullmatch(name):
+    if url == sheet.url:
         return Asset(sheet.url, "text/css; charset=utf-8", sheet.css)
     for found in (icon(library, theme, brand), web_manifest(library, theme, brand)):
         if url == found.url:

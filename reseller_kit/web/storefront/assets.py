@@ -33,7 +33,6 @@ def asset_handlers(pages: Pages) -> list[HTTPRouteHandler]:
     @get("/theme/{name:str}")
     async def generated(request: Handler, name: FromPath[str]) -> Response[Any]:
         storefront = storefront_of(request)
-        made = await made_file(pages, request, storefront.theme, brand_of(storefront), name)
-        return file_answer(made, passing=made.url != request.url.path)
+        return file_answer(await made_file(pages, request, storefront.theme, brand_of(storefront), name))
 
     return [static, image, generated]

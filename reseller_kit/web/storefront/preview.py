@@ -17,7 +17,7 @@ from litestar.params import FromPath
 
 from ...core.storefront import Storefront
 from ...flows import brand_preview
-from ...theming import Asset, Links, Mail, render, render_mail
+from ...theming import Asset, Links, Mail, render, render_mail, stylesheet
 from ...theming.library import STATIC_PREFIX
 from ...theming.mail_scheme import kept_to
 from ...theming.render import asset
@@ -48,6 +48,7 @@ _MAIL_KIND: Final = "receipt"
 _STYLE: Final = {"page": "'self'", _MAIL: "'unsafe-inline'"}
 _LINK: Final = re.compile(r"(<a\b[^>]*?\bhref=\")([^\"]*)(\")")
 _SCRIPT: Final = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
+_SHEET: Final = re.compile(r"[0-9a-f]{12}\.css", re.ASCII)
 _MADE: Final = re.compile(r"(?<=[\"(])/theme/(?!images/)")
 
 
@@ -64,7 +65,11 @@ def preview_handlers(pages: Pages) -> list[HTTPRouteHandler]:
             if found is None:
                 raise NotFoundException
             return _file(found)
-        made = await made_file(pages, request, shown.theme, views.brand_of(shown), name)
+        brand = views.brand_of(shown)
+        if _SHEET.fullmatch(name):
+            # Whatever its hash: the draft may have changed, or been published, since the page was made.
+            name = stylesheet(pages.library, shown.theme, brand).url.removeprefix("/theme/")
+        made = await made_file(pages, request, shown.theme, brand, name)
         if made.content_type.startswith("text/css"):
             made = msgspec.structs.replace(made, body=_moved(made.body.decode(), token, theme).encode())
         return _file(made)
