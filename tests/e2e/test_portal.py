@@ -215,7 +215,8 @@ def test_the_playground_is_a_call_like_any_other(shop: Shop) -> None:
     (record,) = shop.ask("usage", "list", *kim.owner)["records"]
     assert (record["id"], record["key"], record["key_prefix"]) == (request_id, "playground", "playground")
     assert (record["input_tokens"], record["output_tokens"]) == (usage["prompt_tokens"], usage["completion_tokens"])
-    assert kim.get(f"/account/usage/{request_id}/charge").json()["charge"] == record["retail"]
+    charge = kim.get(f"/account/usage/{request_id}/charge").json()
+    assert (charge["charge"], charge["charge_text"]) == (record["retail"], f"${record['retail']}")
     assert "Playground" in kim.get("/account/usage").text
     shop.assert_books_are_right()
 

@@ -24,6 +24,7 @@ from ...db.usage_totals import Total
 from ...flows import spend_alerts, usage_export
 from ...flows.usage_pages import Explained, KeyName, Span, days_span, explained, named_span, usage_page, within
 from ...theming import account as views
+from ...theming import locale
 from ...theming.forms import FormView
 from ..forms import Form, read_form
 from ..guards import known, see_other, signed_in
@@ -73,7 +74,9 @@ def usage_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         session = required_session(request)
         found = await explained(runtime_of(request).db, session.tenant_id, session.customer_id, record_id)
         headers = {**SECURITY_HEADERS, "cache-control": "no-store"}
-        return Response(usage_export.exported(found.record), headers=headers)
+        document = usage_export.exported(found.record)
+        shown = locale.currency(language_of(request), document["charge"])
+        return Response({**document, "charge_text": shown}, headers=headers)
 
     return [show, change, export, show_one, charge]
 

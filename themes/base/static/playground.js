@@ -23,6 +23,11 @@
     return box.getAttribute("data-text-" + name) || "";
   }
 
+  /* With the page's separators, and European digits as everywhere on it. */
+  function number(value) {
+    return value.toLocaleString(document.documentElement.lang + "-u-nu-latn");
+  }
+
   function make(tag, className, content) {
     var element = document.createElement(tag);
     if (className) element.className = className;
@@ -69,7 +74,7 @@
   function facts(turn, usage, id) {
     var line = make("p", "facts-line");
     if (usage) {
-      line.append(make("span", "", text("tokens").replace("{input}", String(usage.prompt_tokens)).replace("{output}", String(usage.completion_tokens))));
+      line.append(make("span", "", text("tokens").replace("{input}", number(usage.prompt_tokens)).replace("{output}", number(usage.completion_tokens))));
     }
     turn.append(line);
     if (!id) return;
@@ -78,7 +83,7 @@
       return answer.ok ? answer.json() : null;
     }).then(function (record) {
       if (!record) return;
-      var anchor = make("a", "", "$" + record.charge);
+      var anchor = make("a", "", record.charge_text);
       anchor.href = box.dataset.record + id;
       line.append(anchor);
     }, function () { /* the answer stands without its charge */ });
