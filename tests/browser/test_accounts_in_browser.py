@@ -147,6 +147,10 @@ async def close_and_keep(page: Page) -> None:
     await page.locator("#close button").click()
     await expect(page.get_by_text("This account will be deleted on")).to_be_visible()
     await look(page)
+    await page.goto(page.url.removesuffix("/security"))
+    await expect(page.get_by_text("This account will be deleted on")).to_be_visible()
+    await look(page)
+    await page.get_by_role("link", name="Keep my account").click()
     await submit(page, "Keep my account")
     await expect(page.get_by_text("Your account stays.")).to_be_visible()
 
