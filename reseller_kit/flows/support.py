@@ -195,7 +195,6 @@ async def _tell_team(connection: Connection, storefront: Storefront, case: Case,
                 recipient=member.email,
                 payload={
                     "storefront": storefront.name,
-                    "slug": storefront.slug,
                     "from": case.email,
                     **_mailed(case),
                     "body": body,

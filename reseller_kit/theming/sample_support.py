@@ -114,7 +114,13 @@ PAGES: Final = (
     SamplePage(path="/legal/terms", template="storefront/legal.html", view=_legal("terms", earlier=True)),
 )
 _MAILED: Final = {"case": _CASE.id, "subject": _CASE.subject, "about": "req_01KKAH8DZG0000000000000598"}
-_TEAM: Final = {**_MAILED, "storefront": "Aurora AI", "slug": "aurora", "from": "jane@example.com", "body": "Hello?"}
+_TEAM: Final = {
+    **_MAILED,
+    "tenant_origin": "https://aurora.example",
+    "storefront": "Aurora AI",
+    "from": "jane@example.com",
+    "body": "Hello?",
+}
 MAILS: Final = {
     "announcement": {
         "title": "Short maintenance on Sunday",

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from tests.support.accounts import Visitor, newest_mail, problems
+from tests.support.members import colleague
 from tests.support.product import Shop, eventually
 
 NUMBERS = itertools.count(1)
@@ -47,6 +48,25 @@ def test_a_case_goes_to_the_team_and_its_answer_comes_back(shop: Shop) -> None:
     assert shop.ask("case", "show", case_id, "--tenant", "solaria")["status"] == "open"
     assert kim.send(f"/account/support/{case_id}", action="close").status_code == 303
     assert "Closed" in kim.get("/account/support").text
+
+
+def test_the_team_is_led_to_the_case_in_its_console(shop: Shop) -> None:
+    seated = colleague(shop, role="support")
+    kim, address = join(shop)
+    case_id = case_of(kim.send("/contact", subject="Cut off", body="It stopped.\n\nWhy?").text)
+    opened = eventually(lambda: newest_mail(shop, seated.address, "Cut off"), "the mail to the team")
+    assert kim.send(f"/account/support/{case_id}", body="Still so.").status_code == 303
+    replied = eventually(
+        lambda: found if "Still so." in (found := newest_mail(shop, seated.address, "Cut off") or "") else None,
+        "the reply to the team",
+    )
+    for text in (opened, replied):
+        assert f"From {address}" in text
+        assert "reseller-kit" not in text
+        link = re.search(r"https?://[^/\s]+(/console/support/\S+)", text)
+        assert link is not None, text
+        assert link[1] == f"/console/support/{case_id}"
+        assert "It stopped." in seated.get(link[1]).text
 
 
 def test_another_customers_case_is_an_unknown_one(shop: Shop) -> None:
