@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from .money import parse_amount
+from .money import CENT_NANO, parse_amount
 
 Settlement = Literal["prepaid", "revenue_share"]
 DEFAULT_MATURITY_DAYS: Final = 14
@@ -46,8 +46,9 @@ class Share(Struct, frozen=True, kw_only=True):
 
     @property
     def payable(self) -> int:
-        """What may be paid out: matured, not asked for already, and not held by calls under way."""
-        return max(0, min(self.matured, self.balance - self.reserved) - self.requested)
+        """What may be paid out, in whole cents: matured, not asked for already, and not held by calls under way."""
+        free = max(0, min(self.matured, self.balance - self.reserved) - self.requested)
+        return free - free % CENT_NANO
 
 
 def wholesale_terms(settings: Mapping[str, Any]) -> WholesaleTerms:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..core.errors import Conflict, InsufficientCredit, LedgerFault, NotFound
+from ..core.errors import Conflict, InsufficientCredit, InvalidRequest, LedgerFault, NotFound
 from ..core.ids import is_public_id, new_id
 from ..core.ledger import WholesaleMove
-from ..core.money import format_amount
+from ..core.money import CENT_NANO, format_amount
 from ..core.paging import Page, Window, after, page_of
 from ..core.wholesale import Share, wholesale_terms
 from ..db import audit_log, operator_payouts, payouts
@@ -30,10 +30,14 @@ _LIST: Final = "payouts"
 async def request_payout(db: Database, *, tenant_slug: str, amount: int | None, actor: str) -> NamedPayout:
     """Ask for `amount` nano-USD of what has matured, or for all of it.
 
-    Raises InsufficientCredit when that is more than may be paid out, or nothing is.
+    Raises InvalidRequest for a part of a cent, InsufficientCredit for more than may be paid out, or when nothing may.
     """
     if amount is not None:
         positive(amount)
+        if amount % CENT_NANO:
+            raise InvalidRequest(
+                f"{format_amount(amount)} USD is not in whole cents.", fix="Leave out what is below a cent."
+            )
     async with db.read(NO_TENANT) as connection:
         tenant = await require_tenant(connection, tenant_slug)
     await _catch_up(db, tenant.id)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.accounts import problems
 from tests.support.members import Colleague, colleague
 from tests.support.product import Shop, eventually
 
@@ -74,3 +75,15 @@ def test_support_sees_no_wholesale_and_admins_ask_for_no_payout(shop: Shop, fina
     assert colleague(shop, role="admin").send(f"{PATH}/payouts", PATH, action="payout").status_code == 403
     refused = finance.send(f"{PATH}/payouts", PATH, action="payout")
     assert 400 <= refused.status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"), [("5.00", "can be paid out"), ("0.005", "whole cents"), ("", "can be paid out")]
+)
+def test_what_can_not_be_paid_out_is_said_at_the_field(shop: Shop, amount: str, said: str) -> None:
+    answer = colleague(shop, "partaker", "finance").send(f"{PATH}/payouts", PATH, action="payout", payout=amount)
+    assert answer.status_code == 422
+    found = problems(answer)
+    assert list(found) == ["payout"]
+    assert said in found["payout"]
+    assert f'value="{amount}"' in answer.text

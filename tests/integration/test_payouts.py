@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from reseller_kit.core.errors import Conflict, InsufficientCredit, KitError, NotFound
+from reseller_kit.core.errors import Conflict, InsufficientCredit, InvalidRequest, KitError, NotFound
 from reseller_kit.core.ids import new_id
 from reseller_kit.core.ledger import Grant, WholesaleMove
-from reseller_kit.core.money import NANO
+from reseller_kit.core.money import CENT_NANO, NANO
 from reseller_kit.db import accounts
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
@@ -25,6 +25,7 @@ from reseller_kit.flows import payouts as flow
 from reseller_kit.flows.accrue import accrue
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.credits import post
+from reseller_kit.flows.tenants import require_tenant
 from tests.support.commands import Cli
 from tests.support.factories import make_customer, make_tenant
 from tests.support.ledger import open_ledger, wallet
@@ -103,8 +104,8 @@ async def test_a_payout_is_requested_approved_and_paid(db: Database) -> None:
 
 async def test_no_more_than_matured_less_what_is_asked_for(db: Database) -> None:
     await share_of(db, earned=100 * NANO)
-    with pytest.raises(InsufficientCredit, match=r"100\.00 USD can be paid out, less than 100\.000000001"):
-        await ask(db, 100 * NANO + 1)
+    with pytest.raises(InsufficientCredit, match=r"100\.00 USD can be paid out, less than 100\.01"):
+        await ask(db, 100 * NANO + CENT_NANO)
     await ask(db, 70 * NANO)
     with pytest.raises(InsufficientCredit):
         await ask(db, 31 * NANO)
@@ -116,10 +117,25 @@ async def test_no_more_than_matured_less_what_is_asked_for(db: Database) -> None
     assert (await ask(db)).payout.amount_nano == 30 * NANO
 
 
+async def test_a_bank_pays_cents_and_the_rest_stays(db: Database) -> None:
+    account = await share_of(db, earned=10 * NANO + 19_999_999)
+    async with db.read(EVERY_TENANT) as connection:
+        tenant = await require_tenant(connection, "aurora")
+        assert (await flow.share_of(connection, tenant, now_us())).payable == 1001 * CENT_NANO
+    with pytest.raises(InvalidRequest, match=r"5\.001 USD is not in whole cents"):
+        await ask(db, 5_001_000_000)
+    asked = (await ask(db)).payout
+    assert asked.amount_nano == 1001 * CENT_NANO
+    await flow.approve_payout(db, asked.id, "test")
+    assert await wallet(db, account) == (9_999_999, 0, 0)
+    with pytest.raises(InsufficientCredit, match=r"0\.00 USD can be paid out\."):
+        await ask(db)
+
+
 async def test_what_accrued_lately_waits(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await share_of(db, earned=100 * NANO, settlement="revenue_share", maturity_days=14)
     with pytest.raises(InsufficientCredit, match=r"0\.00 USD can be paid out"):
-        await ask(db, 1)
+        await ask(db, CENT_NANO)
     now = now_us()
     monkeypatch.setattr(flow, "now_us", lambda: now + 13 * DAY_US)
     with pytest.raises(InsufficientCredit):
@@ -133,7 +149,7 @@ async def test_a_negative_share_pays_nothing(db: Database) -> None:
     asked = (await ask(db)).payout
     async with db.write(EVERY_TENANT) as connection:
         await connection.execute(update(t.account).where(t.account.c.id == account).values(balance_nano=-5))
-    for work in (ask(db, 1), flow.approve_payout(db, asked.id, "test")):
+    for work in (ask(db, CENT_NANO), flow.approve_payout(db, asked.id, "test")):
         with pytest.raises(InsufficientCredit, match=r"-0\.000000005 USD: nothing can be paid out"):
             await work
     assert (await flow.show_payout(db, asked.id)).payout.state == "requested"
@@ -244,7 +260,7 @@ def test_the_commands(cli: Cli) -> None:
     second = cli.ask("payout", "request", "--tenant", "boreal")
     assert second["amount"] == "3.00"
     assert cli.refused("payout", "request", "--tenant", "aurora", "--amount", "9.51")[0] == 1
-    for bad in ("0", "-1", "NaN", "1e3", "0.0000000001"):
+    for bad in ("0", "-1", "NaN", "1e3", "0.0000000001", "2.505"):
         assert cli.refused("payout", "request", "--tenant", "aurora", "--amount", bad)[0] == 2
     assert cli.refused("payout", "request", "--tenant", "nobody")[0] == 4
     assert [row["id"] for row in cli.ask("payout", "list")["payouts"]] == [second["id"], first["id"]]

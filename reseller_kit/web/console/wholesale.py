@@ -124,7 +124,10 @@ async def _alerts(_: Pages, request: Handler, form: Form) -> None:
 async def _payout(_: Pages, request: Handler, form: Form) -> None:
     amount = _amount(form, "payout") if form.raw("payout").strip() else None
     slug, actor = storefront_of(request).slug, member_of(request).actor
-    await payout_flow.request_payout(runtime_of(request).db, tenant_slug=slug, amount=amount, actor=actor)
+    try:
+        await payout_flow.request_payout(runtime_of(request).db, tenant_slug=slug, amount=amount, actor=actor)
+    except (InvalidRequest, InsufficientCredit) as error:
+        raise _problem("payout", error) from error
 
 
 def _amount(form: Form, name: str) -> int:

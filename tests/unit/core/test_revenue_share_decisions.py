@@ -35,6 +35,7 @@ from reseller_kit.core.ledger import (
     take_back,
     void,
 )
+from reseller_kit.core.money import CENT_NANO
 from reseller_kit.core.wholesale import Share, WholesaleTerms, wholesale_terms
 
 NOW = 1_000_000
@@ -263,16 +264,28 @@ def test_negative_cash_is_a_fault() -> None:
 
 
 def test_a_share_pays_out_what_was_there_when_it_matured() -> None:
-    share = Share(balance=100, reserved=0, recent=30, requested=0)
-    assert (share.matured, share.payable) == (70, 70)
-    assert Share(balance=100, reserved=0, recent=-30, requested=0).payable == 100, "losses since count at once"
-    assert Share(balance=100, reserved=80, recent=30, requested=0).payable == 20
-    assert Share(balance=100, reserved=0, recent=30, requested=60).payable == 10
-    for broke in (
-        Share(balance=-1, reserved=0, recent=-50, requested=0),
-        Share(balance=9, reserved=0, recent=10, requested=0),
-    ):
+    share = share_in_cents(balance=100, recent=30)
+    assert (share.matured, share.payable) == (70 * CENT_NANO, 70 * CENT_NANO)
+    assert share_in_cents(balance=100, recent=-30).payable == 100 * CENT_NANO, "losses since count at once"
+    assert share_in_cents(balance=100, reserved=80, recent=30).payable == 20 * CENT_NANO
+    assert share_in_cents(balance=100, recent=30, requested=60).payable == 10 * CENT_NANO
+    for broke in (share_in_cents(balance=-1, recent=-50), share_in_cents(balance=9, recent=10)):
         assert broke.payable == 0
+
+
+@pytest.mark.parametrize(("rest", "cents"), [(0, 7), (1, 7), (CENT_NANO - 1, 7), (CENT_NANO, 8), (-1, 6)])
+def test_what_is_paid_out_is_whole_cents(rest: int, cents: int) -> None:
+    share = Share(balance=10 * CENT_NANO + rest, reserved=2 * CENT_NANO, recent=0, requested=CENT_NANO)
+    assert share.payable == cents * CENT_NANO
+
+
+def share_in_cents(*, balance: int, recent: int, reserved: int = 0, requested: int = 0) -> Share:
+    return Share(
+        balance=balance * CENT_NANO,
+        reserved=reserved * CENT_NANO,
+        recent=recent * CENT_NANO,
+        requested=requested * CENT_NANO,
+    )
 
 
 def test_terms_have_defaults() -> None:
