@@ -138,7 +138,7 @@ def test_every_page_and_mail_renders(name: str, lang: str) -> None:
 
 SENTENCE = re.compile(r"""\b_\(['"][A-Z{]""")
 FOR_THE_TEAM = re.compile(
-    r"(console|platform)/.*|partials/viewing\.html|mail/(member_|abuse_|launch_review|storefront_open).*|storefront/error\.html"
+    r"(console|platform)/.*|partials/viewing\.html|mail/(member_|abuse_|case_opened|case_replied|launch_review|storefront_open).*|storefront/error\.html"
 )
 """What members of a team read, in English alone: its sentences stand in the templates."""
 
