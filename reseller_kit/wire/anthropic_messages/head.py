@@ -94,17 +94,18 @@ class Message(Struct):
 
 
 class Head(Struct):
-    """The members that steer what is charged, with their types and ranges."""
+    """The members that steer what is charged, with their types and ranges, but for `system` and `tools`.
+
+    These two are most of what an agent sends, and are looked at no more than they have to be.
+    """
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     messages: Annotated[list[Message], Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=0, le=MAX_OUTPUT_LIMIT)] | None = None
     stream: bool | None = None
-    system: str | list[Block] | None = None
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
-    tools: list[Tool] | None = None
     temperature: Share | None = None
     top_p: Share | None = None
     context_management: Raw = NULL
@@ -121,20 +122,3 @@ def check_standard(head: Head) -> None:
         raise InvalidRequest('Only the speed "standard" is offered here.', param="speed")
     if head.inference_geo is not None and head.inference_geo not in _STANDARD_PLACES:
         raise InvalidRequest('Only the inference_geo "global" is offered here.', param="inference_geo")
-
-
-def searches_of(tools: list[Tool] | None) -> int:
-    """Web searches that the request may lead to.
-
-    Raises InvalidRequest for a tool that the provider runs at a price that isn't known here.
-    """
-    searches = 0
-    for index, tool in enumerate(tools or ()):
-        if tool.type is None or tool.type in PLAIN_TOOLS or tool.type.startswith((*OF_ITS_OWN, TOOL_SEARCH)):
-            continue
-        if not tool.type.startswith(WEB_SEARCH):
-            raise InvalidRequest(
-                f"Tools of the type {tool.type[:80]!r} are not offered here.", param=f"tools[{index}].type"
-            )
-        searches += tool.max_uses or SEARCHES
-    return searches

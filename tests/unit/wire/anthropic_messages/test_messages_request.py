@@ -133,10 +133,28 @@ def test_version_and_betas_are_kept_of_the_headers() -> None:
         ({"tools": [{"type": "web_fetch_20260318", "name": "x"}]}, "tools[0].type"),
         ({"tools": [{"type": "advisor_20260301", "name": "x", "model": "m"}]}, "tools[0].type"),
         ({"tools": [{"name": "x"}, {"type": "mcp_toolset"}]}, "tools[1].type"),
+        ({"tools": {"name": "x"}}, "tools"),
+        ({"tools": [{"name": "x"}, {"type": 1}]}, "tools[1].type"),
+        ({"tools": ["x"]}, "tools[0]"),
+        ({"system": 1}, "system"),
+        ({"system": {"type": "text", "text": "x"}}, "system"),
+        ({"system": True}, "system"),
     ],
 )
 def test_what_the_meter_can_not_allow_is_refused(members: dict[str, Any], param: str) -> None:
     assert refused(**members) == param
+
+
+def test_a_large_body_is_metered_and_refused_like_a_small_one() -> None:
+    image = {"role": "user", "content": [{"type": "image", "source": _PNG}]}
+    long = [{"type": "text", "text": "Be brief. " * 2_000}]
+    call = read(image, system=long, tools=[{"name": "x", "description": "Looks. " * 2_000}])
+    assert call.input_bound == len(
+        body_of(image, system=long, tools=[{"name": "x", "description": "Looks. " * 2_000}])
+    ) - (sum(medium.characters for medium in counted(call).media) - call.media_tokens)
+    assert refused(system=long, temperature=9) == "temperature"
+    assert refused({"role": "user", "content": [{"text": "x"}]}, system=long) == "messages[0].content[0].type"
+    assert refused(system=long, tools=[{"type": "mcp_toolset", "padding": "x" * 9_000}]) == "tools[0].type"
 
 
 def test_duplicate_keys_are_refused() -> None:
