@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shutil
 import subprocess
@@ -93,6 +94,30 @@ def test_compose_has_the_topology() -> None:
     address = services["caddy"]["networks"]["inside"]["ipv4_address"]
     assert services["app-1"]["environment"]["RESELLER_KIT_TRUSTED_PROXIES"] == address
     assert address in services["app-1"]["environment"]["RESELLER_KIT_INTERNAL_PEERS"]
+
+
+def test_no_other_container_is_given_the_address_that_is_believed() -> None:
+    """Addresses are handed out in the order of start, and Caddy starts last: they need a range of their own."""
+    document = read(DEPLOY / "compose.yaml")
+    (pool,) = document["networks"]["inside"]["ipam"]["config"]
+    given = ipaddress.ip_network(pool["ip_range"])
+    fixed = ipaddress.ip_address(document["services"]["caddy"]["networks"]["inside"]["ipv4_address"])
+    assert given.subnet_of(ipaddress.ip_network(pool["subnet"]))
+    assert fixed in ipaddress.ip_network(pool["subnet"])
+    assert fixed not in given
+    assert fixed != next(ipaddress.ip_network(pool["subnet"]).hosts()), "the gateway's"
+
+
+def test_what_a_container_writes_to_belongs_to_its_user() -> None:
+    """A tmpfs over a folder of the image has that folder's mode, and root as its owner unless it says otherwise."""
+    services = read(DEPLOY / "compose.yaml")["services"]
+    without_root = [service for service in services.values() if "user" in service]
+    assert len(without_root) == 5
+    for service in without_root:
+        user, _, group = service["user"].partition(":")
+        assert "cap_add" not in service
+        covered = [mount for mount in service["tmpfs"] if mount != "/tmp"]
+        assert covered == [f"/data:mode=0700,uid={user},gid={group}"]
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
