@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import ipaddress
 import re
 import shutil
@@ -180,6 +181,15 @@ def test_who_is_told_to_end_has_time_for_it() -> None:
     assert start is not None
     assert stop is not None
     assert int(stop[1]) > delay_in(start[1].split()) + DRAIN_SECONDS
+
+
+def test_a_process_whose_database_is_away_is_started_until_it_is_back() -> None:
+    """Without the limit's zero systemd gives up after some tries, and nobody serves when the database comes back."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(DEPLOY / "systemd" / "reseller-kit@.service")
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["Restart"] == "on-failure"
+    assert int(unit["Service"]["RestartSec"]) >= 1
 
 
 @pytest.mark.systemd
