@@ -1,4 +1,4 @@
-"""The load: closed-loop connections that send a fixed number of calls and time each. Reports as one JSON line.
+"""The load: connections that send a number of calls, in turns or at a rate, and time each. Reports as one JSON line.
 
 `python -m scripts._bench.load` with the fields of `Order` as JSON on standard input; bounded in calls and in time.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import deque
 from typing import Final, cast
 
 import httptools
@@ -16,7 +17,12 @@ import uvloop
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send where. `end`: what a good answer's last bytes hold. `limit_seconds` ends a run that hangs."""
+    """What to send where. `end`: what a good answer's last bytes hold. `limit_seconds` ends a run that hangs.
+
+    Each connection sends its next call when the last byte of an answer has come, the first ones spread over `spread`
+    seconds. With `rate` calls begin at so many a second whatever came back; one that finds all connections busy waits.
+    `gaps`: the time between the pieces of an answer is kept too.
+    """
 
     port: int
     key: str
@@ -26,6 +32,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     connections: int
     host: str = "127.0.0.1"
+    headers: dict[str, str] = {}
+    rate: float = 0.0
+    spread: float = 0.0
+    gaps: bool = False
     limit_seconds: float = 120.0
 
 
@@ -38,6 +48,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     p50_ms: float
     p99_ms: float
     first_byte_p50_ms: float
+    first_byte_p99_ms: float = 0.0
+    gap_p50_ms: float = 0.0
+    gap_p99_ms: float = 0.0
     bytes_per_call: float
     fault: str
 
@@ -50,8 +63,9 @@ class _Run:
     """The state that all connections share."""
 
     def __init__(self, order: Order) -> None:
+        more = "".join(f"{name}: {value}\r\n" for name, value in order.headers.items())
         head = (
-            f"POST {order.path} HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n"
+            f"POST {order.path} HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n{more}"
             f"authorization: Bearer {order.key}\r\ncontent-type: application/json\r\n"
             f"accept: */*\r\nuser-agent: bench\r\ncontent-length: {len(order.body)}\r\n\r\n"
         )
@@ -60,6 +74,9 @@ class _Run:
         self.left = order.calls
         self.latencies: list[float] = []
         self.first_bytes: list[float] = []
+        self.gaps: list[float] = []
+        self.idle: list[_Connection] = []
+        self.due: deque[float] = deque()
         self.failed = 0
         self.bytes = 0
         self.fault = ""
@@ -75,6 +92,31 @@ class _Run:
         if self.open == 0 and not self.done.done():
             self.done.set_result(None)
 
+    def next(self, connection: _Connection) -> None:
+        """A connection is free: it sends what is to be sent, waits for it, or closes."""
+        if self.due:
+            connection.send(self.due.popleft())
+        elif self.left <= 0:
+            connection.close()
+        elif self.order.rate:
+            self.idle.append(connection)
+        else:
+            self.left -= 1
+            connection.send(time.perf_counter())
+
+    async def pace(self) -> None:
+        """Let calls begin at the rate."""
+        began = time.perf_counter()
+        for number in range(self.order.calls):
+            await asyncio.sleep(max(0.0, began + number / self.order.rate - time.perf_counter()))
+            self.left -= 1
+            if self.idle:
+                self.idle.pop().send(time.perf_counter())
+            else:
+                self.due.append(time.perf_counter())
+        for connection in self.idle:
+            connection.close()
+
 
 class _Connection(asyncio.Protocol):
     _transport: asyncio.Transport
@@ -85,12 +127,13 @@ class _Connection(asyncio.Protocol):
         self._waiting = False
         self._started = 0.0
         self._first = 0.0
+        self._latest = 0.0
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._run.open += 1
-        self._send()
+        self._run.next(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiting:
@@ -99,7 +142,11 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._first:
-            self._first = time.perf_counter()
+            self._first = self._latest = time.perf_counter()
+        elif self._run.order.gaps:
+            now = time.perf_counter()
+            self._run.gaps.append(now - self._latest)
+            self._latest = now
         self._run.bytes += len(data)
         self._parser.feed_data(data)
 
@@ -116,16 +163,17 @@ class _Connection(asyncio.Protocol):
             run.fail(f"status {status}: {self._tail[:_SHOWN_BYTES]!r}")
         elif run.order.end not in self._tail:
             run.fail(f"the answer ended with {self._tail[-_SHOWN_BYTES:]!r}")
-        self._send()
+        run.next(self)
 
-    def _send(self) -> None:
-        if self._run.left <= 0:
-            self._transport.close()
-            return
-        self._run.left -= 1
+    def send(self, due: float) -> None:
+        """Send a call that was to be sent at this moment."""
         self._waiting, self._first, self._tail = True, 0.0, b""
-        self._started = time.perf_counter()
+        self._started = due
         self._transport.write(self._run.request)
+
+    def close(self) -> None:
+        """There is nothing more to send."""
+        self._transport.close()
 
 
 async def measure(order: Order) -> Report:
@@ -133,9 +181,13 @@ async def measure(order: Order) -> Report:
     loop = asyncio.get_running_loop()
     run = _Run(order)
     started = time.perf_counter()
-    for _ in range(min(order.connections, order.calls)):
-        await loop.create_connection(lambda: _Connection(run), order.host, order.port)
+    connections = min(order.connections, order.calls)
     async with asyncio.timeout(order.limit_seconds):
+        for number in range(connections):
+            await asyncio.sleep(max(0.0, started + number * order.spread / connections - time.perf_counter()))
+            await loop.create_connection(lambda: _Connection(run), order.host, order.port)
+        if order.rate:
+            await run.pace()
         await run.done
     seconds = time.perf_counter() - started
     return Report(
@@ -145,6 +197,9 @@ async def measure(order: Order) -> Report:
         p50_ms=_percentile(run.latencies, 0.50),
         p99_ms=_percentile(run.latencies, 0.99),
         first_byte_p50_ms=_percentile(run.first_bytes, 0.50),
+        first_byte_p99_ms=_percentile(run.first_bytes, 0.99),
+        gap_p50_ms=_percentile(run.gaps, 0.50),
+        gap_p99_ms=_percentile(run.gaps, 0.99),
         bytes_per_call=run.bytes / max(1, len(run.latencies)),
         fault=run.fault,
     )

@@ -17,14 +17,14 @@ from scripts._lib.demo.product import CommandFailed, Operator
 from scripts._lib.postgres import PostgresUnavailable
 from scripts._lib.processes import ChildFailed
 
-_EXPECTED: Final = (ChildFailed, CommandFailed, LoadFailed, PostgresUnavailable, targets.WrongBooks)
+EXPECTED: Final = (ChildFailed, CommandFailed, LoadFailed, PostgresUnavailable, targets.WrongBooks)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report; exit code 0, or 1 when calls failed, the books are wrong or the guard objects."""
     try:
         return _run(arguments)
-    except _EXPECTED as error:
+    except EXPECTED as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
 
@@ -39,10 +39,10 @@ def _run(arguments: argparse.Namespace) -> int:
         measured = [upstream, stack.enter_context(targets.passthrough(scratch, cores, upstream))]
         gateways: list[tuple[targets.Target, Operator]] = []
         for backend in arguments.backends:
-            _say(f"provisioning the gateway on {backend}")
+            say(f"provisioning the gateway on {backend}")
             gateways.append(stack.enter_context(targets.gateway(scratch, cores, upstream, backend)))
         measured += [target for target, _ in gateways]
-        figures, answered = measure(measured, plan, cores, _say)
+        figures, answered = measure(measured, plan, cores, say)
         books = [
             targets.Books(
                 target.name, answered[target.name], targets.count_usage(target), operator.run("ledger", "audit")
@@ -53,12 +53,13 @@ def _run(arguments: argparse.Namespace) -> int:
     print(json.dumps(document, indent=2) if arguments.json else report.table(figures))
     for each in books:
         each.check()
-        _say(f"{each.target}: {each.calls} calls, as many usage records, audit ok")
+        say(f"{each.target}: {each.calls} calls, as many usage records, audit ok")
     objections = report.regressions(figures) if arguments.check else []
     for objection in objections:
         print(f"bench: {objection}", file=sys.stderr)
     return 1 if objections else 0
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell how far it is, beside the figures."""
     print(f"… {text}", file=sys.stderr, flush=True)

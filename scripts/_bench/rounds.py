@@ -24,12 +24,13 @@ class LoadFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `apis`: what only gateways are asked."""
+    """How much is measured. `shared`: what every target is asked, `apis`: what only gateways are."""
 
     rounds: int
     calls: int
     connections: int
     apis: Sequence[Scenario] = ()
+    shared: Sequence[Scenario] = ALL_TARGETS
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,11 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     p50_ms: float
     p99_ms: float
     first_byte_p50_ms: float
+    first_byte_p99_ms: float = 0.0
+    gap_p99_ms: float = 0.0
+    added_first_byte_p50_ms: float | None = None
+    added_first_byte_p99_ms: float | None = None
+    added_gap_p99_ms: float | None = None
     added_p50_ms: float | None = None
     added_p99_ms: float | None = None
     times_pass_through: float | None = None
@@ -73,12 +79,12 @@ def measure(
     samples: dict[tuple[str, str], list[_Sample]] = defaultdict(list)
     answered: dict[str, int] = defaultdict(int)
     warm_up = max(plan.connections, plan.calls // 4)
-    asked = [(scenario, target) for scenario in ALL_TARGETS for target in targets]
+    asked = [(scenario, target) for scenario in plan.shared for target in targets if target.timed or not scenario.timed]
     asked += [(scenario, target) for scenario in plan.apis for target in targets if target.name.startswith("gateway")]
     for number in range(plan.rounds + 1):
         say("warm-up" if number == 0 else f"round {number} of {plan.rounds}")
         for scenario, target in asked:
-            sample = _run(target, scenario, plan.calls if number else warm_up, plan.connections, cores)
+            sample = run_load(target, scenario, plan.calls if number else warm_up, plan.connections, cores)
             answered[target.name] += sample.report.calls
             if number:
                 samples[scenario.name, target.name].append(sample)
@@ -86,15 +92,22 @@ def measure(
     return [_compared(each, figures) for each in figures], dict(answered)
 
 
-def _run(target: Target, scenario: Scenario, calls: int, connections: int, cores: Cores) -> _Sample:
+def run_load(target: Target, scenario: Scenario, calls: int, connections: int, cores: Cores) -> _Sample:
+    """Send calls of one kind to one target, from the other core. Raises LoadFailed."""
+    connections = scenario.connections or connections
+    share = 1.0 if scenario.timed else target.share
     order = Order(
         port=target.port,
         key=target.key,
         path=scenario.path,
         body=scenario.body,
         end=scenario.end if scenario.stream else b"}",
-        calls=calls,
+        calls=max(connections, int((scenario.calls or calls) * share)),
         connections=connections,
+        headers=dict(target.headers),
+        rate=scenario.rate,
+        spread=scenario.spread,
+        gaps=scenario.timed and scenario.stream,
     )
     before, database_before = cpu_seconds(target.pid), _database_cpu(target)
     with pinned(cores.other):
@@ -139,6 +152,8 @@ def _medians(name: str, scenario: Scenario, samples: Sequence[_Sample]) -> Figur
         p50_ms=median(sample.report.p50_ms for sample in samples),
         p99_ms=median(sample.report.p99_ms for sample in samples),
         first_byte_p50_ms=median(sample.report.first_byte_p50_ms for sample in samples),
+        first_byte_p99_ms=median(sample.report.first_byte_p99_ms for sample in samples),
+        gap_p99_ms=median(sample.report.gap_p99_ms for sample in samples),
     )
 
 
@@ -150,6 +165,9 @@ def _compared(figures: Figures, all_figures: Sequence[Figures]) -> Figures:
             figures,
             added_p50_ms=figures.p50_ms - direct.p50_ms,
             added_p99_ms=figures.p99_ms - direct.p99_ms,
+            added_first_byte_p50_ms=figures.first_byte_p50_ms - direct.first_byte_p50_ms,
+            added_first_byte_p99_ms=figures.first_byte_p99_ms - direct.first_byte_p99_ms,
+            added_gap_p99_ms=figures.gap_p99_ms - direct.gap_p99_ms,
         )
     if yardstick is not None and yardstick.cpu_us_per_call and figures.target.startswith("gateway"):
         figures = msgspec.structs.replace(

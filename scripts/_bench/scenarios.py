@@ -12,6 +12,12 @@ MESSAGES_MODEL: Final = "claude-haiku-5-5"
 RESPONSES_MODEL: Final = "gpt-5-codex"
 """Each model's upstream speaks one API alone."""
 CODE_BYTES: Final = 50_000
+LARGE_BYTES: Final = 70_000
+PACED_STREAMS: Final = 200
+PACE_SECONDS: Final = 0.05
+OPEN_RATE: Final = 400
+_OPEN_SECONDS: Final = 4
+_EVENTS: Final = 44
 MOST_TIMES_SMALL: Final = 1.5
 """What a coding agent's body may cost against a plain small call."""
 MOST_TIMES_PASSED: Final = 2.0
@@ -34,7 +40,11 @@ _ENDS: Final[dict[Api, bytes]] = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """Calls of one kind. `base`: the scenario whose processor time they may take `most_times` at most."""
+    """Calls of one kind. `base`: the scenario whose processor time they may take `most_times` at most.
+
+    `calls` and `connections` where they are not the plan's; `rate` and `spread` as `load.Order` has them. What has a
+    pace of its own is `timed`: latencies count there, not processor time.
+    """
 
     name: str
     api: Api
@@ -43,6 +53,15 @@ class Scenario:
     members: dict[str, Any]
     base: str | None = None
     most_times: float | None = None
+    calls: int | None = None
+    connections: int | None = None
+    rate: float = 0.0
+    spread: float = 0.0
+
+    @property
+    def timed(self) -> bool:
+        """Whether calls begin, or answers come, at a pace of their own."""
+        return bool(self.rate or self.spread)
 
     @property
     def body(self) -> bytes:
@@ -109,6 +128,43 @@ ALL_TARGETS: Final = (
     Scenario("stream", "chat", CHAT_MODEL, stream=True, members=_CHAT_STREAM),
 )
 """What every target is asked."""
+
+
+def paced(streams: int, rounds: int = 2, *, seconds: float = PACE_SECONDS) -> Scenario:
+    """So many streams at a time, each with a pause between its events; `rounds`: how many each connection asks for."""
+    said = {"role": "user", "content": f"{_PROMPT}[[pace={seconds:.3f}]]"}
+    return Scenario(
+        f"{streams} paced streams",
+        "chat",
+        CHAT_MODEL,
+        stream=True,
+        members=_CHAT_STREAM | {"messages": [said]},
+        calls=streams * rounds,
+        connections=streams,
+        spread=_EVENTS * seconds,
+    )
+
+
+def beside_peers() -> tuple[Scenario, ...]:
+    """What gateways of others are asked as well: small calls, a long conversation, slow streams, and a fixed rate."""
+    turn = "The ledger's batches are written by one task; callers wait for the commit that holds theirs. "
+    turns = [{"role": ("user", "assistant")[number % 2], "content": turn * 10} for number in range(71)]
+    missing = LARGE_BYTES - len(msgspec.json.encode(_CHAT | {"messages": turns, "model": CHAT_MODEL, "stream": False}))
+    turns[0]["content"] += (turn * 30)[:missing]
+    return (
+        *ALL_TARGETS,
+        Scenario("70 kB request", "chat", CHAT_MODEL, stream=False, members=_CHAT | {"messages": turns}),
+        paced(PACED_STREAMS),
+        Scenario(
+            f"{OPEN_RATE} calls/s",
+            "chat",
+            CHAT_MODEL,
+            stream=False,
+            members=_CHAT,
+            calls=OPEN_RATE * _OPEN_SECONDS,
+            rate=OPEN_RATE,
+        ),
+    )
 
 
 def apis() -> tuple[Scenario, ...]:

@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from scripts._lib import postgres
 from scripts._lib.bootstrap import ROOT
 from scripts._lib.demo.product import Operator
 from scripts._lib.ports import free_port
-from scripts._lib.processes import running
+from scripts._lib.processes import READY_SECONDS, running
 
 MODEL: Final = CHAT_MODEL
 TENANT: Final = "bench"
@@ -92,13 +92,19 @@ class WrongBooks(RuntimeError):
 
 @dataclass(frozen=True)
 class Target:
-    """A server under load. `pid` is whose processor time counts, `database_pid` the database server's, if any."""
+    """A server under load. `pid` is whose processor time counts, `database_pid` the database server's, if any.
+
+    `headers` are sent with each call. A slow one gets a `share` of the calls, and is not asked what is `timed`.
+    """
 
     name: str
     port: int
     pid: int
     key: str = "sk-bench"
     database_pid: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    share: float = 1.0
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def emulator(scratch: Path, cores: Cores, burst: int) -> Iterator[Target]:
     port = free_port()
     options = ("--load", "--burst", str(burst), "--port", str(port))
     command = [sys.executable, str(ROOT / "scripts" / "emulator"), *options]
-    with _running(cores.other, "emulator", command, scratch, port) as pid:
+    with on_core(cores.other, "emulator", command, scratch, port) as pid:
         yield Target("direct", port, pid)
 
 
@@ -135,7 +141,7 @@ def passthrough(scratch: Path, cores: Cores, upstream: Target) -> Iterator[Targe
     """The yardstick, on the measured core."""
     port = free_port()
     command = [sys.executable, "-m", "scripts._bench.passthrough", str(port), str(upstream.port)]
-    with _running(cores.measured, "pass-through", command, scratch, port) as pid:
+    with on_core(cores.measured, "pass-through", command, scratch, port) as pid:
         yield Target("pass-through", port, pid)
 
 
@@ -198,7 +204,7 @@ def gateway(scratch: Path, cores: Cores, upstream: Target, backend: str) -> Iter
         port = free_port()
         command = [sys.executable, "-m", "reseller_kit", "serve", "--host", "127.0.0.1", "--port", str(port)]
         name = f"gateway, {backend}"
-        with _running(cores.measured, name, command, scratch, port, operator.environment) as pid:
+        with on_core(cores.measured, name, command, scratch, port, operator.environment) as pid:
             yield Target(name, port, pid, key, place.database_pid), operator
 
 
@@ -219,19 +225,28 @@ def count_usage(target: Target) -> int:
 
 
 @contextmanager
-def _running(
+def on_core(
     core: int,
     name: str,
     command: Sequence[str],
     scratch: Path,
     port: int,
     environment: Mapping[str, str] | None = None,
+    *,
+    ready_seconds: float = READY_SECONDS,
 ) -> Iterator[int]:
     """A server on one core, by its pid."""
     log = scratch / f"{name.replace(', ', '-')}.log"
     with ExitStack() as stack:
         with pinned(core):
-            started = running(name, command, log=log, answers_on=[("127.0.0.1", port)], environment=environment)
+            started = running(
+                name,
+                command,
+                log=log,
+                answers_on=[("127.0.0.1", port)],
+                environment=environment,
+                ready_seconds=ready_seconds,
+            )
             child = stack.enter_context(started)
         yield child.process.pid
 

@@ -21,6 +21,7 @@ EVENTS: Final = 44
 STREAM_BYTES: Final = 10_000
 INPUT_TOKENS: Final = 25
 _STREAMED: Final = re.compile(rb'"stream"\s*:\s*true')
+_PACED: Final = re.compile(rb"\[\[pace=(\d{1,2}\.\d{1,3})\]\]")
 # Optional fields that would make 44 events longer than the 10 kB that earlier figures were taken with.
 _LEFT_OUT: Final = re.compile(rb'"(service_tier":"default|system_fingerprint":"\w+)",|"logprobs":null,')
 
@@ -93,9 +94,15 @@ class LoadAnswers:
         """`stream`: its head, each event in its frame, the end of the body."""
         head, *events, end = stream
         self.plain = plain
-        self.bursts = [b"".join(events[start : start + burst]) for start in range(0, len(events), burst)]
-        self.bursts[0] = head + self.bursts[0]
-        self.bursts[-1] += end
+        self.bursts = _bursts(head, events, end, burst)
+        self.singly = _bursts(head, events, end, 1)
+
+
+def _bursts(head: bytes, events: Sequence[bytes], end: bytes, size: int) -> list[bytes]:
+    made = [b"".join(events[start : start + size]) for start in range(0, len(events), size)]
+    made[0] = head + made[0]
+    made[-1] += end
+    return made
 
 
 def chat_answers(burst: int) -> LoadAnswers:
@@ -115,7 +122,10 @@ def load_answers(burst: int) -> dict[bytes, LoadAnswers]:
 
 
 class LoadConnection(asyncio.Protocol):
-    """Serves one connection; a request is looked at for its path and for whether it streams."""
+    """Serves one connection; a request is looked at for its path and for whether it streams.
+
+    A stream whose request says `[[pace=0.05]]` has as many seconds between its events, each in a write of its own.
+    """
 
     _transport: asyncio.Transport
 
@@ -144,17 +154,24 @@ class LoadConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Parser: a request is whole."""
-        streamed = _STREAMED.search(b"".join(self._body))
+        body = b"".join(self._body)
         self._body.clear()
-        if streamed is None:
+        if _STREAMED.search(body) is None:
             self._transport.write(self._made.plain)
+            return
+        paced = _PACED.search(body)
+        if paced is None:
+            self._send(self._made.bursts, 0, 0.0)
         else:
-            self._burst(0)
+            self._send(self._made.singly, 0, float(paced[1]))
 
-    def _burst(self, position: int) -> None:
+    def _send(self, pieces: Sequence[bytes], position: int, pause: float) -> None:
         if self._transport.is_closing():
             return
-        bursts = self._made.bursts
-        self._transport.write(bursts[position])
-        if position + 1 < len(bursts):
-            self._loop.call_soon(self._burst, position + 1)
+        self._transport.write(pieces[position])
+        if position + 1 == len(pieces):
+            return
+        if pause:
+            self._loop.call_later(pause, self._send, pieces, position + 1, pause)
+        else:
+            self._loop.call_soon(self._send, pieces, position + 1, pause)

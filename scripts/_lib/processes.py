@@ -45,6 +45,7 @@ def running(
     log: Path,
     answers_on: Sequence[tuple[str, int]],
     environment: Mapping[str, str] | None = None,
+    ready_seconds: float = READY_SECONDS,
 ) -> Iterator[Child]:
     """Start `command` and hand it over once it listens on every address; stop it at the end.
 
@@ -63,7 +64,7 @@ def running(
         )
     child = Child(name, process, log)
     try:
-        _wait_until_ready(child, answers_on)
+        _wait_until_ready(child, answers_on, ready_seconds)
         yield child
     finally:
         stop(process)
@@ -87,8 +88,8 @@ def bound_to_parent(command: Sequence[str | Path]) -> list[str | Path]:
     return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else list(command)
 
 
-def _wait_until_ready(child: Child, addresses: Sequence[tuple[str, int]]) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+def _wait_until_ready(child: Child, addresses: Sequence[tuple[str, int]], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     waiting = list(addresses)
     while waiting:
         if child.process.poll() is not None:

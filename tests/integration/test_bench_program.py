@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts._bench.scenarios import ALL_TARGETS, apis
+from scripts._bench.scenarios import ALL_TARGETS, apis, beside_peers
 
 pytestmark = pytest.mark.thorough
 
@@ -49,6 +49,20 @@ def test_other_apis_are_measured_and_their_books_are_right() -> None:
     assert books["audit"]["ok"]
 
 
+def test_other_gateways_are_measured_beside_and_none_is_needed() -> None:
+    options = ("--peers", "none", "--backends", "sqlite", "--rounds", "1", "--calls", "40", "--connections", "4")
+    done = run_bench("peers", *options, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["left_out"] == {}
+    assert {(each["target"], each["mode"]) for each in document["figures"]} == {
+        (target, scenario.name) for target in ("direct", "gateway, sqlite") for scenario in beside_peers()
+    }
+    (books,) = document["books"]
+    assert books["calls"] == books["usage_records"] > 0
+    assert books["audit"]["ok"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_a_long_past_is_measured_and_its_books_are_right(backend: str) -> None:
@@ -76,3 +90,4 @@ def test_a_past_can_be_made_in_one_run_and_measured_in_another(tmp_path: Path) -
 def test_wrong_arguments() -> None:
     assert run_bench("--rounds", "0").returncode == 2
     assert run_bench("--backends", "oracle").returncode == 2
+    assert run_bench("peers", "--peers", "envoy").returncode == 2

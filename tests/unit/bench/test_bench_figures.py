@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
-from scripts._bench import cores, report
+from scripts._bench import cores, peers, report
 from scripts._bench.load import Report, _percentile
 from scripts._bench.rounds import Figures, _compared, _medians, _Sample
-from scripts._bench.scenarios import ALL_TARGETS, CODE_BYTES, apis
-from scripts._bench.targets import Books, WrongBooks
+from scripts._bench.scenarios import ALL_TARGETS, CODE_BYTES, LARGE_BYTES, apis, beside_peers
+from scripts._bench.targets import Books, Target, WrongBooks
+from scripts._lib.bootstrap import SetupFailed
 
 
 def make_figures(
@@ -113,6 +117,42 @@ def test_the_table_has_a_line_for_each_target_and_mode() -> None:
     assert lines[2].startswith("pass-through  stream")
     assert "1,000.0" not in lines[2]
     assert lines[2].split()[3:5] == ["1000.0", "1,000"]
+
+
+def test_a_long_conversation_has_its_size() -> None:
+    (large,) = [scenario for scenario in beside_peers() if scenario.name == "70 kB request"]
+    assert len(large.body) == LARGE_BYTES
+
+
+def test_the_table_of_peers_compares_with_go_and_has_a_line_for_each_target() -> None:
+    every = [
+        make_figures("direct", 10),
+        make_figures("Go net/http", 50),
+        make_figures("LiteLLM", 10_000),
+        make_figures("gateway, sqlite", 75),
+        make_figures("gateway, sqlite", 75, mode="400 calls/s", p50_ms=0.5),
+    ]
+    _, direct, go, litellm, gateway = peers.table(every).splitlines()
+    assert direct.split() == ["direct", "10.0", "0.20"]
+    assert go.split() == ["Go", "net/http", "50.0", "1.00"]
+    assert litellm.split() == ["LiteLLM", "10,000.0", "200.00"]
+    assert gateway.split() == ["gateway,", "sqlite", "75.0", "1.50", "0.50", "1.00"]
+
+
+def test_a_peer_that_cannot_be_installed_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    @contextmanager
+    def there(_scratch: Path, _cores: cores.Cores, upstream: Target) -> Iterator[Target]:
+        yield Target("nginx", upstream.port, upstream.pid)
+
+    def missing(_scratch: Path, _cores: cores.Cores, _upstream: Target) -> Iterator[Target]:
+        raise SetupFailed("go is missing; apt-get install golang-go")
+
+    monkeypatch.setattr(peers, "STARTERS", {"go": missing, "nginx": there})
+    upstream = Target("direct", 1, os.getpid())
+    with ExitStack() as stack:
+        started, left_out = peers._peers(stack, ("go", "nginx"), tmp_path, cores.Cores(0, 0), upstream)
+    assert [target.name for target in started] == ["nginx"]
+    assert left_out == {"go": "go is missing; apt-get install golang-go"}
 
 
 @pytest.mark.parametrize(
