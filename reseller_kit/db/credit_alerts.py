@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
+from .kept import kept
 
 NOTHING: Final = "[]"
 """Nothing was told, as it is stored."""
@@ -27,10 +28,14 @@ class CreditAlert(Struct, frozen=True, kw_only=True):
 
 async def find(connection: AsyncConnection, tenant_id: int, customer_id: str) -> CreditAlert:
     """What the customer chose and was told."""
-    c = t.credit_alert.c
-    statement = select(c.thresholds, c.told).where(c.tenant_id == tenant_id, c.customer_id == customer_id)
-    row = (await connection.execute(statement)).one_or_none()
+    row = (await connection.execute(*_find(tenant_id, customer_id))).one_or_none()
     return CreditAlert() if row is None else alert_of(row.thresholds, row.told)
+
+
+@kept
+def _find(tenant_id: int, customer_id: str) -> Select[Any]:
+    c = t.credit_alert.c
+    return select(c.thresholds, c.told).where(c.tenant_id == tenant_id, c.customer_id == customer_id)
 
 
 def alert_of(thresholds: Sequence[int] | None, told: str | None) -> CreditAlert:

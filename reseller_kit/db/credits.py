@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..core.ledger import Lot, Wallet
 from . import tables as t
+from .kept import kept
 
 MAX_LOTS: Final = 1000
 """Most lots that are read of one wallet; those with something left come first."""
@@ -28,31 +29,7 @@ class HistoryLine(Struct, frozen=True, kw_only=True):
 
 async def wallet_with_lots(connection: AsyncConnection, tenant_id: int, wallet_id: int) -> tuple[Wallet, list[Lot]]:
     """A wallet and its lots, newest first, in one statement so that they fit together on every backend."""
-    a, x, d = t.account.c, t.lot.c, t.lot_day.c
-    joined = t.account.outerjoin(t.lot, (x.wallet_id == a.id) & (x.tenant_id == a.tenant_id))
-    joined = joined.outerjoin(t.lot_day, (d.lot_id == x.id) & (d.tenant_id == x.tenant_id))
-    wallet_columns = (a.balance_nano, a.reserved_nano, a.debt_nano)
-    lot_columns = (
-        x.id,
-        x.kind,
-        x.amount_nano,
-        x.remaining_nano,
-        x.reserved_nano.label("lot_reserved_nano"),
-        x.consumed_nano,
-        x.expired_nano,
-        x.clawed_back_nano,
-        x.priority,
-        x.expires_at,
-        x.models,
-        x.created_at,
-        x.daily_nano,
-        d.day,
-        d.used_nano,
-    )
-    statement = select(*wallet_columns, *lot_columns).select_from(joined)
-    statement = statement.where(a.tenant_id == tenant_id, a.id == wallet_id)
-    spendable_first = case((x.remaining_nano > 0, 0), else_=1)
-    rows = (await connection.execute(statement.order_by(spendable_first, x.id.desc()).limit(MAX_LOTS))).all()
+    rows = (await connection.execute(*_wallet_with_lots(tenant_id, wallet_id))).all()
     first = rows[0]
     wallet = Wallet(
         id=wallet_id,
@@ -86,11 +63,41 @@ async def wallet_with_lots(connection: AsyncConnection, tenant_id: int, wallet_i
     return wallet, sorted(lots, key=lambda lot: lot.id, reverse=True)
 
 
+@kept
+def _wallet_with_lots(tenant_id: int, wallet_id: int) -> Select[Any]:
+    a, x, d = t.account.c, t.lot.c, t.lot_day.c
+    joined = t.account.outerjoin(t.lot, (x.wallet_id == a.id) & (x.tenant_id == a.tenant_id))
+    joined = joined.outerjoin(t.lot_day, (d.lot_id == x.id) & (d.tenant_id == x.tenant_id))
+    wallet_columns = (a.balance_nano, a.reserved_nano, a.debt_nano)
+    lot_columns = (
+        x.id,
+        x.kind,
+        x.amount_nano,
+        x.remaining_nano,
+        x.reserved_nano.label("lot_reserved_nano"),
+        x.consumed_nano,
+        x.expired_nano,
+        x.clawed_back_nano,
+        x.priority,
+        x.expires_at,
+        x.models,
+        x.created_at,
+        x.daily_nano,
+        d.day,
+        d.used_nano,
+    )
+    statement = select(*wallet_columns, *lot_columns).select_from(joined)
+    statement = statement.where(a.tenant_id == tenant_id, a.id == wallet_id)
+    spendable_first = case((x.remaining_nano > 0, 0), else_=1)
+    return statement.order_by(spendable_first, x.id.desc()).limit(MAX_LOTS)
+
+
 async def history(
     connection: AsyncConnection, tenant_id: int, wallet_id: int, limit: int, before: tuple[int, str] | None
 ) -> list[HistoryLine]:
     """A wallet's transactions, newest first; only those before (created_at, id), if given."""
-    rows = await connection.execute(history_rows(tenant_id, wallet_id, limit, before))
+    at, txn_id = before or (None, None)
+    rows = await connection.execute(*_history(tenant_id, wallet_id, limit, at, txn_id))
     return [
         HistoryLine(
             id=row.id,
@@ -104,7 +111,9 @@ async def history(
     ]
 
 
-def history_rows(tenant_id: int, wallet_id: int, limit: int, before: tuple[int, str] | None) -> Select[Any]:
+def history_rows(
+    tenant_id: int, wallet_id: int, limit: int, before_at: int | None, before_id: str | None
+) -> Select[Any]:
     """What `history` reads: a range of the wallet's index, however far back it begins."""
     x, e = t.txn.c, t.entry.c
     # Not a join, which a planner may begin at the wrong end: looked up for the page's rows alone.
@@ -112,9 +121,12 @@ def history_rows(tenant_id: int, wallet_id: int, limit: int, before: tuple[int, 
     amount = moved.correlate(t.txn).scalar_subquery()
     statement = select(x.id, x.created_at, x.code, x.ref, amount.label("amount"), x.balance_after_nano)
     statement = statement.where(x.tenant_id == tenant_id, x.wallet_id == wallet_id, amount.is_not(None))
-    if before is not None:
-        statement = statement.where(tuple_(x.created_at, x.id) < tuple_(*before))
+    if before_at is not None:
+        statement = statement.where(tuple_(x.created_at, x.id) < tuple_(before_at, before_id))
     return statement.order_by(x.created_at.desc(), x.id.desc()).limit(limit)
+
+
+_history: Final = kept(history_rows)
 
 
 async def was_done(connection: AsyncConnection, tenant_id: int, operation: str, key: str) -> bool:

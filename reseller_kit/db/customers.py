@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
 from .engine import now_us
+from .kept import kept
 
 
 class Customer(Struct, frozen=True, kw_only=True):
@@ -47,11 +48,19 @@ class Link(Struct, frozen=True, kw_only=True):
 
 async def find(connection: AsyncConnection, tenant_id: int, reference: str) -> Customer | None:
     """The tenant's customer of this id or case-folded e-mail address."""
-    c = t.customer.c
-    column = c.email if "@" in reference else c.id
-    statement = select(t.customer).where(c.tenant_id == tenant_id, column == reference)
-    row = (await connection.execute(statement)).mappings().one_or_none()
+    asked = _by_email(tenant_id, reference) if "@" in reference else _by_id(tenant_id, reference)
+    row = (await connection.execute(*asked)).mappings().one_or_none()
     return None if row is None else Customer(**row)
+
+
+@kept
+def _by_id(tenant_id: int, customer_id: str) -> Select[Any]:
+    return select(t.customer).where(t.customer.c.tenant_id == tenant_id, t.customer.c.id == customer_id)
+
+
+@kept
+def _by_email(tenant_id: int, email: str) -> Select[Any]:
+    return select(t.customer).where(t.customer.c.tenant_id == tenant_id, t.customer.c.email == email)
 
 
 async def page(connection: AsyncConnection, tenant_id: int, limit: int, before_id: str | None) -> list[Customer]:

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, Select, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
+from .kept import kept
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
@@ -54,14 +55,19 @@ async def page(
     connection: AsyncConnection, tenant_id: int, customer_id: str | None, limit: int, before_id: str | None
 ) -> list[OwnedKey]:
     """The tenant's keys, or one customer's, newest first; only those before the row `before_id`, if given."""
+    rows = await connection.execute(*_page(tenant_id, customer_id, limit, before_id))
+    return [_owned(row) for row in rows.mappings()]
+
+
+@kept
+def _page(tenant_id: int, customer_id: str | None, limit: int, before_id: str | None) -> Select[Any]:
     c = t.api_key.c
     statement = _select(tenant_id)
     if customer_id is not None:
         statement = statement.where(c.customer_id == customer_id)
     if before_id is not None:
         statement = statement.where(c.id < before_id)
-    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
-    return [_owned(row) for row in rows.mappings()]
+    return statement.order_by(c.id.desc()).limit(limit)
 
 
 async def uses(connection: AsyncConnection, tenant_id: int, periods: Mapping[str, int]) -> dict[str, tuple[int, int]]:
@@ -117,9 +123,15 @@ async def count_working(connection: AsyncConnection, tenant_id: int, customer_id
 
 async def names(connection: AsyncConnection, tenant_id: int, customer_id: str) -> list[tuple[str, str, str]]:
     """(id, what may be shown, name) of every key that the customer ever had, newest first."""
+    rows = await connection.execute(*_names(tenant_id, customer_id))
+    return [(row.id, row.prefix, row.name) for row in rows]
+
+
+@kept
+def _names(tenant_id: int, customer_id: str) -> Select[Any]:
     c = t.api_key.c
-    statement = select(c.id, c.prefix, c.name).where(c.tenant_id == tenant_id, c.customer_id == customer_id)
-    return [(row.id, row.prefix, row.name) for row in await connection.execute(statement.order_by(c.id.desc()))]
+    mine = (c.tenant_id == tenant_id, c.customer_id == customer_id)
+    return select(c.id, c.prefix, c.name).where(*mine).order_by(c.id.desc())
 
 
 async def revoke(connection: AsyncConnection, tenant_id: int, key_id: str, at: int) -> None:

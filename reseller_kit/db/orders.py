@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..core.order import OrderState, Transition
 from . import tables as t
+from .kept import kept
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -145,6 +146,12 @@ async def page(
     state: str | None = None,
 ) -> list[Order]:
     """The tenant's orders, newest first: of one customer or in one state, where that is given."""
+    rows = await connection.execute(*_page(tenant_id, limit, before_id, customer_id, state))
+    return [found for row in rows.mappings() if (found := _order(row)) is not None]
+
+
+@kept
+def _page(tenant_id: int, limit: int, before_id: str | None, customer_id: str | None, state: str | None) -> Select[Any]:
     c = t.purchase_order.c
     statement = narrowed(tenant_id)
     for column, value in ((c.customer_id, customer_id), (c.state, state)):
@@ -152,8 +159,7 @@ async def page(
             statement = statement.where(column == value)
     if before_id is not None:
         statement = statement.where(c.id < before_id)
-    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
-    return [found for row in rows.mappings() if (found := _order(row)) is not None]
+    return statement.order_by(c.id.desc()).limit(limit)
 
 
 async def change(

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
+from .kept import kept
 
 T = TypeVar("T")
 
@@ -52,13 +53,28 @@ async def offered_codes(connection: AsyncConnection, tenant_id: int) -> list[str
 
 async def offers(connection: AsyncConnection, tenant_id: int) -> list[Offer]:
     """Everything that the tenant offers now, each in its newest version, in the order in which pages show it."""
-    c = t.package.c
-    rows = await connection.execute(_select(tenant_id).where(c.status == "offered").order_by(c.id))
+    rows = await connection.execute(*_offered(tenant_id))
     newest = {row.code: Offer(row.id, row.code, row.version, row.terms) for row in rows}
-    first = select(c.code, func.min(c.id)).where(c.tenant_id == tenant_id).group_by(c.code)
-    published = {row[0]: row[1] for row in await connection.execute(first)}
-    settings = await connection.scalar(select(t.tenant.c.settings).where(t.tenant.c.id == tenant_id)) or {}
+    published = {row[0]: row[1] for row in await connection.execute(*_published(tenant_id))}
+    settings = await connection.scalar(*_settings(tenant_id)) or {}
     return in_order(newest, published, settings.get("package_order", ()))
+
+
+@kept
+def _offered(tenant_id: int) -> Select[Any]:
+    statement: Select[Any] = _select(tenant_id).where(t.package.c.status == "offered").order_by(t.package.c.id)
+    return statement
+
+
+@kept
+def _published(tenant_id: int) -> Select[Any]:
+    c = t.package.c
+    return select(c.code, func.min(c.id)).where(c.tenant_id == tenant_id).group_by(c.code)
+
+
+@kept
+def _settings(tenant_id: int) -> Select[Any]:
+    return select(t.tenant.c.settings).where(t.tenant.c.id == tenant_id)
 
 
 async def past(connection: AsyncConnection, tenant_id: int) -> list[Offer]:

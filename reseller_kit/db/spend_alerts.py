@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
+from .kept import kept
 
 Period = Literal["day", "month"]
 
@@ -35,11 +36,16 @@ class Reached(Struct, frozen=True, kw_only=True):
 
 async def of_customer(connection: AsyncConnection, tenant_id: int, customer_id: str) -> list[SpendAlert]:
     """The customer's alerts, the lowest threshold first."""
+    rows = await connection.execute(*_of_customer(tenant_id, customer_id))
+    return [SpendAlert(**row) for row in rows.mappings()]
+
+
+@kept
+def _of_customer(tenant_id: int, customer_id: str) -> Select[Any]:
     c = t.spend_alert.c
     statement = select(*(c[name] for name in SpendAlert.__struct_fields__))
     statement = statement.where(c.tenant_id == tenant_id, c.customer_id == customer_id)
-    rows = await connection.execute(statement.order_by(c.period, c.threshold_nano, c.id))
-    return [SpendAlert(**row) for row in rows.mappings()]
+    return statement.order_by(c.period, c.threshold_nano, c.id)
 
 
 async def add(connection: AsyncConnection, tenant_id: int, alert: SpendAlert) -> None:

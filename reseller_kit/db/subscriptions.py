@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..core.order import GIVEN_UP, UNPAID, OrderState
 from ..core.subscription import Period, SubscriptionState
 from . import tables as t
+from .kept import kept
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
@@ -108,6 +109,12 @@ async def page(
     state: str | None = None,
 ) -> list[Subscription]:
     """The tenant's subscriptions, newest first: of one customer or in one state, where that is given."""
+    rows = await connection.execute(*_page(tenant_id, limit, before_id, customer_id, state))
+    return [Subscription(**row) for row in rows.mappings()]
+
+
+@kept
+def _page(tenant_id: int, limit: int, before_id: str | None, customer_id: str | None, state: str | None) -> Select[Any]:
     c = t.subscription.c
     statement = narrowed(tenant_id)
     for column, value in ((c.customer_id, customer_id), (c.state, state)):
@@ -115,8 +122,7 @@ async def page(
             statement = statement.where(column == value)
     if before_id is not None:
         statement = statement.where(c.id < before_id)
-    rows = await connection.execute(statement.order_by(c.id.desc()).limit(limit))
-    return [Subscription(**row) for row in rows.mappings()]
+    return statement.order_by(c.id.desc()).limit(limit)
 
 
 async def change(connection: AsyncConnection, tenant_id: int, subscription_id: str, *, now: int, **values: Any) -> None:

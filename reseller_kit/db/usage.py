@@ -15,6 +15,7 @@ from ..core.days import QUARTER_US
 from ..core.ids import lowest_id
 from ..core.times import DAY_US, SECOND_US
 from . import tables as t
+from .kept import kept
 
 _BEYOND: Final = "req_Z"
 """What no id of a call sorts behind: the first character tells the highest bits of a time, and there are three."""
@@ -68,12 +69,34 @@ class UsageFilter(Struct, frozen=True):
 
 async def page(connection: AsyncConnection, tenant_id: int, wanted: UsageFilter, limit: int) -> list[UsageRecord]:
     """The tenant's records, newest first."""
-    rows = await connection.execute(narrowed(tenant_id, wanted, limit))
+    asked = _page(tenant_id, limit, _oldest_id(wanted), rare=_is_rare(wanted), **structs.asdict(wanted))
+    rows = await connection.execute(*asked)
     return [from_row(row) for row in rows.mappings()]
 
 
 def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> Select[Any]:
     """What `from_row` reads, of one tenant; `db.operator` alone passes the column itself, which is every tenant."""
+    return _narrowed(tenant_id, wanted, limit, _oldest_id(wanted), rare=_is_rare(wanted))
+
+
+def _is_rare(wanted: UsageFilter) -> bool:
+    return wanted.status not in {None, "ok"}
+
+
+def _oldest_id(wanted: UsageFilter) -> str | None:
+    """Ids tell their time too, and are what the rows lie in order of: what is far older is never looked at."""
+    since = wanted.since or 0
+    return lowest_id("req", since - DAY_US) if since > DAY_US else None
+
+
+@kept
+def _page(tenant_id: int, limit: int, oldest_id: str | None, *, rare: bool, **narrower: Any) -> Select[Any]:
+    return _narrowed(tenant_id, UsageFilter(**narrower), limit, oldest_id, rare=rare)
+
+
+def _narrowed(
+    tenant_id: int | Column[int], wanted: UsageFilter, limit: int, oldest_id: str | None, *, rare: bool
+) -> Select[Any]:
     u, c, k = t.usage_record.c, t.customer.c, t.api_key.c
     # Outer joins, so that the records come first and in the order of their index, never sorted.
     joined = (
@@ -87,9 +110,8 @@ def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> S
         statement = statement.where(u.customer_id == wanted.customer_id)
     if wanted.since is not None:
         statement = statement.where(u.created_at >= wanted.since)
-        # Ids tell their time too, and are what the rows lie in order of: what is far older is never looked at.
-        if wanted.since > DAY_US:
-            statement = statement.where(u.id >= lowest_id("req", wanted.since - DAY_US))
+    if oldest_id is not None:
+        statement = statement.where(u.id >= oldest_id)
     if wanted.until is not None:
         statement = statement.where(u.created_at < wanted.until)
     if wanted.before_id is not None:
@@ -100,9 +122,9 @@ def narrowed(tenant_id: int | Column[int], wanted: UsageFilter, limit: int) -> S
         statement = statement.where(u.key_id == wanted.key_id)
     if wanted.status is not None:
         statement = statement.where(u.status == wanted.status)
-        if wanted.status != "ok":
-            # As the index of these says it, so that it is used: most calls go well.
-            statement = statement.where(literal_column("usage_record.status <> 'ok'"))
+    if rare:
+        # As the index of these says it, so that it is used: most calls go well.
+        statement = statement.where(literal_column("usage_record.status <> 'ok'"))
     return statement.order_by(u.id.desc()).limit(limit)
 
 

@@ -276,8 +276,13 @@ def _starts(span: Span, zone: ZoneInfo, width: int) -> list[tuple[int, datetime]
 
 
 def _sum(start: datetime, found: Sequence[Total]) -> Bar:
-    names = ("calls", "input_tokens", "output_tokens", "retail_nano")
-    return Bar(start, *(sum(getattr(each, name) for each in found) for name in names))
+    return Bar(
+        start,
+        sum([each.calls for each in found]),
+        sum([each.input_tokens for each in found]),
+        sum([each.output_tokens for each in found]),
+        sum([each.retail_nano for each in found]),
+    )
 
 
 def _owner(wanted: UsageFilter) -> str:
