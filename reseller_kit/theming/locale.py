@@ -28,12 +28,12 @@ _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
 
 def amount(lang: str, value: int | str) -> str:
     """An amount's digits without its currency, all of them: nano-USD, or a decimal string of USD."""
-    return _decimal(lang, money.format_amount(value) if isinstance(value, int) else value)
+    return _decimal(lang, _nano(value) if isinstance(value, int) else value)
 
 
 def currency(lang: str, value: int | str) -> str:
     """An amount with its currency, to the last digit: nano-USD, or a decimal string of USD."""
-    return _currency(lang, money.format_amount(value) if isinstance(value, int) else value)
+    return _currency(lang, _nano(value) if isinstance(value, int) else value)
 
 
 @functools.lru_cache(maxsize=_CACHED)
@@ -137,6 +137,7 @@ def short_month(lang: str, value: dt.date) -> str:
     return str(format_date(value, "LLL", _locale(lang)))
 
 
+@functools.lru_cache(maxsize=64)
 def language_name(lang: str) -> str:
     """A language in its own words, such as Deutsch."""
     name = Locale.parse(lang.replace("-", "_")).get_display_name() or lang
@@ -161,6 +162,11 @@ def _date(lang: str, year: int, month: int, day: int, form: str) -> str:
 @functools.lru_cache(maxsize=_CACHED)
 def _clocks(lang: str, value: dt.datetime) -> str:
     return str(format_datetime(value, "medium", locale=_locale(lang)))
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _nano(value: int) -> str:
+    return money.format_amount(value)
 
 
 @functools.lru_cache(maxsize=_CACHED)

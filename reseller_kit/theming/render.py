@@ -19,6 +19,7 @@ from reseller_kit.core.errors import NotFound
 from . import guides, locale, model_code, models, prose, snippets
 from .brand import Brand
 from .drawings import Drawing
+from .escaping import QuickOutput, escaped
 from .library import STATIC_PREFIX, Asset, Theme, plugin_folders, read_themes, themes_dir
 from .page import Page
 from .stylesheet import Stylesheet, look
@@ -36,6 +37,9 @@ class Library(Struct, frozen=True, eq=False):
 
 class _Environment(jinja2.Environment):
     """Names are `theme::path`; a parent's file is `theme::!parent/path`, so that its includes are the theme's again."""
+
+    code_generator_class = QuickOutput
+    escaped = staticmethod(escaped)
 
     def join_path(self, template: str, parent: str) -> str:
         return template if _SEPARATOR in template else f"{parent.partition(_SEPARATOR)[0]}{_SEPARATOR}{template}"
