@@ -85,11 +85,15 @@ class Sending(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """What an answer shows of itself: the public model's name, the request's id, and whose signatures it bears."""
+    """What an answer shows of itself: the public model's name, the request's id, and whose signatures it bears.
+
+    `likely_input`: about how many tokens were read, for a stream that names them before its upstream does.
+    """
 
     model: str
     request_id: str
     maker: str
+    likely_input: int = 0
 
 
 def sends_all(_call: Call) -> tuple[str, ...]:

@@ -221,6 +221,16 @@ def test_a_streamed_answer(dialects: Shop, caller: Customer, api: str, model: st
 
 
 @pytest.mark.parametrize("model", _UPSTREAMS)
+def test_a_stream_of_messages_begins_with_about_its_input(dialects: Shop, caller: Customer, model: str) -> None:
+    body = messages("A word. " * 2_000 + '[[text="Good morning"]]')
+    events = events_of(post(dialects, caller, "messages", model, body, stream=True))
+    begun, ended = events[0]["message"]["usage"], events[-2]["usage"]
+    assert ended["input_tokens"] > 2_000
+    # What the emulator takes for a token is longer than one of a real model.
+    assert ended["input_tokens"] / 3 < begun["input_tokens"] < ended["input_tokens"] * 3
+
+
+@pytest.mark.parametrize("model", _UPSTREAMS)
 @pytest.mark.parametrize("api", _BODIES)
 def test_a_tool_is_called(dialects: Shop, caller: Customer, api: str, model: str) -> None:
     body = _BODIES[api]("""[[tool arguments='{"city":"Ulm"}']]""", tools=_TOOLS[api])

@@ -104,7 +104,7 @@ class Attempts:
         )
         who = self._pseudonym() if config.settings.get("end_user_ids") else None
         body = self._passed_on(codec, sending, who) if native else self._translated(codec, sending, who)
-        reply = Reply(model=job.shown, request_id=job.request_id, maker=sending.maker)
+        reply = Reply(model=job.shown, request_id=job.request_id, maker=sending.maker, likely_input=job.expected[0])
         path, headers = codec.path(self._sent, sending), call.headers if native else ()
         response = await self._routes.open(attempt, path, body, headers)
         return Reached(attempt=attempt, response=response, call=call, codec=codec, reply=reply)

@@ -239,7 +239,8 @@ class MessageWriter:
         if self._opened:
             return b""
         self._opened = True
-        return message_start(self._reply, Usage())
+        # Some clients read the input here and nowhere else; others put what `finish` says in its place.
+        return message_start(self._reply, Usage(input_tokens=self._reply.likely_input))
 
     def _is_hidden(self) -> bool:
         return self._part is None or (self._part.kind == "reasoning" and not self._shown)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reseller_kit.core.errors import ServiceUnavailable, UpstreamFailed
 from reseller_kit.core.usage import Usage
@@ -80,9 +81,9 @@ def parse(sent: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def streamed(completion: Completion, call: Call = _THINKING) -> dict[str, Any]:
+def streamed(completion: Completion, call: Call = _THINKING, reply: Reply = _REPLY) -> dict[str, Any]:
     """The message that a client puts together from the events, as the vendor's libraries do."""
-    writer = CODEC.event_writer(call, _REPLY)
+    writer = CODEC.event_writer(call, reply)
     sent = b"".join(map(writer.write, events_of_parts(completion)))
     assert b"message_delta" not in sent
     events = parse(sent + writer.finish(_USAGE))
@@ -195,6 +196,13 @@ def usage() -> None:
             "cache_read_input_tokens": 2,
             "output_tokens": 4,
         }
+    # What is likely stands there until the whole is known; every figure of it is then replaced.
+    likely = replace(_REPLY, likely_input=70)
+    message = streamed(completion, reply=likely)
+    assert message["usage"] == streamed(completion)["usage"]
+    (start,) = parse(CODEC.event_writer(_THINKING, likely).write(PartStarted(kind="text")))[:1]
+    found = start["message"]["usage"]
+    assert (found["input_tokens"], found["cache_read_input_tokens"], found["output_tokens"]) == (70, 0, 0)
 
 
 def reason_row(finish: Finish, expected: str) -> Callable[[], None]:
