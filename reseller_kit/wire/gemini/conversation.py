@@ -63,9 +63,7 @@ def _optional(kind: Any) -> msgspec.json.Decoder[Any]:
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "frequencyPenalty": _optional(float),
-    "logprobs": _optional(int),
     "presencePenalty": _optional(float),
-    "responseLogprobs": _optional(bool),
     "responseMimeType": _optional(str),
     "seed": _optional(int),
     "stopSequences": _optional(list[str]),
@@ -81,6 +79,7 @@ _CONFIG_READ: Final = _DECODERS.keys() | {
     "responseModalities",
     "responseSchema",
 }
+_FALSE: Final = Raw(b"false")
 _DECLARATIONS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _NAME: Final = msgspec.json.Decoder(Annotated[str, Meta(min_length=1, max_length=256)])
 _TEXT: Final = msgspec.json.Decoder(str | None)
@@ -91,7 +90,7 @@ def to_conversation(call: Call) -> Conversation:
     """The request in the intermediate form. Raises InvalidRequest for what another model could not make sense of."""
     fields = call.fields
     config = config_of(fields)
-    _refuse_uncarriable(call, config)
+    _refuse_uncarriable(call)
     thinking = thinking_of(config)
     turns = Reader()
     turns.system(system_of(fields.get("systemInstruction")))
@@ -115,7 +114,7 @@ def to_conversation(call: Call) -> Conversation:
         stream=call.stream,
         left_out=(
             *(name for name in fields if name not in _READ),
-            *(f"generationConfig.{name}" for name in config if name not in _CONFIG_READ),
+            *(f"generationConfig.{name}" for name in config if name not in _CONFIG_READ and config[name] != _FALSE),
             *lost_tools,
             *turns.left_out,
         ),
@@ -146,18 +145,13 @@ def _read(config: Mapping[str, Raw], name: str) -> Any:
     return None if value is None else decode_as(_DECODERS[name], value, within=f"generationConfig.{name}")
 
 
-def _refuse_uncarriable(call: Call, config: Mapping[str, Raw]) -> None:
+def _refuse_uncarriable(call: Call) -> None:
     if call.n > 1:
         raise InvalidRequest(
             "This model gives one answer: leave candidateCount out.", param="generationConfig.candidateCount"
         )
     if any(need.startswith("output") for need in call.needs):
         raise InvalidRequest("This model answers in text alone.", param="generationConfig.responseModalities")
-    if _read(config, "responseLogprobs") or _read(config, "logprobs"):
-        raise InvalidRequest(
-            "This model gives no log probabilities: leave responseLogprobs out.",
-            param="generationConfig.responseLogprobs",
-        )
 
 
 def _declared(tools: list[dict[str, Raw]]) -> list[tuple[str, dict[str, Raw]]]:

@@ -18,7 +18,6 @@ _CARRIED: Final = frozenset(
         "frequency_penalty",
         "function_call",
         "functions",
-        "logprobs",
         "max_completion_tokens",
         "max_tokens",
         "messages",
@@ -40,7 +39,6 @@ _CARRIED: Final = frozenset(
         "tool_choice",
         "tools",
         "top_k",
-        "top_logprobs",
         "top_p",
         "user",
         "verbosity",
@@ -133,7 +131,6 @@ class _Options(Struct):
     frequency_penalty: float | None = None
     function_call: Literal["none", "auto"] | _Named | None = None
     functions: list[_Function] | None = None
-    logprobs: bool | None = None
     modalities: list[str] | None = None
     n: int | None = None
     parallel_tool_calls: bool | None = None
@@ -148,7 +145,6 @@ class _Options(Struct):
     tool_choice: Literal["none", "auto", "required"] | _Choice | None = None
     tools: list[_Tool] | None = None
     top_k: int | None = None
-    top_logprobs: int | None = None
     top_p: float | None = None
     user: str | None = None
     verbosity: str | None = None
@@ -220,7 +216,6 @@ def effort_named(name: str | None, param: str) -> Effort | None:
 def _refuse_uncarriable(options: _Options) -> None:
     refused = (
         ("n", (options.n or 1) > 1, "This model gives one choice to a request"),
-        ("logprobs", bool(options.logprobs or options.top_logprobs), "This model gives no log probabilities"),
         ("modalities", bool(set(options.modalities or ()) - {"text"}), "This model answers in text only"),
     )
     for name, given, message in refused:

@@ -50,7 +50,6 @@ _UNTRANSLATED: Final = frozenset(
     {"apply_patch", "computer", "computer_use_preview", "local_shell", "shell", "tool_search"}
 )
 """Tools that the caller runs but that only models of this API know."""
-_LOGPROBS: Final = "message.output_text.logprobs"
 
 
 class _Reasoning(Struct):
@@ -98,7 +97,6 @@ def to_conversation(call: Call) -> form.Conversation:
             "Earlier responses are not kept here. Send their items as input.", param="previous_response_id"
         )
     options = decode_as(_OPTIONS, encode_object({name: fields[name] for name in _WANTED if name in fields}))
-    _refuse_uncarriable(options)
     found = read_input(fields["input"], options.instructions)
     tools, lost_tools = _read_tools([*tools_of(fields), *found.tools], choice_of(fields))
     return form.Conversation(
@@ -118,15 +116,10 @@ def to_conversation(call: Call) -> form.Conversation:
     )
 
 
-def _refuse_uncarriable(options: _Options) -> None:
-    if options.top_logprobs:
-        raise InvalidRequest("This model gives no log probabilities: leave top_logprobs out.", param="top_logprobs")
-    if _LOGPROBS in (options.include or ()):
-        raise InvalidRequest(f"This model gives no log probabilities: leave {_LOGPROBS} out.", param="include")
-
-
 def _left_out(fields: dict[str, Raw], options: _Options) -> tuple[str, ...]:
     harmless = _CARRIED if options.truncation == "auto" else _CARRIED | {"truncation"}
+    if options.top_logprobs:
+        harmless = harmless - {"top_logprobs"}
     others = [f"include: {name[:60]}" for name in options.include or () if name != ENCRYPTED]
     return (*left_out(fields, harmless), *others)
 

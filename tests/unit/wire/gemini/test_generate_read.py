@@ -372,8 +372,8 @@ def modalities() -> None:
 
 def logprobs() -> None:
     assert configured(responseLogprobs=False).left_out == ()
-    for config in ({"responseLogprobs": True}, {"logprobs": 3}):
-        assert refused(generationConfig=config).param == "generationConfig.responseLogprobs"
+    wanted = configured(responseLogprobs=True, logprobs=3)
+    assert set(wanted.left_out) == {"generationConfig.responseLogprobs", "generationConfig.logprobs"}
 
 
 def cached_content() -> None:

@@ -277,7 +277,7 @@ def choices() -> None:
 
 
 def log_probabilities() -> None:
-    assert refused(logprobs=True).param == "logprobs"
+    assert read(logprobs=True, top_logprobs=5).left_out == ("logprobs", "top_logprobs")
     assert read(logprobs=False).left_out == ()
 
 

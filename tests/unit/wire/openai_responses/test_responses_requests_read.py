@@ -270,8 +270,8 @@ def user_id() -> None:
 
 
 def log_probabilities() -> None:
-    assert refused(top_logprobs=2).param == "top_logprobs"
-    assert refused(include=["message.output_text.logprobs"]).param == "include"
+    assert read(top_logprobs=2).left_out == ("top_logprobs",)
+    assert read(include=["message.output_text.logprobs"]).left_out == ("include: message.output_text.logprobs",)
     assert read(top_logprobs=0).left_out == ()
 
 
