@@ -1,17 +1,30 @@
-"""HTTP/1.1 connections as uvicorn serves them, with the guards that it lacks. Answers nothing itself."""
+"""HTTP/1.1 connections of a uvicorn server, with guards against clients that stall. Knows no route."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import sys
 import termios
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+
+from .cycle import App, Cycle
+from .responses import Header
+
+if TYPE_CHECKING:
+    import uvicorn
+    from uvicorn.server import ServerState
+
+_log = logging.getLogger(__name__)
 
 STALL_SECONDS: Final = 30.0
 """How long a request may be silent, and how long its head may take."""
@@ -19,6 +32,10 @@ WHOLE_SECONDS: Final = 70.0
 BYTES_A_SECOND: Final = 16 * 1024
 UNSENT_BYTES: Final = 32 * 1024
 """What may wait in the kernel for a client that does not keep up."""
+_BODY_BYTES: Final = 64 * 1024
+"""Of a body that nobody has asked for yet, before the client is held back."""
+_HEAD_BYTES: Final = 64 * 1024
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _WAITING_BYTES: Final = 16 * 1024
 """And beyond that in this process, before whoever sends is held back."""
 READER_SECONDS: Final = 60.0
@@ -26,7 +43,7 @@ READER_SECONDS: Final = 60.0
 """A whole request has this long, and a second more for each 16 KiB: behind the gateway's own limit, which answers."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(asyncio.Protocol):
     """One client's connection.
 
     A target in absolute form (`GET http://shop.example/ HTTP/1.1`) outranks the Host header (RFC 9112, section
@@ -34,76 +51,231 @@ class Connection(HttpToolsProtocol):
     that looks at hosts refuses the request.
 
     A request that stops to arrive, or drips, would be waited for without end, and so would a client that reads nothing
-    of its answer; `close_stalled` ends both.
+    of its answer, or asks for nothing more; `close_stalled` ends them.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
+    transport: asyncio.Transport
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """As uvicorn makes one for each client."""
+        self._app: App = config.loaded_app
+        self._keep_alive_seconds = config.timeout_keep_alive
+        self._server, self._app_state = server_state, app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        # What follows a request that asks to close is not read, but that request is answered.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._cycle: Cycle | None = None
+        """Of the request that is being answered, or was the latest."""
+        self._incoming: Cycle
+        """Of the request whose body comes."""
+        self._waiting: deque[Cycle] = deque()
+        self._common: tuple[list[Header], bytes] = ([], b"")
+        self._url = b""
+        self._headers: list[Header] = []
+        self._expects = False
+        self._reading = True
+        self.full = False
+        self._drained: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is one
         """The client connected; its first request is awaited from now on."""
-        super().connection_made(transport)
+        self.transport = transport
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn names its own protocols alone
         transport.set_write_buffer_limits(high=_WAITING_BYTES)
-        self._heard_at = self._began_at = self.loop.time()
+        self._here, self._there = get_local_addr(transport), get_remote_addr(transport)
+        self._heard_at = self._began_at = self._loop.time()
         self._heard_bytes = 0
         self._receiving = self._in_head = True
+        self._idle_since: float | None = None
         self._full_at: float | None = None
         self._unread_bytes = 0
 
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # a protocol's signature
+        """The client is gone, or was told to be."""
+        self._server.connections.discard(self)
+        for cycle in (self._cycle, *self._waiting):
+            if cycle is not None:
+                cycle.gone = cycle.gone or not cycle.complete
+                cycle.ring()
+        self._let_write()
+
+    def shutdown(self) -> None:
+        """The server ends: so does the connection, after the answer that is under way."""
+        if self._cycle is None or self._cycle.complete:
+            self.transport.close()
+        else:
+            self._cycle.keep_alive = False
+
     def pause_writing(self) -> None:
         """The client is slower than its answer."""
-        super().pause_writing()
-        self._full_at, self._unread_bytes = self.loop.time(), self._unread()
+        self.full = True
+        self._full_at, self._unread_bytes = self._loop.time(), self._unread()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        super().resume_writing()
         self._full_at = None
+        self._let_write()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
-        self._heard_at = self.loop.time()
+        self._heard_at, self._idle_since = self._loop.time(), None
         self._heard_bytes += len(data)
-        super().data_received(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            """A client that asks for a WebSocket is answered like any other."""
+        except httptools.HttpParserError:
+            self._turn_away(400, b"Invalid HTTP request received.")
+        else:
+            if self._in_head and self._receiving and self._heard_bytes > _HEAD_BYTES:
+                self._turn_away(431, b"The request's head is too large.")
 
     def on_message_begin(self) -> None:
         """Parser: a request begins."""
         self._began_at, self._heard_bytes = self._heard_at, 0
         self._receiving = self._in_head = True
-        super().on_message_begin()
+        self._url, self._headers, self._expects = b"", [], False
+
+    def on_url(self, url: bytes) -> None:
+        """Parser: a piece of the target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Parser: a header is whole."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Parser: the head is whole. What it raises is an invalid request."""
+        self._in_head = False
+        parser, headers = self._parser, self._headers
+        if not self._url.startswith(b"/"):
+            self._claim_host()
+        url = httptools.parse_url(self._url)
+        path = url.path.decode("ascii")
+        scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": parser.get_http_version(),
+            "server": self._here,
+            "client": self._there,
+            "scheme": "http",
+            "method": parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": headers,
+            "state": self._app_state.copy(),
+        }
+        present = self._cycle
+        cycle = Cycle(self, scope, keep_alive=parser.should_keep_alive(), expects=self._expects)
+        if present is None or present.complete:
+            self._begin(cycle)
+        else:
+            # The client did not wait for the answer: that comes first.
+            self._pause_reading()
+            self._waiting.append(cycle)
+        self._incoming = cycle
 
     def on_body(self, body: bytes) -> None:
         """Parser: a piece of a body. Whoever waits for it is woken once it is whole, or much, not for each piece."""
-        cycle: RequestResponseCycle = self.cycle
-        if cycle.response_complete:
+        cycle = self._incoming
+        if cycle.complete:
             return
-        cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-            cycle.message_event.set()
+        cycle.add(body)
+        if cycle.body_size > _BODY_BYTES:
+            self._pause_reading()
+            cycle.ring()
 
     def on_message_complete(self) -> None:
         """Parser: a request is whole."""
         self._receiving = False
-        super().on_message_complete()
+        self._incoming.more_body = False
+        self._incoming.ring()
 
-    def on_headers_complete(self) -> None:
-        """Parser: the head is whole."""
-        self._in_head = False
-        if not self.url.startswith(b"/"):
-            self._claim_host()
-        super().on_headers_complete()
+    def common(self) -> bytes:
+        """The lines that every answer's head has."""
+        headers, lines = self._common
+        if headers is not self._server.default_headers:
+            headers = self._server.default_headers
+            lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+            self._common = headers, lines
+        return lines
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """A client that asks for a WebSocket is answered like any other; that is nothing to be warned of."""
+    def resume_reading(self) -> None:
+        """Whoever reads the body wants more of it."""
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+
+    async def drained(self) -> None:
+        """Returns when the client has taken what waited, or is gone."""
+        while self.full:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            await asyncio.shield(self._drained)
+
+    def answered(self) -> None:
+        """The answer's last byte was written: the next request's turn."""
+        self._server.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.resume_reading()
+        if self._waiting:
+            self._begin(self._waiting.popleft())
+        else:
+            self._idle_since = self._loop.time()
+
+    def _begin(self, cycle: Cycle) -> None:
+        self._cycle = cycle
+        task = self._loop.create_task(cycle.run(self._app))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+
+    def _pause_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def _let_write(self) -> None:
+        self.full = False
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
+
+    def _turn_away(self, status: int, text: bytes) -> None:
+        """Answer what can't be understood, and hang up; what is being answered already is not written into."""
+        _log.warning("%d: %s", status, text.decode())
+        if self._cycle is not None and self._cycle.started and not self._cycle.complete:
+            self.transport.close()
+            return
+        head = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
+        fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head + self.common() + fields % len(text) + text)
+        self.transport.close()
 
     def close_if_stalled(self, now: float) -> None:
         """Close the connection when a request stopped to arrive, or drips, or nobody reads; `now`: the loop's time."""
         if self._full_at is not None and self._reads_nothing(self._full_at, now):
             self.transport.abort()
+        elif self._idle_since is not None and now - self._idle_since > self._keep_alive_seconds:
+            self.transport.close()
         elif self._receiving and not self._is_answering():
             if self._is_too_late(now):
                 self.transport.close()
             elif not self._in_head:
                 # It comes slowly: whoever waits for it has a patience of its own.
-                self.cycle.message_event.set()
+                self._incoming.ring()
 
     def _is_too_late(self, now: float) -> bool:
         if now - self._heard_at > STALL_SECONDS:
@@ -128,19 +300,19 @@ class Connection(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         """Whether an earlier or the present request is being answered, so that more of the client is not awaited."""
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
+        cycle = self._cycle
+        if cycle is None or cycle.complete:
             return False
-        return bool(self.pipeline) or cycle.response_started or not cycle.more_body
+        return bool(self._waiting) or cycle.started or not cycle.more_body
 
     def _claim_host(self) -> None:
-        _, separator, rest = self.url.partition(b"://")
+        _, separator, rest = self._url.partition(b"://")
         if not separator:
             return
         host = rest.partition(b"/")[0].partition(b"?")[0].partition(b"#")[0].lower()
-        named = {value.lower() for name, value in self.headers if name == b"host"}
+        named = {value.lower() for name, value in self._headers if name == b"host"}
         if named and host not in named:
-            self.headers.append((b"host", host))
+            self._headers.append((b"host", host))
 
 
 def close_stalled(connections: Iterable[Any]) -> None:

@@ -1,0 +1,251 @@
+"""One request and its answer, between a connection and an ASGI application. Parses nothing.
+
+Sources: ASGI's HTTP message format 2.3; RFC 9110, sections 5.5 (values of fields) and 5.6.2 (names); RFC 9112, sections
+6 and 7.1 (how a body ends).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+from .responses import Header, Message, Receive, Send
+
+_log = logging.getLogger(__name__)
+
+App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+_STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
+_NOT_IN_VALUES: Final = bytes([*range(9), *range(10, 32), 127])
+_OF_THE_CONNECTION: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_BODILESS: Final = frozenset({204, 304})
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MOST_PIECES: Final = 256
+"""A body that comes byte by byte is put together now and then, or it would take forty times its size."""
+_COPIED_BYTES: Final = 16 * 1024
+"""Up to here a head and a piece are put together for one write."""
+
+
+class Line(Protocol):
+    """What a cycle needs of its connection."""
+
+    transport: asyncio.Transport
+    full: bool
+    """Whether more waits to be sent than there should."""
+
+    def common(self) -> bytes:
+        """The lines that every answer's head has."""
+
+    def resume_reading(self) -> None:
+        """Whoever reads the body wants more of it."""
+
+    async def drained(self) -> None:
+        """Returns when the client has taken what waited."""
+
+    def answered(self) -> None:
+        """The answer's last byte was written."""
+
+
+class Cycle:
+    """One request on its way through the application."""
+
+    __slots__ = (
+        "_chunked",
+        "_expects",
+        "_head",
+        "_head_only",
+        "_left",
+        "_line",
+        "_measured",
+        "_old",
+        "_pieces",
+        "_rung",
+        "_silent",
+        "_waiters",
+        "body_size",
+        "complete",
+        "gone",
+        "keep_alive",
+        "more_body",
+        "scope",
+        "started",
+    )
+
+    def __init__(self, line: Line, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
+        """`expects`: the client waits to be told that its body is wanted."""
+        self._line, self.scope, self._expects = line, scope, expects
+        self._old = scope["http_version"] == "1.0"
+        self.keep_alive = keep_alive and not self._old
+        self._rung = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self.more_body = True
+        self.body_size = 0
+        """Bytes that came and were not received yet."""
+        self._pieces: list[bytes] = []
+        self.gone = self.started = self.complete = False
+        self._head = b""
+        self._head_only = self._silent = scope["method"] == "HEAD"
+        self._chunked = False
+        self._measured, self._left = False, 0
+
+    async def run(self, app: App) -> None:
+        """Let the application answer. Whatever it fails to do is made an answer, or a closed connection."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException:  # noqa: BLE001  # whatever it is, the client gets an answer, and no other task is touched
+            _log.exception("the application failed")
+        else:
+            if not (self.gone or self.complete):
+                _log.error("the application left its answer unfinished")
+        if self.gone or self.complete:
+            return
+        if self.started and not self._head:
+            self._line.transport.close()
+        else:
+            await self._apologize()
+
+    def add(self, piece: bytes) -> None:
+        """A piece of the body came."""
+        self._pieces.append(piece)
+        self.body_size += len(piece)
+        if len(self._pieces) > _MOST_PIECES:
+            self._pieces = [b"".join(self._pieces)]
+
+    def ring(self) -> None:
+        """Wake whoever waits to receive, or whoever comes next: there is something to look at."""
+        self._rung = True
+        if self._waiters:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiters.clear()
+
+    async def receive(self) -> Message:
+        """ASGI: the next piece of the body, or that there is nobody to answer any more."""
+        if self._expects and not self._line.transport.is_closing():
+            self._line.transport.write(_CONTINUE)
+            self._expects = False
+        if not (self.gone or self.complete):
+            self._line.resume_reading()
+            await self._heard()
+        if self.gone or self.complete:
+            return {"type": "http.disconnect"}
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces, self.body_size = [], 0
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def send(self, message: Message) -> None:
+        """ASGI: the head, then pieces of the body. The head is written with the first piece."""
+        if self._line.full and not self.gone:
+            await self._line.drained()
+        if self.gone:
+            return
+        expected = "http.response.body" if self.started else "http.response.start"
+        if self.complete or message["type"] != expected:
+            raise RuntimeError(f"{message['type']!r} was sent out of turn")
+        if self.started:
+            self._write(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            self._start(message["status"], message.get("headers", ()))
+
+    async def _heard(self) -> None:
+        """Returns once it has rung; what rings for the end is heard by all who wait."""
+        while not (self._rung or self.gone or self.complete):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        self._rung = False
+
+    def _start(self, status: int, headers: Iterable[Header]) -> None:
+        parts: list[bytes] = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, self._line.common()]
+        values: list[bytes] = []
+        self._measured, self._left, told = False, 0, False
+        for given, value in headers:
+            name = _written(given)
+            if name in _OF_THE_CONNECTION:
+                told = self._heed(name, value) or told
+                if name == b"transfer-encoding":
+                    continue
+            parts += (name, b": ", value, b"\r\n")
+            values.append(value)
+        joined = b"".join(values)
+        if len(joined.translate(None, _NOT_IN_VALUES)) != len(joined):
+            raise RuntimeError("a header's value holds a control character")
+        self._silent = self._head_only or status in _BODILESS
+        self._chunked = not (self._silent or self._old or self._measured)
+        if self._chunked:
+            parts.append(b"transfer-encoding: chunked\r\n")
+        if not (self.keep_alive or told):
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        self._head, self.started, self._expects = b"".join(parts), True, False
+
+    def _heed(self, name: bytes, value: bytes) -> bool:
+        """What an answer says of its connection; whether that it ends."""
+        if name == b"content-length":
+            self._measured, self._left = True, int(value)
+        elif name == b"connection" and b"close" in [token.strip() for token in value.lower().split(b",")]:
+            self.keep_alive = False
+            return True
+        return False
+
+    def _write(self, body: bytes, *, more: bool) -> None:
+        head, self._head = self._head, b""
+        parts = self._framed(body, more=more)
+        if head:
+            parts.insert(0, head)
+        transport = self._line.transport
+        if len(parts) > 1 and len(body) > _COPIED_BYTES:
+            transport.writelines(parts)
+        elif parts:
+            transport.write(b"".join(parts))
+        if not more:
+            self.complete = True
+            self.ring()
+            if not self.keep_alive:
+                transport.close()
+            self._line.answered()
+
+    def _framed(self, body: bytes, *, more: bool) -> list[bytes]:
+        """A piece of the body as it is written. Raises RuntimeError for one that its content-length has no room for."""
+        if self._silent:
+            return []
+        if self._chunked:
+            end = () if more else (b"0\r\n\r\n",)
+            return [b"%x\r\n" % len(body), body, b"\r\n", *end] if body else [*end]
+        if self._measured:
+            self._left -= len(body)
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("the body is not as long as its content-length says")
+        return [body] if body else []
+
+    async def _apologize(self) -> None:
+        """An answer in place of one that the application did not give; what it had begun was not written yet."""
+        self.started, self.keep_alive, self._head = False, False, b""
+        text = b"Internal Server Error"
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await self.send({"type": "http.response.body", "body": text})
+
+
+def _written(name: bytes) -> bytes:
+    """A name in small letters. Raises RuntimeError for what is none."""
+    known = _KNOWN.get(name)
+    if known is not None:
+        return known
+    if _NAME.fullmatch(name) is None:
+        raise RuntimeError("a header's name is none")
+    written = name.lower()
+    if len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN[name] = written
+    return written
+
+
+_MOST_KNOWN: Final = 500
+_KNOWN: Final[dict[bytes, bytes]] = {}
+"""Names that were looked at before."""
