@@ -18,7 +18,7 @@ from reseller_kit.theming.sample import PAGES, sample_brand, sample_page
 LIBRARY: Final = theming.load()
 SHIPPED: Final = [name for name in LIBRARY.themes if name != "base"]
 VENDORED: Final = {name: font for name, font in fonts_of(LIBRARY.themes["base"].chain).items() if font.file}
-WIDTHS: Final = {"/": (390, 1440), "/faq": (360, 390)}
+WIDTHS: Final = {"/": (360, 390, 412, 1440), "/faq": (360, 390)}
 """Path → widths that it is looked at in; the address in the lead of the questions may need a line of its own."""
 MOST_SHIFT: Final = 0.01
 TEXT: Final = (
