@@ -1,7 +1,8 @@
-"""Answers packed by gzip for browsers that take it. Touches neither streams nor pages of people who are logged in.
+"""Answers packed by gzip for browsers that take it. No streams, and no page with secrets beside words of others.
 
-Such pages hold secrets beside words of their address, and how well both pack together tells of the secrets (BREACH);
-what strangers get holds none that is worth it.
+A page of somebody who is logged in holds secrets, and how well they pack together with words that somebody else chose
+tells of them (BREACH). So of such pages those alone are packed in which nobody else has a word: found, of the portal,
+without words of choice in the address. What strangers get holds no secret that is worth it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _PACKED: Final = re.compile(rb"text/(html|css|javascript|plain|markdown)|image/s
 _TAKES: Final = re.compile(
     rb"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?=,|$)", re.IGNORECASE
 )
+_FOUND: Final = 200
 _LEAST_BYTES: Final = 800
 _QUICK: Final = 5
 _BEST: Final = 9
@@ -29,8 +31,8 @@ def takes_gzip(headers: list[tuple[bytes, bytes]]) -> bool:
     return any(name == b"accept-encoding" and _TAKES.search(value) for name, value in headers)
 
 
-def packing(send: Send, *, wanted: bool) -> Send:
-    """`send` for one answer, packed where that is `wanted` and of use.
+def packing(send: Send, *, wanted: bool, found_only: bool = False) -> Send:
+    """`send` for one answer, packed where that is `wanted` and of use; `found_only`: and where its status is 200.
 
     Says in either case that the answer depends on what the client takes.
     """
@@ -48,7 +50,8 @@ def packing(send: Send, *, wanted: bool) -> Send:
             return
         start, body = held.pop(), bytes(message.get("body", b""))
         headers = [*start["headers"], (b"vary", b"accept-encoding")]
-        if wanted and not message.get("more_body") and len(body) >= _LEAST_BYTES:
+        fit = start["status"] == _FOUND or not found_only  # other pages repeat the address
+        if wanted and fit and not message.get("more_body") and len(body) >= _LEAST_BYTES:
             lasting = any(name == b"cache-control" and b"immutable" in value for name, value in headers)
             body = _file(body) if lasting else _pack(body, _QUICK)
             headers = [pair for pair in headers if pair[0] != b"content-length"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar import Litestar
@@ -31,6 +33,10 @@ from .storefront import (
 
 _ASSETS: Final = "/theme/"
 """What is the same for everybody."""
+_PORTAL: Final = re.compile("/account(?!/support)(/|$)")
+"""Pages with a customer's own data alone; those of support have words of others."""
+_OWN_QUERY: Final = re.compile(rb"(range=(24h|7d|30d|90d|12m))?")
+"""What an address may ask beyond its path without a word of somebody's choice."""
 
 
 def build_pages(library: Library, port: int) -> PageApp:
@@ -105,11 +111,19 @@ def _finish(app: Litestar) -> PageApp:
                 message = {**message, "body": b""}
             await send(message)
 
-        wanted = not sessions.known_forms(scope) and takes_gzip(scope["headers"])
+        known = sessions.known_forms(scope)
+        wanted = (not known or _all_own_words(scope)) and takes_gzip(scope["headers"])
         routed = {**scope, "method": "GET"} if head else scope
         try:
-            await app(routed, receive, packing(send_finished, wanted=wanted))  # type: ignore[arg-type]
+            packed = packing(send_finished, wanted=wanted, found_only=known)
+            await app(routed, receive, packed)  # type: ignore[arg-type]
         finally:
             scope[NOTE_KEY].route = routed.get("path_template") or NO_ROUTE
 
     return answer
+
+
+def _all_own_words(scope: Mapping[str, Any]) -> bool:
+    """Whether a page of somebody who is logged in has words of nobody else, see `compression`."""
+    read = scope["method"] in {"GET", "HEAD"} and _OWN_QUERY.fullmatch(scope["query_string"]) is not None
+    return read and _PORTAL.match(scope["path"]) is not None and not viewing.is_viewed(scope)

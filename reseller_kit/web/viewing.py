@@ -7,6 +7,7 @@ customers or was removed. The browser's own customer, if it has one, stays logge
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar import Response
@@ -87,6 +88,11 @@ async def look_only(connection: Connection, handler: BaseRouteHandler) -> None:
 def onlooker_of(member: Member) -> Onlooker:
     """A member as the flows of a view take it."""
     return Onlooker(tenant_id=member.tenant_id, session_id=member.session_id, actor=member.actor)
+
+
+def is_viewed(scope: Mapping[str, Any]) -> bool:
+    """Whether a member's view goes on in the browser of this request."""
+    return _KEY in scope
 
 
 def banner_of(request: Connection) -> Viewing | None:

@@ -12,15 +12,17 @@ from reseller_kit.web.responses import Message
 LONG = b"<p>The same again.</p>" * 100
 
 
-async def answered(body: bytes, content_type: bytes, *, wanted: bool, **more: bool) -> tuple[dict[bytes, bytes], bytes]:
+async def answered(
+    body: bytes, content_type: bytes, *, wanted: bool, status: int = 200, found_only: bool = False, **more: bool
+) -> tuple[dict[bytes, bytes], bytes]:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    packed = packing(send, wanted=wanted)
+    packed = packing(send, wanted=wanted, found_only=found_only)
     headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    await packed({"type": "http.response.start", "status": 200, "headers": headers})
+    await packed({"type": "http.response.start", "status": status, "headers": headers})
     await packed({"type": "http.response.body", "body": body, **more})
     assert len(sent) == 2
     assert len(sent[0]["headers"]) == len(dict(sent[0]["headers"]))
@@ -51,6 +53,16 @@ async def test_the_rest_is_left_alone(body: bytes, kind: bytes, *, wanted: bool)
     headers, sent = await answered(body, kind, wanted=wanted)
     assert b"content-encoding" not in headers
     assert (sent, headers[b"content-length"]) == (body, str(len(body)).encode())
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 422, 500])
+async def test_a_page_that_may_repeat_its_address_is_left_alone_where_secrets_are(status: int) -> None:
+    headers, sent = await answered(LONG, b"text/html", wanted=True, status=status, found_only=True)
+    assert (b"content-encoding" in headers) is (status == 200)
+    assert headers[b"vary"] == b"accept-encoding"
+    assert (sent == LONG) is (status != 200)
+    headers, _ = await answered(LONG, b"text/html", wanted=True, status=status)
+    assert headers[b"content-encoding"] == b"gzip"
 
 
 async def test_what_comes_in_pieces_is_not_held_back() -> None:
