@@ -17,6 +17,7 @@ from ..db.engine import NO_TENANT, Database, now_us
 from ..db.packages import Offer
 from ..db.provider_prices import Account, ProviderPrice
 from ..payments import Catalogue, CatalogueItem, CatalogueRef
+from ..payments.faults import asking
 from ..vault import Vault
 from .providers import PaidThrough, Providers, item_key
 from .tenants import require_tenant
@@ -53,10 +54,14 @@ async def catalogue_ref(
         known = await provider_prices.find(connection, tenant_id, at, offer.id)
     if known is not None and known.withdrawn_at is None:
         return CatalogueRef(product_ref=known.product_ref, price_ref=known.price_ref)
-    async for _, ref in provider.synchronise([_item(vault, tenant_id, offer)]):
-        await _store(db, tenant_id, at, offer, ref)
-        return ref
-    return None
+    made: CatalogueRef | None = None
+    with asking(provider):
+        async for _, ref in provider.synchronise([_item(vault, tenant_id, offer)]):
+            made = ref
+            break
+    if made is not None:
+        await _store(db, tenant_id, at, offer, made)
+    return made
 
 
 async def forget_ref(db: Database, through: PaidThrough, tenant_id: int, package_id: int) -> None:

@@ -91,6 +91,9 @@ class Buyer(Visitor):
         page = self.get(chose.headers["location"])
         form = dict(HIDDEN.findall(page.text[page.text.index(f'action="{BILLING}/buy"') :]))
         self.confirmed = page
+        return self.confirm(form)
+
+    def confirm(self, form: dict[str, str]) -> httpx.Response:
         return self.http.post(f"{BILLING}/buy", data={**form, "accept": "yes"})
 
     def orders(self) -> list[dict[str, Any]]:
@@ -163,6 +166,25 @@ def test_another_amount_is_not_credited_and_lost_deliveries_are_asked_for(plugge
     silent.reaches("activated")
     short.reaches("review")
     assert (short.balance(), silent.balance()) == ("0.00", "12.00")
+
+
+def test_a_plugin_that_fails_in_a_checkout_is_a_page_and_the_order_can_be_paid_later(plugged: Plugged) -> None:
+    buyer = Buyer(plugged, "patient@solaria.example")
+    plugged.paylink.senseless = True
+    try:
+        away = buyer.buy()
+    finally:
+        plugged.paylink.senseless = False
+    assert away.status_code == 503
+    assert "Nothing was charged: please try again in a moment." in away.text
+    assert "KeyError" not in away.text
+    assert [order["status"] for order in buyer.orders()] == ["draft"]
+    # The same form once more, as the page gives it back, goes on with the order that is there.
+    form = dict(HIDDEN.findall(away.text[away.text.index(f'action="{BILLING}/buy"') :]))
+    led = buyer.confirm(form)
+    assert led.status_code == 303, problems(led)
+    assert led.headers["location"].startswith(f"{plugged.paylink.url}/pay/")
+    assert [order["status"] for order in buyer.orders()] == ["checkout_open"]
 
 
 def test_plan_says_what_is_wrong_with_plugins(plugged: Plugged) -> None:

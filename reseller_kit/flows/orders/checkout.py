@@ -21,6 +21,7 @@ from ...db.engine import Database, now_us
 from ...db.orders import Order
 from ...db.packages import Offer
 from ...payments import CatalogueRef, Checkout, Preview, Previews, Provider, Purchase
+from ...payments.faults import asking
 from ...vault import Vault
 from ..order_steps import require_order
 from ..package_sync import catalogue_ref, forget_ref, period_of
@@ -103,11 +104,16 @@ async def _checkout(db: Database, provider: Provider, order: Order, names: Names
 
 
 async def _open(db: Database, provider: Provider, order: Order, purchase: Purchase, names: Names | None) -> Checkout:
-    pin = provider.pin(purchase)
+    with asking(provider):
+        pin = provider.pin(purchase)
     if pin is not None:
         async with db.write(order.tenant_id) as connection:
             await orders.expect(connection, order.tenant_id, order.id, _pinned(pin, names))
-    return await provider.open_checkout(purchase)
+    with asking(provider):
+        checkout = await provider.open_checkout(purchase)
+        if not isinstance(checkout, Checkout):
+            raise TypeError(f"open_checkout gave a {type(checkout).__name__}, no Checkout")  # as if it had raised
+    return checkout
 
 
 async def preview(
@@ -132,7 +138,8 @@ async def preview(
         period=period_of(offer),
         item=await catalogue_ref(db, vault, through, tenant_id, offer),
     )
-    return await through.provider.preview(purchase, country)
+    with asking(through.provider):
+        return await through.provider.preview(purchase, country)
 
 
 def purchase_of(order: Order, offer: Offer, origin: str = "") -> Purchase:

@@ -8,6 +8,7 @@ from ...db import payment_facts
 from ...db.engine import Database
 from ...db.orders import Order
 from ...payments import SelfService
+from ...payments.faults import asking
 from ..payments.shapes import fact_of
 from ..providers import Providers
 
@@ -18,7 +19,8 @@ async def invoice_url(db: Database, providers: Providers, order: Order) -> str:
     through = await providers.named(order.tenant_id, order.provider)
     reference = order.provider_ref if payment is None else payment.ref
     if reference is not None and isinstance(through.provider, SelfService):
-        found = await through.provider.invoice_url(reference)
+        with asking(through.provider):
+            found = await through.provider.invoice_url(reference)
         if found is not None:
             return found
     raise NotFound("There is no invoice yet.")
@@ -35,7 +37,8 @@ async def portal_url(db: Database, providers: Providers, order: Order) -> str:
         raise NotFound("There is nothing to manage.")
     if not isinstance(through.provider, SelfService):
         raise NotFound("There is nothing to manage.")
-    return await through.provider.portal_url(payment.customer_ref, payment.subscription_ref)
+    with asking(through.provider):
+        return await through.provider.portal_url(payment.customer_ref, payment.subscription_ref)
 
 
 async def _payment(db: Database, order: Order) -> Payment | None:

@@ -27,6 +27,7 @@ from ...db.payment_facts import FactRow
 from ...db.payment_refunds import Refund
 from ...payments import Manual, Provider
 from ...payments.base import RefundWanted
+from ...payments.faults import asking
 from ..order_steps import require_order
 from ..providers import Providers
 from ..refunds import Payment as Share
@@ -217,7 +218,8 @@ async def _ask(
         currency=refund.currency,
     )
     try:
-        answer = await provider.refund(wanted)
+        with asking(provider):
+            answer = await provider.refund(wanted)
     except InvalidRequest as refusal:
         await _end(db, ledger, tenant_id, refund, "refused", refusal.message)
         raise

@@ -12,6 +12,7 @@ from ...db import inbox
 from ...db.engine import Database, now_us
 from ...db.inbox import NewDelivery
 from ...payments import Provider
+from ...payments.faults import asking
 from ...vault import Vault
 from .shapes import told
 from .take import is_ours
@@ -30,12 +31,13 @@ async def receive(
     """Keep a delivery that reached `/webhooks/{name}` of a tenant; False when its event was there already.
 
     Raises NotFound where the tenant is paid in another way, InvalidRequest for a delivery that its provider did not
-    sign.
+    sign, ServiceUnavailable where it fails at that: it is delivered again then.
     """
     if provider.name != name:
         raise NotFound("There is nothing here.")
     now = now_us()
-    delivery = provider.verify(body, headers, now)
+    with asking(provider):
+        delivery = provider.verify(body, headers, now)
     fact = delivery.fact
     if fact is not None:
         async with db.read(tenant_id) as connection:

@@ -20,6 +20,7 @@ from ...db.engine import EVERY_TENANT, Connection, Database, now_us
 from ...db.packages import Offer
 from ...db.subscriptions import Subscription
 from ...payments import Provider, Purchase, Renewing
+from ...payments.faults import asking
 from ..orders import terms_hash
 from ..orders.checkout import Names
 from ..plan_changes import pair_changes
@@ -47,7 +48,8 @@ async def cancel_subscription(db: Database, provider: Provider, choice: Choice) 
     if found.cancel_at is not None:
         return found
     if isinstance(provider, Renewing) and found.provider_ref is not None:
-        fact = await provider.cancel_subscription(found.provider_ref)
+        with asking(provider):
+            fact = await provider.cancel_subscription(found.provider_ref)
         async with db.write(choice.tenant_id) as connection:
             await told(connection, choice.tenant_id, found.provider, fact)
             await _record(connection, choice, "subscription.cancel")
@@ -67,7 +69,8 @@ async def resume_subscription(db: Database, provider: Provider, choice: Choice) 
     if found.cancel_at is None:
         return found
     if isinstance(provider, Renewing) and found.provider_ref is not None:
-        fact = await provider.resume_subscription(found.provider_ref)
+        with asking(provider):
+            fact = await provider.resume_subscription(found.provider_ref)
         async with db.write(choice.tenant_id) as connection:
             await told(connection, choice.tenant_id, found.provider, fact)
             await _record(connection, choice, "subscription.resume")
@@ -177,7 +180,8 @@ async def _change_at_provider(
         pin = {**(current.pin or {}), "next": asked}
         await subscriptions.change(connection, choice.tenant_id, current.id, now=now_us(), pin=pin)
         await _record(connection, choice, "subscription.change", offer)
-    fact = await provider.change_subscription(str(found.provider_ref), purchase, at_once=at_once)
+    with asking(provider):
+        fact = await provider.change_subscription(str(found.provider_ref), purchase, at_once=at_once)
     async with db.write(choice.tenant_id) as connection:
         await told(connection, choice.tenant_id, found.provider, fact)
         await pair_changes(connection, choice.tenant_id, found.provider, fact.ref)
