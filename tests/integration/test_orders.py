@@ -222,11 +222,11 @@ async def test_a_rejected_order_is_closed_and_money_that_comes_after_is_looked_a
     await reject_order(shop.db, order_id=order.id, reason="Nothing arrived.", actor="test")
     assert (await show_order(shop.db, order.id)).order.note == "Nothing arrived."
     assert await shop.approve(order) == "activated"
-    assert [line.after for line in (await show_order(shop.db, order.id)).timeline][-3:] == [
-        "review",
-        "paid",
-        "activated",
-    ]
+    approved = await show_order(shop.db, order.id)
+    assert [line.after for line in approved.timeline][-3:] == ["review", "paid", "activated"]
+    # Why it was closed is part of its past, and no longer what is said of it.
+    assert approved.order.note == ""
+    assert "Nothing arrived." in [line.facts.get("reason") for line in approved.timeline]
     with pytest.raises(Conflict):
         await reject_order(shop.db, order_id=order.id, reason="Too late.", actor="test")
 

@@ -186,7 +186,7 @@ async def test_what_is_damaged_or_changed_is_refused_and_nothing_is_written(
         done.path,
         lambda found: {**found, "rows/lot.jsonl": found["rows/lot.jsonl"].replace(b"7000000000", b"9000000000")},
     )
-    for path, why in ((half, "can't be read"), (changed, "lot"), (tmp_path / "none", "can't be read")):
+    for path, why in ((half, "can't be read"), (changed, "lot"), (tmp_path, "can't be read")):
         with pytest.raises(InvalidRequest, match=why):
             await brought(other, path, slug="moved", hosts=[])
     with pytest.raises(InvalidRequest, match="another SHA-256"):
@@ -276,7 +276,9 @@ def test_the_commands(cli: Cli, tmp_path: Path) -> None:
     assert cli.refused("tenant", "export", "aurora", "--to", str(path))[0] == 5
     assert cli.refused("tenant", "export", "aurora", "--operator")[0] == 2
     assert cli.refused("tenant", "import", str(path), "--dry-run")[0] == 5
-    assert cli.refused("tenant", "import", str(tmp_path / "none"))[0] == 2
+    code, missing = cli.refused("tenant", "import", str(tmp_path / "none"))
+    assert (code, missing["code"]) == (4, "not_found")
+    assert cli.refused("tenant", "import", str(tmp_path))[0] == 2, "a folder is no archive"
 
 
 async def _no_money(*_: Any) -> dict[str, Any]:

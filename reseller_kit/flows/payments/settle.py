@@ -161,7 +161,8 @@ def _told(now_known: Situation, event: OrderEvent, after: str) -> tuple[dict[str
         return facts, {}, row.decided_by
     if row.provider != "manual":
         facts["payment"] = row.ref
-    return facts, {"paid_at": wanted.kept.payment.occurred_at}, row.decided_by
+    # Why it was rejected before stays in the timeline; of a paid order it would be wrong.
+    return facts, {"paid_at": wanted.kept.payment.occurred_at, "note": ""}, row.decided_by
 
 
 async def _note_questions(db: Database, now_known: Situation, actor: str) -> None:

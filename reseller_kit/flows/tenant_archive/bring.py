@@ -58,7 +58,8 @@ class _WouldDo(Exception):  # no error: it takes a dry run back
 async def bring(db: Database, vault: Vault, path: Path, wanted: Wanted, *, actor: str, progress: Progress) -> Brought:
     """Make the tenant of the archive in one transaction, and prove its books.
 
-    Raises InvalidRequest for an archive that is damaged or of another schema, Conflict for what is taken here.
+    Raises NotFound for a file that is not there, InvalidRequest for an archive that is damaged or of another schema,
+    Conflict for what is taken here.
     """
     reader = Reader(path, wanted.sha256)
     try:

@@ -20,7 +20,7 @@ from typing import IO, Any, Final, Self
 import msgspec
 from msgspec import Struct
 
-from ...core.errors import Conflict, InvalidRequest
+from ...core.errors import Conflict, InvalidRequest, NotFound
 
 FORMAT: Final = "reseller-kit tenant"
 VERSION: Final = 1
@@ -141,8 +141,10 @@ class Reader:
     """An archive that was found to be what its manifest says. Read again and again from the one open file."""
 
     def __init__(self, path: Path, sha256: str | None = None) -> None:
-        """Raises InvalidRequest for what is no whole archive, or not the one with this SHA-256."""
+        """Raises NotFound where nothing is, InvalidRequest for no whole archive, or not the one with this SHA-256."""
         self._path = path
+        if not path.exists():
+            raise NotFound(f"There is no file {path}.", fix="Name a file that `tenant export --to` wrote.")
         try:
             self._raw = path.open("rb")
         except OSError as error:
