@@ -101,12 +101,12 @@ def test_no_other_container_is_given_the_address_that_is_believed() -> None:
     """Addresses are handed out in the order of start, and Caddy starts last: they need a range of their own."""
     document = read(DEPLOY / "compose.yaml")
     (pool,) = document["networks"]["inside"]["ipam"]["config"]
-    given = ipaddress.ip_network(pool["ip_range"])
-    fixed = ipaddress.ip_address(document["services"]["caddy"]["networks"]["inside"]["ipv4_address"])
-    assert given.subnet_of(ipaddress.ip_network(pool["subnet"]))
-    assert fixed in ipaddress.ip_network(pool["subnet"])
+    given = ipaddress.IPv4Network(pool["ip_range"])
+    fixed = ipaddress.IPv4Address(document["services"]["caddy"]["networks"]["inside"]["ipv4_address"])
+    assert given.subnet_of(ipaddress.IPv4Network(pool["subnet"]))
+    assert fixed in ipaddress.IPv4Network(pool["subnet"])
     assert fixed not in given
-    assert fixed != next(ipaddress.ip_network(pool["subnet"]).hosts()), "the gateway's"
+    assert fixed != next(ipaddress.IPv4Network(pool["subnet"]).hosts()), "the gateway's"
 
 
 def test_what_a_container_writes_to_belongs_to_its_user() -> None:
