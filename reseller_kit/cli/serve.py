@@ -40,6 +40,7 @@ _QUIET_SECONDS: Final = 1
 _CLOSE_SECONDS: Final = 5
 _KEEP_ALIVE_SECONDS: Final = 75
 _DEFAULT_HOST: Final = "127.0.0.1"
+_MOST_SHOWN: Final = 50
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+", re.ASCII)
 _BACKLOG: Final = 2048
 _STALL_CHECK_TICKS: Final = 20
@@ -147,27 +148,29 @@ async def _prepared(settings: Settings) -> Snapshot:
     db = Database(settings.database_url)
     try:
         await schema.prepare(db)
-        return await snapshots.load(db, await unlock(db, *settings.secret_keys))
+        return await snapshots.load(db, await unlock(db, *settings.secret_keys), most=0)
     finally:
         await db.close()
 
 
 def _announcement(snapshot: Snapshot, port: int) -> list[str]:
-    if not snapshot.hosts:
+    if not snapshot.places:
         return ["No storefronts yet. Run: reseller-kit apply", f"Listening on port {port}."]
     lines = ["Storefronts:"]
-    for host, entry in sorted(snapshot.hosts.items(), key=lambda item: (item[1].storefront.slug, item[0])):
-        storefront = entry.storefront
-        state = "suspended" if storefront.suspended else storefront.status
+    ordered = sorted(snapshot.places.items(), key=lambda item: (item[1].slug, item[0]))
+    for host, place in ordered[:_MOST_SHOWN]:
+        state = "suspended" if place.suspended else place.status
         shown = "" if state == "active" else f"  ({state})"
-        lines.append(f"  {storefront.slug:<16} {public_url(host, snapshot.public_url, port)}{shown}")
+        lines.append(f"  {place.slug:<16} {public_url(host, snapshot.public_url, port)}{shown}")
+    if len(ordered) > _MOST_SHOWN:
+        lines.append(f"  and {len(ordered) - _MOST_SHOWN:,} more: reseller-kit tenant list")
     return lines
 
 
 def _listen_for(snapshot: Snapshot, port: int) -> list[socket.socket]:
     """Sockets on storefronts' own loopback addresses, so that the URLs shown can be opened as they are."""
     sockets = []
-    for host in sorted(snapshot.hosts):
+    for host in sorted(snapshot.places):
         if host != _DEFAULT_HOST and _LOOPBACK.fullmatch(host):
             try:
                 sockets.append(_listen(host, port))

@@ -89,6 +89,16 @@ class HostEntry(Struct, frozen=True):
     secured: bool = True
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """What a process knows of every live host, whether or not it has read the storefront behind it."""
+
+    tenant_id: int
+    slug: str
+    status: TenantStatus
+    suspended: bool
+    role: DomainRole
+
+
 class UpstreamKey(Struct, frozen=True):
     """A key of an upstream's pool. Holds the credential: never logged, never shown; its fingerprint is."""
 
@@ -119,14 +129,20 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """Everything that routing and pricing need, as of one revision of the database."""
+    """Everything that routing and pricing need, as of one revision of the database.
+
+    Where storefronts are many, `hosts` holds those that were asked for, and `places` all.
+    """
 
     revision: int
+    read_at: int
+    """The revision that it was read at; no part of it changed between that and `revision`."""
     platform_name: str
     platform_hosts: frozenset[str]
     platform: Storefront | None
     """The operator as its own hosts' pages meet it: a storefront that offers nothing; None before the first apply."""
     public_url: str | None
+    places: Mapping[str, Place]
     hosts: Mapping[str, HostEntry]
     upstreams: Mapping[str, UpstreamConfig]
     hidden_words: tuple[str, ...]

@@ -5,9 +5,11 @@ Like `db.operator` it reads across tenants: the process serves them all and pick
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,28 +19,34 @@ from .accounts import DRAWN_ON
 
 
 class SnapshotRows(Struct, frozen=True, kw_only=True):
-    """One consistent read. Each list holds mappings of column name to value."""
+    """One consistent read. Each list holds mappings of column name to value.
+
+    `listed` and `places` name all tenants and live hosts; what has a default is of the tenants that were asked for.
+    """
 
     revision: int
     platform: dict[str, Any]
-    tenants: list[dict[str, Any]]
-    domains: list[dict[str, Any]]
-    reseller_accounts: dict[tuple[int, str], int]
+    listed: list[dict[str, Any]]
+    places: list[dict[str, Any]]
+    next_price_at: int | None
     upstreams: list[dict[str, Any]]
     upstream_keys: list[dict[str, Any]]
     own_upstreams: list[dict[str, Any]]
     secrets: dict[str, tuple[str, bytes]]
     models: list[dict[str, Any]]
     routes: list[dict[str, Any]]
-    tenant_routes: list[dict[str, Any]]
     cost_versions: dict[str, Any]
-    price_versions: list[dict[str, Any]]
-    later_prices: list[dict[str, Any]]
-    packages: list[dict[str, Any]]
+    tenants: list[dict[str, Any]] = []
+    domains: list[dict[str, Any]] = []
+    reseller_accounts: dict[tuple[int, str], int] = {}
+    tenant_routes: list[dict[str, Any]] = []
+    price_versions: list[dict[str, Any]] = []
+    later_prices: list[dict[str, Any]] = []
+    packages: list[dict[str, Any]] = []
 
 
-async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
-    """Everything that routing and pricing need, as of one transaction.
+async def read_shared(connection: AsyncConnection, now: int) -> SnapshotRows:
+    """What all tenants have in common, and which there are, as of one transaction; nothing else of any tenant.
 
     `now` in µs tells the prices in force from later ones.
     """
@@ -47,49 +55,71 @@ async def read_all(connection: AsyncConnection, now: int) -> SnapshotRows:
     secrets = await _rows(
         connection, select(t.secret).where(name.startswith("upstream:") | name.startswith("own_upstream:"))
     )
-    a = t.account.c
-    accounts = select(a.tenant_id, a.kind, a.id).where(a.kind.in_(DRAWN_ON.values()))
-    costs = select(t.price_version.c.id, t.price_version.c.prices).where(t.price_version.c.level == "cost")
-    c = t.price_version.c
-    later = select(t.price_version).where(c.tenant_id.is_not(None), c.effective_from > now)
-    p = t.package.c
-    first = select(p.tenant_id, p.code, func.min(p.id).label("first")).group_by(p.tenant_id, p.code).subquery()
-    same = (first.c.tenant_id == p.tenant_id) & (first.c.code == p.code)
+    n, d, c = t.tenant.c, t.domain.c, t.price_version.c
+    later = select(func.min(c.effective_from)).where(c.tenant_id.is_not(None), c.effective_from > now)
+    used = select(t.route.c.cost_version).where(t.route.c.status == "active")
     return SnapshotRows(
         revision=await revisions.current(connection),
         platform=platform or {},
-        tenants=await _rows(connection, select(t.tenant)),
-        domains=await _rows(connection, select(t.domain).where(t.domain.c.state == "live")),
-        reseller_accounts={(row.tenant_id, row.kind): row.id for row in await connection.execute(accounts)},
+        listed=await _rows(connection, select(n.id, n.slug, n.status, n.suspended_at)),
+        places=await _rows(connection, select(d.tenant_id, d.host, d.role).where(d.state == "live")),
+        next_price_at=await connection.scalar(later),
         upstreams=await _rows(connection, select(t.upstream).where(t.upstream.c.status == "active")),
         upstream_keys=await _rows(connection, select(t.upstream_key).order_by(t.upstream_key.c.position)),
         own_upstreams=await _rows(connection, select(t.own_upstream).where(t.own_upstream.c.status == "active")),
         secrets={row["name"]: (row["key_id"], bytes(row["ciphertext"])) for row in secrets},
         models=await _rows(connection, select(t.model).where(t.model.c.status == "active")),
         routes=await _rows(connection, select(t.route).where(t.route.c.status == "active").order_by(t.route.c.id)),
-        tenant_routes=await _rows(
-            connection,
-            select(t.tenant_route).where(t.tenant_route.c.status == "active").order_by(t.tenant_route.c.id),
-        ),
-        cost_versions={row.id: row.prices for row in await connection.execute(costs)},
-        price_versions=await _rows(connection, _prices_in_force(now)),
-        later_prices=await _rows(connection, later.order_by(c.effective_from, c.id)),
-        packages=await _rows(
-            connection, select(t.package, first.c.first).join(first, same).where(p.status == "offered").order_by(p.id)
-        ),
+        cost_versions=await _costs(connection, used),
     )
 
 
-def _prices_in_force(now: int) -> Any:
+async def read_tenants(
+    connection: AsyncConnection, shared: SnapshotRows, tenant_ids: Collection[int], now: int
+) -> SnapshotRows:
+    """The same rows with those of some tenants, as of this transaction and its revision."""
+    a, c, p, r = t.account.c, t.price_version.c, t.package.c, t.tenant_route.c
+    accounts = select(a.tenant_id, a.kind, a.id).where(a.tenant_id.in_(tenant_ids), a.kind.in_(DRAWN_ON.values()))
+    later = select(t.price_version).where(c.tenant_id.in_(tenant_ids), c.effective_from > now)
+    first = select(p.tenant_id, p.code, func.min(p.id).label("first")).group_by(p.tenant_id, p.code).subquery()
+    same = (first.c.tenant_id == p.tenant_id) & (first.c.code == p.code)
+    offered = select(t.package, first.c.first).join(first, same)
+    offered = offered.where(p.tenant_id.in_(tenant_ids), p.status == "offered")
+    stated = select(t.tenant_route).where(r.tenant_id.in_(tenant_ids), r.status == "active").order_by(r.id)
+    used = select(r.cost_version).where(r.tenant_id.in_(tenant_ids), r.status == "active")
+    live = select(t.domain).where(t.domain.c.tenant_id.in_(tenant_ids), t.domain.c.state == "live")
+    return replace(
+        shared,
+        revision=await revisions.current(connection),
+        tenants=await _rows(connection, select(t.tenant).where(t.tenant.c.id.in_(tenant_ids))),
+        domains=await _rows(connection, live),
+        reseller_accounts={(row.tenant_id, row.kind): row.id for row in await connection.execute(accounts)},
+        tenant_routes=await _rows(connection, stated),
+        cost_versions={**shared.cost_versions, **await _costs(connection, used)},
+        price_versions=await _rows(connection, _prices_in_force(tenant_ids, now)),
+        later_prices=await _rows(connection, later.order_by(c.effective_from, c.id)),
+        packages=await _rows(connection, offered.order_by(p.id)),
+    )
+
+
+def _prices_in_force(tenant_ids: Collection[int], now: int) -> Any:
     """The newest price version of each (tenant, model, level) that is in force at `now`."""
     c = t.price_version.c
     rank = func.row_number().over(
         partition_by=(c.tenant_id, c.model, c.level), order_by=(c.effective_from.desc(), c.id.desc())
     )
     ranked = (
-        select(t.price_version, rank.label("rank")).where(c.tenant_id.is_not(None), c.effective_from <= now).subquery()
+        select(t.price_version, rank.label("rank"))
+        .where(c.tenant_id.in_(tenant_ids), c.effective_from <= now)
+        .subquery()
     )
     return select(ranked).where(ranked.c.rank == 1)
+
+
+async def _costs(connection: AsyncConnection, used: Any) -> dict[str, Any]:
+    """Price lists by version, of those that are `used`: a long past has many more."""
+    c = t.price_version.c
+    return {row.id: row.prices for row in await connection.execute(select(c.id, c.prices).where(c.id.in_(used)))}
 
 
 async def _rows(connection: AsyncConnection, statement: Any) -> list[dict[str, Any]]:

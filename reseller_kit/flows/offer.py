@@ -113,7 +113,7 @@ def _at_prices(
 
 def own_upstreams(rows: SnapshotRows, vault: Vault) -> dict[str, UpstreamConfig]:
     """The resellers' own upstreams, by full name; those of archived tenants serve nobody."""
-    slugs = {row["id"]: row["slug"] for row in rows.tenants if row["status"] != "archived"}
+    slugs = {row["id"]: row["slug"] for row in rows.listed if row["status"] != "archived"}
     return {
         (name := own_upstream(slugs[row["tenant_id"]], row["name"])): UpstreamConfig(
             name=name,
@@ -174,7 +174,7 @@ def _route(route_id: int, upstream: str, row: Mapping[str, Any], rows: SnapshotR
 
 def _timeouts(rows: SnapshotRows) -> dict[str, Mapping[str, Any]]:
     """What each upstream says of how long to wait for it, by its full name."""
-    slugs = {row["id"]: row["slug"] for row in rows.tenants}
+    slugs = {row["id"]: row["slug"] for row in rows.listed}
     found = {row["name"]: row["settings"].get("timeouts") or {} for row in rows.upstreams}
     for row in rows.own_upstreams:
         if row["tenant_id"] in slugs:

@@ -36,6 +36,7 @@ from .identity.visit import Identity
 from .kept_responses import KeptResponses
 from .legal import LegalArchive
 from .limiter import Limiter
+from .openings import Openings
 from .past_days import PastDays
 from .payments import Inbox
 from .providers import Providers
@@ -116,6 +117,7 @@ class Runtime:
         self.limiter = Limiter(self.metrics)
         self.announcements: Announcements | None = None
         self._news = asyncio.Event()
+        self.openings = Openings(self, self._news.set)
         self.heartbeat = Heartbeat()
         self.lease_renewed_at = time.monotonic()
         self.lease_gap = 0.0
@@ -241,7 +243,8 @@ class Runtime:
         if due or any(kind not in _APART for _, kind, _ in changes):
             # What was written while it loaded is in it, but no key of that was forgotten yet.
             before = self.snapshot.upstreams
-            self.snapshot = snapshots.at_revision(await snapshots.load(self.db, self.vault), seen)
+            fresh = await snapshots.load(self.db, self.vault, wanted=self.openings.worth_keeping())
+            self.snapshot = snapshots.at_revision(fresh, seen)
             self._forget_changed(before)
         elif changes:
             self.snapshot = snapshots.at_revision(self.snapshot, seen)

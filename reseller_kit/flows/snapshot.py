@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from ..core.catalog import LaterPrice, OfferedModel, PriceList, PriceVersion
 from ..core.storefront import (
     DEFAULT_RESPONSES_DAYS,
     CallLimits,
     HostEntry,
+    Place,
     Snapshot,
     Storefront,
     UpstreamConfig,
@@ -25,7 +27,7 @@ from ..core.wholesale import wholesale_terms
 from ..db.accounts import DRAWN_ON
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.packages import in_order
-from ..db.snapshot import SnapshotRows, read_all
+from ..db.snapshot import SnapshotRows, read_shared, read_tenants
 from ..vault import Vault
 from .offer import (
     Routes,
@@ -41,18 +43,91 @@ from .offer import (
 _Prices = dict[tuple[int, str, str], PriceVersion]
 
 
-async def load(db: Database, vault: Vault) -> Snapshot:
-    """The snapshot as of now."""
+EAGER: Final = 50
+"""So many storefronts are all read at once; of more, each is read when it is first asked for."""
+
+
+class Shared(Struct, frozen=True):
+    """What storefronts are built with, as of a revision: rows without any tenant's own, and the models' routes."""
+
+    rows: SnapshotRows
+    routes: Routes
+
+
+async def load(db: Database, vault: Vault, *, wanted: Collection[int] = (), most: int | None = None) -> Snapshot:
+    """The snapshot as of now: with all storefronts if they are `most` (EAGER) at most, else with those of `wanted`."""
+    now = now_us()
+    most = EAGER if most is None else most
     async with db.read(EVERY_TENANT) as connection:
-        rows = await read_all(connection, now_us())
+        shared = await read_shared(connection, now)
+        known = {row["id"] for row in shared.listed}
+        chosen = known if len(known) <= most else known.intersection(wanted)
+        platform = {row["id"] for row in shared.listed if row["slug"] == PLATFORM_SLUG}
+        rows = await read_tenants(connection, shared, chosen | platform, now)
     return build(rows, vault)
+
+
+async def load_shared(db: Database) -> Shared:
+    """What storefronts that are read one by one are built with."""
+    async with db.read(EVERY_TENANT) as connection:
+        rows = await read_shared(connection, now_us())
+    return Shared(rows, shared_routes(rows))
+
+
+async def load_storefront(db: Database, shared: Shared, tenant_id: int) -> tuple[int, dict[str, HostEntry]]:
+    """One tenant's live hosts, and the revision that they were read at."""
+    async with db.read(EVERY_TENANT) as connection:
+        rows = await read_tenants(connection, shared.rows, (tenant_id,), now_us())
+    return rows.revision, _hosts(rows, shared.routes)
 
 
 def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
     """The snapshot that these rows describe."""
     upstreams = {**_upstreams(rows, vault), **own_upstreams(rows, vault)}
+    platform_name = str(rows.platform.get("name", ""))
+    platform_hosts = frozenset(rows.platform.get("hosts", ()))
+    platform = next((row for row in rows.tenants if row["slug"] == PLATFORM_SLUG), None)
+    return Snapshot(
+        revision=rows.revision,
+        read_at=rows.revision,
+        platform_name=platform_name,
+        platform_hosts=platform_hosts,
+        platform=None if platform is None else _platform(platform, rows),
+        public_url=rows.platform.get("public_url"),
+        places=_places(rows),
+        hosts=_hosts(rows, shared_routes(rows)),
+        upstreams=upstreams,
+        good_until=rows.next_price_at,
+        hidden_words=tuple(sorted(_hidden_words(platform_name, platform_hosts, upstreams.values()))),
+    )
+
+
+def _places(rows: SnapshotRows) -> dict[str, Place]:
+    """Where each live host leads, those that the platform gives included."""
+    suffix = rows.platform.get("storefront_suffix")
+    by_tenant: dict[int, list[tuple[str, DomainRole]]] = {}
+    for row in rows.places:
+        by_tenant.setdefault(row["tenant_id"], []).append((row["host"], row["role"]))
+    found: dict[str, Place] = {}
+    for tenant in rows.listed:
+        if tenant["slug"] == PLATFORM_SLUG:
+            continue
+        given: list[tuple[str, DomainRole]] = [(f"{tenant['slug']}.{suffix}", "storefront")] if suffix else []
+        for host, role in (*given, *by_tenant.get(tenant["id"], ())):
+            found[host] = Place(
+                tenant_id=tenant["id"],
+                slug=tenant["slug"],
+                status=tenant["status"],
+                suspended=tenant["suspended_at"] is not None,
+                role=role,
+            )
+    return found
+
+
+def _hosts(rows: SnapshotRows, shared: Routes) -> dict[str, HostEntry]:
+    """What the live hosts of the tenants that were read answer as."""
     prices = _prices(rows)
-    shared, stated = shared_routes(rows), stated_routes(rows, prices)
+    stated = stated_routes(rows, prices)
     domains: dict[int, list[dict[str, Any]]] = {}
     for domain in rows.domains:
         domains.setdefault(domain["tenant_id"], []).append(domain)
@@ -61,10 +136,8 @@ def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
         later.setdefault((row["tenant_id"], row["level"]), []).append(row)
     suffix = rows.platform.get("storefront_suffix")
     hosts: dict[str, HostEntry] = {}
-    platform = None
     for tenant in rows.tenants:
         if tenant["slug"] == PLATFORM_SLUG:
-            platform = _platform(tenant, rows)
             continue
         own = domains.get(tenant["id"], [])
         routes = routes_for(tenant, rows, shared, stated.get(tenant["id"], {}))
@@ -76,19 +149,7 @@ def build(rows: SnapshotRows, vault: Vault) -> Snapshot:
             hosts[f"{tenant['slug']}.{suffix}"] = HostEntry(storefront, "storefront")
         for domain in own:
             hosts[domain["host"]] = HostEntry(storefront, domain["role"], domain["secured_at"] is not None)
-    platform_name = str(rows.platform.get("name", ""))
-    platform_hosts = frozenset(rows.platform.get("hosts", ()))
-    return Snapshot(
-        revision=rows.revision,
-        platform_name=platform_name,
-        platform_hosts=platform_hosts,
-        platform=platform,
-        public_url=rows.platform.get("public_url"),
-        hosts=hosts,
-        upstreams=upstreams,
-        good_until=min((row["effective_from"] for row in rows.later_prices), default=None),
-        hidden_words=tuple(sorted(_hidden_words(platform_name, platform_hosts, upstreams.values()))),
-    )
+    return hosts
 
 
 def price_list(document: object) -> PriceList:
@@ -270,3 +331,8 @@ def _hidden_words(name: str, hosts: Iterable[str], upstreams: Iterable[UpstreamC
 def at_revision(snapshot: Snapshot, revision: int) -> Snapshot:
     """The same snapshot, known to be good up to a later revision."""
     return msgspec.structs.replace(snapshot, revision=revision)
+
+
+def with_storefront(snapshot: Snapshot, hosts: Mapping[str, HostEntry]) -> Snapshot:
+    """The same snapshot, in which a storefront was read that was not before."""
+    return msgspec.structs.replace(snapshot, hosts={**snapshot.hosts, **hosts})

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..core.errors import UnknownHost
+from ..core.errors import KitError, ServiceUnavailable, UnknownHost
 from ..core.ids import new_id
 from ..core.storefront import Storefront
 from ..core.tenant import url_host
@@ -17,7 +17,7 @@ from ..wire.errors import error_response
 from . import infra, management, webhooks
 from .access import NO_ROUTE, NOTE_KEY, Visit
 from .gateway import Gateway, canonical, dialect_of, is_api
-from .hosts import HostTable, Peers, Scope, Site, client_of, is_secure, needs_https
+from .hosts import HostTable, Peers, Scope, Site, StorefrontUnread, client_of, is_secure, needs_https
 from .responses import Receive, Send, plain, respond
 
 _log = logging.getLogger(__name__)
@@ -69,10 +69,10 @@ class Dispatcher:
             await infra.answer(self._runtime, self._internal, scope, send)
             return
         try:
-            site = self._site(scope)
-        except UnknownHost as error:
+            site = await self._site(scope)
+        except (UnknownHost, ServiceUnavailable) as error:
             note.surface = "unknown"
-            await _unknown_host(scope, send, error)
+            await _unbranded(scope, send, error)
             return
         note.host, note.tenant = site.host, "" if site.entry is None else site.entry.storefront.slug
         note.surface = "pages"
@@ -103,12 +103,19 @@ class Dispatcher:
         scope[SECURE_KEY] = is_secure(scope, self._trusted)
         scope[CLIENT_KEY] = client_of(scope, self._trusted)
 
-    def _site(self, scope: Scope) -> Site:
-        hosts = self._hosts
-        if hosts.snapshot is not self._runtime.snapshot:
-            hosts = self._hosts = HostTable(self._runtime.snapshot)
-            self._runtime.secured.forget()
-        site = hosts.find(scope["headers"])
+    async def _site(self, scope: Scope) -> Site:
+        """Where the request came to. Raises UnknownHost, or ServiceUnavailable for a storefront that can't be read."""
+        site = None
+        while site is None:
+            hosts = self._hosts
+            if hosts.snapshot is not self._runtime.snapshot:
+                if hosts.snapshot.revision != self._runtime.snapshot.revision:
+                    self._runtime.secured.forget()
+                hosts = self._hosts = HostTable(self._runtime.snapshot)
+            try:
+                site = hosts.find(scope["headers"])
+            except StorefrontUnread as unread:
+                await self._runtime.openings.open(unread.host)
         if site.entry is not None and not site.entry.secured and is_secure(scope, self._trusted):
             self._runtime.secured.reached(site.entry.storefront.tenant_id, site.host)
         return site
@@ -152,11 +159,11 @@ async def _location(origin: str, scope: Scope, send: Send) -> None:
     await plain(send, 308, "moved", (b"location", origin.encode() + target))
 
 
-async def _unknown_host(scope: Scope, send: Send, error: UnknownHost) -> None:
-    """421 without a brand, as JSON where an API client asks."""
+async def _unbranded(scope: Scope, send: Send, error: KitError) -> None:
+    """An error where no brand is known, as JSON where an API client asks."""
     if is_api(scope["path"], "storefront", scope["headers"]):
         dialect = dialect_of(canonical(scope["path"]), scope["headers"])
         answer = error_response(error, dialect, request_id=new_id("req"))
         await respond(send, answer.status, answer.headers, answer.body, head=scope["method"] == "HEAD")
     else:
-        await plain(send, 421, error.message, head=scope["method"] == "HEAD")
+        await plain(send, error.status, error.message, head=scope["method"] == "HEAD")

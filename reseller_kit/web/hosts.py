@@ -26,6 +26,14 @@ class Site(Struct, frozen=True):
     """Whether the host may be served over http."""
 
 
+class StorefrontUnread(Exception):
+    """A host is live, but this process has not read the storefront behind it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
 class HostTable:
     """Host header → site for one snapshot, remembering the headers seen."""
 
@@ -36,7 +44,10 @@ class HostTable:
         self._seen: dict[bytes, Site] = {}
 
     def find(self, headers: Headers) -> Site:
-        """The site of a request. Raises UnknownHost unless there is exactly one well-formed Host that lives here."""
+        """The site of a request.
+
+        Raises UnknownHost unless there is exactly one well-formed Host that lives here, or StorefrontUnread.
+        """
         host: bytes | None = None
         for name, value in headers:
             if name == b"host":
@@ -55,7 +66,7 @@ class HostTable:
         host = authority[0]
         entry = self.snapshot.hosts.get(host)
         if entry is None and host not in self.snapshot.platform_hosts:
-            raise _unknown()
+            raise StorefrontUnread(host) if host in self.snapshot.places else _unknown()
         site = Site(host, entry, is_loopback_host(host))
         if len(self._seen) < self._MAX_SEEN:
             self._seen[raw] = site

@@ -73,7 +73,7 @@ def _tls_allowed(runtime: Runtime, query: bytes) -> bool:
     if authority is None or authority[1] is not None:
         return False
     snapshot = runtime.snapshot
-    entry = snapshot.hosts.get(authority[0])
-    if entry is None:
+    place = snapshot.places.get(authority[0])
+    if place is None:
         return authority[0] in snapshot.platform_hosts
-    return entry.storefront.status != "archived"
+    return place.status != "archived"

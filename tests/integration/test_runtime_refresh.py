@@ -99,12 +99,12 @@ async def test_a_key_that_is_revoked_while_a_snapshot_loads_is_forgotten(
     assert await runtime.keys.load(tenant.id, digest) is not None
     load = snapshots.load
 
-    async def load_late(database: Database, vault: Any) -> Snapshot:
+    async def load_late(database: Database, vault: Any, **given: Any) -> Snapshot:
         async with database.write(EVERY_TENANT) as connection:
             await keys.revoke(connection, tenant.id, key.row.id, now_us())
             await revisions.bump(connection, "key", key.row.id)
         monkeypatch.setattr(snapshots, "load", load)
-        return await load(database, vault)
+        return await load(database, vault, **given)
 
     monkeypatch.setattr(snapshots, "load", load_late)
     async with db.write(EVERY_TENANT) as connection:

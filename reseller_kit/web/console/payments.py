@@ -175,8 +175,8 @@ def _hosts(runtime: Runtime, storefront: Storefront) -> list[str]:
     """Where the storefront's pages are, the primary host first."""
     found = [
         host
-        for host, entry in runtime.snapshot.hosts.items()
-        if entry.storefront.tenant_id == storefront.tenant_id and entry.role == "storefront"
+        for host, place in runtime.snapshot.places.items()
+        if place.tenant_id == storefront.tenant_id and place.role == "storefront"
     ]
     return sorted(found, key=lambda host: (host != storefront.primary_host, host))
 
