@@ -198,14 +198,22 @@ def provisioned(
 @contextmanager
 def gateway(scratch: Path, cores: Cores, upstream: Target, backend: str) -> Iterator[tuple[Target, Operator]]:
     """The product on "sqlite" or "postgres", provisioned through its own command line."""
-    with provisioned(scratch, cores, backend, upstream.port) as place:
-        operator = place.operator
-        key = _customer(operator)
-        port = free_port()
-        command = [sys.executable, "-m", "reseller_kit", "serve", "--host", "127.0.0.1", "--port", str(port)]
-        name = f"gateway, {backend}"
-        with on_core(cores.measured, name, command, scratch, port, operator.environment) as pid:
-            yield Target(name, port, pid, key, place.database_pid), operator
+    with (
+        provisioned(scratch, cores, backend, upstream.port) as place,
+        serving(scratch, cores, place, f"gateway, {backend}", customer(place.operator)) as target,
+    ):
+        yield target, place.operator
+
+
+@contextmanager
+def serving(
+    scratch: Path, cores: Cores, place: Provisioned, name: str, key: str, options: Sequence[str] = ()
+) -> Iterator[Target]:
+    """A server on what was provisioned. `options`: of `reseller-kit serve`."""
+    port = free_port()
+    command = [sys.executable, "-m", "reseller_kit", "serve", "--host", "127.0.0.1", "--port", str(port), *options]
+    with on_core(cores.measured, name, command, scratch, port, place.operator.environment) as pid:
+        yield Target(name, port, pid, key, place.database_pid)
 
 
 def count_usage(target: Target) -> int:
@@ -282,7 +290,7 @@ def _environment(
     return kept | own
 
 
-def _customer(operator: Operator) -> str:
+def customer(operator: Operator) -> str:
     """The key of a customer with more credit than the load can spend."""
     owner = ("--tenant", TENANT, "--customer", _EMAIL)
     operator.run("customer", "create", "--tenant", TENANT, "--email", _EMAIL)

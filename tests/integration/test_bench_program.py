@@ -75,6 +75,30 @@ def test_a_long_past_is_measured_and_its_books_are_right(backend: str) -> None:
 
 
 @pytest.mark.slow
+def test_open_streams_are_measured_and_their_books_are_right() -> None:
+    done = run_bench("streams", "--streams", "4,8", "--rounds", "1", "--backends", "sqlite", "--json")
+    assert done.returncode == 0, done.stderr
+    few, many = json.loads(done.stdout)
+    assert (few["streams"], many["streams"]) == (4, 8)
+    assert few["direct_gap_p99_ms"] >= 45
+    assert 0 < few["peak_megabytes"] <= many["peak_megabytes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_large_deployment_is_made_and_measured_beside_a_small_one(backend: str) -> None:
+    size = ("--tenants", "60", "--models", "20", "--routes", "5", "--keys", "3000")
+    load = ("--rounds", "1", "--calls", "40", "--connections", "4")
+    done = run_bench("scale", "--backends", backend, *size, *load, "--json")
+    assert done.returncode == 0, done.stderr
+    small, large = json.loads(done.stdout)[backend]
+    assert large["size"] == {"tenants": 60, "models": 20, "routes": 5, "keys": 3000}
+    assert (small["times_small"], small["opened"], large["opened"]) == (1.0, 9, 59)
+    assert large["plain_cpu_us"] > 0
+    assert large["memory_megabytes"] > 0
+
+
+@pytest.mark.slow
 def test_a_past_can_be_made_in_one_run_and_measured_in_another(tmp_path: Path) -> None:
     kept = ("growth", "--backends", "sqlite", "--keep", str(tmp_path), "--pairs", "200", "--past")
     made = run_bench(*kept, "2000", "--fill-only")
@@ -91,3 +115,4 @@ def test_wrong_arguments() -> None:
     assert run_bench("--rounds", "0").returncode == 2
     assert run_bench("--backends", "oracle").returncode == 2
     assert run_bench("peers", "--peers", "envoy").returncode == 2
+    assert run_bench("scale", "--tenants", "0").returncode == 2
