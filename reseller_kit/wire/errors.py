@@ -46,7 +46,7 @@ _FINAL_STATUSES: Final = frozenset({401, 402, 403, 404})
 _GOOGLE_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
 _GOOGLE_STATUS: Final = {
     401: "UNAUTHENTICATED",
-    402: "RESOURCE_EXHAUSTED",
+    402: "FAILED_PRECONDITION",  # what Google says where billing is missing; RESOURCE_EXHAUSTED is asked again
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     408: "DEADLINE_EXCEEDED",

@@ -33,7 +33,7 @@ MARKS: Final = {
     "chat": ("insufficient_quota", "daily_allowance_reached"),
     "responses": ("insufficient_quota", "daily_allowance_reached"),
     "messages": ("billing_error", None),
-    "generate_content": (402, "RESOURCE_EXHAUSTED"),
+    "generate_content": (402, "FAILED_PRECONDITION"),
 }
 """By what a client tells this refusal from others."""
 

@@ -92,7 +92,7 @@ def test_google_s_sdk_reads_our_refusals(shop: Shop, customer: Customer) -> None
     assert_refused(sdk(customer, key="sk_wrong"), "via-gemini", "Hi", 401, "UNAUTHENTICATED")
     assert_refused(sdk(customer), "nothing", "Hi", 404, "NOT_FOUND")
     poor = shop.customer(credit=None)
-    message = assert_refused(sdk(poor), "via-gemini", "Hi", 402, "RESOURCE_EXHAUSTED")
+    message = assert_refused(sdk(poor), "via-gemini", "Hi", 402, "FAILED_PRECONDITION")
     assert message.endswith(".")
     hasty = shop.customer(credit="5.00", rpm="1")
     client = sdk(hasty)

@@ -115,6 +115,13 @@ def test_missing_credit_is_told_to_codex_in_its_own_way(user_agent: str, status:
     assert b"retry-after" not in dict(answer.headers)
 
 
+def test_missing_credit_is_told_in_geminis_api_as_no_limit_that_passes_by() -> None:
+    answer = respond(tree.InsufficientCredit("m"), "gemini")
+    assert (answer.status, json.loads(answer.body)["error"]["status"]) == (402, "FAILED_PRECONDITION")
+    limit = respond(tree.RateLimited("m", retry_after_seconds=1), "gemini")
+    assert (limit.status, json.loads(limit.body)["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
+
+
 @pytest.mark.parametrize(
     ("status", "details", "code", "param", "anthropic"),
     [
