@@ -21,6 +21,8 @@ PROGRAMS: Final = {
     "systemd": (("systemd-analyze",), "systemd"),
 }
 LONG_STAGE_SECONDS: Final = 90 * 60
+_TESTS_AT_ONCE: Final = 3
+"""Stages of tests wait for browsers, timers and other programs half of their time: three keep two cores busy."""
 _BIN: Final = VENV / "bin"
 
 
@@ -98,7 +100,7 @@ def run_tests(mode: str, without: frozenset[str]) -> int:
             installing = beside.submit(_install_tools, left_out)
             outcomes = run_stages([*check_stages(), *scan_stages()])
             missing = installing.result()
-        outcomes += run_stages(test_stages(mode, left_out | set(missing)))
+        outcomes += run_stages(test_stages(mode, left_out | set(missing)), at_once=_TESTS_AT_ONCE)
     if mode == "full":
         outcomes += run_stages(long_stages(left_out | set(missing)), at_once=1)
     total = Tally(failed=len(missing))
