@@ -11,10 +11,18 @@ from typing import Final
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from reseller_kit import theming
-from reseller_kit.theming.sample import ERROR_TEMPLATE, ERRORS, KIT_TEMPLATE, PAGES, sample_brand, sample_page
+from reseller_kit.theming.sample import (
+    ERROR_TEMPLATE,
+    ERRORS,
+    KIT_TEMPLATE,
+    PAGES,
+    VIEWED,
+    sample_brand,
+    sample_page,
+)
 
 pytestmark = pytest.mark.thorough
 
@@ -145,3 +153,31 @@ async def test_a_dialog_opens_and_closes_without_script(browser: Browser, origin
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     await context.close()
+
+
+async def styled(page: Page, theme: str, html: str, width: int) -> None:
+    """A page without its scripts and fonts."""
+    size: ViewportSize = {"width": width, "height": 900}
+    await page.set_viewport_size(size)
+    await page.set_content(html)
+    await page.add_style_tag(content=theming.stylesheet(LIBRARY, theme, sample_brand()).css.decode())
+
+
+@pytest.mark.parametrize("lang", ["de", "zh", "ar"])
+@pytest.mark.parametrize("theme", SHIPPED)
+async def test_fields_of_the_playground_stand_in_a_line_though_a_label_wraps(page: Page, theme: str, lang: str) -> None:
+    sample = next(one for one in VIEWED if one.path == "/account/playground")
+    shown = msgspec.structs.replace(sample_page(sample.path, viewed=sample), lang=lang)
+    for width in (390, 1440):
+        await styled(page, theme, theming.render(LIBRARY, theme, sample.template, shown), width)
+        await page.locator(".playground").evaluate("one => { one.hidden = false }")  # as its script does
+        boxes = [await page.locator(f"#p-{name}").bounding_box() for name in ("temperature", "max")]
+        assert all(boxes)
+        assert len({round(box["y"] + box["height"]) for box in boxes if box}) == 1, (width, boxes)
+
+
+@pytest.mark.parametrize("theme", SHIPPED)
+async def test_states_stand_at_the_end_of_their_line(page: Page, theme: str) -> None:
+    await styled(page, theme, theming.render(LIBRARY, theme, PAGES["/status"], sample_page("/status")), 390)
+    boxes = [await state.bounding_box() for state in await page.locator(".states .state").all()]
+    assert len({round(box["x"] + box["width"]) for box in boxes if box}) == 1, boxes
