@@ -37,6 +37,8 @@ def shared_routes(rows: SnapshotRows) -> Routes:
 
 def stated_routes(rows: SnapshotRows, prices: Mapping[tuple[int, str, str], PriceVersion]) -> dict[int, Routes]:
     """The routes of tenants' own tables, by tenant. `prices`: by tenant, what for, and level."""
+    if not rows.tenant_routes:
+        return {}
     found: dict[int, dict[str, tuple[Route, ...]]] = {}
     settings = {row["id"]: row["settings"].get("routing", {}).get("models", {}) for row in rows.tenants}
     timeouts = _timeouts(rows)
@@ -54,7 +56,8 @@ def stated_routes(rows: SnapshotRows, prices: Mapping[tuple[int, str, str], Pric
 def routes_for(tenant: Mapping[str, Any], rows: SnapshotRows, shared: Routes, stated: Routes) -> Routes:
     """The routes that serve each model for a tenant: its own table's before the model's, none over other upstreams."""
     names = _allowed(tenant, rows, tenant["settings"].get("routing", {}).get("upstreams"))
-    return {model: within(routes, names) for model, routes in {**shared, **stated}.items()}
+    both = {**shared, **stated}
+    return both if names is None else {model: within(routes, names) for model, routes in both.items()}
 
 
 def with_fallbacks_of_one_payer(offered: Mapping[str, OfferedModel]) -> dict[str, OfferedModel]:
