@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -15,6 +17,7 @@ EndpointName = tuple[str, str]
 EXPLORED: Final = 0.05
 """The share of `fastest` calls that go by weight alone, so that an endpoint that has become faster is noticed."""
 _LEAST: Final = 2.0**-64
+_priority = attrgetter("priority")
 
 
 class Weighed(Struct, frozen=True, kw_only=True):
@@ -52,7 +55,16 @@ def order(routes: Sequence[Route], strategy: Strategy, by: Weighed) -> list[Rout
         return sorted(
             routes, key=lambda route: (by.speed(endpoint_of(route)) or 0.0, route.priority, _arrival(route, by))
         )
-    return sorted(routes, key=lambda route: (route.priority, _arrival(route, by)))
+    return _by_priority(routes, by)
+
+
+def _by_priority(routes: Sequence[Route], by: Weighed) -> list[Route]:
+    """By priority, and by arrival where several have the same: a route that is alone in its place needs none."""
+    ordered: list[Route] = []
+    for _, group in groupby(sorted(routes, key=_priority), key=_priority):
+        alike = list(group)
+        ordered += alike if len(alike) == 1 else sorted(alike, key=lambda route: _arrival(route, by))
+    return ordered
 
 
 def _arrival(route: Route, by: Weighed) -> float:

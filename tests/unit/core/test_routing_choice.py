@@ -66,6 +66,19 @@ def test_priorities_and_costs_never_fall_behind(routes: list[Route], draw: rando
     assert (priorities, costs) == (sorted(priorities), sorted(costs))
 
 
+def test_by_priority_only_routes_of_the_same_one_are_drawn_for() -> None:
+    drawn: list[str] = []
+
+    def point(endpoint: EndpointName) -> float:
+        drawn.append(endpoint[0])
+        return {"b": 0.2, "c": 0.9}[endpoint[0]]
+
+    by = Weighed(point=point, cost=lambda _route: 0, speed=lambda _endpoint: None)
+    routes = [route("d", priority=3), route("b", priority=2), route("c", priority=2), route("a", priority=1)]
+    assert names(order(routes, "priority", by)) == ["a", "c", "b", "d"]
+    assert sorted(drawn) == ["b", "c"]
+
+
 def test_weights_are_shares_within_a_priority_and_across_all() -> None:
     draw = random.Random(5)
     routes = [route("a", weight=3), route("b", weight=1), route("c", priority=1, weight=4)]
