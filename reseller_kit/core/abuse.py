@@ -18,6 +18,9 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
 RESTRICTING: Final[frozenset[State]] = frozenset({"restricted", "appealed", "upheld"})
 
+WAITING: Final[frozenset[State]] = frozenset({"open", "appealed"})
+"""Somebody of the team has to decide."""
+
 _LIFTS: Final[Mapping[Move, State]] = {"lift": "lifted", "withdraw": "lifted", "expire": "lifted"}
 _NEXT: Final[Mapping[State, Mapping[Move, State]]] = {
     "open": {"restrict": "restricted", "dismiss": "dismissed", "force": "restricted", "withdraw": "dismissed"},

@@ -46,6 +46,8 @@ class Stuck(Struct, frozen=True, kw_only=True):
     orders: int
     unasked_providers: int = 0
     reviews: int = 0
+    reports: int = 0
+    appeals: int = 0
 
 
 async def sums_by_day(connection: AsyncConnection, since: int) -> list[DaySums]:
@@ -103,6 +105,8 @@ async def stuck(connection: AsyncConnection, *, late: int) -> Stuck:
         _count(t.purchase_order, order.state.in_(_TO_DECIDE)),
         _count(t.payment_poll, t.payment_poll.c.failed_at.is_not(None)),
         _count(t.tenant, t.tenant.c.status == "draft", t.tenant.c.review_asked_at.is_not(None)),
+        _count(t.abuse_report, t.abuse_report.c.state == "open"),
+        _count(t.abuse_report, t.abuse_report.c.state == "appealed"),
     )
     row = (await connection.execute(statement)).one()
     return Stuck(
@@ -114,6 +118,8 @@ async def stuck(connection: AsyncConnection, *, late: int) -> Stuck:
         orders=row[5],
         unasked_providers=row[6],
         reviews=row[7],
+        reports=row[8],
+        appeals=row[9],
     )
 
 

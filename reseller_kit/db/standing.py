@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Table, Text, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..core.abuse import WAITING
 from . import tables as t
 
 PRICES_KEPT: Final = "prices.keep"
@@ -17,12 +18,13 @@ _TO_DECIDE: Final = ("review", "duplicate_paid", "activation_failed")
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """Counts as of now. `fresh`: customers since a moment; `orders`: those that somebody must decide on."""
+    """Counts as of now. `fresh`: customers since a moment; `orders`, `reports`: those that somebody must decide on."""
 
     customers: int
     fresh: int
     orders: int
     cases: int
+    reports: int
 
 
 class Steps(Struct, frozen=True):
@@ -38,7 +40,7 @@ class Steps(Struct, frozen=True):
 
 async def standing(connection: AsyncConnection, tenant_id: int, *, since: int) -> Standing:
     """The tenant's; `since` in µs."""
-    customer, order, case = t.customer.c, t.purchase_order.c, t.support_case.c
+    customer, order, case, report = t.customer.c, t.purchase_order.c, t.support_case.c, t.abuse_report.c
     there = (customer.tenant_id == tenant_id, customer.status != "deleted")
     waiting = ((order.state == "checkout_open") & (order.provider == "manual")) | order.state.in_(_TO_DECIDE)
     statement = select(
@@ -46,9 +48,10 @@ async def standing(connection: AsyncConnection, tenant_id: int, *, since: int) -
         _count(t.customer, *there, customer.created_at >= since),
         _count(t.purchase_order, order.tenant_id == tenant_id, waiting),
         _count(t.support_case, case.tenant_id == tenant_id, case.state == "open"),
+        _count(t.abuse_report, report.tenant_id == tenant_id, report.state.in_(WAITING)),
     )
     row = (await connection.execute(statement)).one()
-    return Standing(customers=row[0], fresh=row[1], orders=row[2], cases=row[3])
+    return Standing(customers=row[0], fresh=row[1], orders=row[2], cases=row[3], reports=row[4])
 
 
 async def steps(connection: AsyncConnection, tenant_id: int) -> Steps:

@@ -275,6 +275,7 @@ class OverviewView(Struct, frozen=True, kw_only=True):
     new_customers: int = 0
     orders: int | None = None
     cases: int | None = None
+    reports: int | None = None
     chart: Chart | None = None
     days: tuple[DayRow, ...] = ()
     linked: frozenset[str] = frozenset()

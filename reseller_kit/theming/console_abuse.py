@@ -89,6 +89,6 @@ class ReportView(Struct, frozen=True, kw_only=True):
     form: FormView = FormView()
     done: str = ""
 
-    def form_of(self, action: str) -> FormView:
-        """The form of one decision: what was typed into it, or an empty one."""
-        return self.form if self.action == action else FormView()
+    def form_of(self, *actions: str) -> FormView:
+        """The form of these decisions: what was typed into it, or an empty one."""
+        return self.form if self.action in actions else FormView()

@@ -120,6 +120,7 @@ def _overview(**changes: Any) -> OverviewView:
         new_customers=3,
         orders=1,
         cases=2,
+        reports=1,
         chart=bars([Point(f"{row.day:%d %b}", row.day.isoformat(), row.retail) for row in days]),
         days=days,
         linked=frozenset({"/console/team"}),

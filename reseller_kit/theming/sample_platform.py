@@ -31,6 +31,8 @@ _STUCK: Final = (
     "orders",
     "unasked_providers",
     "reviews",
+    "reports",
+    "appeals",
 )
 
 

@@ -129,7 +129,13 @@ def test_one_click_restricts_within_a_second_and_an_appeal_ends_it(shop: Shop, s
     page = support.get(console(made)).text
     assert "I &lt;i&gt;tested&lt;/i&gt; {{7*7}} a filter." in page
     assert shop.ask("abuse", "show", made["id"])["status"] == "appealed"
+    # One answer, whichever button takes it along.
+    assert page.count('name="words"') == 1
+    assert [found[1] for found in re.finditer(r'<button [^>]*name="action" value="(\w+)"', page)] == ["uphold", "lift"]
     assert support.send(console(made), action="uphold", words=" ").status_code == 422
+    long = support.send(console(made), action="lift", words="You are right. " * 200)
+    assert (long.status_code, set(problems(long))) == (422, {"lift-words"})
+    assert "You are right. You are right." in long.text, "what was typed stays"
     assert support.send(console(made), action="lift", words="You are right.").status_code == 303
     assert called(shop, customer).status_code == 200
     assert "Your API access is restricted" not in browser.get("/account").text
@@ -141,6 +147,9 @@ def test_one_click_restricts_within_a_second_and_an_appeal_ends_it(shop: Shop, s
 
 def test_roles_and_other_brands(shop: Shop, support: Colleague) -> None:
     made = report(shop, shop.customer())
+    waiting = re.compile(r'<dt><a href="/console/abuse">Abuse reports</a></dt><dd>\d+</dd>')
+    assert waiting.search(support.get("/console").text)
+    assert "reports of abuse wait for a decision" in colleague(shop, "platform", "operator").get("/").text
     finance, stranger = colleague(shop, role="finance"), colleague(shop, "lunaris", role="admin")
     assert finance.get(console(made)).status_code == 200
     assert finance.send(console(made), action="dismiss").status_code == 403

@@ -135,6 +135,7 @@ def _view(found: Stand, member: Member, steps: tuple[Step, ...]) -> OverviewView
         new_customers=counts.fresh,
         orders=counts.orders if seen("payments") else None,
         cases=counts.cases if seen("support") else None,
+        reports=counts.reports if seen("customers") else None,
         chart=_chart(found.days) if money else None,
         days=tuple(DayRow(day.day, day.calls, day.retail) for day in reversed(found.days)) if money else (),
         linked=frozenset(item.path for item in navigation_of(member.role, NAVIGATION)),

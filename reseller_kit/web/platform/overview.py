@@ -83,6 +83,8 @@ def _view(found: Overview, differs: tuple[DriftRow, ...]) -> PlatformView:
             "orders": found.stuck.orders,
             "unasked_providers": found.stuck.unasked_providers,
             "reviews": found.stuck.reviews,
+            "reports": found.stuck.reports,
+            "appeals": found.stuck.appeals,
         },
         drift=differs,
     )
