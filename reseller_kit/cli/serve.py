@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -28,7 +29,7 @@ from ..settings import Settings, load
 from ..telemetry import logs
 from ..telemetry.workers import Workers
 from ..tokens import warm
-from ..web.connection import UNSENT_BYTES, Connection, close_stalled
+from ..web.connection import UNSENT_BYTES, Connection, State, close_stalled
 from .served import note
 from .workers import supervise
 
@@ -53,6 +54,7 @@ class _Server(uvicorn.Server):
         self, config: uvicorn.Config, application: Application, parent: int | None, shutdown_delay: float
     ) -> None:
         super().__init__(config)
+        self.server_state = self._state = State()
         self._application = application
         self._parent = parent
         self._shutdown_delay = shutdown_delay
@@ -60,6 +62,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's signature
         """SIGTERM or SIGINT drains, a second SIGINT ends at once. Neither is raised again: a clean end is exit 0."""
         self._application.leave()
+        self._state.leaving = True
         if not self._shutdown_delay:
             self._application.drain()
         self.force_exit = self.force_exit or (self.should_exit and sig == signal.SIGINT)
@@ -74,11 +77,13 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Go on listening while calls are finished, so that `/readyz` tells a balancer; then close."""
+        """Go on listening for the delay, so that `/readyz` tells a balancer; finish what came, then close."""
         told = time.monotonic()
         # A balancer asks now and then: what it still sends meanwhile is served like any call.
         while not self.force_exit and self._is_sent_calls(told):  # noqa: ASYNC110  # as below
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        if self._shutdown_delay and self._parent is None:
+            await self._stop_listening(sockets or [])
         self._application.drain()
         began = time.monotonic()
         await self._idle_by(began + _PATIENCE_SECONDS)
@@ -87,10 +92,24 @@ class _Server(uvicorn.Server):
         await self._idle_by(began + _DRAIN_SECONDS)
         await super().shutdown(sockets)
 
+    async def _stop_listening(self, sockets: Iterable[socket.socket]) -> None:
+        """A balancer that is late still finds nobody to connect to and asks another process: no call is refused.
+
+        What reached a connection by then is served; since the signal no answer leaves its connection open for more.
+        Workers go on: what they listen on is their parent's too, and calls would wait there for nobody.
+        """
+        for server in self.servers:
+            server.close()
+        for one in sockets:
+            one.close()
+        until = time.monotonic() + _QUIET_SECONDS
+        while not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110  # as below
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+
     def _is_sent_calls(self, told: float) -> bool:
         """Whether a balancer may not know yet that this process leaves: the delay, and a little more where calls come.
 
-        On a busy machine its looks at `/readyz` are late, and a call that comes after the end of this is refused.
+        On a busy machine its looks at `/readyz` are late.
         """
         late = time.monotonic() - told - self._shutdown_delay
         if late < 0 or not self._shutdown_delay:

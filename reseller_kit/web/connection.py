@@ -16,13 +16,13 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
 
 from .cycle import App, Cycle
 from .responses import Header
 
 if TYPE_CHECKING:
     import uvicorn
-    from uvicorn.server import ServerState
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,12 @@ _WAITING_BYTES: Final = 16 * 1024
 READER_SECONDS: Final = 60.0
 """How long a client may take nothing of what waits for it; then what it asked for is ended and settled."""
 """A whole request has this long, and a second more for each 16 KiB: behind the gateway's own limit, which answers."""
+
+
+class State(ServerState):
+    """What all connections of a server share. `leaving`: the process ends soon, so nobody shall keep a connection."""
+
+    leaving = False
 
 
 class Connection(asyncio.Protocol):
@@ -178,7 +184,9 @@ class Connection(asyncio.Protocol):
             "state": self._app_state.copy(),
         }
         present = self._cycle
-        cycle = Cycle(self, scope, keep_alive=parser.should_keep_alive(), expects=self._expects)
+        leaving = isinstance(self._server, State) and self._server.leaving
+        kept = parser.should_keep_alive() and not leaving
+        cycle = Cycle(self, scope, keep_alive=kept, expects=self._expects)
         if present is None or present.complete:
             self._begin(cycle)
         else:

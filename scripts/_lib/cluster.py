@@ -26,7 +26,7 @@ EXAMPLE: Final = ROOT / "tenants.example.toml"
 ADDRESS: Final = "127.0.0.1"
 SHUTDOWN_DELAY_SECONDS: Final = 4
 """Above the two seconds that the Caddyfile's checks take to notice."""
-_END_SECONDS: Final = SHUTDOWN_DELAY_SECONDS + 40
+_END_SECONDS: Final = SHUTDOWN_DELAY_SECONDS + 45
 _DATABASE: Final = "cluster"
 
 Program = Sequence[str | Path]

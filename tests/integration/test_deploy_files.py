@@ -20,7 +20,7 @@ from scripts._lib.bootstrap import ROOT, VENV
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
 UNITS = sorted((DEPLOY / "systemd").iterdir())
-DRAIN_SECONDS = serve._DRAIN_SECONDS + serve._CLOSE_SECONDS
+DRAIN_SECONDS = serve._LATE_SECONDS + serve._QUIET_SECONDS + serve._DRAIN_SECONDS + serve._CLOSE_SECONDS
 
 
 def run(*command: str | Path) -> str:

@@ -62,10 +62,17 @@ class Installation:
         return result.json()
 
     @contextmanager
-    def serving(self, *hosts: str, port: int = 0) -> Iterator[Server]:
-        """A server on each of `hosts`, stopped at the end."""
+    def serving(self, *hosts: str, port: int = 0, options: Sequence[str] = ()) -> Iterator[Server]:
+        """A server on each of `hosts`, with further `options` of `serve`; stopped at the end."""
         chosen = port or free_port(*hosts)
-        command = [*PRODUCT, "serve", "--port", str(chosen), *(part for host in hosts for part in ("--host", host))]
+        command = [
+            *PRODUCT,
+            "serve",
+            "--port",
+            str(chosen),
+            *(part for host in hosts for part in ("--host", host)),
+            *options,
+        ]
         log = self.folder / f"server-{chosen}.log"
         answers_on = [(host, chosen) for host in hosts]
         with running("the server", command, log=log, answers_on=answers_on, environment=self.environment) as child:
