@@ -235,7 +235,10 @@ class Flat:
 
 
 class _Part(NamedTuple):
-    """One table's share of a statement; without parameters it is left out. `expected`: rows that must be affected."""
+    """One table's share of a statement; without parameters it is left out.
+
+    `expected`: how many rows must be affected; None where none can be missing, or it does not matter.
+    """
 
     name: str
     statement: str
@@ -248,21 +251,26 @@ async def _write_parts(connection: Connection, parts: Sequence[_Part]) -> None:
     present = [part for part in parts if part.parameters]
     if not present:
         return
-    statement = _joined(tuple((part.name, part.statement, len(part.parameters)) for part in present))
+    counted = [part for part in present if part.expected is not None]
+    statement = _joined(
+        tuple((part.name, part.statement, len(part.parameters), part.expected is not None) for part in present)
+    )
     counts = await connection.fetchrow(statement, *chain.from_iterable(part.parameters for part in present))
-    for part, count in zip(present, counts, strict=True):
-        if part.expected not in {None, count}:
+    for part, count in zip(counted, counts, strict=True):
+        if part.expected != count:
             raise RuntimeError(f"{part.name}: {count} of {part.expected} rows were there to write")
 
 
 @lru_cache(maxsize=256)
-def _joined(parts: tuple[tuple[str, str, int], ...]) -> str:
-    """One statement that carries out each part and answers with the rows that each affected."""
-    shares, first = [], 0
-    for name, statement, parameters in parts:
-        shares.append(f"{name} AS ({_renumbered(statement, first)} RETURNING 1)")
+def _joined(parts: tuple[tuple[str, str, int, bool], ...]) -> str:
+    """One statement that carries out each part and answers with the rows that each one affected that is counted."""
+    shares, first, counted = [], 0, []
+    for name, statement, parameters, is_counted in parts:
+        shares.append(f"{name} AS ({_renumbered(statement, first)}{' RETURNING 1' if is_counted else ''})")
         first += parameters
-    counts = ", ".join(f"(SELECT count(*) FROM {name})" for name, _, _ in parts)  # noqa: S608  # names as in `_write`
+        if is_counted:
+            counted.append(f"(SELECT count(*) FROM {name})")  # noqa: S608  # names as in `_write`
+    counts = ", ".join(counted)
     return f"WITH {', '.join(shares)} SELECT {counts}"
 
 
