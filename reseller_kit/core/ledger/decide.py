@@ -18,12 +18,12 @@ from .state import (
     Hold,
     HoldRefused,
     HoldRequest,
+    HoldTerms,
     KeyWindow,
     Lot,
     Posting,
     Txn,
     Wallet,
-    available,
     burn_order,
     day_of,
     return_to_day,
@@ -43,12 +43,12 @@ def place_hold(
     """
     request = _dated(request, lots)
     terms = request.terms
-    credit = available(wallet, lots, request.created_at, request.model)
+    free, credit = _spendable(request, wallet, lots)
     key_rest = None if window is None or window.limit is None else max(0, window.limit - window.spent - window.reserved)
     retail_free = credit if key_rest is None else min(credit, key_rest)
     wholesale_free = max(0, reseller.balance - reseller.reserved + request.overdraft)
     output_limit = terms.output_limit
-    at_stake = partial(_at_stake, request, lots) if reseller.accrues else terms.wholesale
+    at_stake = partial(_at_stake, terms, free) if reseller.accrues else terms.wholesale
     retail, wholesale = terms.retail(output_limit), at_stake(output_limit)
     if retail > retail_free or wholesale > wholesale_free:
         if reseller.accrues:
@@ -60,7 +60,7 @@ def place_hold(
             return _refusal(request, credit, key_rest, wholesale_free, at_stake, beyond)
         output_limit = affordable
         retail, wholesale = terms.retail(output_limit), at_stake(output_limit)
-    allocations = _allocate(lots, retail, request.model, request.created_at)
+    allocations = _allocate(free, retail, request.created_at)
     wallet.reserved += retail
     reseller.reserved += wholesale
     if window is not None:
@@ -101,14 +101,15 @@ def capture(
     What was reserved and not used is released, or expires here if its lot has run out meanwhile. A charge of zero
     at every level is a void. Raises LedgerFault for a negative charge or a hold that is not open.
     """
-    if min(charge.retail, charge.wholesale, charge.cost) < 0:
+    if charge.retail < 0 or charge.wholesale < 0 or charge.cost < 0:
         raise LedgerFault(f"{charge.request_id}: a charge is negative")
     if charge.retail == charge.wholesale == charge.cost == 0:
         return void(hold, wallet, lots, reseller, window, at=charge.at)
     released = _take_reserved(hold, {lot.id: lot for lot in lots}, charge.retail)
     _release(hold, wallet, reseller, window, state="captured", at=charge.at)
     wallet.balance -= charge.retail
-    _take_free(wallet, lots, charge.retail - min(charge.retail, hold.retail), hold.model, charge.at)
+    if charge.retail > hold.retail:
+        _take_free(wallet, lots, charge.retail - hold.retail, hold.model, charge.at)
     reseller.balance -= charge.wholesale
     if window is not None:
         window.spent += charge.retail
@@ -152,10 +153,9 @@ def call_txn_id(request_id: str) -> str:
     return "txn_" + request_id.partition("_")[2]
 
 
-def _at_stake(request: HoldRequest, lots: Sequence[Lot], output_limit: int) -> int:
+def _at_stake(terms: HoldTerms, free: Sequence[tuple[Lot, int]], output_limit: int) -> int:
     """What a call of this output limit can take from a revenue share."""
-    terms = request.terms
-    parts, _ = _plan(lots, terms.retail(output_limit), request.model, request.created_at)
+    parts, _ = _plan(free, terms.retail(output_limit))
     return shortfall(parts, terms.wholesale(output_limit))
 
 
@@ -210,9 +210,20 @@ def _refusal(
     )
 
 
-def _allocate(lots: Sequence[Lot], amount: int, model: str, now: int) -> list[tuple[str, int]]:
-    """Reserve `amount` on free lots in burn order; the caller has checked that they cover it."""
-    parts, rest = _plan(lots, amount, model, now)
+def _spendable(request: HoldRequest, wallet: Wallet, lots: Sequence[Lot]) -> tuple[list[tuple[Lot, int]], int]:
+    """Each lot in burn order, with what the call may hold of it; and what it may hold in all, 0 while there is debt."""
+    model, now = request.model, request.created_at
+    free, credit = [], 0
+    for lot in burn_order(lots) if len(lots) > 1 else lots:
+        part = spendable(lot, model, now)
+        free.append((lot, part))
+        credit += part
+    return free, 0 if wallet.debt else credit
+
+
+def _allocate(free: Sequence[tuple[Lot, int]], amount: int, now: int) -> list[tuple[str, int]]:
+    """Reserve `amount` on free lots in their order; the caller has checked that they cover it."""
+    parts, rest = _plan(free, amount)
     if rest:
         raise LedgerFault("lots do not cover what was found available")
     for lot, part in parts:
@@ -222,16 +233,16 @@ def _allocate(lots: Sequence[Lot], amount: int, model: str, now: int) -> list[tu
     return [(lot.id, part) for lot, part in parts]
 
 
-def _plan(lots: Sequence[Lot], amount: int, model: str, now: int) -> tuple[list[tuple[Lot, int]], int]:
-    """The free lots that `amount` would be reserved on, in burn order, and what they do not cover of it."""
+def _plan(free: Sequence[tuple[Lot, int]], amount: int) -> tuple[list[tuple[Lot, int]], int]:
+    """The lots that `amount` would be reserved on, in their order, and what they do not cover of it."""
     parts = []
-    for lot in burn_order(lots) if len(lots) > 1 else lots:
+    for lot, part in free:
         if amount == 0:
             break
-        part = min(amount, spendable(lot, model, now))
-        if part > 0:
-            amount -= part
-            parts.append((lot, part))
+        taken = min(amount, part)
+        if taken > 0:
+            amount -= taken
+            parts.append((lot, taken))
     return parts, amount
 
 
@@ -265,8 +276,6 @@ def _release(hold: Hold, wallet: Wallet, reseller: Wallet, window: KeyWindow | N
 
 def _take_free(wallet: Wallet, lots: Sequence[Lot], overage: int, model: str, now: int) -> None:
     """An overage above the hold: free lots that fit the call, in burn order, then debt."""
-    if overage <= 0:
-        return
     for lot in burn_order(lots):
         if usable(lot, model, now):
             overage -= consume(lot, overage)
@@ -277,9 +286,10 @@ def _after_release(hold: Hold, wallet: Wallet, lots: Sequence[Lot], released: Se
     """What a release sets off: expired parts go to breakage, and debt is paid from what is free."""
     txns = []
     for number, lot in enumerate(released, 1):
-        txn = expire_free(wallet, lot, f"{call_txn_id(hold.request_id)}_{number}", hold.tenant_id, at)
-        if txn is not None:
-            txns.append(txn)
+        if lot.expires_at is not None:
+            txn = expire_free(wallet, lot, f"{call_txn_id(hold.request_id)}_{number}", hold.tenant_id, at)
+            if txn is not None:
+                txns.append(txn)
     net_debt(wallet, lots, at)
     return txns
 

@@ -13,7 +13,9 @@ from .state import Entry, Lot, Txn, Wallet, burn_order
 
 def net_debt(wallet: Wallet, lots: Sequence[Lot], now: int) -> None:
     """Pay debt from free lots of any model scope: balance stays, debt and remaining fall together."""
-    for lot in burn_order(lots) if wallet.debt else ():
+    if not wallet.debt:
+        return
+    for lot in burn_order(lots):
         if lot.expires_at is None or lot.expires_at > now:
             wallet.debt -= consume(lot, wallet.debt)
 

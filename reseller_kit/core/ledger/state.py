@@ -279,13 +279,11 @@ def usable(lot: Lot, model: str, now: int) -> bool:
     return not lot.models or any(fnmatch.fnmatchcase(model, scope) for scope in lot.models)
 
 
-def available(wallet: Wallet, lots: Sequence[Lot], now: int, model: str | None = None) -> int:
-    """What is free and unexpired; for `model`, if given, what calls of it may hold today. 0 while there is debt."""
+def available(wallet: Wallet, lots: Sequence[Lot], now: int) -> int:
+    """What is free and unexpired. 0 while there is debt."""
     free = 0
     for lot in lots if not wallet.debt else ():
-        if model is not None:
-            free += spendable(lot, model, now)
-        elif lot.expires_at is None or lot.expires_at > now:
+        if lot.expires_at is None or lot.expires_at > now:
             free += lot.remaining - lot.reserved
     return free
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from ...core.errors import KitError, LedgerFault
 from ...core.ledger import (
@@ -49,7 +48,7 @@ from .needs import Movement, Needs, body_of, needs_of
 from .rows import Row, hold_row
 from .state import Loaded, Memory, State, Version
 
-_CALLS: Final = (PlaceHold, Settle, Checkpoint)
+_CALLS: Final = frozenset({PlaceHold, Settle, Checkpoint})
 
 
 class Batch:
@@ -74,7 +73,7 @@ class Batch:
         self.owner, self.epoch, self._now = owner, epoch, now
         self.settled_from = 0
         self.state = State()
-        self._calls_only = all(isinstance(item, _CALLS) for item in items)
+        self._calls_only = _CALLS.issuperset(map(type, items))
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
 
@@ -148,9 +147,12 @@ class Batch:
         """(txn_id, line, tenant_id, account_id, amount); `sinks` finds the accounts that are no wallets."""
         rows: list[Row] = []
         for txn in self.txns:
+            txn_id, tenant_id = txn.id, txn.tenant_id
             for line, entry in enumerate(txn.entries):
-                account_id = entry.wallet_id if entry.wallet_id is not None else sinks[txn.tenant_id, entry.account]
-                rows.append((txn.id, line, txn.tenant_id, account_id, entry.amount))
+                account_id = entry.wallet_id
+                if account_id is None:
+                    account_id = sinks[tenant_id, entry.account]
+                rows.append((txn_id, line, tenant_id, account_id, entry.amount))
         return rows
 
     @property
@@ -238,7 +240,7 @@ class Batch:
         if consumed is not None:
             self.cold.note_overage(hold, overage_parts(hold, charge.retail, consumed, lots, charge.at))
         self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
-        self.usage.append((*msgspec.structs.astuple(item.usage), max(self._now, self.settled_from)))
+        self.usage.append((*astuple(item.usage), max(self._now, self.settled_from)))
         return Settled(hold.state)
 
     def _expire(self, item: ExpireLots) -> Posted:

@@ -22,9 +22,15 @@ def require_same_call(item: Settle, hold: Hold) -> None:
     charge, usage = item.capture, item.usage
     window = None if hold.window_started_at == NO_WINDOW else (hold.key_id, hold.window_started_at)
     if (
-        (item.wallet_id, item.reseller_wallet_id, item.window) != (hold.wallet_id, hold.reseller_wallet_id, window)
-        or (usage.id, usage.tenant_id) != (hold.request_id, hold.tenant_id)
-        or (usage.customer_id, usage.key_id) != (hold.customer_id, hold.key_id)
-        or (usage.retail_nano, usage.wholesale_nano, usage.cost_nano) != (charge.retail, charge.wholesale, charge.cost)
+        item.wallet_id != hold.wallet_id
+        or item.reseller_wallet_id != hold.reseller_wallet_id
+        or item.window != window
+        or usage.id != hold.request_id
+        or usage.tenant_id != hold.tenant_id
+        or usage.customer_id != hold.customer_id
+        or usage.key_id != hold.key_id
+        or usage.retail_nano != charge.retail
+        or usage.wholesale_nano != charge.wholesale
+        or usage.cost_nano != charge.cost
     ):
         raise LedgerFault(f"{hold.request_id}: the settle or its usage record is not that of the hold")

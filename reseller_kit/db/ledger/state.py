@@ -93,6 +93,7 @@ class State:
         self.windows: dict[WindowKey, KeyWindow] = {}
         self.holds: dict[str, tuple[Hold, str, int]] = {}
         self._new_lots: list[Lot] = []
+        self._account_updates: list[Row] | None = None
         self._lot_updates: list[Row] | None = None
         self._versions: Mapping[int, Version] = {}
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
@@ -166,9 +167,10 @@ class State:
             if remembered is None:
                 unknown.append(wallet_id)
             else:
-                self._take_wallet(remembered[0])
-                for lot in remembered[1]:
-                    self._take_lot(lot)
+                wallet, self.lots[wallet_id] = remembered
+                self._take_wallet(wallet)
+                for lot in self.lots[wallet_id]:
+                    self._note_lot(lot)
         return unknown
 
     def keep_holds(self, memory: Memory, owner: Owner) -> None:
@@ -179,15 +181,17 @@ class State:
 
     def keep_wallets(self, memory: Memory, written: int | None) -> None:
         """Let wallets be remembered, once they are committed. `written`: the version of what was written, if new."""
-        accounts, moved = {row[-2] for row in self.account_updates()}, self._moved()
-        for wallet_id, (account, newest) in self._versions.items():
-            if wallet_id not in self.wallets:
+        accounts = set() if written is None else {row[-2] for row in self.account_updates()}
+        moved = set() if written is None else self._moved()
+        for wallet_id, known in self._versions.items():
+            wallet = self.wallets.get(wallet_id)
+            if wallet is None:
                 continue
-            version = (
-                account if written is None or wallet_id not in accounts else written,
-                newest if written is None or wallet_id not in moved else written,
-            )
-            memory.keep_wallet(self.wallets[wallet_id], self.lots.get(wallet_id, ()), version)
+            version = known
+            if written is not None:
+                account, newest = known
+                version = (written if wallet_id in accounts else account, written if wallet_id in moved else newest)
+            memory.keep_wallet(wallet, self.lots.get(wallet_id, ()), version)
 
     def add_lots(self, lots: Iterable[Lot]) -> None:
         """Lots that a decision made."""
@@ -221,14 +225,17 @@ class State:
     def account_updates(self) -> list[Row]:
         """(balance, reserved, debt, id, tenant_id) of each wallet that changed, be it only in its lots.
 
-        Who waits for the wallet's lock learns from its row that the lots are others now.
+        Who waits for the wallet's lock learns from its row that the lots are others now. Worked out once, when all is
+        decided.
         """
-        before, moved = self._before_wallets, self._moved()
-        return [
-            (w.balance, w.reserved, w.debt, w.id, w.tenant_id)
-            for w in self.wallets.values()
-            if before[w.id] != (w.balance, w.reserved, w.debt) or w.id in moved
-        ]
+        if self._account_updates is None:
+            before, moved = self._before_wallets, self._moved()
+            self._account_updates = [
+                (w.balance, w.reserved, w.debt, w.id, w.tenant_id)
+                for w in self.wallets.values()
+                if before[w.id] != (w.balance, w.reserved, w.debt) or w.id in moved
+            ]
+        return self._account_updates
 
     def lot_inserts(self) -> list[Row]:
         """The new lots, as the whole batch leaves them."""
@@ -261,10 +268,7 @@ class State:
         """(used_up, id, wallet_id) of each lot of which nothing remains any more, or something again."""
         before = self._before_lots
         return [
-            (x.remaining == 0, x.id, x.wallet_id)
-            for lots in self.lots.values()
-            for x in lots
-            if x.id in before and (before[x.id][0] == 0) != (x.remaining == 0)
+            (row[0] == 0, row[-2], row[-1]) for row in self.lot_updates() if (row[0] == 0) != (before[row[-2]][0] == 0)
         ]
 
     def changed_windows(self) -> list[KeyWindow]:
@@ -287,7 +291,10 @@ class State:
             self._days_unread.append(lot.id)
 
     def _take_lot(self, lot: Lot) -> None:
+        self.lots.setdefault(lot.wallet_id, []).append(lot)
+        self._note_lot(lot)
+
+    def _note_lot(self, lot: Lot) -> None:
         if lot.daily is not None:
             self._days[lot.id] = (lot, lot.day, lot.used)
-        self.lots.setdefault(lot.wallet_id, []).append(lot)
         self._before_lots[lot.id] = (lot.remaining, lot.reserved, lot.consumed, lot.clawed_back, lot.accrued)
