@@ -168,10 +168,14 @@ async def test_cash_used_up_after_a_change_to_prepaid_accrues_once_all_the_same(
 async def test_cash_of_expired_credit_is_the_resellers(db: Database) -> None:
     shop = await share_revenue(db, await make_shop(db))
     async with open_ledger(db) as ledger:
-        await ledger.submit(bought(shop, 5_000, 4_444, expires_at=now_us() + 300_000))
+        await ledger.submit(bought(shop, 5_000, 4_444, expires_at=now_us() + 3_600_000_000))
         kept = hold(shop, 900, 600)
-        await ledger.submit(kept)
-        await asyncio.sleep(0.4)
+        assert isinstance(await ledger.submit(kept), Hold)
+        async with db.write(EVERY_TENANT) as connection:
+            lot = t.lot.c
+            await connection.execute(
+                update(t.lot).where(lot.wallet_id == shop.wallet_id).values(expires_at=now_us() - 1)
+            )
         assert await expire(db, ledger) == 1
         assert await wallet(db, shop.reseller_wallet) == (4_444 * 4_100 // 5_000, 0, 0)
         await ledger.submit(settle(shop, kept, {"input": 1}))
