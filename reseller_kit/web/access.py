@@ -43,7 +43,10 @@ class Visit:
         """Hand on what is sent, and take note of it."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            self._id = next((value for name, value in message["headers"] if name == _ID), b"")
+            for name, value in message["headers"]:
+                if name == _ID:
+                    self._id = value
+                    break
             if self._secure:
                 message = {**message, "headers": [*message["headers"], _STRICT]}
         elif message.get("body"):

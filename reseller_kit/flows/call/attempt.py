@@ -23,7 +23,7 @@ from .job import Job
 from .routes import Attempt, Routes
 from .serving import api_for, maker_of
 
-NEEDED: Final = ("input", "output")
+NEEDED: Final = frozenset({"input", "output"})
 """What every answer has tokens of; all other classes fall back on one of them."""
 
 

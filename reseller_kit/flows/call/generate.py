@@ -132,9 +132,15 @@ async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
 def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> None:
     """Raises ModelNotFound for a model of another kind, such as one that embeds."""
     prices, upstreams = offered.retail.price_list.prices, runtime.snapshot.upstreams
-    known = [upstreams[route.upstream] for route in offered.routes if route.upstream in upstreams]
-    served = not known or any(api_for(call.api, config) is not None for config in known)
-    if not (served and all(name in prices for name in NEEDED)):
+    known = served = False
+    for route in offered.routes:
+        config = upstreams.get(route.upstream)
+        if config is not None:
+            known = True
+            if api_for(call.api, config) is not None:
+                served = True
+                break
+    if (known and not served) or not prices.keys() >= NEEDED:
         raise ModelNotFound(f"The model {call.model!r} is not offered for {_CALLED[call.api]}.")
 
 

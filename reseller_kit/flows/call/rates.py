@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from ...core.errors import InvalidRequest, RateLimited
@@ -52,17 +52,19 @@ def refusal(limits: Sequence[Limit], room: Room) -> RateLimited:
     return RateLimited(message, retry_after_seconds=seconds, rates=rates_of(limits, room))
 
 
-def _known(storefront: Storefront, account: KeyAccount) -> Iterator[tuple[Scope, Kind, str, int | None]]:
+def _known(storefront: Storefront, account: KeyAccount) -> tuple[tuple[Scope, Kind, str, int | None], ...]:
     limits, tenant = storefront.limits, str(storefront.tenant_id)
-    yield "key", "requests", account.key_id, account.requests_per_minute
-    yield "key", "tokens", account.key_id, account.tokens_per_minute
-    yield "key", "concurrency", account.key_id, account.concurrent_requests
-    yield "customer", "requests", account.customer_id, limits.requests_per_minute
-    yield "customer", "tokens", account.customer_id, limits.tokens_per_minute
-    yield "customer", "concurrency", account.customer_id, limits.concurrent_requests
-    yield "tenant", "requests", tenant, limits.tenant_requests_per_minute
-    yield "tenant", "tokens", tenant, limits.tenant_tokens_per_minute
-    yield "tenant", "concurrency", tenant, limits.tenant_concurrent_requests
+    return (
+        ("key", "requests", account.key_id, account.requests_per_minute),
+        ("key", "tokens", account.key_id, account.tokens_per_minute),
+        ("key", "concurrency", account.key_id, account.concurrent_requests),
+        ("customer", "requests", account.customer_id, limits.requests_per_minute),
+        ("customer", "tokens", account.customer_id, limits.tokens_per_minute),
+        ("customer", "concurrency", account.customer_id, limits.concurrent_requests),
+        ("tenant", "requests", tenant, limits.tenant_requests_per_minute),
+        ("tenant", "tokens", tenant, limits.tenant_tokens_per_minute),
+        ("tenant", "concurrency", tenant, limits.tenant_concurrent_requests),
+    )
 
 
 def _limit(scope: Scope, kind: Kind, ref: str, most: int, expected: tuple[int, int]) -> Limit:

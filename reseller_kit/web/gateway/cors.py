@@ -35,9 +35,13 @@ def permission(headers: Headers) -> list[Header]:
 
 def readable(send: Send, headers: Headers) -> Send:
     """`send`, letting the page read what is sent where a page asked."""
-    if not any(name == b"origin" for name, _ in headers):
-        return send
+    for name, _ in headers:
+        if name == b"origin":
+            return _readable(send)
+    return send
 
+
+def _readable(send: Send) -> Send:
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message["headers"], *_READABLE]}

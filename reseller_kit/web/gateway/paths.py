@@ -23,6 +23,11 @@ _TARGET: Final = re.compile(
 _GOOGLE_CLIENT: Final = b"x-goog-api-client"
 """Every client of Google's sends it. A key may be in any header, whatever the dialect, so that tells nothing."""
 _BARE: Final = ("/chat/completions", "/responses", "/messages")
+_WELL_FORMED: Final = frozenset(
+    {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens"}
+    | {"/v1" + path for path in PATHS.values()}
+)
+"""Where most requests go, written as they should be: there is nothing to find out about these paths."""
 _BARE_WHOLE: Final = frozenset({"/completions", *PATHS.values()})
 _PAGES_TOO: Final = frozenset({"/models", "/pricing.json"})
 _SLASHES: Final = re.compile("/{2,}")
@@ -34,6 +39,8 @@ def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
 
     `/models` and `/pricing.json` are where a key is sent or will be.
     """
+    if path in _WELL_FORMED:
+        return True
     path = _single(path)
     if role == "api" or path.startswith((*_PREFIXES, *_BARE)) or path in _WHOLE or path.rstrip("/") in _BARE_WHOLE:
         return True
@@ -44,6 +51,8 @@ def is_api(path: str, role: DomainRole, headers: Headers) -> bool:
 
 def canonical(path: str) -> str:
     """The path as the route table knows it: with one version, single slashes, none at the end."""
+    if path in _WELL_FORMED:
+        return path
     path = _single(path).rstrip("/") or "/"
     while path.startswith(_VERSIONS) or path == "/v1/v1":
         path = path[path.index("/", 1) :]
@@ -54,10 +63,12 @@ def canonical(path: str) -> str:
 
 def dialect_of(path: str, headers: Headers) -> Dialect:
     """The dialect that errors on this path speak."""
-    if path.startswith("/v1beta") or _TARGET.fullmatch(path):
-        return "gemini"
     if path.startswith("/v1/messages"):
         return "anthropic"
+    if path in _WELL_FORMED:
+        return "openai"
+    if path.startswith("/v1beta") or _TARGET.fullmatch(path):
+        return "gemini"
     if path.startswith("/v1/models"):
         names = {name for name, _ in headers}
         if b"anthropic-version" in names:
