@@ -12,8 +12,9 @@ ADDRESS = "127.0.0.2"
 LONGEST_SECONDS = 120
 
 
-def call_of(customer: Customer, *, keep: bool) -> bytes:
-    body = json.dumps({"model": "gpt-5-mini", "messages": [{"role": "user", "content": "[[output=2]] Hi"}]}).encode()
+def call_of(customer: Customer, *, keep: bool, text: str = "[[output=2]] Hi", stream: bool = False) -> bytes:
+    messages = [{"role": "user", "content": text}]
+    body = json.dumps({"model": "gpt-5-mini", "stream": stream, "messages": messages}).encode()
     lines = [
         "POST /v1/chat/completions HTTP/1.1",
         f"host: {customer.host}",
@@ -37,21 +38,28 @@ def test_no_call_that_a_late_balancer_sends_is_refused(any_shop: Shop) -> None:
         before = eventually(
             lambda: answered(raw_http.exchange(server.port, call_of(customer, keep=False), ADDRESS)), "200"
         )
-        process.terminate()
-        answers: list[raw_http.Reply] = []
-        until = time.monotonic() + LONGEST_SECONDS
-        while time.monotonic() < until:
-            try:
-                # To the end of the connection: nothing but the server ends it here.
-                reply = raw_http.exchange(server.port, call_of(customer, keep=True), ADDRESS)
-            except ConnectionError:
-                break
-            if reply is None:
-                break
-            answers.append(reply)
-            time.sleep(0.03)  # no more calls a minute than are allowed
-        else:
-            raise AssertionError("it goes on listening")
+        with raw_http.connection(server.port, ADDRESS) as long:
+            # While it is finished the process is there for longer than anybody sends it calls.
+            long.sendall(call_of(customer, keep=True, text="[[output=40 pace=0.4]] Hi", stream=True))
+            begun = raw_http.read_until(long, b"data: ")
+            process.terminate()
+            answers: list[raw_http.Reply] = []
+            until = time.monotonic() + LONGEST_SECONDS
+            while time.monotonic() < until:
+                try:
+                    # To the end of the connection: nothing but the server ends it here.
+                    reply = raw_http.exchange(server.port, call_of(customer, keep=True), ADDRESS)
+                except ConnectionError:
+                    break
+                if reply is None:
+                    break
+                answers.append(reply)
+                time.sleep(0.03)  # no more calls a minute than are allowed
+            else:
+                raise AssertionError("it goes on listening")
+            streamed = raw_http.parse(begun + raw_http.read_all(long))
+        assert streamed is not None
+        assert b"data: [DONE]" in streamed.body
         refused = [reply for reply in answers if reply.status != 200]
         # Where the process stood still past its lease it is right to refuse.
         assert not refused or "the lease had run out" in server.child.log.read_text(), refused[0]
@@ -60,4 +68,4 @@ def test_no_call_that_a_late_balancer_sends_is_refused(any_shop: Shop) -> None:
         assert process.wait(60) == 0
     records = any_shop.ask("usage", "list", *customer.owner, "--limit", "1000")["records"]
     charged = {record["id"] for record in records if record["status"] == "ok"}
-    assert charged == {reply.header("x-request-id") for reply in (before, *answers) if reply.status == 200}
+    assert charged == {reply.header("x-request-id") for reply in (before, streamed, *answers) if reply.status == 200}
