@@ -10,8 +10,7 @@ from typing import Any
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
-from markupsafe import Markup, escape
-from markupsafe._speedups import _escape_inner  # what `escape` is without its `Markup`
+from markupsafe import Markup, _escape_inner, escape  # type: ignore[attr-defined]  # `escape` without its `Markup`
 
 
 def escaped(value: Any) -> str:
