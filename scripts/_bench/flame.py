@@ -12,9 +12,9 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Final
-from xml.sax.saxutils import escape
 
 from scripts._bench import cores as cores_module
 from scripts._bench import peer_programs, targets
