@@ -18,7 +18,7 @@ from typing import Any, Final
 from scripts._bench import cores as cores_module
 from scripts._bench import report, targets
 from scripts._bench.peer_targets import STARTERS
-from scripts._bench.program import EXPECTED, say
+from scripts._bench.program import books_of, check_books, guarded, say
 from scripts._bench.rounds import Figures, Plan, measure
 from scripts._bench.scenarios import OPEN_RATE, PACED_STREAMS, beside_peers
 from scripts._lib.bootstrap import SetupFailed
@@ -44,11 +44,7 @@ _COLUMNS: Final = (
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report; exit code 0, or 1 when calls failed or the books are wrong."""
-    try:
-        return _run(arguments)
-    except EXPECTED as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
+    return guarded(_run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -64,19 +60,12 @@ def _run(arguments: argparse.Namespace) -> int:
             gateways.append(stack.enter_context(targets.gateway(scratch, cores, upstream, backend)))
         measured = [upstream, *peers, *(target for target, _ in gateways)]
         figures, answered = measure(measured, plan, cores, say)
-        books = [
-            targets.Books(
-                target.name, answered[target.name], targets.count_usage(target), operator.run("ledger", "audit")
-            )
-            for target, operator in gateways
-        ]
+        books = books_of(gateways, answered)
     document = report.document(figures, books, plan, cores, 44) | {"left_out": left_out}
     print(json.dumps(document, indent=2) if arguments.json else table(figures))
     for name, reason in left_out.items():
         print(f"bench: {name} is left out: {reason}", file=sys.stderr)
-    for each in books:
-        each.check()
-        say(f"{each.target}: {each.calls} calls, as many usage records, audit ok")
+    check_books(books)
     return 0
 
 

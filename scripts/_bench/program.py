@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -22,11 +23,31 @@ EXPECTED: Final = (ChildFailed, CommandFailed, LoadFailed, PostgresUnavailable, 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report; exit code 0, or 1 when calls failed, the books are wrong or the guard objects."""
+    return guarded(_run, arguments)
+
+
+def guarded(measuring: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """The exit code of a measurement; 1, with a line that says why, where it could not be made."""
     try:
-        return _run(arguments)
+        return measuring(arguments)
     except EXPECTED as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+
+
+def books_of(gateways: Sequence[tuple[targets.Target, Operator]], answered: Mapping[str, int]) -> list[targets.Books]:
+    """What each gateway's own audit says, beside the calls that it answered."""
+    return [
+        targets.Books(target.name, answered[target.name], targets.count_usage(target), operator.run("ledger", "audit"))
+        for target, operator in gateways
+    ]
+
+
+def check_books(books: Sequence[targets.Books]) -> None:
+    """Say that they are in order. Raises WrongBooks."""
+    for each in books:
+        each.check()
+        say(f"{each.target}: {each.calls} calls, as many usage records, audit ok")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -43,17 +64,10 @@ def _run(arguments: argparse.Namespace) -> int:
             gateways.append(stack.enter_context(targets.gateway(scratch, cores, upstream, backend)))
         measured += [target for target, _ in gateways]
         figures, answered = measure(measured, plan, cores, say)
-        books = [
-            targets.Books(
-                target.name, answered[target.name], targets.count_usage(target), operator.run("ledger", "audit")
-            )
-            for target, operator in gateways
-        ]
+        books = books_of(gateways, answered)
     document = report.document(figures, books, plan, cores, arguments.burst)
     print(json.dumps(document, indent=2) if arguments.json else report.table(figures))
-    for each in books:
-        each.check()
-        say(f"{each.target}: {each.calls} calls, as many usage records, audit ok")
+    check_books(books)
     objections = report.regressions(figures) if arguments.check else []
     for objection in objections:
         print(f"bench: {objection}", file=sys.stderr)
