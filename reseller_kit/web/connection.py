@@ -30,17 +30,18 @@ STALL_SECONDS: Final = 30.0
 """How long a request may be silent, and how long its head may take."""
 WHOLE_SECONDS: Final = 70.0
 BYTES_A_SECOND: Final = 16 * 1024
+"""A whole request has `WHOLE_SECONDS`, and a second more for so many bytes: later than the gateway's own limit."""
 UNSENT_BYTES: Final = 32 * 1024
 """What may wait in the kernel for a client that does not keep up."""
 _BODY_BYTES: Final = 64 * 1024
 """Of a body that nobody has asked for yet, before the client is held back."""
 _HEAD_BYTES: Final = 64 * 1024
+"""Of a head, and of whatever comes in a row that is no piece of the body: extensions of chunks, trailers."""
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _WAITING_BYTES: Final = 16 * 1024
 """And beyond that in this process, before whoever sends is held back."""
 READER_SECONDS: Final = 60.0
 """How long a client may take nothing of what waits for it; then what it asked for is ended and settled."""
-"""A whole request has this long, and a second more for each 16 KiB: behind the gateway's own limit, which answers."""
 
 
 class State(ServerState):
@@ -97,7 +98,7 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=_WAITING_BYTES)
         self._here, self._there = get_local_addr(transport), get_remote_addr(transport)
         self._heard_at = self._began_at = self._loop.time()
-        self._heard_bytes = 0
+        self._heard_bytes = self._bare_bytes = 0
         self._receiving = self._in_head = True
         self._idle_since: float | None = None
         self._full_at: float | None = None
@@ -132,7 +133,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
         self._heard_at, self._idle_since = self._loop.time(), None
-        self._heard_bytes += len(data)
+        size = len(data)
+        self._heard_bytes += size
+        self._bare_bytes += size
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -140,12 +143,12 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._turn_away(400, b"Invalid HTTP request received.")
         else:
-            if self._in_head and self._receiving and self._heard_bytes > _HEAD_BYTES:
+            if self._bare_bytes > _HEAD_BYTES and self._receiving:
                 self._turn_away(431, b"The request's head is too large.")
 
     def on_message_begin(self) -> None:
         """Parser: a request begins."""
-        self._began_at, self._heard_bytes = self._heard_at, 0
+        self._began_at, self._heard_bytes, self._bare_bytes = self._heard_at, 0, 0
         self._receiving = self._in_head = True
         self._url, self._headers, self._expects = b"", [], False
 
@@ -154,7 +157,9 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser: a header is whole."""
+        """Parser: a header is whole, or a trailer, which nobody here heeds (RFC 9110, section 6.5.1)."""
+        if not self._in_head:
+            return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True
@@ -197,6 +202,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Parser: a piece of a body. Whoever waits for it is woken once it is whole, or much, not for each piece."""
+        self._bare_bytes = 0
         cycle = self._incoming
         if cycle.complete:
             return

@@ -198,6 +198,48 @@ async def test_a_head_without_end_is_refused(caplog: pytest.LogCaptureFixture) -
     assert sent >= 64_000
 
 
+ENDLESS = {
+    "trailers": (b"0\r\n", b"x: %s\r\n" % (b"y" * 4000)),
+    "one trailer": (b"0\r\nx: ", b"y" * 4000),
+    "an extension of a chunk": (b"1;", b"y" * 4000),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+async def test_what_surrounds_a_body_without_end_is_refused(caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    begin, more = ENDLESS[kind]
+    sent = 0
+    async with serving(Connection) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n" + begin)
+        while "431" not in caplog.text and sent < 1_000_000:
+            writer.write(more)
+            sent += len(more)
+            await asyncio.sleep(0.002)
+        writer.close()
+    assert "431: The request's head is too large." in caplog.text
+    assert sent >= 64_000
+
+
+async def test_what_comes_behind_a_body_is_no_header_of_the_request() -> None:
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+        seen.append(scope["headers"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    trailers = b"host: other\r\nauthorization: Bearer x\r\nexpect: 100-continue\r\n"
+    async with serving(Connection, watched) as port:
+        head = POST + b"transfer-encoding: chunked\r\n\r\n"
+        answer, _ = await exchange(port, head + b"1\r\na\r\n0\r\n" + trailers + b"\r\n" + CLOSE)
+    assert answer.count(b"HTTP/1.1 204") == 2
+    assert b"100 Continue" not in answer
+    assert seen[0] == [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+
+
 async def test_a_connection_that_asks_for_nothing_more_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "STALL_SECONDS", 60.0)
     async with serving(Connection) as port:
