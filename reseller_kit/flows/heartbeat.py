@@ -29,11 +29,15 @@ class Heartbeat:
         """Whether the process stood still since the lease was last looked at."""
         return self._clock() - self._beat_at > PAUSE_SECONDS or not self._clear.is_set()
 
+    def doubt(self) -> None:
+        """Have the lease looked at: something says that it was lost."""
+        self._clear.clear()
+        self.wanted.set()
+
     def beat(self) -> None:
         """The event loop runs."""
         if self.doubtful():
-            self._clear.clear()
-            self.wanted.set()
+            self.doubt()
         self._beat_at = self._clock()
 
     def confirm(self) -> None:

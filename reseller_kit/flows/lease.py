@@ -63,5 +63,5 @@ async def _renew(runtime: Runtime) -> None:
         ledger.epoch = epoch
         runtime.metrics.lease_losses.inc()
         _log.warning("the lease had run out; began epoch %d", epoch)
-        # Every call under way holds money of an epoch that is over: nobody will pay for what they get from here on.
-        runtime.end_calls()
+        # What these calls hold is of an epoch that is over: nobody will pay for what they get from here on.
+        runtime.lose_calls()

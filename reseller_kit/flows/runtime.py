@@ -69,6 +69,9 @@ class Answering(Protocol):
     def end(self) -> None:
         """Stop the answer; the client gets to read why."""
 
+    def lose(self) -> None:
+        """Whatever it holds is another's to resolve: end, unless it holds nothing yet."""
+
 
 class Runtime:
     """What the gateway and the pages work with. `snapshot` is replaced whole, never changed."""
@@ -160,6 +163,11 @@ class Runtime:
         """Tell every call that is being answered to end."""
         for call in tuple(self.answering):
             call.end()
+
+    def lose_calls(self) -> None:
+        """The lease ran out: tell every call that has placed its hold to end."""
+        for call in tuple(self.answering):
+            call.lose()
 
     def _measure(self) -> None:
         """Figures that are looked up when they are asked for."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,11 +13,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.support import raw_http
 from tests.support.product import Customer, Shop, chat_request, eventually, prepared_shop
 from tests.support.raw_http import read_until
+from tests.support.verdict import is_embedded, sqlite_path
 
 CHECKPOINT_SECONDS = 2.5
 """A stream that has run for so long has left a checkpoint, on a busy machine as well."""
@@ -106,6 +110,44 @@ def test_a_process_that_was_taken_for_dead_claims_nothing(shop: Shop) -> None:
         ("failed", True),
     ]
     assert shop.records(customer)[:2] == records
+    shop.assert_books_are_right()
+
+
+def take_leases(shop: Shop) -> None:
+    """As who takes all others for dead."""
+    statement = "DELETE FROM lease"
+    if is_embedded(shop):
+        with sqlite3.connect(sqlite_path(shop), timeout=30) as connection:
+            connection.execute(statement)
+        connection.close()
+        return
+
+    async def run() -> None:
+        url = shop.installation.environment["RESELLER_KIT_DATABASE_URL"]
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(run())
+
+
+def test_a_call_that_finds_the_lease_gone_is_placed_under_the_next(shop: Shop) -> None:
+    """A starved process that was taken for dead refuses nobody: what comes now holds nothing of the lost epoch."""
+    customer = shop.customer()
+    with raw_http.connection(shop.server.port) as opened:
+        opened.sendall(chat_request(customer, "[[input=500 cached=0 output=300 pace=0.1]]", stream=True))
+        received = read_until(opened, b"brown")
+        for stream in (False, True) * 4:
+            take_leases(shop)
+            reply = raw_http.exchange(shop.server.port, chat_request(customer, "Hi", stream=stream))
+            assert reply is not None
+            assert (reply.status, b"error" in reply.body) == (200, False)
+        received += raw_http.read_all(opened)
+    assert b'"code":"service_unavailable"' in received
+    records = eventually(lambda: found if len(found := shop.records(customer)) == 9 else None, "the sweep")
+    assert [record["status"] for record in records].count("ok") == 8
+    spent = sum(Fraction(record["retail"]) for record in records)
+    assert Fraction(shop.balance(customer)["balance"]) == Fraction("5.00") - spent
     shop.assert_books_are_right()
 
 

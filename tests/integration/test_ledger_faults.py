@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, select, text, update
+from sqlalchemy import delete, make_url, select, text, update
 
 from reseller_kit.core.errors import ServiceUnavailable
 from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database
-from reseller_kit.db.ledger import Checkpoint, Item, Posted, Settled, postgres, sqlite, writer
+from reseller_kit.db.ledger import Checkpoint, Item, LostLease, Posted, Settled, postgres, sqlite, writer
 from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.flows.audit import audit
 from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
@@ -87,6 +87,27 @@ async def test_no_call_waits_for_its_hold_behind_a_database_that_does_not_answer
         assert isinstance(await ledger.submit(hold(shop, 7)), Hold)
     # The one that was under way is held all the same; those behind it never were.
     assert await wallet(db, shop.wallet_id) == (997, 107, 0)
+
+
+async def test_a_hold_that_may_be_durable_is_not_told_that_its_lease_was_lost(db: Database) -> None:
+    """Whoever hears that places it again, and this one is there already: it is the sweep's."""
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(grant(shop, 1_000))
+
+        async def lose_the_answer(run: Callable[[], Awaitable[None]]) -> None:
+            await run()
+            async with db.write(EVERY_TENANT) as connection:
+                await connection.execute(delete(t.lease))
+            raise OutcomeUnknown
+
+        fail_batches(ledger, lose_the_answer)
+        (found,) = await outcomes([ledger.submit(hold(shop, 30))])
+        assert isinstance(found, ServiceUnavailable)
+        assert not isinstance(found, LostLease)
+        (found,) = await outcomes([ledger.submit(hold(shop, 30))])
+        assert isinstance(found, LostLease)
+    assert await wallet(db, shop.wallet_id) == (1_000, 30, 0)
 
 
 async def test_an_answer_lost_after_the_commit_is_found_again(db: Database) -> None:

@@ -165,6 +165,8 @@ class Hold(Struct, kw_only=True):
     created_at: int
     state: str = "open"
     resolved_at: int | None = None
+    epoch: int = 0
+    """Of the lease that it was placed under, where that was just now."""
 
 
 class HoldRefused(Struct, frozen=True, kw_only=True):

@@ -204,6 +204,7 @@ class Batch:
             window.limit = request.key_limit
         hold = place_hold(request, wallet, self.state.lots.get(wallet.id, []), reseller, window)
         if isinstance(hold, Hold):
+            hold.epoch = self.epoch
             self.hold_inserts.append(hold_row(hold, self.owner, self.epoch, item.call))
             self.state.holds[hold.request_id] = (hold, self.owner, self.epoch)
         return hold
@@ -214,6 +215,7 @@ class Batch:
         if (hold.state, owner, epoch) != ("open", self.owner, self.epoch):
             raise LedgerFault(f"{request.request_id}: the hold is {hold.state} or of another process")
         hold.retail_version, hold.wholesale_version = request.retail_version, request.wholesale_version
+        hold.epoch = epoch
         return hold
 
     def _settle(self, item: Settle) -> Settled:

@@ -74,10 +74,11 @@ class LedgerWriter:
     def submit(self, item: Item) -> asyncio.Future[Outcome]:
         """A future of the item's outcome, done once it is durable.
 
-        It raises a KitError that the decision raised, LedgerFault when the item can't be written, or
-        ServiceUnavailable when the database is away; behind the last one the item may be durable all the same, and
-        may be submitted again. A hold waits five seconds at most, then it is refused. One whose caller cancelled, or
-        that was refused, before it was decided is not placed; anything else is carried out without an answer.
+        It raises a KitError that the decision raised, LedgerFault when the item can't be written, LostLease when this
+        process's epoch is over (a hold was not placed then), or ServiceUnavailable when the database is away; behind
+        the last one the item may be durable all the same, and may be submitted again. A hold waits five seconds at
+        most, then it is refused. One whose caller cancelled, or that was refused, before it was decided is not placed;
+        anything else is carried out without an answer.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         if self._closing or len(self._pending) >= _MAX_PENDING:
@@ -89,7 +90,7 @@ class LedgerWriter:
         return future
 
     async def place(self, item: PlaceHold) -> Hold | HoldRefused:
-        """Submit a hold and wait for its outcome."""
+        """Submit a hold and wait for its outcome; raises what `submit` says."""
         outcome = await self.submit(item)
         if isinstance(outcome, _HOLD_OUTCOMES):
             return outcome
@@ -122,8 +123,7 @@ class LedgerWriter:
         """Refuse the holds that wait, now and again until the batch is over. One may become durable all the same."""
         if late.over:
             return
-        holds = [pair for pair in (*waiting, *self._pending) if isinstance(pair[0], PlaceHold)]
-        _fail_all(holds, _unavailable(TimeoutError("the database does not answer")))
+        _fail_all(_holds([*waiting, *self._pending]), _unavailable(TimeoutError("the database does not answer")))
         asyncio.get_running_loop().call_later(_REFUSE_AGAIN_SECONDS, self._refuse_holds, waiting, late)
 
     async def _commit(self, waiting: list[_Waiting], *, again: bool = False, last: bool = False) -> None:
@@ -133,6 +133,8 @@ class LedgerWriter:
         try:
             await self._store.run(batch)
         except KitError as error:
+            if again:  # a hold may be durable under an epoch that is over
+                _fail_all(_holds(waiting), _unavailable(error))
             _fail_all(waiting, error)
         except OutcomeUnknown as error:
             if again:
@@ -185,6 +187,10 @@ def _collided(error: Exception) -> bool:
 
 def _sqlstate(error: Exception) -> str:
     return str(getattr(error, "sqlstate", None) or "")
+
+
+def _holds(waiting: list[_Waiting]) -> list[_Waiting]:
+    return [pair for pair in waiting if isinstance(pair[0], PlaceHold)]
 
 
 def _is_abandoned(item: Item, future: asyncio.Future[Outcome]) -> bool:

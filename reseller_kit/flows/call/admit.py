@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from ...core.catalog import OfferedModel, PriceVersion
 from ...core.errors import DailyAllowanceUsed, InsufficientCredit, ModelNotFound, ServiceUnavailable
-from ...core.ledger import NO_WINDOW, HoldRefused, HoldRequest, HoldTerms
+from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Limit
 from ...core.money import format_amount
 from ...core.periods import period_of
@@ -20,7 +20,7 @@ from ...core.storefront import Storefront
 from ...core.times import format_time
 from ...core.usage import ONE_REQUEST
 from ...db.authentication import KeyAccount
-from ...db.ledger import PlaceHold
+from ...db.ledger import LostLease, PlaceHold
 from ...telemetry.access import Note
 from ..limiter import Admission
 from ..runtime import Runtime
@@ -95,7 +95,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     runtime.active.add(caller.request_id)
     try:
         with caller.note.step.child("hold"):
-            outcome = await runtime.ledger.place(PlaceHold(request, encode_json(facts).decode()))
+            outcome = await _place(runtime, PlaceHold(request, encode_json(facts).decode()))
     except BaseException:
         runtime.metrics.holds.labels("failed").inc()
         # The hold may be durable all the same; the sweep voids it once it is no longer active.
@@ -119,7 +119,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         output_limit=outcome.output_limit,
         window=window,
         hold=outcome,
-        epoch=runtime.ledger.epoch,
+        epoch=outcome.epoch,
         created_at=caller.now,
         started_ns=caller.started_ns,
         input_bound=wanted.input_bound,
@@ -131,6 +131,26 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         expected=expected,
         note=caller.note,
     )
+
+
+async def _place(runtime: Runtime, item: PlaceHold) -> Hold | HoldRefused:
+    """Place a hold; once more under the next epoch where the lease had run out. Raises what the writer does.
+
+    A hold whose epoch ended while its commit was answered belongs to the sweep, so that is raised as a lost lease, too.
+    """
+    epoch = runtime.ledger.epoch
+    try:
+        outcome = await runtime.ledger.place(item)
+    except LostLease:
+        if runtime.ledger.epoch == epoch:
+            runtime.heartbeat.doubt()
+            await runtime.heartbeat.confirmed()
+        if runtime.ledger.epoch == epoch:
+            raise
+        outcome = await runtime.ledger.place(item)
+    if isinstance(outcome, Hold) and outcome.epoch != runtime.ledger.epoch:
+        raise LostLease("The service is restarting. Please try again in a moment.")
+    return outcome
 
 
 async def enter(runtime: Runtime, limits: Sequence[Limit]) -> Admission:

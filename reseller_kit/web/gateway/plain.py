@@ -62,6 +62,11 @@ class PlainCall:
         if self._held:
             self._task.cancel()
 
+    def lose(self) -> None:
+        """Stop the answer if anything is held for it: that was lost."""
+        if self._held:
+            self.end()
+
     def close(self) -> None:
         """The call is over."""
         if self._watch is not None:

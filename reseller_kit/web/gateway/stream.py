@@ -52,6 +52,11 @@ class StreamSink:
             if self._on_gone is not None:
                 self._on_gone()
 
+    def lose(self) -> None:
+        """Stop the answer if anything is held for it: that was lost. Whoever waits for a hold stops nothing yet."""
+        if self._on_gone is not None:
+            self.end()
+
     def look(self, now: float) -> None:
         """Nothing to do: `_wait` notices at once when the client leaves."""
 

@@ -50,3 +50,14 @@ async def test_who_is_in_doubt_waits_for_the_lease() -> None:
     assert not waiting.done()
     heart.confirm()
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_whoever_was_told_that_the_lease_is_lost_waits_for_it() -> None:
+    heart = Heartbeat(Clock())
+    heart.doubt()
+    waiting = asyncio.ensure_future(heart.confirmed())
+    await asyncio.sleep(0)
+    assert heart.wanted.is_set()
+    assert not waiting.done()
+    heart.confirm()
+    await asyncio.wait_for(waiting, 1)

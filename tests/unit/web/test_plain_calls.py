@@ -120,6 +120,18 @@ async def test_a_call_that_is_told_to_end_tells_its_client() -> None:
         await task
 
 
+async def test_a_lost_lease_ends_what_was_held_and_nothing_else() -> None:
+    hold = asyncio.Event()
+    task, call = await begun(asyncio.Event(), hold=hold, work=0.05)
+    call.lose()
+    hold.set()
+    assert await task == "answered"
+    task, call = await begun(asyncio.Event())
+    call.lose()
+    with pytest.raises(ServiceUnavailable):
+        await task
+
+
 async def test_an_answer_that_is_being_paid_for_is_given() -> None:
     task, call = await begun(asyncio.Event(), work=0.05, paid=True)
     call.end()
