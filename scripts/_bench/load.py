@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections import deque
+from math import inf
 from typing import Final, cast
 
 import httptools
@@ -40,18 +41,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back; latencies in milliseconds, to the first and to the last byte of an answer."""
+    """What came back, nothing unless told; latencies in milliseconds, to the first and the last byte of an answer."""
 
-    calls: int
+    calls: int = 0
     failed: int
-    seconds: float
-    p50_ms: float
-    p99_ms: float
-    first_byte_p50_ms: float
+    seconds: float = inf
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    first_byte_p50_ms: float = 0.0
     first_byte_p99_ms: float = 0.0
     gap_p50_ms: float = 0.0
     gap_p99_ms: float = 0.0
-    bytes_per_call: float
+    bytes_per_call: float = 0.0
     fault: str
 
 

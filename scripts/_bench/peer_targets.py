@@ -61,7 +61,7 @@ def nginx(scratch: Path, cores: Cores, upstream: Target) -> Iterator[Target]:
     config.write_text(f"user root;\n{text}" if os.geteuid() == 0 else text, encoding="utf-8")
     command = [program, "-c", str(config), "-e", str(scratch / "nginx-errors.log")]
     with on_core(cores.measured, "nginx", command, scratch, port) as pid:
-        yield Target("nginx", port, pid)
+        yield Target("nginx", port, pid, peer=True)
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def go_proxy(scratch: Path, cores: Cores, upstream: Target) -> Iterator[Target]:
     program, port = peer_programs.go_proxy(), free_port()
     command = [str(program), f"127.0.0.1:{port}", f"http://127.0.0.1:{upstream.port}"]
     with on_core(cores.measured, "go", command, scratch, port) as pid:
-        yield Target("Go net/http", port, pid)
+        yield Target("Go net/http", port, pid, peer=True)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def portkey(scratch: Path, cores: Cores, upstream: Target) -> Iterator[Target]:
     environment = _environment({"NODE_ENV": "production"})
     command = [node, str(program), f"--port={port}", "--headless"]
     with on_core(cores.measured, "portkey", command, scratch, port, environment) as pid:
-        yield Target("Portkey", port, pid, headers=headers, share=_PORTKEY_SHARE)
+        yield Target("Portkey", port, pid, headers=headers, share=_PORTKEY_SHARE, peer=True)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def litellm(scratch: Path, cores: Cores, upstream: Target) -> Iterator[Target]:
     )
     with started as pid:
         # Ten milliseconds of processor time a call: a fixed rate of hundreds is beyond it.
-        yield Target("LiteLLM", port, pid, key=key, share=_LITELLM_SHARE, timed=False)
+        yield Target("LiteLLM", port, pid, key=key, share=_LITELLM_SHARE, timed=False, peer=True)
 
 
 STARTERS: Final[Mapping[str, Starter]] = {"nginx": nginx, "go": go_proxy, "portkey": portkey, "litellm": litellm}

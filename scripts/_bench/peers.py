@@ -39,11 +39,12 @@ _COLUMNS: Final = (
     "+p99 ms",
     f"{_OPEN} p50 ms",
     "p99 ms",
+    "failed",
 )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and report; exit code 0, or 1 when calls failed or the books are wrong."""
+    """Measure and report; exit code 0, or 1 when calls of the gateway failed or its books are wrong."""
     return guarded(_run, arguments)
 
 
@@ -101,7 +102,8 @@ def _row(name: str, found: Mapping[tuple[str, str], Figures]) -> tuple[str, ...]
     paced, rate = found.get((name, _PACED)), found.get((name, _OPEN))
     cells += [_cell(paced, "added_first_byte_p50_ms", 2), _cell(paced, "added_first_byte_p99_ms", 2)]
     cells += [_cell(rate, "p50_ms", 2), _cell(rate, "p99_ms", 2)]
-    return tuple(cells)
+    failed = sum(each.failed_calls for (target, _), each in found.items() if target == name)
+    return (*cells, f"{failed:,}" if failed else "")
 
 
 def _cell(figures: Figures | None, name: str, digits: int) -> str:

@@ -94,7 +94,8 @@ class WrongBooks(RuntimeError):
 class Target:
     """A server under load. `pid` is whose processor time counts, `database_pid` the database server's, if any.
 
-    `headers` are sent with each call. A slow one gets a `share` of the calls, and is not asked what is `timed`.
+    `headers` are sent with each call. A slow one gets a `share` of the calls, and is not asked what is `timed`. Calls
+    that a `peer` fails are counted; one that fails at any other target ends the run.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     share: float = 1.0
     timed: bool = True
+    peer: bool = False
 
 
 @dataclass(frozen=True)

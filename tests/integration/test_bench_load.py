@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
+from scripts._bench import cores
 from scripts._bench.load import Order, Report, measure
+from scripts._bench.rounds import LoadFailed, run_load
 from scripts._bench.scenarios import ALL_TARGETS, paced
+from scripts._bench.targets import Target
 from scripts._emulator.load import EVENTS, LoadConnection, chat_answers, load_answers
+from scripts._lib.ports import free_port
 
 PLAIN, STREAM = ALL_TARGETS
 PAUSE = 0.005
@@ -83,3 +89,12 @@ async def test_headers_of_a_target_are_sent(connections: int) -> None:
         report = await send(port, PLAIN.body, b"}", calls=3, connections=connections, headers={"x-provider": "openai"})
     assert report.failed == 0
     assert all(b"\r\nx-provider: openai\r\n" in data for data in seen)
+
+
+def test_calls_that_a_peer_fails_are_counted_and_those_of_any_other_target_end_the_run() -> None:
+    peer = Target("Go net/http", free_port(), os.getpid(), peer=True)
+    sample = run_load(peer, PLAIN, 3, 1, cores.choose())
+    assert (sample.report.calls, sample.report.failed) == (0, 3)
+    assert "refused" in sample.report.fault
+    with pytest.raises(LoadFailed, match="3 of 3 calls failed"):
+        run_load(replace(peer, peer=False), PLAIN, 3, 1, cores.choose())

@@ -25,8 +25,10 @@ def make_figures(
     p50_ms: float = 5.0,
     base: str | None = None,
     most_times: float | None = None,
+    failed_calls: int = 0,
 ) -> Figures:
     return Figures(
+        failed_calls=failed_calls,
         base=base,
         most_times=most_times,
         target=target,
@@ -41,10 +43,10 @@ def make_figures(
     )
 
 
-def make_sample(cpu_us: float, *, seconds: float = 1.0) -> _Sample:
+def make_sample(cpu_us: float, *, seconds: float = 1.0, failed: int = 0) -> _Sample:
     answered = Report(
         calls=500,
-        failed=0,
+        failed=failed,
         seconds=seconds,
         p50_ms=cpu_us / 10,
         p99_ms=cpu_us / 5,
@@ -60,6 +62,18 @@ def test_medians_ignore_one_slow_round() -> None:
     assert (figures.cpu_us_per_call, figures.calls_per_second, figures.p50_ms) == (110, 500, 11)
     assert figures.calls_per_core_second == pytest.approx(1e6 / 110)
     assert figures.database_cpu_us_per_call == 27.5
+
+
+def test_failed_calls_of_all_rounds_are_added_up() -> None:
+    figures = _medians(
+        "Go net/http", ALL_TARGETS[0], [make_sample(50, failed=2), make_sample(50), make_sample(50, failed=1)]
+    )
+    assert figures.failed_calls == 3
+
+
+def test_a_peer_that_answered_nothing_has_figures() -> None:
+    nothing = _Sample(Report(failed=400, fault="refused"), 0.0, None)
+    assert _medians("Go net/http", ALL_TARGETS[0], [nothing]).calls_per_second == 0
 
 
 def test_percentiles() -> None:
@@ -128,13 +142,14 @@ def test_the_table_of_peers_compares_with_go_and_has_a_line_for_each_target() ->
     every = [
         make_figures("direct", 10),
         make_figures("Go net/http", 50),
+        make_figures("Go net/http", 80, mode="stream", failed_calls=2),
         make_figures("LiteLLM", 10_000),
         make_figures("gateway, sqlite", 75),
         make_figures("gateway, sqlite", 75, mode="400 calls/s", p50_ms=0.5),
     ]
     _, direct, go, litellm, gateway = peers.table(every).splitlines()
     assert direct.split() == ["direct", "10.0", "0.20"]
-    assert go.split() == ["Go", "net/http", "50.0", "1.00"]
+    assert go.split() == ["Go", "net/http", "50.0", "1.00", "80.0", "1.00", "2"]
     assert litellm.split() == ["LiteLLM", "10,000.0", "200.00"]
     assert gateway.split() == ["gateway,", "sqlite", "75.0", "1.50", "0.50", "1.00"]
 
