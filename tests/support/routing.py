@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -164,6 +164,6 @@ def raising(error: Exception) -> Answer:
     return fail
 
 
-def names(routes: Sequence[Route]) -> list[str]:
+def names(routes: Iterable[Route]) -> list[str]:
     """The upstreams of routes."""
     return [found.upstream for found in routes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -34,37 +34,45 @@ class Weighed(Struct, frozen=True, kw_only=True):
     explore: float = 1.0
 
 
+def _any(_route: Route) -> bool:
+    return True
+
+
 def endpoint_of(route: Route) -> EndpointName:
     """The endpoint that a route leads to."""
     return route.upstream, route.upstream_model
 
 
-def order(routes: Sequence[Route], strategy: Strategy, by: Weighed) -> list[Route]:
-    """Every route once, in the order in which they are to be asked.
+def order(
+    routes: Sequence[Route], strategy: Strategy, by: Weighed, suits: Callable[[Route], bool] = _any
+) -> Iterator[Route]:
+    """Every route that `suits` once, in the order in which they are to be asked.
 
     `priority`: the lowest number first, by weight within it; `weighted`: by weight alone; `lowest_cost` and `fastest`:
-    the cheapest and the quickest first, among equals as `priority` does. What was never measured is tried first.
+    the cheapest and the quickest first, among equals as `priority` does. What was never measured is tried first. By
+    priority a route is not looked at before those ahead of it were taken, so that many cost a call no more than few.
     """
-    if len(routes) <= 1:
-        return list(routes)
     if strategy == "weighted" or (strategy == "fastest" and by.explore < EXPLORED):
-        return sorted(routes, key=lambda route: _arrival(route, by))
+        return iter(sorted(filter(suits, routes), key=lambda route: _arrival(route, by)))
     if strategy == "lowest_cost":
-        return sorted(routes, key=lambda route: (by.cost(route), route.priority, _arrival(route, by)))
-    if strategy == "fastest":
-        return sorted(
-            routes, key=lambda route: (by.speed(endpoint_of(route)) or 0.0, route.priority, _arrival(route, by))
+        return iter(
+            sorted(filter(suits, routes), key=lambda route: (by.cost(route), route.priority, _arrival(route, by)))
         )
-    return _by_priority(routes, by)
+    if strategy == "fastest":
+        return iter(
+            sorted(
+                filter(suits, routes),
+                key=lambda route: (by.speed(endpoint_of(route)) or 0.0, route.priority, _arrival(route, by)),
+            )
+        )
+    return _by_priority(routes, by, suits)
 
 
-def _by_priority(routes: Sequence[Route], by: Weighed) -> list[Route]:
+def _by_priority(routes: Sequence[Route], by: Weighed, suits: Callable[[Route], bool]) -> Iterator[Route]:
     """By priority, and by arrival where several have the same: a route that is alone in its place needs none."""
-    ordered: list[Route] = []
     for _, group in groupby(sorted(routes, key=_priority), key=_priority):
-        alike = list(group)
-        ordered += alike if len(alike) == 1 else sorted(alike, key=lambda route: _arrival(route, by))
-    return ordered
+        alike = list(filter(suits, group))
+        yield from alike if len(alike) <= 1 else sorted(alike, key=lambda route: _arrival(route, by))
 
 
 def _arrival(route: Route, by: Weighed) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -46,22 +47,17 @@ class Candidate(Struct, frozen=True):
         return self.config.settings.get("breaker", True) is not False
 
 
-def candidates(runtime: Runtime, job: Job, suits: Suits) -> list[Candidate]:
-    """All of them: those of the model first, then those of its fallbacks."""
+def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
+    """All of them: those of the model first, then those of its fallbacks. None is made before it is asked for."""
     upstreams = runtime.snapshot.upstreams
-    found: list[Candidate] = []
-    models = (job.offered, *_fallbacks(job, suits)) if job.offered.fallbacks else (job.offered,)
-    for offered in models:
-        routes = [
-            route
-            for route in offered.routes
-            if route.upstream in upstreams
-            and suits.upstream(upstreams[route.upstream])
-            and _prices_units(route, job.units)
-        ]
-        ordered = _ordered(runtime, job, offered, routes) if len(routes) > 1 else routes
-        found += [Candidate(offered, route, upstreams[route.upstream]) for route in ordered]
-    return found
+
+    def serves(route: Route) -> bool:
+        config = upstreams.get(route.upstream)
+        return config is not None and suits.upstream(config) and _prices_units(route, job.units)
+
+    for offered in chain((job.offered,), _fallbacks(job, suits)):
+        for route in _ordered(runtime, job, offered, serves):
+            yield Candidate(offered, route, upstreams[route.upstream])
 
 
 def has_choice(runtime: Runtime, offered: OfferedModel) -> bool:
@@ -83,7 +79,9 @@ def _fallbacks(job: Job, suits: Suits) -> Iterator[OfferedModel]:
             yield model
 
 
-def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, routes: Sequence[Route]) -> list[Route]:
+def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable[[Route], bool]) -> Iterator[Route]:
+    if len(offered.routes) == 1:
+        return filter(serves, offered.routes)
     conversation, endpoints = job.conversation, runtime.endpoints
     likely = _likely(runtime, job, offered)
     by = Weighed(
@@ -92,17 +90,30 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, routes: Sequence
         speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.stream),
         explore=random.random() if offered.strategy == "fastest" else 1.0,  # noqa: S311  # no secret either
     )
-    ordered = order(routes, offered.strategy, by)
+    ordered = order(offered.routes, offered.strategy, by, serves)
     now = time.monotonic()
     known = None if conversation is None else endpoints.affinity.of(conversation, now)
     if known is None or endpoints.admission(known, now) != "yes":
         return ordered
-    place = next((place for place, route in enumerate(ordered) if endpoint_of(route) == known), 0)
+    looked: list[Route] = []
     # One that is due for a probe counts: were everybody at home elsewhere, nobody would find out that it is back.
-    first = next((route for route in ordered if endpoints.admission(endpoint_of(route), now) != "no"), ordered[0])
-    if place and _may_stay(job, offered, ordered[place], first, by):
-        ordered.insert(0, ordered.pop(place))
-    return ordered
+    for first in ordered:
+        looked.append(first)
+        if endpoints.admission(endpoint_of(first), now) != "no":
+            break
+    else:
+        return iter(looked)
+    ordered = chain(looked, ordered)
+    home = first if endpoint_of(first) == known else _route_to(known, offered.routes, serves)
+    if home is None or home is looked[0] or not _may_stay(job, offered, home, first, by):
+        return ordered
+    return chain((home,), (route for route in ordered if route is not home))
+
+
+def _route_to(endpoint: EndpointName, routes: Sequence[Route], serves: Callable[[Route], bool]) -> Route | None:
+    upstream, model = endpoint
+    found = (route for route in routes if route.upstream_model == model and route.upstream == upstream)
+    return next(filter(serves, found), None)
 
 
 def _may_stay(job: Job, offered: OfferedModel, home: Route, first: Route, by: Weighed) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -46,27 +47,27 @@ async def count(runtime: Runtime, caller: Caller, call: Call, counter: Counter |
     offered = find_model(caller.storefront, caller.account, call.model)
     await enter(runtime, [Limit("key", "requests", f"count:{caller.account.key_id}", _PER_MINUTE)])
     if counter is not None:
-        for route in _routes(runtime, offered, call):
-            try:
+        route = _route(runtime, offered, call)
+        if route is not None:
+            with suppress(UpstreamFailed, TimeoutError):
                 async with asyncio.timeout(_SECONDS):
                     return await _ask(runtime, caller, call, route, counter)
-            except (UpstreamFailed, TimeoutError):
-                continue
     return counted_input(call, offered.model)
 
 
-def _routes(runtime: Runtime, offered: OfferedModel, call: Call) -> list[Route]:
-    """The first route whose upstream speaks the caller's API."""
+def _route(runtime: Runtime, offered: OfferedModel, call: Call) -> Route | None:
+    """The first route that is healthy and whose upstream speaks the caller's API."""
     upstreams = runtime.snapshot.upstreams
-    found = [
-        route
-        for route in offered.routes
-        if route.upstream in upstreams and api_for(call.api, upstreams[route.upstream]) == call.api
-    ]
-    by = Weighed(point=lambda _endpoint: random.random(), cost=_no_cost, speed=lambda _endpoint: None)  # noqa: S311
     now = time.monotonic()
-    healthy = [route for route in found if runtime.endpoints.admission(endpoint_of(route), now) == "yes"]
-    return order(healthy, "priority", by)[:1]
+
+    def suits(route: Route) -> bool:
+        config = upstreams.get(route.upstream)
+        if config is None or api_for(call.api, config) != call.api:
+            return False
+        return runtime.endpoints.admission(endpoint_of(route), now) == "yes"
+
+    by = Weighed(point=lambda _endpoint: random.random(), cost=_no_cost, speed=lambda _endpoint: None)  # noqa: S311
+    return next(order(offered.routes, "priority", by, suits), None)
 
 
 def _no_cost(_route: Route) -> int:

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ...core import routing
@@ -144,15 +144,18 @@ class Routes:
 
     def __init__(self, runtime: Runtime, job: Job, suits: Suits) -> None:
         self._runtime, self._job = runtime, job
-        self._all = candidates(runtime, job, suits)
-        self._left = list(self._all)
+        self._more = candidates(runtime, job, suits)
+        self._seen: list[Candidate] = []
+        """Those that were looked at so far."""
+        self._left: list[Candidate] = []
+        """And of them, those that were not asked."""
         self._last: Attempt | None = None
         self._repeated = self._counted = False
 
     @property
     def none(self) -> bool:
         """Whether nothing could serve the job at all."""
-        return not self._all
+        return not self._seen and next(self._unasked(), None) is None
 
     async def take(self) -> Attempt | None:
         """The next one, whose model and route are the job's from now on; None when the choice is exhausted."""
@@ -229,7 +232,7 @@ class Routes:
         now = time.monotonic()
         waits = [
             max(client.soonest(), self._runtime.endpoints.seconds_left(each.endpoint, now))
-            for each in self._all
+            for each in (*self._seen, *self._more)
             if (client := self._client(each)) is not None
         ]
         error = UpstreamFailed("no route is healthy")
@@ -282,6 +285,14 @@ class Routes:
                 job.busy = error
             raise
 
+    def _unasked(self) -> Iterator[Candidate]:
+        """Those that are left, each looked at for the first time when its turn comes."""
+        yield from tuple(self._left)
+        for candidate in self._more:
+            self._seen.append(candidate)
+            self._left.append(candidate)
+            yield candidate
+
     def _with_another_key(self, now: float) -> Attempt | None:
         """The same endpoint, where only the key was at fault and there is another; the last attempt is for others."""
         last = self._last
@@ -295,7 +306,7 @@ class Routes:
 
     def _has_other(self, now: float) -> bool:
         endpoints = self._runtime.endpoints
-        return any(not each.breaks or endpoints.admission(each.endpoint, now) == "yes" for each in self._left)
+        return any(not each.breaks or endpoints.admission(each.endpoint, now) == "yes" for each in self._unasked())
 
     async def _next(self) -> Attempt | None:
         """The next candidate that is healthy; where none is, one that is due for a probe, if that is ours."""
@@ -308,7 +319,7 @@ class Routes:
 
     def _first_healthy(self) -> tuple[Attempt | None, list[Candidate]]:
         endpoints, now, due = self._runtime.endpoints, time.monotonic(), []
-        for candidate in self._left:
+        for candidate in self._unasked():
             if candidate.breaks and endpoints.admission(candidate.endpoint, now) == "claim":
                 endpoints.claim_soon(candidate.endpoint)
                 due.append(candidate)

@@ -79,14 +79,35 @@ def test_by_priority_only_routes_of_the_same_one_are_drawn_for() -> None:
     assert sorted(drawn) == ["b", "c"]
 
 
+def test_by_priority_a_route_is_not_looked_at_before_those_ahead_of_it_are_taken() -> None:
+    looked: list[str] = []
+
+    def suits(found: Route) -> bool:
+        looked.append(found.upstream)
+        return found.upstream != "a"
+
+    routes = [route(name, priority=place) for place, name in enumerate("abcdef")]
+    ordered = order(routes, "priority", Known().weighed(), suits)
+    assert looked == []
+    assert (next(ordered).upstream, looked) == ("b", ["a", "b"])
+    assert names(list(ordered)) == ["c", "d", "e", "f"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_does_not_suit_is_never_asked(strategy: Strategy) -> None:
+    routes = [route("a"), route("b"), route("c", priority=1)]
+    found = order(routes, strategy, Known().weighed(), lambda each: each.upstream != "b")
+    assert sorted(names(list(found))) == ["a", "c"]
+
+
 def test_weights_are_shares_within_a_priority_and_across_all() -> None:
     draw = random.Random(5)
     routes = [route("a", weight=3), route("b", weight=1), route("c", priority=1, weight=4)]
     by = Known().weighed(draw)
-    firsts = Counter(order(routes, "priority", by)[0].upstream for _ in range(4_000))
+    firsts = Counter(next(order(routes, "priority", by)).upstream for _ in range(4_000))
     assert firsts["c"] == 0
     assert firsts["a"] / 4_000 == pytest.approx(0.75, abs=0.03)
-    firsts = Counter(order(routes, "weighted", by)[0].upstream for _ in range(4_000))
+    firsts = Counter(next(order(routes, "weighted", by)).upstream for _ in range(4_000))
     assert firsts["c"] / 4_000 == pytest.approx(0.5, abs=0.03)
 
 
@@ -125,7 +146,7 @@ def test_a_point_is_a_share_that_any_process_finds(conversation: int, upstream: 
 def test_conversations_spread_by_weight_and_stay_when_another_endpoint_comes() -> None:
     def home(conversation: int, routes: list[Route]) -> str:
         by = Weighed(point=lambda name: point_of(conversation, name), cost=lambda _: 0, speed=lambda _: None)
-        return order(routes, "priority", by)[0].upstream
+        return next(order(routes, "priority", by)).upstream
 
     draw = random.Random(7)
     conversations = [draw.getrandbits(64) for _ in range(4_000)]

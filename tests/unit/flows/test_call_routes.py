@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from reseller_kit.core.catalog import OfferedModel
 from reseller_kit.core.errors import UpstreamFailed, UpstreamRejected
+from reseller_kit.core.storefront import UpstreamConfig
 from reseller_kit.flows.call import routes as module
 from reseller_kit.flows.call.candidates import Suits, candidates
 from reseller_kit.flows.call.job import Job
@@ -220,6 +221,27 @@ async def test_a_probe_frees_its_place_when_its_client_leaves() -> None:
     with pytest.raises(asyncio.CancelledError):
         await probe
     assert breaker.admission(asyncio.get_running_loop().time()) == "probe"
+
+
+async def test_a_route_is_looked_at_when_its_turn_comes() -> None:
+    looked: list[str] = []
+
+    def serves(config: UpstreamConfig) -> bool:
+        looked.append(config.name)
+        return True
+
+    clients = {name: Scripted(GOOD) for name in "abcdef"}
+    clients["a"] = Scripted(DEAD)
+    runtime = make_runtime(dict(clients))
+    job = make_job(offer("m", *(route(name, priority=place) for place, name in enumerate(clients))))
+    routes = Routes(runtime, job, Suits(serves, lambda _model: True))
+    first = await routes.take()
+    assert first is not None
+    with pytest.raises(UpstreamFailed):
+        await routes.open(first, "/", b"")
+    second = await routes.take()
+    assert second is not None
+    assert (second.candidate.route.upstream, looked) == ("b", ["a", "b"])
 
 
 # --- Fallbacks --------------------------------------------------------------------------------------------------------
