@@ -82,7 +82,7 @@ class _Server(uvicorn.Server):
         # A balancer asks now and then: what it still sends meanwhile is served like any call.
         while not self.force_exit and self._is_sent_calls(told):  # noqa: ASYNC110  # as below
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
-        if self._shutdown_delay and self._parent is None:
+        if self._shutdown_delay:
             await self._stop_listening(sockets or [])
         self._application.drain()
         began = time.monotonic()
@@ -96,12 +96,11 @@ class _Server(uvicorn.Server):
         """A balancer that is late still finds nobody to connect to and asks another process: no call is refused.
 
         What reached a connection by then is served; since the signal no answer leaves its connection open for more.
-        Workers go on: what they listen on is their parent's too, and calls would wait there for nobody.
+        What workers share is closed with the last of them: their parent has closed its own at the signal.
         """
         for server in self.servers:
             server.close()
-        for one in sockets:
-            one.close()
+        _close(sockets)
         until = time.monotonic() + _QUIET_SECONDS
         while not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110  # as below
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
@@ -159,7 +158,11 @@ def serve(hosts: tuple[str, ...], port: int, workers: int, shutdown_delay: float
         parent = os.getpid()
         with tempfile.TemporaryDirectory(prefix="reseller-kit-metrics-") as folder:
             crew = Workers(Path(folder), workers)
-            supervise(workers, lambda: _run(settings, port, sockets, shutdown_delay, parent, crew))
+            supervise(
+                workers,
+                lambda: _run(settings, port, sockets, shutdown_delay, parent, crew),
+                on_stop=lambda: _close(sockets),
+            )
 
 
 async def _prepared(settings: Settings) -> Snapshot:
@@ -215,6 +218,11 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.listen(_BACKLOG)
     listening.set_inheritable(True)
     return listening
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
 
 
 def _run(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from tests.support import raw_http
 from tests.support.product import Customer, Shop, eventually
 
@@ -30,9 +32,11 @@ def answered(reply: raw_http.Reply | None) -> raw_http.Reply | None:
     return reply if reply is not None and reply.status == 200 else None
 
 
-def test_no_call_that_a_late_balancer_sends_is_refused(any_shop: Shop) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_call_that_a_late_balancer_sends_is_refused(any_shop: Shop, workers: int) -> None:
     customer = any_shop.customer()
-    with any_shop.installation.serving(ADDRESS, options=("--shutdown-delay", "1")) as server:
+    options = ("--shutdown-delay", "1", "--workers", str(workers))
+    with any_shop.installation.serving(ADDRESS, options=options) as server:
         process = server.child.process
         # A process that has just begun may be kept from its lease by what else the machine does.
         before = eventually(
