@@ -17,7 +17,8 @@ _SHORT_LIFE_SECONDS: Final = 1.0
 def supervise(workers: int, work: Callable[[], None], on_stop: Callable[[], object]) -> None:
     """Run `work` in this many processes, each replaced when it dies, until SIGTERM or SIGINT, which they get too.
 
-    `on_stop` is called behind the first of these, here alone. A worker that dies at once is replaced a second later, so that a lasting fault does not become a busy loop.
+    `on_stop` is called behind the first of these, here alone. A worker that dies at once is replaced a second later, so
+    that a lasting fault does not become a busy loop.
     """
     started_at: dict[int, float] = {}
     stopping = False
