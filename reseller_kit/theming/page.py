@@ -213,7 +213,6 @@ class Visitor(Struct, frozen=True, kw_only=True):
     email: str
     name: str
     verified: bool
-    csrf: str
     delete_on: dt.date | None = None
     suspended: bool = False
     restricted: str | None = None

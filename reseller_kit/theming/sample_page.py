@@ -9,7 +9,7 @@ from msgspec import Struct
 from .console import Frame
 from .page import Visitor
 
-SAMPLE_VISITOR = Visitor(email="jane@example.com", name="Jane Doe", verified=True, csrf="sample")
+SAMPLE_VISITOR = Visitor(email="jane@example.com", name="Jane Doe", verified=True)
 
 
 class SamplePage(Struct, frozen=True, kw_only=True):

@@ -1,8 +1,10 @@
 """Answers packed by gzip for browsers that take it. No streams, and no page with secrets beside words of others.
 
-A page of somebody who is logged in holds secrets, and how well they pack together with words that somebody else chose
-tells of them (BREACH). So of such pages those alone are packed in which nobody else has a word: found, of the portal,
-without words of choice in the address. What strangers get holds no secret that is worth it.
+A page of somebody who is logged in holds an address, names, beginnings of keys, amounts, and once a key itself. How
+well they pack together with words that somebody else chose tells of them (BREACH), and a link chooses words: those of
+the address that it opens. So of such pages those alone are packed in which nobody else has a word, see `own_words`.
+The guard of forms is hidden behind a new mask in every answer (`cookies.masked`), packed or not. What strangers get
+holds no secret that is worth it.
 """
 
 from __future__ import annotations
@@ -10,15 +12,19 @@ from __future__ import annotations
 import functools
 import re
 import zlib
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from .cookies import Connection
 from .responses import Message, Send
 
 _PACKED: Final = re.compile(rb"text/(html|css|javascript|plain|markdown)|image/svg\+xml|application/(manifest\+)?json")
 _TAKES: Final = re.compile(
     rb"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?=,|$)", re.IGNORECASE
 )
-_FOUND: Final = 200
+OWN_WORDS: Final = "reseller_kit.own_words"
+"""In the scope of a request whose page is as `own_words` says."""
+_SHOWN: Final = frozenset({200, 422})  # other pages repeat the address, whatever is in it
 _LEAST_BYTES: Final = 800
 _QUICK: Final = 5
 _BEST: Final = 9
@@ -31,8 +37,22 @@ def takes_gzip(headers: list[tuple[bytes, bytes]]) -> bool:
     return any(name == b"accept-encoding" and _TAKES.search(value) for name, value in headers)
 
 
-def packing(send: Send, *, wanted: bool, found_only: bool = False) -> Send:
-    """`send` for one answer, packed where that is `wanted` and of use; `found_only`: and where its status is 200.
+def own_words(request: Connection) -> None:
+    """Say of the page that answers a request that it repeats nothing of its address but what it offered itself.
+
+    For handlers that know what they repeat, and for forms that proved to come from a page of ours.
+    """
+    scope: dict[str, Any] = request.scope  # type: ignore[assignment]
+    scope[OWN_WORDS] = True
+
+
+def has_own_words(scope: Mapping[str, Any], status: int) -> bool:
+    """Whether `own_words` was said of the page that is answered with this status."""
+    return OWN_WORDS in scope and status in _SHOWN
+
+
+def packing(send: Send, *, wanted: bool, allowed: Callable[[int], bool]) -> Send:
+    """`send` for one answer, packed where that is `wanted` and of use, and `allowed` with its status.
 
     Says in either case that the answer depends on what the client takes.
     """
@@ -50,8 +70,7 @@ def packing(send: Send, *, wanted: bool, found_only: bool = False) -> Send:
             return
         start, body = held.pop(), bytes(message.get("body", b""))
         headers = [*start["headers"], (b"vary", b"accept-encoding")]
-        fit = start["status"] == _FOUND or not found_only  # other pages repeat the address
-        if wanted and fit and not message.get("more_body") and len(body) >= _LEAST_BYTES:
+        if wanted and allowed(start["status"]) and not message.get("more_body") and len(body) >= _LEAST_BYTES:
             lasting = any(name == b"cache-control" and b"immutable" in value for name, value in headers)
             body = _file(body) if lasting else _pack(body, _QUICK)
             headers = [pair for pair in headers if pair[0] != b"content-length"]

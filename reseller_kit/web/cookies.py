@@ -6,6 +6,8 @@ hosts are served over, it has its plain name.
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,6 +26,7 @@ _COOKIES_KEY: Final = "reseller_kit.cookies"
 _MAX_COOKIES: Final = 16_384
 _MAX_TOKEN: Final = 64
 _PENDING_SECONDS: Final = 600
+_GUARD_BYTES: Final = 16
 
 
 def load_cookies(scope: dict[str, Any]) -> None:
@@ -90,9 +93,29 @@ class LogInCookies(Struct, frozen=True, kw_only=True):
         return cookie_of(request.scope, self.session)
 
 
-def csrf_for(runtime: Runtime, token: str) -> str:
-    """What the forms of the browser that has this cookie carry."""
-    return token_digest(runtime.vault.pepper, "csrf", token).hex()
+def csrf_for(runtime: Runtime, token: str) -> bytes:
+    """What the forms of the browser that has this cookie prove; pages show it as `masked` does."""
+    return token_digest(runtime.vault.pepper, "csrf", token)[:_GUARD_BYTES]
+
+
+def masked(csrf: bytes) -> str:
+    """A guard as one answer shows it: hidden behind a random mask, so that no two answers show the same (BREACH)."""
+    mask = secrets.token_bytes(len(csrf))
+    return (mask + _xor(mask, csrf)).hex()
+
+
+def proves(text: str, csrf: bytes) -> bool:
+    """Whether a form that carries this text was shown this guard, under whatever mask."""
+    try:
+        given = bytes.fromhex(text)
+    except ValueError:
+        return False
+    mask, hidden = given[: len(csrf)], given[len(csrf) :]
+    return bool(csrf) and len(hidden) == len(csrf) and hmac.compare_digest(_xor(mask, hidden), csrf)
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 def _full_name(name: str, *, secure: bool) -> str:

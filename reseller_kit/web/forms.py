@@ -6,7 +6,6 @@ and its Origin (or Referer), where there is one, is the page's own.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -17,6 +16,8 @@ from msgspec import Struct
 from ..core.errors import InvalidForm, InvalidRequest, RequestTooLarge
 from ..core.lines import is_line
 from ..theming.forms import FormProblem, FormView
+from .compression import own_words
+from .cookies import proves
 from .dispatch import SECURE_KEY
 from .sessions import csrf_of
 
@@ -77,13 +78,14 @@ async def read_form(request: Handler, max_fields: int = _MAX_FIELDS, longest: in
     check_origin(request)
     form = Form(_parsed(await _body(request, longest), max_fields))
     believe(request, form)
+    if not request.url.query:
+        own_words(request)
     return form
 
 
 def believe(request: Handler, form: Form) -> None:
     """Raises FormRefused for a form that does not carry what our own page gave it."""
-    expected = csrf_of(request)
-    if not expected or not hmac.compare_digest(expected.encode(), form.raw("csrf").encode("utf-8", "replace")):
+    if not proves(form.raw("csrf"), csrf_of(request)):
         raise FormRefused("The page was open for too long.", fix="Go back, load it again and send the form once more.")
 
 

@@ -35,14 +35,14 @@ _DESK_KEY: Final = "reseller_kit.desk"
 
 
 class Member(Struct, frozen=True, kw_only=True):
-    """Who is logged in to a console. `csrf`: what every form carries; `zone`: the tenant's time zone."""
+    """Who is logged in to a console. `csrf`: what every form proves; `zone`: the tenant's time zone."""
 
     tenant_id: int
     id: int
     email: str
     name: str
     role: str
-    csrf: str
+    csrf: bytes
     zone: ZoneInfo
     two_factor: bool
     session_id: str

@@ -24,14 +24,15 @@ from ..flows.identity.signup import LINK_VALID_US
 from ..flows.identity.visit import Visit, new_token, visit_of
 from ..flows.patience import limited_wait
 from ..flows.runtime import Runtime
-from .cookies import Connection, LogInCookies, cookie_of, csrf_for, load_cookies, set_cookie
+from .cookies import Connection, LogInCookies, cookie_of, csrf_for, load_cookies, masked, set_cookie
 from .dispatch import CLIENT_KEY, RUNTIME_KEY, STOREFRONT_KEY
 
 _log = logging.getLogger(__name__)
 _SESSION_KEY: Final = "reseller_kit.session"
 _NEW_FORM_KEY: Final = "reseller_kit.new_form"
 CSRF_KEY: Final = "reseller_kit.csrf"
-"""What forms carry where somebody is logged in who is no customer."""
+"""What forms prove where somebody is logged in who is no customer."""
+_SHOWN_KEY: Final = "reseller_kit.csrf_shown"
 SESSION: Final = "session"
 DEVICE: Final = "device"
 FORM: Final = "form"
@@ -39,7 +40,7 @@ PENDING: Final = "login"
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """Who is logged in, on this storefront. `csrf`: what every form of the session carries in its field of that name.
+    """Who is logged in, on this storefront. `csrf`: what every form of the session proves by its field of that name.
 
     `status`: active | suspended | closing; the last one until `delete_at` (µs). `token` is the cookie's value.
     `restricted`: why its calls are refused, None while they are not.
@@ -50,7 +51,7 @@ class Session(Struct, frozen=True, kw_only=True):
     email: str
     name: str
     verified: bool
-    csrf: str
+    csrf: bytes
     id: str
     status: str
     token: str
@@ -157,17 +158,26 @@ def known_forms(scope: Mapping[str, Any]) -> bool:
     return isinstance(scope.get(_SESSION_KEY), Session) or CSRF_KEY in scope
 
 
-def csrf_of(request: Connection) -> str:
-    """What a form of this request's browser carries as `csrf`; empty where it was shown none."""
+def csrf_of(request: Connection) -> bytes:
+    """What a form of this request's browser proves by its `csrf`; empty where it was shown none."""
     own = request.scope.get(CSRF_KEY)
-    if isinstance(own, str):
+    if isinstance(own, bytes):
         return own
     session = session_of(request)
     if session is not None:
         return session.csrf
     token = request.scope.get(_NEW_FORM_KEY) or cookie_of(request.scope, FORM)
     runtime: Runtime = request.scope[RUNTIME_KEY]  # type: ignore[literal-required]
-    return "" if token is None else csrf_for(runtime, f"{FORM}\0{token}")
+    return b"" if token is None else csrf_for(runtime, f"{FORM}\0{token}")
+
+
+def csrf_shown(request: Connection) -> str:
+    """What every form of this answer carries as `csrf`; empty where it has none to carry."""
+    scope: dict[str, Any] = request.scope  # type: ignore[assignment]
+    if _SHOWN_KEY not in scope:
+        scope[_SHOWN_KEY] = masked(csrf_of(request))
+    shown: str = scope[_SHOWN_KEY]
+    return shown
 
 
 def keep_form_cookie(request: Connection, response: Response[Any]) -> None:

@@ -15,7 +15,7 @@ from ..theming import Library
 from . import members, notices, sessions, viewing
 from .access import NO_ROUTE, NOTE_KEY
 from .account import account_handlers
-from .compression import packing, takes_gzip
+from .compression import OWN_WORDS, has_own_words, packing, takes_gzip
 from .console import console_handlers
 from .dispatch import REQUEST_ID_KEY, PageApp
 from .guards import Closed, Paused, SeeOther, open_storefront, redirect
@@ -35,8 +35,6 @@ _ASSETS: Final = "/theme/"
 """What is the same for everybody."""
 _PORTAL: Final = re.compile("/account(?!/support)(/|$)")
 """Pages with a customer's own data alone; those of support have words of others."""
-_OWN_QUERY: Final = re.compile(rb"(range=(24h|7d|30d|90d|12m))?")
-"""What an address may ask beyond its path without a word of somebody's choice."""
 
 
 def build_pages(library: Library, port: int) -> PageApp:
@@ -112,10 +110,15 @@ def _finish(app: Litestar) -> PageApp:
             await send(message)
 
         known = sessions.known_forms(scope)
-        wanted = (not known or _all_own_words(scope)) and takes_gzip(scope["headers"])
         routed = {**scope, "method": "GET"} if head else scope
+        if routed["method"] == "GET" and not scope["query_string"]:
+            routed[OWN_WORDS] = True
+
+        def allowed(status: int) -> bool:
+            return not known or (_of_one_customer(routed) and has_own_words(routed, status))
+
         try:
-            packed = packing(send_finished, wanted=wanted, found_only=known)
+            packed = packing(send_finished, wanted=takes_gzip(scope["headers"]), allowed=allowed)
             await app(routed, receive, packed)  # type: ignore[arg-type]
         finally:
             scope[NOTE_KEY].route = routed.get("path_template") or NO_ROUTE
@@ -123,7 +126,6 @@ def _finish(app: Litestar) -> PageApp:
     return answer
 
 
-def _all_own_words(scope: Mapping[str, Any]) -> bool:
-    """Whether a page of somebody who is logged in has words of nobody else, see `compression`."""
-    read = scope["method"] in {"GET", "HEAD"} and _OWN_QUERY.fullmatch(scope["query_string"]) is not None
-    return read and _PORTAL.match(scope["path"]) is not None and not viewing.is_viewed(scope)
+def _of_one_customer(scope: Mapping[str, Any]) -> bool:
+    """Whether a page has the words of one customer alone, beside those of its address; see `compression`."""
+    return _PORTAL.match(scope["path"]) is not None and not viewing.is_viewed(scope)

@@ -7,6 +7,7 @@ customers or was removed. The browser's own customer, if it has one, stays logge
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,11 +20,10 @@ from ..core.roles import may
 from ..core.times import SECOND_US
 from ..flows import customer_view
 from ..flows.customer_view import Onlooker, View
-from ..flows.identity.visit import new_token
 from ..flows.patience import limited_wait
 from ..flows.runtime import Runtime
 from ..theming.page import Viewing
-from .cookies import Connection, cookie_of, set_cookie
+from .cookies import Connection, cookie_of, masked, set_cookie
 from .dispatch import RUNTIME_KEY
 from .members import Member, member_by_cookie
 from .notices import moment
@@ -102,7 +102,7 @@ def banner_of(request: Connection) -> Viewing | None:
         return None
     customer, member = viewed.view.customer, viewed.member
     until = moment(viewed.view.until).astimezone(member.zone)
-    return Viewing(email=customer.email, customer_id=customer.id, until=until, csrf=member.csrf)
+    return Viewing(email=customer.email, customer_id=customer.id, until=until, csrf=masked(member.csrf))
 
 
 def no_file(request: Connection) -> None:
@@ -131,7 +131,7 @@ def _is_portal(path: str) -> bool:
 
 
 def _session(view: View) -> Session:
-    """What pages know of the customer. No form carries its `csrf`, which no other request has."""
+    """What pages know of the customer. No form proves its `csrf`, which no other request has."""
     customer = view.customer
     return Session(
         tenant_id=customer.tenant_id,
@@ -139,7 +139,7 @@ def _session(view: View) -> Session:
         email=customer.email,
         name=customer.name,
         verified=customer.verified_at is not None,
-        csrf=new_token(),
+        csrf=secrets.token_bytes(16),
         id="",
         status=customer.status,
         token="",

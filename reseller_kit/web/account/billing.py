@@ -16,6 +16,7 @@ from ...flows.credit_alerts import choose_thresholds
 from ...flows.orders import priced
 from ...theming import billing as views
 from ...theming.forms import FormView
+from ..compression import own_words
 from ..forms import Form, read_form
 from ..guards import known, see_other, verified
 from ..pages import Handler, Pages
@@ -95,6 +96,8 @@ async def _show(
         manual=is_manual(request),
         form=form or FormView(),
     )
+    if form is None:
+        own_words(request)
     return pages.answer(request, "account/billing.html", view=view, status=status, headers=headers, noindex=True)
 
 

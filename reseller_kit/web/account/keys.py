@@ -23,6 +23,7 @@ from ...flows.keys import KeyTerms, KeyView, LimitReset, NewKey
 from ...flows.own_keys import create_own_key, edit_own_key, own_key, own_keys, revoke_own_key, rotate_own_key
 from ...theming import account as views
 from ...theming.forms import FormView
+from ..compression import own_words
 from ..forms import Form, read_form
 from ..guards import known, see_other, signed_in, verified
 from ..pages import Handler, Pages, storefront_of
@@ -87,6 +88,7 @@ async def _show_list(pages: Pages, request: Handler, *, status: int = 200, **sho
         may_create=session.verified and session.status != "suspended",
         **shown,
     )
+    own_words(request)
     return pages.answer(request, _LIST, view=view, status=status, noindex=True)
 
 

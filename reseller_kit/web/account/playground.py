@@ -7,7 +7,6 @@ From there on it is the gateway's own path: the same decoding, limits, hold, rou
 
 from __future__ import annotations
 
-import hmac
 import logging
 import time
 from typing import Any, Final
@@ -24,6 +23,7 @@ from ...theming.account import PlaygroundView
 from ...wire import openai_chat
 from ...wire.errors import error_response
 from ..access import NOTE_KEY
+from ..cookies import proves
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
 from ..forms import FormRefused, check_origin
 from ..gateway.body import ClientGone, read_body
@@ -112,7 +112,7 @@ def _believed(request: Request[Any, Any, Any], call: Call) -> Session:
     if session is None:
         raise FormRefused("You are not logged in any more.", fix="Log in again.")
     given = next((value for name, value in call.headers if name == _CSRF), b"")
-    if not hmac.compare_digest(session.csrf.encode(), given):
+    if not proves(given.decode("latin-1"), session.csrf):
         raise FormRefused("The page was open for too long.", fix="Load it again.")
     if session.status == "suspended":
         raise AccountSuspended("This account is suspended. Please contact support.")

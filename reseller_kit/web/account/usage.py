@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -22,10 +23,22 @@ from ...db.engine import Database, now_us
 from ...db.usage import UsageFilter
 from ...db.usage_totals import Total
 from ...flows import spend_alerts, usage_export
-from ...flows.usage_pages import Explained, KeyName, Span, days_span, explained, named_span, usage_page, within
+from ...flows.usage_pages import (
+    RANGES,
+    Explained,
+    KeyName,
+    Span,
+    UsagePage,
+    days_span,
+    explained,
+    named_span,
+    usage_page,
+    within,
+)
 from ...theming import account as views
 from ...theming import locale
 from ...theming.forms import FormView
+from ..compression import own_words
 from ..forms import Form, read_form
 from ..guards import known, see_other, signed_in
 from ..pages import Handler, Pages
@@ -37,6 +50,7 @@ _HERE: Final = "/account/usage"
 _DEFAULT: Final = "30d"
 _MAX_TEXT: Final = 200
 _SHARES: Final = 8
+_DAY: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 _FILTERS: Final = ("model", "key", "status", "since", "until", "range")
 _EXPORTS: Final[Mapping[str, tuple[str, Callable[[Database, int, UsageFilter], AsyncIterator[bytes]]]]] = {
     "export.csv": ("text/csv", usage_export.as_csv),
@@ -99,6 +113,8 @@ async def _show(
     found = await usage_page(db, session.tenant_id, wanted, span)
     names = {key.id: key.name for key in found.keys if key.name}
     kept = _kept(request)
+    if not not_found and _offered(kept, found):
+        own_words(request)
     total, rest = found.charts.total, _with(kept, range="", since="", until="")
     view = views.UsageView(
         range=kept.get("range", "" if "since" in kept else _DEFAULT),
@@ -155,11 +171,21 @@ def _kept(request: Handler) -> dict[str, str]:
     """The filters of the address that are ones, as they go on from link to link."""
     given = {name: request.query_params.get(name, "").strip()[:_MAX_TEXT] for name in _FILTERS}
     kept = {name: value for name, value in given.items() if value and value.isprintable()}
-    if kept.get("status", "ok") not in views.STATUSES:
-        del kept["status"]
+    for name, choices in (("status", views.STATUSES), ("range", RANGES)):
+        if kept.get(name) not in choices:
+            kept.pop(name, None)
+    for name in ("since", "until"):
+        if not _DAY.fullmatch(kept.get(name, "")):
+            kept.pop(name, None)
     if "since" in kept or "until" in kept:
         kept.pop("range", None)
     return kept
+
+
+def _offered(kept: Mapping[str, str], found: UsagePage) -> bool:
+    """Whether model and key are such as the page offers this customer, not words of whoever made the link."""
+    models, keys = {row.name for row in found.charts.models}, {key.id for key in found.keys}
+    return {kept.get("model")} <= {None, *models} and {kept.get("key")} <= {None, *keys}
 
 
 def _with(kept: Mapping[str, str], **changed: str) -> str:

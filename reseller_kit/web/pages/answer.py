@@ -19,7 +19,7 @@ from ...theming.legal import terms_version
 from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, SECURE_KEY, STOREFRONT_KEY
 from ..members import desk_of
 from ..notices import rows_of
-from ..sessions import csrf_of, session_of
+from ..sessions import csrf_shown, session_of
 from ..viewing import banner_of
 from . import views
 from .language import PARAMETER, choose, cookie_name
@@ -93,7 +93,7 @@ class Pages:
             nonce=nonce,
             lang=lang,
             session=session_of(request),
-            csrf=csrf_of(request),
+            csrf=csrf_shown(request),
             announcements=rows_of(request),
             desk=desk,
             viewing=banner_of(request),
@@ -134,7 +134,7 @@ class Pages:
             nonce="",
             lang=language_of(request),
             session=session_of(request),
-            csrf=csrf_of(request),
+            csrf=csrf_shown(request),
         )
         page = views.page_of(runtime_of(request), storefront, asked, self.port, view=view, noindex=True)
         return render(self.library, storefront.theme, template, page)

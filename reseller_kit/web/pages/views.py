@@ -108,7 +108,6 @@ def _visitor(storefront: Storefront, session: Session) -> Visitor:
         email=session.email,
         name=session.name,
         verified=session.verified,
-        csrf=session.csrf,
         delete_on=delete_on,
         suspended=session.status == "suspended",
         restricted=session.restricted,
