@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ..core.errors import InvalidRequest
-from . import application_role, sqlite_driver
+from . import application_role, postgres_pool, sqlite_driver
 from . import scope as scopes
 from .scope import EVERY_TENANT, NO_TENANT, TenantScope
 
@@ -59,10 +59,10 @@ class Database:
                 self.url,
                 pool_size=8,
                 max_overflow=8,
-                pool_pre_ping=True,
                 connect_args={"timeout": _CONNECT_SECONDS},
             )
             application_role.take_on_connect(self._writer)
+            postgres_pool.look_before_use(self._writer)
             self._owner = create_async_engine(self.url, poolclass=NullPool)
             # All statements of one read see one moment, as they do on SQLite.
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
