@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone
+from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
 from reseller_kit.core import money
@@ -104,15 +104,10 @@ def short_day(lang: str, value: dt.date) -> str:
     return _date(lang, value.year, value.month, value.day, "d MMM" if lang != "zh" else "M月d日")
 
 
-def moment(lang: str, value: dt.datetime, timezone: str = "UTC") -> str:
-    """A moment to the minute, in that time zone."""
-    return str(format_datetime(value, "medium", tzinfo=get_timezone(timezone), locale=_locale(lang)))
-
-
 def local_moment(lang: str, value: dt.datetime) -> str:
-    """A moment to the second, by the clocks of its own time zone."""
+    """A moment to the minute, by the clocks of its own time zone, such as 3 Mar 2026, 14:05."""
     # Moments of two zones may be equal and read differently: what is kept is by what the clocks show.
-    return _clocks(lang, value.replace(tzinfo=None, microsecond=0))
+    return _clocks(lang, value.replace(tzinfo=None, second=0, microsecond=0))
 
 
 def day_or_moment(lang: str, value: dt.datetime) -> str:
@@ -161,7 +156,10 @@ def _date(lang: str, year: int, month: int, day: int, form: str) -> str:
 
 @functools.lru_cache(maxsize=_CACHED)
 def _clocks(lang: str, value: dt.datetime) -> str:
-    return str(format_datetime(value, "medium", locale=_locale(lang)))
+    # CLDR's "medium" date and "short" time, joined as the language joins them; Babel has no form of both.
+    joined = str(get_datetime_format("medium", locale=_locale(lang))).replace("'", "")
+    time, date = format_time(value, "short", locale=_locale(lang)), format_date(value, "medium", _locale(lang))
+    return joined.replace("{0}", str(time)).replace("{1}", str(date))
 
 
 @functools.lru_cache(maxsize=_CACHED)

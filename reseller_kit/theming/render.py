@@ -93,7 +93,6 @@ def load(*folders: Path) -> Library:
         "tokens": _localised(locale.tokens),
         "date": _localised(locale.day),
         "short_date": _localised(locale.short_day),
-        "moment": _localised(locale.moment),
         "short_money": _localised(locale.short_currency),
         "figure": _localised(locale.figure),
         "duration": _localised(locale.duration),

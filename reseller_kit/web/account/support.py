@@ -17,10 +17,10 @@ from ...theming.forms import FormView
 from ...theming.support import CaseRow, CaseView, MessageRow, SupportView, paragraphs
 from ..forms import read_form
 from ..guards import see_other, signed_in
-from ..notices import moment
 from ..pages import Handler, Pages, storefront_of
 from ..pages.answer import runtime_of
 from ..sessions import required_session
+from .portal import moment, timezone_of
 from .showing import show
 
 _AT_ONCE = 25
@@ -35,7 +35,7 @@ def support_handlers(pages: Pages) -> list[HTTPRouteHandler]:
         asked = window(_AT_ONCE, request.query_params.get("cursor"))
         page = await support.own_cases(runtime_of(request).db, session.tenant_id, session.customer_id, asked)
         older = f"/account/support?cursor={page.next_cursor}" if page.next_cursor else ""
-        view = SupportView(rows=tuple(_row(case) for case in page.items), older=older)
+        view = SupportView(rows=tuple(_row(case, timezone_of(request, session)) for case in page.items), older=older)
         return show(pages, request, "account/support.html", view)
 
     @get("/account/support/{case_id:str}", guards=[signed_in], viewable=True)
@@ -65,13 +65,13 @@ async def _own(request: Handler, case_id: str) -> CaseDetail:
 
 
 def _show(pages: Pages, request: Handler, detail: CaseDetail, form: FormView, *, status: int = 200) -> Response[Any]:
-    case = detail.case
+    case, timezone = detail.case, timezone_of(request, required_session(request))
     view = CaseView(
-        case=_row(case),
+        case=_row(case, timezone),
         about=case.about,
         about_url=_url_of(case.about),
         messages=tuple(
-            MessageRow(author=said.author, at=moment(said.created_at), paragraphs=paragraphs(said.body))
+            MessageRow(author=said.author, at=moment(said.created_at, timezone), paragraphs=paragraphs(said.body))
             for said in detail.messages
         ),
         form=form,
@@ -79,13 +79,13 @@ def _show(pages: Pages, request: Handler, detail: CaseDetail, form: FormView, *,
     return show(pages, request, "account/case.html", view, status=status)
 
 
-def _row(case: Case) -> CaseRow:
+def _row(case: Case, timezone: str) -> CaseRow:
     return CaseRow(
         id=case.id,
         subject=case.subject,
         state=case.state,
-        opened=moment(case.created_at),
-        changed=moment(case.changed_at),
+        opened=moment(case.created_at, timezone),
+        changed=moment(case.changed_at, timezone),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -47,8 +48,22 @@ def test_no_digit_is_lost_or_invented(lang: str, nano: int) -> None:
 def test_days_and_moments_are_written(lang: str) -> None:
     at = dt.datetime(2026, 3, 1, 23, 30, tzinfo=dt.UTC)
     assert "2026" in locale.day(lang, at.date())
-    assert locale.moment(lang, at, "Asia/Tokyo") != locale.moment(lang, at)
+    assert locale.local_moment(lang, at.astimezone(ZoneInfo("Asia/Tokyo"))) != locale.local_moment(lang, at)
     assert locale.short_day(lang, at.date())
+
+
+@pytest.mark.parametrize(
+    ("lang", "written"),
+    [
+        ("en", "1 Mar 2026, 08:05"),
+        ("de", "01.03.2026, 08:05"),
+        ("es", "1 mar 2026, 8:05"),
+        ("zh", "2026年3月1日 08:05"),
+        ("ar", "01\u200f/03\u200f/2026، 8:05 ص"),
+    ],
+)
+def test_a_moment_is_told_to_the_minute(lang: str, written: str) -> None:
+    assert locale.local_moment(lang, dt.datetime(2026, 3, 1, 8, 5, 59, tzinfo=dt.UTC)) == written
 
 
 def test_a_language_is_named_in_itself() -> None:
