@@ -154,6 +154,18 @@ def test_selectors_find_the_pods_and_ports_have_their_names() -> None:
     assert [port["name"] for port in serving["ports"]] == ["http"]
 
 
+def test_pods_reach_what_their_settings_may_name() -> None:
+    """The database, the cache and a collector of traces, each by its usual port."""
+    policy = manifest("network")["spec"]
+    rules = [(to, port["port"]) for rule in policy["egress"] for to in rule["to"] for port in rule["ports"]]
+    inside = {
+        (to["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port)
+        for to, port in rules
+        if "namespaceSelector" in to
+    }
+    assert inside == {("kube-system", 53), ("data", 5432), ("data", 6379), ("monitoring", 4318)}
+
+
 def test_the_autoscaler_goes_by_a_metric_that_there_is() -> None:
     names = {
         metric["pods"]["metric"]["name"] for metric in manifest("autoscaler")["spec"]["metrics"] if "pods" in metric
