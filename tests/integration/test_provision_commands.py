@@ -169,6 +169,17 @@ def test_another_file_by_option(shell: Shell, tmp_path: Path) -> None:
     assert shell("plan", "-f", str(other), "--detailed-exitcode") == 0
 
 
+def test_an_export_is_a_whole_file_and_that_of_one_tenant_says_that_it_is_none(shell: Shell) -> None:
+    assert shell("apply", "--yes") == 0
+    assert shell("tenant", "export") == 0
+    assert "apply it with" in shell.out
+    shell.file.write_text(shell.out, encoding="utf-8")
+    assert shell("plan", "--detailed-exitcode") == 0
+    assert shell("tenant", "export", "aurora") == 0
+    assert "Put it into your tenants.toml" in shell.out
+    assert "apply it with" not in shell.out
+
+
 def test_orphans_are_told_and_pruned(shell: Shell) -> None:
     shell("apply", "--yes")
     text = shell.file.read_text(encoding="utf-8")

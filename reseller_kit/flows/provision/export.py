@@ -17,6 +17,9 @@ from .state import actual_resources, base_resources, without_usual
 from .timeline import begin
 
 _HEAD: Final = "# The configuration as the database has it. Keep it in git; apply it with: reseller-kit apply\n"
+_PART_HEAD: Final = (
+    "# One tenant as the database has it. Put it into your tenants.toml, which has the platform and the models.\n"
+)
 _SECRETS: Final = "# These secrets were given in a console. Before this file is applied, set:\n"
 
 
@@ -35,7 +38,9 @@ async def export_state(db: Database, tenant_slug: str | None = None) -> str:
             raise NotFound(f"There is no tenant {tenant_slug[:80]!r}.", fix="See: reseller-kit tenant list")
         stated = {"tenants": found}
     variables = [_name_variable(owner, name, path) for owner, name, path in _stored(stated)]
-    head = _HEAD + (_SECRETS + "".join(f"#   {name}\n" for name in variables) if variables else "")
+    head = (_HEAD if tenant_slug is None else _PART_HEAD) + (
+        _SECRETS + "".join(f"#   {name}\n" for name in variables) if variables else ""
+    )
     return f"{head}\n{tomli_w.dumps(stated, indent=2)}"
 
 
