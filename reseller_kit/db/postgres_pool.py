@@ -1,8 +1,8 @@
 """Looks at a pooled PostgreSQL connection before it is used again. Opens none, and knows no statement.
 
 SQLAlchemy's own pre-ping asks every time, which with asyncpg is three trips to the server, as many as begin, scope and
-end of a transaction. A connection that the server closed says so by itself; asked is one that lay idle, whose server may
-be gone without a word.
+end of a transaction. A connection that the server closed says so by itself; asked is one that lay idle, whose server
+may be gone without a word.
 """
 
 from __future__ import annotations
