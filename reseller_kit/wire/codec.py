@@ -101,6 +101,11 @@ def sends_all(_call: Call) -> tuple[str, ...]:
     return ()
 
 
+def cuts_nowhere(_conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
+    """Of a codec whose upstreams take every stop sequence."""
+    return ()
+
+
 def carries_all(_conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
     """Of a codec that leaves out nothing but what it names in `Conversation.left_out`."""
     return ()
@@ -125,6 +130,8 @@ class Codec(Struct, frozen=True, kw_only=True):
     from_conversation: Callable[[Conversation, Sending], bytes]
     not_carried: Callable[[Conversation, Sending], tuple[str, ...]] = carries_all
     """What `from_conversation` leaves out, in the form's words."""
+    cut_here: Callable[[Conversation, Sending], tuple[str, ...]] = cuts_nowhere
+    """The stop sequences that `from_conversation` leaves out, at which the answer has to be cut (`wire.stops`)."""
     read_completion: Callable[[bytes, Reply], Completion]
     write_completion: Callable[[Completion, Call, Reply, Usage], bytes]
     event_reader: Callable[[Reply], EventReader]

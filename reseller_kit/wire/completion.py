@@ -61,16 +61,23 @@ Event = PartStarted | PartGrew | PartEnded | Finished
 
 
 class EventReader(Protocol):
-    """Reads one upstream's stream. Raises nothing: what goes wrong is in `error`.
+    """Reads one upstream's stream. Raises nothing: what goes wrong is in `error`."""
 
-    `usage`: what was reported of the whole answer. `opening`: what was said before it, whose input alone can be
-    believed. `done`: the dialect's terminal event came; after it, and after `error`, nothing more is read.
-    """
+    @property
+    def usage(self) -> Usage | None:
+        """What was reported of the whole answer."""
 
-    usage: Usage | None
-    opening: Usage | None
-    done: bool
-    error: UpstreamFailed | None
+    @property
+    def opening(self) -> Usage | None:
+        """What was said before it, whose input alone can be believed."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the dialect's terminal event came; after it nothing more is read."""
+
+    @property
+    def error(self) -> UpstreamFailed | None:
+        """What went wrong; after it nothing more is read."""
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete."""

@@ -151,6 +151,8 @@ class TranslatedTap:
                 self._log.add(event.name)
         elif isinstance(event, Finished):
             self._finished = True
+            # An answer may be cut before its first word, while the upstream writes on.
+            self.started = self.started or event.stop_sequence is not None
 
 
 def _holds_something(part: Text | Reasoning | ToolCall | Media) -> bool:

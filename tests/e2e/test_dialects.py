@@ -220,6 +220,30 @@ def test_a_streamed_answer(dialects: Shop, caller: Customer, api: str, model: st
     assert "vendor" not in answer.text.casefold()
 
 
+@pytest.mark.parametrize(
+    ("api", "asked", "reason"),
+    [
+        ("chat", {"stop": [" to you"]}, '"finish_reason":"stop"'),
+        ("messages", {"stop_sequences": [" to you"]}, '"stop_reason":"stop_sequence","stop_sequence":" to you"'),
+        ("generate_content", {"generationConfig": {"stopSequences": [" to you"]}}, '"finishReason":"STOP"'),
+    ],
+)
+def test_an_answer_ends_at_a_stop_sequence_that_its_upstream_does_not_know(
+    dialects: Shop, caller: Customer, api: str, asked: dict[str, Any], reason: str
+) -> None:
+    body = _BODIES[api]('[[text="Good morning to you all" output=60]]', **asked)
+    plain = post(dialects, caller, api, "via-responses", body)
+    assert plain.status_code == 200, plain.text
+    assert text_in(api, plain.json()) == "Good morning"
+    streamed = post(dialects, caller, api, "via-responses", body, stream=True)
+    assert streamed_text(api, events_of(streamed)) == "Good morning"
+    for answer in (plain, streamed):
+        assert reason in answer.text
+        record = assert_charged_by_the_journal(dialects, caller, answer.headers["x-request-id"])
+        assert record["output_tokens"] == 60
+    assert tokens_in(api, plain.json())[1] == 60
+
+
 @pytest.mark.parametrize("model", _UPSTREAMS)
 def test_a_stream_of_messages_begins_with_about_its_input(dialects: Shop, caller: Customer, model: str) -> None:
     body = messages("A word. " * 2_000 + '[[text="Good morning"]]')

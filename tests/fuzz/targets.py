@@ -21,6 +21,7 @@ from reseller_kit.wire.codec import Api, Call, Reply, Sending
 from reseller_kit.wire.codecs import CODECS
 from reseller_kit.wire.completion import Tap
 from reseller_kit.wire.pseudonyms import apart
+from reseller_kit.wire.stops import CutReader, cut_completion
 from reseller_kit.wire.task import Task, TaskApi, check_offered, units_of
 from reseller_kit.wire.tasks import DECODERS, decode_transcription
 from reseller_kit.wire.translated import TranslatedAnswer, TranslatedTap
@@ -29,6 +30,7 @@ MODEL: Final = "public-model"
 _SENDING: Final = Sending(model="upstream-model", provider="openai", maker="maker", output_limit=2_000, room=2_000)
 _REPLY: Final = Reply(model=MODEL, request_id="req_0123456789", maker="maker")
 _CHARGED: Final = Usage(input_tokens=7, output_tokens=5)
+_STOPS: Final = ("e", "\n\n", " a")
 _HEADERS: Final = ((b"content-type", b"application/json"),)
 _SMALL: Final[dict[Api, bytes]] = {
     "chat": b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}',
@@ -154,17 +156,20 @@ def answer(api: Api, data: bytes) -> None:
     with suppress(UpstreamFailed):
         completion = codec.read_completion(data, _REPLY)
         for call in _CALLS.values():
+            completion = cut_completion(completion, _STOPS) if len(data) % 2 else completion
             made = TranslatedAnswer(completion=completion, codec=CODECS[call.api], call=call, reply=_REPLY)
             made.estimate_text()
             _json(made.body(made.usage or _CHARGED))
 
 
 def stream(api: Api, data: bytes) -> None:
-    """A stream, passed on and translated for every other API; cut into pieces at places that the bytes decide."""
+    """A stream in pieces that the bytes decide: passed on, and translated for every other API, also cut at stops."""
     codec = CODECS[api]
     _drain(codec.open_tap(_CALLS[api], _REPLY), data)
     for call in _CALLS.values():
-        _drain(TranslatedTap(codec.event_reader(_REPLY), CODECS[call.api].event_writer(call, _REPLY), call.api), data)
+        for stops in ((), _STOPS):
+            reader = CutReader(codec.event_reader(_REPLY), stops)
+            _drain(TranslatedTap(reader, CODECS[call.api].event_writer(call, _REPLY), call.api), data)
 
 
 def _drain(tap: Tap, data: bytes) -> None:

@@ -15,6 +15,7 @@ from ...wire.codecs import CODECS
 from ...wire.completion import Answer, Tap
 from ...wire.conversation import Conversation
 from ...wire.pseudonyms import apart, named, says_who
+from ...wire.stops import CutReader, check_stops, cut_completion
 from ...wire.translated import TranslatedAnswer, TranslatedTap
 from ..end_users import pseudonym_of
 from ..runtime import Runtime
@@ -35,19 +36,23 @@ class Reached(Struct, frozen=True, kw_only=True):
     call: Call
     codec: Codec
     reply: Reply
+    stops: tuple[str, ...] = ()
+    """Where the answer is cut: what of the caller's stop sequences the upstream was not told."""
 
     def open_tap(self) -> Tap:
         """The tap for its stream."""
         if self.codec.api == self.call.api:
             return self.codec.open_tap(self.call, self.reply)
-        writer = CODECS[self.call.api].event_writer(self.call, self.reply)
-        return TranslatedTap(self.codec.event_reader(self.reply), writer, self.call.api)
+        reader = self.codec.event_reader(self.reply)
+        if self.stops:
+            reader = CutReader(reader, self.stops)
+        return TranslatedTap(reader, CODECS[self.call.api].event_writer(self.call, self.reply), self.call.api)
 
     def read_answer(self, body: bytes) -> Answer:
         """Its plain answer. Raises UpstreamFailed for what is none."""
         if self.codec.api == self.call.api:
             return self.codec.read_answer(self.call, body, self.reply)
-        completion = self.codec.read_completion(body, self.reply)
+        completion = cut_completion(self.codec.read_completion(body, self.reply), self.stops)
         return TranslatedAnswer(completion=completion, codec=CODECS[self.call.api], call=self.call, reply=self.reply)
 
 
@@ -103,11 +108,15 @@ class Attempts:
             room=job.sent_limit,
         )
         who = self._pseudonym() if config.settings.get("end_user_ids") else None
-        body = self._passed_on(codec, sending, who) if native else self._translated(codec, sending, who)
+        stops: tuple[str, ...] = ()
+        if native:
+            body = self._passed_on(codec, sending, who)
+        else:
+            body, stops = self._translated(codec, sending, who)
         reply = Reply(model=job.shown, request_id=job.request_id, maker=sending.maker, likely_input=job.expected[0])
         path, headers = codec.path(self._sent, sending), call.headers if native else ()
         response = await self._routes.open(attempt, path, body, headers)
-        return Reached(attempt=attempt, response=response, call=call, codec=codec, reply=reply)
+        return Reached(attempt=attempt, response=response, call=call, codec=codec, reply=reply, stops=stops)
 
     def _answers(self, model: OfferedModel) -> bool:
         """Whether a model that could be fallen back to has a price for all that the call may come to."""
@@ -123,17 +132,22 @@ class Attempts:
         self._job.left_out = codec.left_out(self._call)
         return codec.encode(self._sent if who is None else named(self._sent, who, sending.provider), sending)
 
-    def _translated(self, codec: Codec, sending: Sending, who: str | None) -> bytes:
-        """The request in another API, by way of the intermediate form. Raises InvalidRequest for what can't be said."""
+    def _translated(self, codec: Codec, sending: Sending, who: str | None) -> tuple[bytes, tuple[str, ...]]:
+        """The request in another API, by way of the intermediate form, and the stop sequences that it leaves to us.
+
+        Raises InvalidRequest for what can't be said.
+        """
         if self._conversation is None:
             self._conversation = CODECS[self._call.api].to_conversation(self._sent)
         conversation = self._conversation
         if who is not None and not conversation.user:
             conversation = replace(conversation, user=who)
+        stops = codec.cut_here(conversation, sending)
+        check_stops(stops)
         body = codec.from_conversation(conversation, sending)
         left_out = (*self._conversation.left_out, *codec.not_carried(self._conversation, sending))
         self._job.left_out = tuple(dict.fromkeys(left_out))
-        return body
+        return body, stops
 
 
 def _limit_to_send(job: Job, call: Call) -> int | None:

@@ -8,7 +8,7 @@ from .completion import read_completion, write_completion
 from .conversation import to_conversation
 from .counting import counted
 from .events import MessageReader, MessageWriter
-from .outgoing import from_conversation, not_carried
+from .outgoing import cut_here, from_conversation, not_carried
 from .request import (
     COUNT_PATH,
     count_body,
@@ -32,6 +32,7 @@ CODEC = Codec(
     to_conversation=to_conversation,
     from_conversation=from_conversation,
     not_carried=not_carried,
+    cut_here=cut_here,
     read_completion=read_completion,
     write_completion=write_completion,
     event_reader=MessageReader,

@@ -32,7 +32,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no words around it, no code fence."
 _UNKNOWN: Final = ("frequency_penalty", "presence_penalty", "seed", "verbosity")
-_CHOSEN: Final = ("temperature", "top_p", "top_k", "thinking", "tool_choice", "stop", "user")
+_CHOSEN: Final = ("temperature", "top_p", "top_k", "thinking", "tool_choice", "user")
 """Members that depend on the model or on each other."""
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 _MOST_USER_CHARACTERS: Final = 256
@@ -57,8 +57,6 @@ def _is_in(written: dict[str, Any], name: str, conversation: Conversation) -> bo
     match name:
         case "user":
             return "metadata" in written
-        case "stop":
-            return len(written.get("stop_sequences", ())) == len(conversation.stop)
         case "tool_choice":
             forced = conversation.tool_choice is not None and conversation.tool_choice.mode in {"required", "named"}
             return not forced or _is_forced(written.get("tool_choice"))
@@ -66,6 +64,11 @@ def _is_in(written: dict[str, Any], name: str, conversation: Conversation) -> bo
             return "thinking" in written or "effort" in written.get("output_config", {})
         case _:
             return name in written
+
+
+def cut_here(conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
+    """The stop sequences of white space alone, which this API refuses."""
+    return tuple(stop for stop in conversation.stop if not stop.strip())
 
 
 def _written(conversation: Conversation, sending: Sending) -> dict[str, Any]:

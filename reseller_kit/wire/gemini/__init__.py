@@ -10,7 +10,7 @@ from .completion import read_completion, write_completion
 from .conversation import to_conversation
 from .embeddings import decode_batch, decode_one
 from .events import ChunkReader, ChunkWriter
-from .outgoing import from_conversation, not_carried
+from .outgoing import cut_here, from_conversation, not_carried
 from .request import (
     count_body,
     count_path,
@@ -37,6 +37,7 @@ CODEC: Final = Codec(
     to_conversation=to_conversation,
     from_conversation=from_conversation,
     not_carried=not_carried,
+    cut_here=cut_here,
     read_completion=read_completion,
     write_completion=write_completion,
     event_reader=ChunkReader,

@@ -11,7 +11,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from ...core.errors import InvalidRequest
 from ..codec import Sending
 from ..conversation import (
     Conversation,
@@ -76,6 +75,11 @@ def not_carried(conversation: Conversation, sending: Sending) -> tuple[str, ...]
     return tuple(lost)
 
 
+def cut_here(conversation: Conversation, _sending: Sending) -> tuple[str, ...]:
+    """The stop sequences beyond what this API takes."""
+    return conversation.stop[_MOST_STOPS:]
+
+
 def _matters(conversation: Conversation) -> bool:
     """Whether leaving out the wish for thought changes anything."""
     wanted = conversation.thinking
@@ -92,8 +96,6 @@ def _parted(turns: tuple[Turn, ...]) -> tuple[list[str], list[Turn]]:
 
 
 def _config(conversation: Conversation, sending: Sending, model: Model) -> dict[str, Any]:
-    if len(conversation.stop) > _MOST_STOPS:
-        raise InvalidRequest(f"This model takes at most {_MOST_STOPS} stop sequences.", param="stop")
     limits = [limit for limit in (conversation.output_limit, sending.output_limit) if limit is not None]
     temperature = conversation.temperature
     found: dict[str, Any] = {
@@ -102,7 +104,7 @@ def _config(conversation: Conversation, sending: Sending, model: Model) -> dict[
         "topP": conversation.top_p,
         "topK": conversation.top_k,
         "seed": conversation.seed,
-        "stopSequences": list(conversation.stop) or None,
+        "stopSequences": list(conversation.stop[:_MOST_STOPS]) or None,
     }
     if model.penalties:
         found["frequencyPenalty"] = conversation.frequency_penalty

@@ -7,7 +7,7 @@ from typing import Final
 from ..codec import Call, Codec, Reply, Sending
 from .answer import Answer, read_answer
 from .completion import read_completion, write_completion
-from .conversation import from_conversation, not_carried, to_conversation
+from .conversation import cut_here, from_conversation, not_carried, to_conversation
 from .reader import EventReader
 from .request import counted, decode, encode, left_out_of
 from .stream import StreamTap
@@ -42,6 +42,7 @@ CODEC: Final = Codec(
     to_conversation=to_conversation,
     from_conversation=from_conversation,
     not_carried=not_carried,
+    cut_here=cut_here,
     read_completion=read_completion,
     write_completion=write_completion,
     event_reader=EventReader,
@@ -52,6 +53,7 @@ __all__ = [
     "CODEC",
     "EventReader",
     "EventWriter",
+    "cut_here",
     "decode",
     "from_conversation",
     "not_carried",

@@ -91,6 +91,13 @@ def not_carried(conversation: Conversation, sending: Sending) -> tuple[str, ...]
     return tuple(member for member in lost if getattr(conversation, member) is not None)
 
 
+def cut_here(conversation: Conversation, sending: Sending) -> tuple[str, ...]:
+    """The stop sequences that OpenAI's models don't take: any where they reason, elsewhere those beyond four."""
+    if sending.provider != _OPENAI:
+        return ()
+    return conversation.stop[0 if FIXED_SAMPLING.match(sending.model.rpartition("/")[2]) else _MAX_STOPS :]
+
+
 def _limit(named: int | None, most: int | None) -> int | None:
     return min((limit for limit in (named, most) if limit is not None), default=None)
 
@@ -262,11 +269,10 @@ def _output_format(conversation: Conversation) -> dict[str, Any]:
 
 def _sampling(conversation: Conversation, sending: Sending) -> dict[str, Any]:
     is_openai, name = sending.provider == _OPENAI, sending.model.rpartition("/")[2]
-    if is_openai and len(conversation.stop) > _MAX_STOPS:
-        raise InvalidRequest(f"This model takes at most {_MAX_STOPS} stop sequences.", param="stop")
+    told = conversation.stop[: len(conversation.stop) - len(cut_here(conversation, sending))]
     members: dict[str, Any] = {
         "seed": conversation.seed,
-        "stop": conversation.stop or None,
+        "stop": told or None,
         "user": conversation.user,
         "verbosity": conversation.verbosity if is_openai else None,
     }

@@ -11,7 +11,7 @@ from .reading import to_conversation
 from .request import counted, decode, encode, left_out_of, path
 from .stream import Tap
 from .writer import EventWriter
-from .writing import from_conversation, not_carried
+from .writing import cut_here, from_conversation, not_carried
 
 CODEC: Final = Codec(
     api="responses",
@@ -25,6 +25,7 @@ CODEC: Final = Codec(
     to_conversation=to_conversation,
     from_conversation=from_conversation,
     not_carried=not_carried,
+    cut_here=cut_here,
     read_completion=read_completion,
     write_completion=write_completion,
     event_reader=EventReader,

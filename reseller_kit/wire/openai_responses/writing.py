@@ -21,8 +21,6 @@ _OPENAI: Final = "openai"
 
 def from_conversation(conversation: form.Conversation, sending: Sending) -> bytes:
     """The body of a Responses request; nothing is kept upstream. Raises InvalidRequest for what can't be carried."""
-    if conversation.stop:
-        raise InvalidRequest("This model takes no stop sequences.", param="stop")
     is_openai = sending.provider == _OPENAI
     writer = _Writer(conversation, sending, is_openai=is_openai)
     body: dict[str, Any] = {
@@ -37,6 +35,11 @@ def from_conversation(conversation: form.Conversation, sending: Sending) -> byte
     if conversation.stream:
         body["stream"] = True
     return _ENCODER.encode(body)
+
+
+def cut_here(conversation: form.Conversation, _sending: Sending) -> tuple[str, ...]:
+    """The API has no stop sequences."""
+    return conversation.stop
 
 
 def not_carried(conversation: form.Conversation, sending: Sending) -> tuple[str, ...]:

@@ -318,12 +318,13 @@ def left_out() -> None:
     assert lost(_NEWEST, temperature=0.5, tools=(_LOOK,), tool_choice=forced) == ("temperature", "tool_choice")
     assert lost(tools=(_LOOK,), tool_choice=forced) == ()
     assert lost(_OLD, tools=(_LOOK,), tool_choice=forced, thinking=Thinking(effort="low")) == ("thinking",)
-    assert lost(stop=("\n", "a"), user="u" * 257) == ("stop", "user")
+    assert lost(stop=("\n", "a"), user="u" * 257) == ("user",)
 
 
 def stop() -> None:
     assert write(stop=("\n", "END"))["stop_sequences"] == ["END"]
     assert "stop_sequences" not in write(stop=("\n",))
+    assert CODEC.cut_here(Conversation(turns=(), stop=("\n", "END")), sending()) == ("\n",)
 
 
 def user_id() -> None:

@@ -25,7 +25,7 @@ from reseller_kit.wire.conversation import (
     ToolResult,
     Turn,
 )
-from reseller_kit.wire.openai_chat import from_conversation, not_carried, to_conversation
+from reseller_kit.wire.openai_chat import cut_here, from_conversation, not_carried, to_conversation
 from reseller_kit.wire.openai_chat.request import decode
 from reseller_kit.wire.signatures import MARK
 from tests.unit.wire.translation_table import rows_of
@@ -63,6 +63,11 @@ def refused(*turns: Turn, **members: Any) -> str:
 def lost(model: str, to: str = "openai", **members: Any) -> set[str]:
     sending = Sending(model=model, provider=to, maker=to, output_limit=None, room=1000)
     return set(not_carried(Conversation(turns=(_HELLO,), **members), sending))
+
+
+def cut(stops: tuple[str, ...], *, to: str = "openai", model: str) -> tuple[str, ...]:
+    sending = Sending(model=model, provider=to, maker=to, output_limit=None, room=1000)
+    return cut_here(Conversation(turns=(_HELLO,), stop=stops), sending)
 
 
 def system_turns() -> None:
@@ -222,7 +227,11 @@ def sampling() -> None:
 def stop() -> None:
     many = ("A", "B", "C", "D", "E")
     assert written(stop=many, to="groq")["stop"] == list(many)
-    assert "4 stop" in refused(stop=many)
+    assert written(stop=many, model="gpt-4.1")["stop"] == list(many[:4])
+    assert "stop" not in written(stop=many, model="gpt-5-mini")
+    assert cut(many, to="groq", model="x") == ()
+    assert cut(many, model="gpt-4.1") == ("E",)
+    assert cut(many, model="o3") == many
 
 
 def limit() -> None:
@@ -284,7 +293,6 @@ def test_a_conversation_comes_back_as_it_was() -> None:
         output_format=OutputFormat(kind="schema", name="p", schema=Raw(b'{"type":"object"}')),
         thinking=Thinking(effort="low", visible=True),
         seed=7,
-        stop=("A",),
         user="u",
         stream=True,
     )

@@ -69,6 +69,11 @@ def lost(model: str, **members: Any) -> set[str]:
     return set(CODEC.not_carried(Conversation(turns=(_HELLO,), **members), sending))
 
 
+def cut(model: str = "gpt-5-mini", **members: Any) -> tuple[str, ...]:
+    sending = Sending(model=model, provider="openai", maker="openai", output_limit=None, room=1000)
+    return CODEC.cut_here(Conversation(turns=(_HELLO,), **members), sending)
+
+
 def system_turns() -> None:
     system = Turn(role="system", parts=(Text(text="A"), Text(text="B")))
     body = written(system, system, _HELLO, system)
@@ -234,7 +239,8 @@ def sampling() -> None:
 
 
 def stop() -> None:
-    assert refused(stop=("A",)).param == "stop"
+    assert "stop" not in written(stop=("A",))
+    assert cut(stop=("A", "\n")) == ("A", "\n")
 
 
 def limit() -> None:
