@@ -6,7 +6,7 @@ what the row lists hold, commit. Items are decided in arrival order on shared st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import astuple, replace
@@ -104,21 +104,12 @@ class Batch:
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
-        self._decide_until(len(self.items))
-
-    def decide_in_parts(self, size: int) -> Iterator[bool]:
-        """`decide`, so many calls at a time; whether more are to come.
-
-        Between two parts the rows of the calls so far may be written and forgotten. Other items are one part.
-        """
-        while len(self.outcomes) < len(self.items):
-            self._decide_until(len(self.outcomes) + size if self._calls_only else len(self.items))
-            yield len(self.outcomes) < len(self.items)
-
-    def forget_call_rows(self) -> None:
-        """The rows that a call alone makes or resolves are written; wallets, lots and windows are not."""
-        for rows in (self.hold_inserts, self.hold_updates, self.txns, self.usage):
-            rows.clear()
+        for item in self.items:
+            try:
+                outcome: Outcome | Exception = self._decide(item)
+            except KitError as error:
+                outcome = error
+            self.outcomes.append(outcome)
 
     def keep(self, memory: Memory, written: int | None = None) -> None:
         """Let the process remember what is committed now. `written`: the version of what was written, if new."""
@@ -167,14 +158,6 @@ class Batch:
         return any(row[0] in resolved for row in self.hold_inserts) or any(
             request_id in resolved for request_id, _ in self.checkpoints
         )
-
-    def _decide_until(self, end: int) -> None:
-        for item in self.items[len(self.outcomes) : end]:
-            try:
-                outcome: Outcome | Exception = self._decide(item)
-            except KitError as error:
-                outcome = error
-            self.outcomes.append(outcome)
 
     def _decide(self, item: Item) -> Outcome:
         if isinstance(item, PlaceHold):

@@ -8,7 +8,6 @@ wallet's lock also guards its lots and holds.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -27,7 +26,6 @@ from .rows import Row
 from .state import Loaded, Memory
 from .store import LostLease, OutcomeUnknown
 
-_DECIDED_AT_ONCE: Final = 256
 _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
 """A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
@@ -61,7 +59,8 @@ class PostgresStore:
             await connection.execute(sql.BEGIN.format(tenants=as_array(needs.tenants)))
             try:
                 own = await self._load(connection, batch, needs)
-                await self._decide_and_write(connection, batch, needs.tenants)
+                batch.decide()
+                await self._write(connection, batch, await self._sink_accounts(connection, needs.tenants))
                 written = True
             except BaseException:
                 await connection.execute("ROLLBACK")
@@ -108,37 +107,24 @@ class PostgresStore:
             batch.state.load_days(await connection.fetch(sql.DAYS, days))
         return accounts[0]["own"] if accounts else 0
 
-    async def _decide_and_write(self, connection: Connection, batch: Batch, tenants: Sequence[int]) -> None:
-        """While PostgreSQL writes the rows of some calls, decide the next ones."""
-        sinks = await self._sink_accounts(connection, tenants)
-        writing = None
-        try:
-            for more in batch.decide_in_parts(_DECIDED_AT_ONCE):
-                if writing is not None:
-                    await writing
-                if more:
-                    writing = asyncio.ensure_future(_write_parts(connection, self._call_parts(batch, sinks)))
-                    batch.forget_call_rows()
-                    await asyncio.sleep(0)  # it sends before the next calls are decided
-        finally:
-            if writing is not None:  # the connection is free again only when it is over, however it ended
-                await asyncio.gather(writing, return_exceptions=True)
-        await self._write(connection, batch, sinks)
-
     async def _write(self, connection: Connection, batch: Batch, sinks: Mapping[tuple[int, str], int]) -> None:
-        """Write what is left to write once all is decided."""
+        """Write what was decided."""
         accounts, lots = batch.state.account_updates(), batch.state.lot_updates()
         made = (
             _Part("lots_made", sql.INSERT_LOT, _transposed(batch.state.lot_inserts())),
             _Part("checkpoints", sql.CHECKPOINT, _transposed(batch.checkpoint_rows())),
         )
-        holds_made, *calls = self._call_parts(batch, sinks)
+        holds_made = _Part("holds_made", sql.INSERT_HOLD, _records(batch.hold_inserts))
+        resolved = batch.hold_updates
         changed = (
             _Part("accounts", sql.UPDATE_ACCOUNT, _records(accounts), len(accounts)),
             _Part("lots", sql.UPDATE_LOT, _records([_with_used_up(lot) for lot in lots]), len(lots)),
             _Part("lot_days", sql.UPSERT_LOT_DAY, _transposed(batch.state.lot_days())),
             _Part("windows", sql.UPSERT_WINDOW, _transposed(batch.window_upserts())),
-            *calls,
+            _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
+            _Part("txns", sql.INSERT_TXN, _records(batch.txn_rows())),
+            _Part("entries", sql.INSERT_ENTRY, _records(batch.entry_rows(sinks))),
+            _Part("records", sql.INSERT_USAGE, _records(batch.usage)),
             _Part("operations", sql.INSERT_OPERATION, _transposed(batch.operations)),
             _Part("payouts", sql.APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
         )
@@ -149,17 +135,6 @@ class PostgresStore:
         else:
             await _write_parts(connection, (*made, holds_made, *changed))
         await cold_postgres.write(connection, batch.cold)
-
-    def _call_parts(self, batch: Batch, sinks: Mapping[tuple[int, str], int]) -> tuple[_Part, ...]:
-        """The rows that calls make, the new holds first."""
-        resolved = batch.hold_updates
-        return (
-            _Part("holds_made", sql.INSERT_HOLD, _records(batch.hold_inserts)),
-            _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
-            _Part("txns", sql.INSERT_TXN, _records(batch.txn_rows())),
-            _Part("entries", sql.INSERT_ENTRY, _records(batch.entry_rows(sinks))),
-            _Part("records", sql.INSERT_USAGE, _records(batch.usage)),
-        )
 
     async def _sink_accounts(self, connection: Connection, tenants: Sequence[int]) -> dict[tuple[int, str], int]:
         missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
