@@ -62,7 +62,7 @@ class Form(Struct, frozen=True):
 
     def view(self, error: InvalidForm | None = None) -> FormView:
         """The form as its page shows it again, with what is wrong; secrets are left out."""
-        shown = {name: values[0][:2000] for name, values in self.fields.items() if name not in _HIDDEN}
+        shown = {name: values[0] for name, values in self.fields.items() if name not in _HIDDEN}
         problems = error.problems.items() if error else ()
         return FormView(
             values=shown,
