@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import time
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -109,25 +111,39 @@ async def list_announcements(db: Database, tenant_slug: str, window: Window) -> 
 
 
 class Board:
-    """What storefronts' pages announce, remembered for a second: every page shows it."""
+    """What storefronts' pages announce, remembered for a second: every page shows it.
 
-    def __init__(self, db: Database) -> None:
+    All who ask for one storefront's while it is read wait for the same read: a crowd takes one connection, not all.
+    """
+
+    def __init__(self, db: Database, spawn: Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]) -> None:
+        """`spawn`: runs work beside the request that began it."""
         self._db = db
+        self._spawn = spawn
         self._kept: dict[int, tuple[float, list[Announcement]]] = {}
+        self._reading: dict[int, asyncio.Task[list[Announcement]]] = {}
 
     async def of(self, tenant_id: int) -> list[Announcement]:
         """The latest announcements that have begun, newest first; none where the database does not answer."""
-        now = time.monotonic()
         kept = self._kept.get(tenant_id)
-        if kept is not None and now - kept[0] < _KEPT_SECONDS:
+        if kept is not None and time.monotonic() - kept[0] < _KEPT_SECONDS:
             return kept[1]
+        task = self._reading.get(tenant_id)
+        if task is None:
+            task = self._spawn(self._read(tenant_id), "read-announcements")
+            self._reading[tenant_id] = task
+            task.add_done_callback(lambda _: self._reading.pop(tenant_id, None))
+        return await asyncio.shield(task)
+
+    async def _read(self, tenant_id: int) -> list[Announcement]:
+        began = time.monotonic()
         try:
             async with limited_wait(), self._db.read(tenant_id) as connection:
                 found = await announcements.current(connection, tenant_id, now_us(), SHOWN)
         except Exception:  # noqa: BLE001  # no page fails for want of its news
             _log.exception("announcements could not be read")
-            return [] if kept is None else kept[1]
-        self._kept[tenant_id] = (now, found)
+            return self._kept.get(tenant_id, (began, []))[1]
+        self._kept[tenant_id] = (began, found)
         return found
 
 

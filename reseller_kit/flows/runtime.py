@@ -130,7 +130,7 @@ class Runtime:
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
         self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
-        self.board = Board(db)
+        self.board = Board(db, self.spawn)
         self.legal = LegalArchive(db)
         self.brand_files = BrandFiles(db)
         self.secured = SecuredHosts(db, self.spawn)
