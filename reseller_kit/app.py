@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -57,6 +58,9 @@ _FLUSH_SECONDS: Final = 0.2
 _PUBLISH_SECONDS: Final = 2
 _DRAIN_SECONDS: Final = 30
 _COLLECT_AFTER: Final = (10_000, 20, 50)
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+"""Of glibc's malloc.h."""
 
 
 class Application:
@@ -263,6 +267,18 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Of a request of a megabyte several copies come and go within a millisecond.
+
+    glibc would give each back to the system and fault it in again page by page, which takes longer than to read it.
+    """
+    with suppress(OSError, AttributeError):  # of another C library, which has no such settings
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_TRIM_THRESHOLD, 32 * 1024 * 1024)
+        mallopt(_M_MMAP_THRESHOLD, 4 * 1024 * 1024)
 
 
 def _open_traces(settings: Settings) -> Traces | None:

@@ -72,10 +72,8 @@ class Pool:
         except BaseException:
             self._free_slot()
             raise
-        if body is None:
-            response = connection.start(head + b"\r\n", limits)
-        else:
-            response = connection.start(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body), limits)
+        end = b"\r\n" if body is None else b"content-length: %d\r\n\r\n" % len(body)
+        response = connection.start(head + end, limits, body or b"")
         if passage.exchange is not None:
             passage.exchange.in_flight = True
         try:

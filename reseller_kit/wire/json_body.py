@@ -33,6 +33,7 @@ _PATH: Final = re.compile(r" - at `\$([^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `([^`]*)`")
 NULL: Final = Raw(b"null")
 _MAX_STRING_BYTES: Final = 128
+_LARGE_BYTES: Final = 4 * 1024
 
 
 def parse_object(body: bytes) -> dict[str, Raw]:
@@ -44,7 +45,7 @@ def parse_object(body: bytes) -> dict[str, Raw]:
     require_utf8(body)
     try:
         fields = _FIELDS.decode(body)
-        if len(_ENCODER.encode(fields)) != len(body):
+        if _compact_length(fields, len(body)) != len(body):
             # Only a compact body without duplicates has that length; any other needs the dearer look.
             _refuse_duplicates(_PAIRS.decode(body))
     except RecursionError:
@@ -109,6 +110,14 @@ def string_member(prefix: bytes, value: Raw) -> bytes:
 def is_short_string(value: bytes) -> bool:
     """Whether a JSON value can only be a string, and one short enough to pass on."""
     return 2 <= len(value) <= _MAX_STRING_BYTES and value.startswith(b'"') and value.endswith(b'"')
+
+
+def _compact_length(fields: dict[str, Raw], size: int) -> int:
+    """How long the object would be written compactly; of a large one, `size`, without a copy of its values."""
+    if size < _LARGE_BYTES:
+        return len(_ENCODER.encode(fields))
+    # A list of the keys has the commas and the brackets of the object, which adds a colon for each.
+    return len(_ENCODER.encode(list(fields))) + len(fields) + sum(map(len, fields.values()))
 
 
 def _refuse_duplicates(keys: Iterable[_Key]) -> None:

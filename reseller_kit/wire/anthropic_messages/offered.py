@@ -27,19 +27,20 @@ class FreeTools:
 
     def __init__(self, *, most: int = 64, shortest: int = 4 * 1024, longest: int = 128 * 1024) -> None:
         self._most, self._sizes = most, range(shortest, longest + 1)
-        self._known: OrderedDict[int, bytes] = OrderedDict()
+        self._known: OrderedDict[int, Raw] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def __contains__(self, tools: bytes) -> bool:
+    def __contains__(self, tools: Raw) -> bool:
         return self._known.get(len(tools)) == tools
 
-    def add(self, tools: bytes) -> None:
+    def add(self, tools: Raw) -> None:
         """Know this list from now on."""
         size = len(tools)
         if size in self._sizes:
-            self._known[size] = tools
+            # What was decoded is a view of the whole request.
+            self._known[size] = tools.copy()
             self._known.move_to_end(size)
             if len(self._known) > self._most:
                 self._known.popitem(last=False)
@@ -56,12 +57,11 @@ def searches_of(tools: Raw | None) -> int:
     """
     if tools is None:
         return 0
-    given = bytes(tools)
-    if given in _FREE:
+    if tools in _FREE:
         return 0
-    searches = _counted(decode_as(_TOOLS, given, within="tools") or [])
+    searches = _counted(decode_as(_TOOLS, tools, within="tools") or [])
     if not searches:
-        _FREE.add(given)
+        _FREE.add(tools)
     return searches
 
 

@@ -76,9 +76,11 @@ def test_what_is_not_one_json_object_is_refused(body: bytes) -> None:
     ],
 )
 def test_duplicate_keys_are_refused_however_they_are_spelt(body: bytes) -> None:
-    with pytest.raises(InvalidRequest) as refusal:
-        parse_object(body)
-    assert refusal.value.param in {"model", "stream", "a", ""}
+    large = b'{"pad":"%b",%b' % (b"x" * 5_000, body.strip()[1:])
+    for sent in (body, large):
+        with pytest.raises(InvalidRequest) as refusal:
+            parse_object(sent)
+        assert refusal.value.param in {"model", "stream", "a", ""}
 
 
 def test_the_same_key_at_different_depths_is_no_duplicate() -> None:

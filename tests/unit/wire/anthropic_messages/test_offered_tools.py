@@ -19,8 +19,8 @@ def tools_of(*tools: dict[str, Any]) -> Raw:
     return Raw(json.dumps(tools).encode())
 
 
-def of_length(size: int, fill: bytes = b"x") -> bytes:
-    return fill * size
+def of_length(size: int, fill: bytes = b"x") -> Raw:
+    return Raw(fill * size)
 
 
 def test_a_long_list_is_free_each_time_it_comes() -> None:
