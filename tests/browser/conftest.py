@@ -1,16 +1,31 @@
-"""A Chromium page per test. The browser is the machine's own package; nothing is downloaded."""
+"""A Chromium page per test. The browser is the machine's own package; nothing is downloaded.
+
+One browser and one event loop serve all tests here: to begin one costs more than most tests. Each test has a context of
+its own, which shares neither cookies nor storage with another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from scripts._lib.suite import find_program
+from tests.support.product import Shop, open_shop
+
+_HERE = Path(__file__).parent
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """A headless Chromium that resolves and reaches loopback alone."""
     chromium = find_program("browser")
@@ -24,9 +39,16 @@ async def browser() -> AsyncIterator[Browser]:
         await launched.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A fresh page in a context of its own, as wide as a laptop's window."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     yield await context.new_page()
     await context.close()
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Storefronts for tests that change nothing of theirs, only their own customers and members."""
+    with open_shop(tmp_path_factory.mktemp("browser-shop"), None) as opened:
+        yield opened

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.support.accounts import Visitor
+from tests.support.browsing import violations
 from tests.support.members import colleague
-from tests.support.product import LITERALS, Shop, eventually, open_shop
+from tests.support.product import LITERALS, Shop, eventually
 
 SIZES: Final[tuple[ViewportSize, ...]] = ({"width": 390, "height": 844}, {"width": 1440, "height": 900})
 _SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 JANE = "jane@customers.example"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("abuse-shop"), None) as opened:
-        yield opened
 
 
 async def entered(browser: Browser, shop: Shop, who: Visitor) -> BrowserContext:
@@ -39,8 +31,7 @@ async def assert_good(page: Page) -> None:
     """Nothing that axe complains of, one heading, no sideways scrolling: on a phone and on a desk."""
     for size in SIZES:
         await page.set_viewport_size(size)
-        results = await Axe().run(page)
-        assert [found["id"] for found in results.response["violations"]] == [], page.url
+        assert await violations(page) == [], page.url
         assert await page.locator("h1").count() == 1
         assert await page.evaluate(_SIDEWAYS) <= 0, page.url
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pyotp
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 
 from tests.support.accounts import PASSWORD, Visitor, newest_mail
-from tests.support.browsing import give_authenticator
-from tests.support.product import Shop, eventually, open_shop
+from tests.support.browsing import give_authenticator, violations_in_both_schemes
+from tests.support.product import Shop, eventually
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 JANE = "jane@solaria.example"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("accounts-shop"), None) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -31,7 +25,7 @@ def origin(shop: Shop) -> str:
     return f"http://solaria.localhost:{shop.server.port}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def watched(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
     """A page and what its console complained of; a refused form is no complaint."""
     complaints: list[str] = []
@@ -50,11 +44,7 @@ async def watched(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
 
 async def look(page: Page) -> None:
     """The page that is shown: accessible in both schemes, and within a phone's width."""
-    for scheme in ("light", "dark"):
-        # Without motion: colours on their way from one scheme to the other are nobody's.
-        await page.emulate_media(color_scheme="light" if scheme == "light" else "dark", reduced_motion="reduce")
-        found = (await Axe().run(page)).response["violations"]
-        assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], f"{page.url} {scheme}"
+    assert await violations_in_both_schemes(page) == [], page.url
     await page.set_viewport_size(PHONE)
     assert await page.evaluate(SIDEWAYS) <= 0, f"{page.url} scrolls sideways"
     await page.set_viewport_size(DESKTOP)

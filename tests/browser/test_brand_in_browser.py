@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page, ViewportSize, expect
 
 from tests.support.accounts import Visitor
+from tests.support.browsing import violations
 from tests.support.desk import seat
 from tests.support.product import LITERALS, Shop, open_shop
 
@@ -35,7 +36,7 @@ def kim(shop: Shop) -> Visitor:
     return seat(shop)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(browser: Browser, shop: Shop, kim: Visitor) -> AsyncIterator[Page]:
     """A page of the editor, whose console must have nothing to complain of but what is asked for."""
     context = await browser.new_context(viewport=DESKTOP, base_url=origin(shop))
@@ -54,11 +55,6 @@ def logo() -> FilePayload:
     out = io.BytesIO()
     Image.new("RGB", (300, 100), "#0f766e").save(out, "PNG")
     return {"name": "logo.png", "mimeType": "image/png", "buffer": out.getvalue()}
-
-
-async def violations(page: Page) -> list[tuple[str, str]]:
-    found = (await Axe().run(page)).response["violations"]
-    return [(one["id"], node["html"]) for one in found for node in one["nodes"]]
 
 
 async def until(page: Page, tagline: str) -> None:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
+from tests.support.browsing import violations_in_both_schemes
 from tests.support.members import Colleague, colleague
 from tests.support.product import LITERALS, Shop, open_shop
 
@@ -49,13 +50,11 @@ async def enter(context: BrowserContext, shop: Shop, member: Colleague) -> Page:
     return await context.new_page()
 
 
-@pytest.fixture(params=("light", "dark"))
-async def tab(
-    request: pytest.FixtureRequest, browser: Browser, shop: Shop, ada: Colleague
-) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A page of the console in one colour scheme, and what the browser complained of."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def tab(browser: Browser, shop: Shop, ada: Colleague) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page of the console, and what the browser complained of."""
     complaints: list[str] = []
-    context = await browser.new_context(viewport=DESKTOP, color_scheme=request.param)
+    context = await browser.new_context(viewport=DESKTOP)
     page = await enter(context, shop, ada)
     page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -68,8 +67,7 @@ async def looked_at(page: Page, name: str) -> None:
     for size in (DESKTOP, PHONE):
         await page.set_viewport_size(size)
         assert await page.evaluate(_SIDEWAYS) <= 0, f"{name} is wider than {size['width']}"
-    results = await Axe().run(page)
-    assert results.violations_count == 0, f"{name}: {results.generate_report()}"
+    assert await violations_in_both_schemes(page) == [], name
     await page.set_viewport_size(DESKTOP)
 
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from scripts._lib import caddy
 from scripts._lib.caddy import Door, running_caddy
 from scripts._lib.suite import find_program
 from tests.support.accounts import PASSWORD
+from tests.support.browsing import violations
 from tests.support.dns_double import DnsDouble, dns_double
 from tests.support.members import Colleague
 from tests.support.product import Shop, eventually, open_shop
@@ -43,7 +44,7 @@ def door(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]
         yield opened
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def far_browser() -> AsyncIterator[Browser]:
     """A Chromium for which every name of a test leads to this machine, where Caddy stands."""
     chromium = find_program("browser")
@@ -70,8 +71,7 @@ async def looks_right(page: Page) -> None:
     for scheme, width in (("light", 1440), ("dark", 390)):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         await page.set_viewport_size({"width": width, "height": 900})
-        found = await Axe().run(page)
-        assert found.violations_count == 0, (page.url, scheme, found.generate_report())
+        assert await violations(page) == [], (page.url, scheme)
         await expect(page.locator("h1")).to_have_count(1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, (page.url, width)
     await page.set_viewport_size({"width": 1440, "height": 900})

@@ -15,6 +15,7 @@ from typing import Final
 
 import pyotp
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from scripts._lib import caddy
@@ -111,7 +112,7 @@ def operator(street: Street) -> Colleague:
     return colleague(street.shop, "platform", role="operator")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def browser(street: Street) -> AsyncIterator[Browser]:
     """A Chromium for which every name leads to the front door, and that trusts the front door's CA alone."""
     chromium = find_program("browser")

@@ -9,11 +9,12 @@ from typing import Final
 
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect
 
 from reseller_kit import theming
 from tests.support.accounts import PASSWORD, Visitor, newest_mail
+from tests.support.browsing import violations_in_both_schemes
 from tests.support.product import TEMPLATE, Shop, eventually, open_shop
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
@@ -59,7 +60,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield opened
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def watched(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
     """A page without motion, and what its console complained of."""
     complaints: list[str] = []
@@ -79,10 +80,7 @@ async def watched(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
 async def looked_at(page: Page, what: str) -> None:
     """Accessible in both schemes, one heading, nothing cut off, no sideways scroll on a phone."""
     await expect(page.locator("h1")).to_have_count(1)
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme="light" if scheme == "light" else "dark", reduced_motion="reduce")
-        found = (await Axe().run(page)).response["violations"]
-        assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], f"{what}, {scheme}"
+    assert await violations_in_both_schemes(page) == [], what
     assert await page.evaluate(_CUT) == [], what
     await page.set_viewport_size(PHONE)
     assert await page.evaluate(_SIDEWAYS) <= 0, f"{what} scrolls sideways"

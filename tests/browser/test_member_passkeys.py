@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.support.accounts import PASSWORD
-from tests.support.browsing import give_authenticator
+from tests.support.browsing import give_authenticator, violations_in_both_schemes
 from tests.support.members import Colleague
-from tests.support.product import Shop, open_shop
+from tests.support.product import Shop
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESKTOP: Final[ViewportSize] = {"width": 1440, "height": 900}
 _SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("passkeys-shop"), None) as opened:
-        yield opened
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context(viewport=DESKTOP)
     opened = await context.new_page()
@@ -37,10 +31,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 async def look(page: Page) -> None:
     """The page that is shown: accessible in both schemes, and within a phone's width."""
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme="light" if scheme == "light" else "dark", reduced_motion="reduce")
-        found = (await Axe().run(page)).response["violations"]
-        assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], f"{page.url} {scheme}"
+    assert await violations_in_both_schemes(page) == [], page.url
     await page.set_viewport_size(PHONE)
     assert await page.evaluate(_SIDEWAYS) <= 0, f"{page.url} scrolls sideways"
     await page.set_viewport_size(DESKTOP)

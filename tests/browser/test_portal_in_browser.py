@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.support.accounts import Visitor
-from tests.support.product import LITERALS, Shop, open_shop
+from tests.support.browsing import violations_in_both_schemes
+from tests.support.product import LITERALS, Shop
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESKTOP: Final[ViewportSize] = {"width": 1440, "height": 900}
 NUMBERS = itertools.count(1)
 _SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("portal-shop"), None) as opened:
-        yield opened
 
 
 class Kim:
@@ -49,11 +44,11 @@ class Kim:
         return answer.headers["x-request-id"]
 
 
-@pytest.fixture(params=("light", "dark"))
-async def tab(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A page in one colour scheme, and what its console complained of."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def tab(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page, and what its console complained of."""
     complaints: list[str] = []
-    context = await browser.new_context(viewport=DESKTOP, color_scheme=request.param)
+    context = await browser.new_context(viewport=DESKTOP)
     page = await context.new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -152,8 +147,7 @@ async def test_every_page_is_accessible_and_fits(tab: tuple[Page, list[str]], sh
 async def looked_at(page: Page, what: str) -> None:
     """Nothing that axe finds, one heading, no sideways scroll on a phone."""
     await expect(page.locator("h1")).to_have_count(1)
-    found = (await Axe().run(page)).response["violations"]
-    assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], what
+    assert await violations_in_both_schemes(page) == [], what
     await page.set_viewport_size(PHONE)
     assert await page.evaluate(_SIDEWAYS) <= 0, what
     await page.set_viewport_size(DESKTOP)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 
 from reseller_kit.theming.sample import PAGES
-from tests.support.product import LITERALS, Shop, open_shop
+from tests.support.browsing import violations_in_both_schemes
+from tests.support.product import LITERALS, Shop
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 DESKTOP: Final[ViewportSize] = {"width": 1440, "height": 900}
-SCHEMES = ("light", "dark")
 _SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("browser-shop"), None) as opened:
-        yield opened
 
 
 @pytest.fixture(params=sorted(LITERALS))
@@ -29,16 +23,16 @@ def origin(request: pytest.FixtureRequest, shop: Shop) -> str:
     return f"http://{LITERALS[request.param]}:{shop.server.port}"
 
 
-@pytest.fixture(params=SCHEMES)
-async def visitor(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A page in one colour scheme, and what its console complained of."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page, and what its console complained of."""
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             complaints.append(message.text)
 
-    context = await browser.new_context(viewport=DESKTOP, color_scheme=request.param)
+    context = await browser.new_context(viewport=DESKTOP)
     page = await context.new_page()
     page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -56,8 +50,7 @@ async def test_every_page_is_accessible_and_fits(visitor: tuple[Page, list[str]]
         await expect(page.locator("h1")).to_have_count(1)
         for landmark in ("header", "nav", "main", "footer"):
             assert await page.locator(landmark).count() >= 1, f"{path} has no {landmark}"
-        found = (await Axe().run(page)).response["violations"]
-        assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], path
+        assert await violations_in_both_schemes(page) == [], path
         await page.set_viewport_size(PHONE)
         assert await page.evaluate(_SIDEWAYS) <= 0, f"{path} scrolls sideways at 390 px"
     assert complaints == []
@@ -69,7 +62,7 @@ async def test_the_error_page_is_the_brands_own(visitor: tuple[Page, list[str]],
     assert answer is not None
     assert answer.status == 404
     await expect(page.locator("h1")).to_have_count(1)
-    assert (await Axe().run(page)).violations_count == 0
+    assert await violations_in_both_schemes(page) == []
 
 
 async def test_code_can_be_copied_and_says_so(browser: Browser, origin: str) -> None:
