@@ -33,20 +33,12 @@ def pytest_configure() -> None:
     install_guard()
 
 
-# Starting real programs takes its time: of the end-to-end tests only these show the main path in every fast run.
-QUICK_END_TO_END = frozenset(
-    {"test_api_errors.py", "test_calls.py", "test_hosts.py", "test_isolation.py", "test_refusals.py"}
-)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
         if {"shared_redis", "own_redis"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.redis)
-        if "e2e" in item.path.parts and item.path.name not in QUICK_END_TO_END:
-            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(autouse=True)

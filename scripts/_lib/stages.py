@@ -1,4 +1,4 @@
-"""Runs the stages of a check, two at a time, prints one line each, and adds up their tests.
+"""Runs the stages of a check, some at a time, prints one line each, and adds up their tests.
 
 Knows nothing of which stages there are; scripts/_lib/suite.py does.
 """
@@ -65,6 +65,7 @@ class Outcome:
     ok: bool
     tally: Tally
     seconds: float
+    cpu_seconds: float
     output: str
 
 
@@ -93,18 +94,27 @@ def _run(stage: Stage, running: set[int]) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="stage-", dir=in_memory()) as scratch:
         report = Path(scratch) / "report.xml"
         options = (f"--basetemp={scratch}/tests", f"--junitxml={report}") if stage.tests else ()
-        code, output = _communicate([*stage.command, *options], running, stage.seconds)
+        ended = _communicate([*stage.command, *options], running, stage.seconds)
         tally = _read_report(report) if stage.tests else Tally()
-    ok = code == 0 and not tally.failed
+    ok = ended.code == 0 and not tally.failed
     if not ok and not tally.failed:
         tally = tally.plus(Tally(failed=1))
-    outcome = Outcome(stage, ok, tally, time.monotonic() - started, output)
+    outcome = Outcome(stage, ok, tally, time.monotonic() - started, ended.cpu_seconds, ended.output)
     _print(outcome)
     return outcome
 
 
-def _communicate(command: Sequence[str], running: set[int], seconds: int) -> tuple[int, str]:
-    """Exit code and output. A stage that takes too long is ended with everything that it started."""
+@dataclass(frozen=True)
+class _Ended:
+    """A program that is over. `cpu_seconds` counts its children too, those that it waited for."""
+
+    code: int
+    output: str
+    cpu_seconds: float
+
+
+def _communicate(command: Sequence[str], running: set[int], seconds: int) -> _Ended:
+    """Run a program to its end. One that takes too long is ended with everything that it started."""
     # Where Python is told to keep no compiled modules, each process that a test starts would compile the product anew.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
@@ -118,16 +128,25 @@ def _communicate(command: Sequence[str], running: set[int], seconds: int) -> tup
         errors="replace",
         start_new_session=True,
     )
-    running.add(process.pid)
-    try:
-        output, _ = process.communicate(timeout=seconds)
-        return process.returncode, output
-    except subprocess.TimeoutExpired:
+    overdue = threading.Event()
+
+    def end() -> None:
+        overdue.set()
         _signal_group(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        return 124, f"{output}\nended after {seconds} s"
+
+    running.add(process.pid)
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        with process.stdout as printed:  # type: ignore[union-attr]  # it was asked for
+            output = printed.read()
+        _, status, used = os.wait4(process.pid, 0)
     finally:
+        timer.cancel()
         running.discard(process.pid)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    code, output = (124, f"{output}\nended after {seconds} s") if overdue.is_set() else (process.returncode, output)
+    return _Ended(code, output, used.ru_utime + used.ru_stime)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
@@ -153,6 +172,9 @@ def _print(outcome: Outcome) -> None:
     mark = "ok  " if outcome.ok else "FAIL"
     counts = f"  {outcome.tally.line()}" if outcome.stage.tests else ""
     with _PRINTING:
-        print(f"{mark}  {outcome.stage.name:<12} {outcome.seconds:6.1f} s{counts}", flush=True)
+        print(
+            f"{mark}  {outcome.stage.name:<12} {outcome.seconds:6.1f} s {outcome.cpu_seconds:6.1f} s cpu{counts}",
+            flush=True,
+        )
         if not outcome.ok:
             print(f"{outcome.output.rstrip()}\n", flush=True)

@@ -50,10 +50,11 @@ def test_stages(mode: str, left_out: frozenset[str]) -> list[Stage]:
         # Fewer examples, not fewer properties.
         few = ("--hypothesis-profile=fast",)
         marks.append("not thorough")
+        pure = ("tests/unit/core", "tests/unit/wire")
+        apart = tuple(f"--ignore={folder}" for folder in pure)
         return [
-            _pytest("sqlite", "tests/integration", marks=[*marks, "not postgres"], options=few),
-            _pytest("unit", "tests/unit", marks=marks, options=few),
-            _pytest("e2e", "tests/e2e", marks=[*marks, "not postgres"]),
+            _pytest("unit-pure", *pure, marks=marks, options=few),
+            _pytest("unit", "tests/unit", marks=marks, options=(*few, *apart)),
         ]
     stages = [
         _pytest("postgres", "tests/integration", marks=[*marks, "postgres"]),
@@ -95,7 +96,8 @@ def run_tests(mode: str, without: frozenset[str]) -> int:
     left_out = frozenset(TOOLS) if mode == "fast" else without
     missing: dict[str, str] = {}
     if mode == "fast":
-        outcomes = run_stages([*check_stages(), *test_stages(mode, left_out)])
+        code = [stage for stage in check_stages() if stage.name in {"format", "lint", "imports"}]
+        outcomes = run_stages([*test_stages(mode, left_out), *code])
     else:
         with ThreadPoolExecutor(1) as beside:
             # It mostly waits for the registry, and nothing that only reads the code needs any of it.
@@ -108,7 +110,8 @@ def run_tests(mode: str, without: frozenset[str]) -> int:
     total = Tally(failed=len(missing))
     for outcome in outcomes:
         total = total.plus(outcome.tally)
-    print(f"{len(outcomes)} stages in {time.monotonic() - started:.0f} s")
+    cpu = sum(outcome.cpu_seconds for outcome in outcomes)
+    print(f"{len(outcomes)} stages in {time.monotonic() - started:.0f} s, with {cpu:.0f} s of processors")
     for tool, problem in missing.items():
         print(f"FAIL  {tool}: {problem} (or leave it out: --without={tool})")
     print(closing_line(total, left_out), flush=True)
