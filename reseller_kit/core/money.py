@@ -12,7 +12,7 @@ from typing import Final
 from .errors import InvalidAmount
 
 NANO: Final = 1_000_000_000
-CENT_NANO: Final = NANO // 100
+CENT_NANO: Final = 10_000_000
 MAX_AMOUNT_NANO: Final = 10**9 * NANO
 """A billion dollars: far below the 64-bit limit, so sums of many amounts stay within it."""
 MAX_PRICE_PICO: Final = 10**6 * 10**12
