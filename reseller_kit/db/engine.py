@@ -45,7 +45,7 @@ class PoolUse(Struct, frozen=True):
 
 
 class Database:
-    """One database: two engines on SQLite (many readers, one writer), one on PostgreSQL beside the owner's."""
+    """One database: on SQLite many readers and a writer, on PostgreSQL one pool beside the owner's and the lease's."""
 
     def __init__(self, url: str) -> None:
         self.url: URL = _parse(url)
@@ -53,16 +53,10 @@ class Database:
         if self.backend == "sqlite":
             self._writer = _sqlite_engine(self.url, writer=True)
             self._reader = _sqlite_engine(self.url, writer=False)
-            self._owner = self._writer
+            self._owner = self._lease = self._writer
         else:
-            self._writer = create_async_engine(
-                self.url,
-                pool_size=8,
-                max_overflow=8,
-                connect_args={"timeout": _CONNECT_SECONDS},
-            )
-            application_role.take_on_connect(self._writer)
-            postgres_pool.look_before_use(self._writer)
+            self._writer = _postgres_engine(self.url, size=8, more=8)
+            self._lease = _postgres_engine(self.url, size=1, more=0)
             self._owner = create_async_engine(self.url, poolclass=NullPool)
             # All statements of one read see one moment, as they do on SQLite.
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -94,6 +88,13 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def keep_lease(self) -> AsyncIterator[AsyncConnection]:
+        """A `write` for the process's lease alone: on PostgreSQL it waits for no connection that others hold."""
+        async with self._lease.begin() as connection:
+            await scopes.enter(connection, NO_TENANT)
+            yield connection
+
+    @asynccontextmanager
     async def administer(self) -> AsyncIterator[AsyncConnection]:
         """A transaction to which no policy and no privilege applies: for the schema alone.
 
@@ -103,7 +104,7 @@ class Database:
             yield connection
 
     def pools(self) -> PoolUse:
-        """How the connections of the pools are used."""
+        """How the connections of the pools are used; that of the lease is left out."""
         engines = {id(engine.sync_engine.pool): engine.sync_engine.pool for engine in (self._writer, self._reader)}
         found = [pool for pool in engines.values() if isinstance(pool, QueuePool)]
         return PoolUse(
@@ -124,6 +125,7 @@ class Database:
         await self._writer.dispose()
         await self._reader.dispose()
         await self._owner.dispose()
+        await self._lease.dispose()
 
 
 def now_us() -> int:
@@ -142,6 +144,14 @@ def _parse(url: str) -> URL:
     if parsed.drivername.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
         raise InvalidRequest("An in-memory database would lose the ledger.", fix=fix)
     return parsed
+
+
+def _postgres_engine(url: URL, *, size: int, more: int) -> AsyncEngine:
+    connect = {"timeout": _CONNECT_SECONDS}
+    engine = create_async_engine(url, pool_size=size, max_overflow=more, connect_args=connect)
+    application_role.take_on_connect(engine)
+    postgres_pool.look_before_use(engine)
+    return engine
 
 
 def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:

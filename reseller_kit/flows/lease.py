@@ -49,7 +49,7 @@ async def give_back(runtime: Runtime) -> None:
 
 async def _renew(runtime: Runtime) -> None:
     ledger = runtime.ledger
-    async with runtime.db.write(NO_TENANT) as connection:
+    async with runtime.db.keep_lease() as connection:
         await leases.be_brief(connection)
         if not await leases.renew(connection, ledger.owner, ledger.epoch):
             # Another process took us for dead and resolves our holds; begin again under a later epoch.
