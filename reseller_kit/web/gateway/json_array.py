@@ -34,4 +34,5 @@ class JsonArraySink(StreamSink):
         if elements and not self._empty:
             joined = b",\r\n" + joined
         self._empty = self._empty and not elements
-        await super().send(joined + b"]\r\n" if last else joined, last=last)
+        # Nothing behind the bracket: Google's own client for Python takes it for the beginning of another array.
+        await super().send(joined + b"]" if last else joined, last=last)

@@ -12,7 +12,8 @@ from ..json_body import decode_as
 from .head import camel
 
 _MAX_DEPTH: Final = 64
-_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
+_TYPES: Final = ("string", "number", "integer", "boolean", "array", "object", "null")
+"""In the order of their numbers, from 1 on: ProtoJSON takes either."""
 _NUMBERS: Final = frozenset({"maxItems", "minItems", "maxLength", "minLength", "maxProperties", "minProperties"})
 """64-bit numbers, which ProtoJSON writes as strings."""
 _BELOW: Final = {"defs": "$defs", "ref": "$ref"}
@@ -35,8 +36,8 @@ def _converted(schema: Any, at: str, depth: int) -> Any:
         return schema
     found = {camel(name): value for name, value in schema.items()}
     made: dict[str, Any] = {}
-    kind = str(found.get("type") or "").lower()
-    if kind in _TYPES:
+    kind = _type_of(found.get("type"))
+    if kind is not None:
         made["type"] = [kind, "null"] if found.get("nullable") is True else kind
     for name, value in found.items():
         if name in _FALLS_AWAY:
@@ -47,6 +48,13 @@ def _converted(schema: Any, at: str, depth: int) -> Any:
     if found.get("nullable") is True and "anyOf" in made:
         made["anyOf"] = [*made["anyOf"], {"type": "null"}]
     return made
+
+
+def _type_of(given: Any) -> str | None:
+    if type(given) is int and 0 < given <= len(_TYPES):
+        return _TYPES[given - 1]
+    kind = str(given).lower()
+    return kind if kind in _TYPES else None
 
 
 def _member(name: str, value: Any, at: str, depth: int) -> Any:

@@ -21,12 +21,22 @@ DECLARATIONS: Final = ("functionDeclarations", "function_declarations")
 COMPUTER: Final = ("computerUse", "computer_use")
 
 
+_MODES: Final = {0: None, 1: "AUTO", 2: "ANY", 3: "NONE", 4: "VALIDATED"}
+
+
 class Calling(Struct, rename="camel"):
     """Whether functions are to be called, and which."""
 
-    mode: str | None = None
+    given_mode: str | int | None = field(name="mode", default=None)
     allowed_function_names: list[str] | None = None
     allowed_function_names_: list[str] | None = field(name="allowed_function_names", default=None)
+
+    @property
+    def mode(self) -> str | None:
+        """The mode by its name; ProtoJSON takes its number as well."""
+        return (
+            _MODES.get(self.given_mode, str(self.given_mode)) if isinstance(self.given_mode, int) else self.given_mode
+        )
 
     @property
     def allowed(self) -> list[str]:

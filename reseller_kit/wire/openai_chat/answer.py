@@ -16,7 +16,7 @@ from ...core.usage import Usage
 from ..json_body import NULL, is_given, quote
 from ..texts import text_of
 from ..upstream_message import failed
-from .envelope import created_or_now, own_choices, tier_member
+from .envelope import NO_FINGERPRINT, created_or_now, own_choices, tier_member
 from .text import output_of
 from .usage import read_usage, usage_body
 
@@ -61,13 +61,14 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     def body(self, usage: Usage) -> bytes:
         """The JSON body for the caller, showing `usage` as what is charged."""
-        return b'{"id":%b,"object":"chat.completion","created":%b,"model":%b%b,"choices":%b,"usage":%b}' % (
+        return b'{"id":%b,"object":"chat.completion","created":%b,"model":%b%b,"choices":%b,"usage":%b,%b}' % (
             quote(self.response_id),
             self.created,
             quote(self.model),
             self.service_tier,
             self.choices,
             usage_body(usage),
+            NO_FINGERPRINT,
         )
 
 

@@ -17,6 +17,7 @@ from ..data_url import data_url
 from ..json_body import NULL, is_given, quote
 from ..signatures import mark
 from ..upstream_message import failed
+from .envelope import NO_FINGERPRINT
 from .names import CallerTools, is_legacy
 from .usage import read_usage, usage_body
 
@@ -219,12 +220,13 @@ def write_completion(completion: Completion, call: Call, reply: Reply, usage: Us
         legacy=legacy,
     )
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-    return b'{"id":%b,"object":"chat.completion","created":%d,"model":%b,"choices":[%b],"usage":%b}' % (
+    return b'{"id":%b,"object":"chat.completion","created":%d,"model":%b,"choices":[%b],"usage":%b,%b}' % (
         response_id(reply),
         time.time(),
         quote(reply.model),
         _ENCODER.encode(choice),
         usage_body(usage),
+        NO_FINGERPRINT,
     )
 
 

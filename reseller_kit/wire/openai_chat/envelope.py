@@ -37,6 +37,10 @@ _CHOICES: Final = Known(
 )
 
 
+NO_FINGERPRINT: Final = b'"system_fingerprint":null'
+"""It would tell one upstream from another; a client that checks what it gets misses the member."""
+
+
 def created_or_now(created: Raw) -> bytes:
     """The upstream's Unix time as JSON, or the time now if it gave no whole number of seconds."""
     given = bytes(created)

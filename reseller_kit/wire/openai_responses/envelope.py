@@ -21,10 +21,12 @@ _EMPTY: Final = Raw(b"{}")
 
 _DEFAULTS: Final[dict[str, Raw]] = {
     "background": _FALSE,
+    "frequency_penalty": Raw(b"0.0"),
     "incomplete_details": NULL,
     "instructions": NULL,
     "max_tool_calls": NULL,
     "parallel_tool_calls": Raw(b"true"),
+    "presence_penalty": Raw(b"0.0"),
     "reasoning": Raw(b'{"effort":null,"summary":null}'),
     "service_tier": Raw(b'"default"'),
     "temperature": Raw(b"1.0"),

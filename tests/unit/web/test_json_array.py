@@ -45,5 +45,7 @@ async def test_events_become_elements(sent: tuple[bytes, ...]) -> None:
     headers, body = await array_of(*sent)
     events = [event.removeprefix(b"data: ") for event in b"".join(sent).split(b"\n\n") if event]
     assert json.loads(body) == [json.loads(event) for event in events]
+    assert body.startswith(b"[")
+    assert body.endswith(b"]")
     assert dict(headers)[b"content-type"].startswith(b"application/json")
     assert (b"x-request-id", b"req_1") in headers

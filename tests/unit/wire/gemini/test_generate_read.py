@@ -229,13 +229,13 @@ def other_parts() -> None:
 
 def function_declarations() -> None:
     own = {
-        "type": "OBJECT",
+        "type": 6,
         "property_ordering": ["a"],
         "required": ["a"],
         "properties": {
             "a": {"type": "STRING", "nullable": True, "enum": ["x"]},
             "type": {"type": "ARRAY", "items": {"type": "INTEGER", "format": "int32"}, "minItems": "1"},
-            "c": {"anyOf": [{"type": "NUMBER"}, {"type": "BOOLEAN"}], "nullable": True},
+            "c": {"anyOf": [{"type": 2}, {"type": "BOOLEAN"}], "nullable": True},
         },
     }
     schema = {
@@ -288,6 +288,9 @@ def hosted() -> None:
 
 def tool_config() -> None:
     chosen = {
+        1: ToolChoice(mode="auto"),
+        2: ToolChoice(mode="required"),
+        3: ToolChoice(mode="none"),
         "AUTO": ToolChoice(mode="auto"),
         "VALIDATED": ToolChoice(mode="auto"),
         "ANY": ToolChoice(mode="required"),
@@ -305,8 +308,10 @@ def tool_config() -> None:
     assert read(tools=two, toolConfig=both).tool_choice == ToolChoice(mode="required", names=("look", "find"))
     assert read(tools=_TOOLS).tool_choice is None
     assert refused(tools=_TOOLS, toolConfig=both).param == "toolConfig.functionCallingConfig.allowedFunctionNames"
-    odd = {"functionCallingConfig": {"mode": "SOME"}}
-    assert refused(tools=_TOOLS, toolConfig=odd).param == "toolConfig.functionCallingConfig.mode"
+    for odd in ("SOME", 5):
+        given = {"functionCallingConfig": {"mode": odd}}
+        assert refused(tools=_TOOLS, toolConfig=given).param == "toolConfig.functionCallingConfig.mode"
+    assert read(tools=_TOOLS, toolConfig={"functionCallingConfig": {"mode": 0}}).tool_choice is None
 
 
 def output_format() -> None:

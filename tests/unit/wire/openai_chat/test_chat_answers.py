@@ -109,7 +109,7 @@ def test_any_body_is_read_or_failed(body: bytes) -> None:
 
 def test_an_answer_bears_the_storefronts_names_and_the_charged_usage() -> None:
     found = written(Text(text="A"))
-    assert list(found) == ["id", "object", "created", "model", "choices", "usage"]
+    assert list(found) == ["id", "object", "created", "model", "choices", "usage", "system_fingerprint"]
     assert (found["id"], found["object"], found["model"]) == ("chatcmpl-0abc", "chat.completion", "aurora-fast")
     assert found["choices"] == [
         {

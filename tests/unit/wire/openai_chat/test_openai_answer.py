@@ -47,7 +47,8 @@ def test_an_answer_bears_the_storefronts_names_and_the_charged_usage() -> None:
     answer = read(make_answer())
     assert answer.usage == Usage(input_tokens=9, output_tokens=4)
     shown = json.loads(answer.body(Usage(input_tokens=2, cached_input_tokens=5, output_tokens=4)))
-    assert list(shown) == ["id", "object", "created", "model", "service_tier", "choices", "usage"]
+    expected = ["id", "object", "created", "model", "service_tier", "choices", "usage", "system_fingerprint"]
+    assert list(shown) == expected
     assert (shown["id"], shown["object"], shown["model"]) == ("req_1", "chat.completion", "aurora-fast")
     assert shown["created"] == 1700000000
     assert shown["choices"] == [make_choice()]
