@@ -58,12 +58,12 @@ def test_stages(mode: str, left_out: frozenset[str]) -> list[Stage]:
         ]
     stages = [
         _pytest("postgres", "tests/integration", marks=[*marks, "postgres"]),
-        _pytest("browser-a", *_files("browser", "[a-l]"), marks=marks),
-        _pytest("browser-m", *_files("browser", "[m-z]"), marks=marks),
-        _pytest("postgres-e2e", "tests/e2e", marks=[*marks, "postgres"]),
         _pytest("e2e-a", *_files("e2e", "[a-l]"), "tests/e2e/clients", marks=[*marks, "not postgres"]),
+        _pytest("browser-a", *_files("browser", "[a-l]"), marks=marks),
         _pytest("e2e-m", *_files("e2e", "[m-z]"), marks=[*marks, "not postgres"]),
         _pytest("sqlite", "tests/integration", marks=[*marks, "not postgres"]),
+        _pytest("browser-m", *_files("browser", "[m-z]"), marks=marks),
+        _pytest("postgres-e2e", "tests/e2e", marks=[*marks, "postgres"]),
         _pytest("faults", "tests/faults", marks=marks),
         _pytest("unit", "tests/unit", marks=marks),
     ]
