@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from scripts._lib.suite import find_program
 from tests.support.product import Shop, open_shop
 
 _HERE = Path(__file__).parent
+# As long as a page may take where other stages have the processors; what is there is seen at once.
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -49,6 +49,7 @@ def test_other_apis_are_measured_and_their_books_are_right() -> None:
     assert books["audit"]["ok"]
 
 
+@pytest.mark.slow
 def test_other_gateways_are_measured_beside_and_none_is_needed() -> None:
     options = ("--peers", "none", "--backends", "sqlite", "--rounds", "1", "--calls", "40", "--connections", "4")
     done = run_bench("peers", *options, "--json")
