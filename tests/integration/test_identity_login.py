@@ -10,14 +10,21 @@ import pytest
 
 from reseller_kit.core.errors import InvalidForm, RateLimited
 from reseller_kit.db import logins
-from reseller_kit.db.engine import Database
-from reseller_kit.flows.identity import email_change, login, passwords, second_factor, sessions
+from reseller_kit.db.engine import Database, now_us
+from reseller_kit.flows.identity import attempts, email_change, login, passwords, second_factor, sessions
 from reseller_kit.flows.identity.visit import Identity
 from tests.support import identity as who
 from tests.support.factories import make_tenant
 from tests.support.identity import PASSWORD, make_identity, visit_of
 
 EMAIL = "jane@example.com"
+
+
+@pytest.fixture(autouse=True)
+def _guesses_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a busy machine takes over them, none is forgotten meanwhile."""
+    moment = now_us()
+    monkeypatch.setattr(attempts, "now_us", lambda: moment)
 
 
 async def guess(identity: Identity, tenant: object, email: str = EMAIL, **visitor: object) -> str:

@@ -10,10 +10,10 @@ import pytest
 
 from reseller_kit.core.errors import Conflict, InvalidForm, RateLimited
 from reseller_kit.db import members, tenants
-from reseller_kit.db.engine import Database
+from reseller_kit.db.engine import Database, now_us
 from reseller_kit.db.members import MemberRow
 from reseller_kit.db.tenants import Tenant
-from reseller_kit.flows.identity import chores
+from reseller_kit.flows.identity import attempts, chores
 from reseller_kit.flows.identity.sessions import Opened
 from reseller_kit.flows.identity.visit import Identity
 from reseller_kit.flows.members import links, login, second_factor, sessions, team
@@ -25,6 +25,13 @@ from tests.support.identity import PASSWORD, make_identity, visit_of
 
 ADA = "ada@x.example"
 FAR = 1 << 62
+
+
+@pytest.fixture(autouse=True)
+def _guesses_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a busy machine takes over them, none is forgotten meanwhile."""
+    moment = now_us()
+    monkeypatch.setattr(attempts, "now_us", lambda: moment)
 
 
 async def member_of(identity: Identity, tenant: Tenant, email: str = ADA) -> MemberRow:
