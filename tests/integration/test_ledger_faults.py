@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import delete, make_url, select, text, update
 
@@ -237,6 +238,28 @@ async def test_a_connection_that_breaks_at_the_commit_neither_loses_nor_doubles(
             assert (await audit(db)).findings == []
         await far.close()
     assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 5 + 2, 30, 0)
+
+
+@on_postgres
+async def test_a_commit_that_fails_in_an_unknown_way_neither_loses_nor_doubles(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
+        execute = asyncpg.Connection.execute
+
+        async def garbled(connection: Any, query: str, *arguments: Any, **options: Any) -> Any:
+            answer = await execute(connection, query, *arguments, **options)
+            if query == "COMMIT":
+                monkeypatch.undo()
+                raise asyncpg.InternalClientError("the answer makes no sense")
+            return answer
+
+        monkeypatch.setattr(asyncpg.Connection, "execute", garbled)
+        assert isinstance(await ledger.submit(hold(shop, 30)), Hold)
+        assert (await audit(db)).findings == []
+    assert await wallet(db, shop.wallet_id) == (1_000, 30, 0)
 
 
 async def test_another_processs_lock_is_waited_for(db: Database) -> None:

@@ -20,9 +20,11 @@ from reseller_kit.core.money import (
     format_token_price,
     format_unit_price,
     parse_amount,
+    parse_fee,
     parse_markup,
     parse_token_price,
     parse_unit_price,
+    whole_percent,
 )
 
 amounts = st.integers(-MAX_AMOUNT_NANO, MAX_AMOUNT_NANO)
@@ -160,3 +162,16 @@ def test_a_markup_is_added_exactly_and_rounded_half_up(price: int, ppm: int) -> 
 def test_a_charge_is_rounded_up_once(pico: int) -> None:
     nano = charge_nano(pico)
     assert 0 <= nano * 1000 - pico < 1000
+
+
+def test_a_fee_of_nothing_is_a_fee_and_less_is_not() -> None:
+    assert parse_fee("0%") == 0
+    with pytest.raises(InvalidAmount):
+        parse_fee("-0.0001%")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"), [(0, 0, 0), (1, 3, 33), (2, 3, 67), (1, 200, 1), (1, 201, 0), (7, 7, 100)]
+)
+def test_a_part_is_so_many_whole_hundredths_rounded_half_up(part: int, whole: int, percent: int) -> None:
+    assert whole_percent(part, whole) == percent
