@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reseller_kit.core.catalog import INPUT_CLASSES, OUTPUT_CLASSES, TOKEN_CLASSES, USAGE_CLASSES, PriceList, Tier
+from reseller_kit.core.catalog import (
+    INPUT_CLASSES,
+    OUTPUT_CLASSES,
+    TOKEN_CLASSES,
+    USAGE_CLASSES,
+    PriceList,
+    PriceVersion,
+    Tier,
+)
 from reseller_kit.core.pricing import (
     PricingRule,
     bound_for,
@@ -17,11 +25,13 @@ from reseller_kit.core.pricing import (
     complete,
     dearest,
     derive_fee,
+    derive_group_retail,
     derive_retail,
     derive_wholesale,
     free_of_charge,
     input_tokens,
     losses,
+    lowest,
     matching_rule,
     price_of,
     units_bound,
@@ -243,3 +253,23 @@ def test_other_units_are_bounded_by_their_dearest_tier() -> None:
     with pytest.raises(KeyError):
         units_bound(price_list, {"images": 1})
     assert units_bound(price_list, {"images": 0}) == 0
+
+
+def test_of_several_versions_the_lowest_charge_counts_and_of_equals_the_first() -> None:
+    dear, cheap, same = (
+        PriceVersion(id=name, level="retail", price_list=PriceList(prices={"input": price, "output": 0}))
+        for name, price in (("dear", 2_000), ("cheap", 1_000), ("same", 1_000))
+    )
+    assert lowest([dear], {"input": 5}) == (dear, 10)
+    assert lowest([dear, cheap, same], {"input": 5}) == (cheap, 5)
+
+
+def test_a_group_pays_its_own_markup_but_for_prices_that_a_rule_states() -> None:
+    wholesale = PriceList(prices={"input": 1_000, "output": 4_000})
+    retail = PriceList(prices={"input": 9_000, "output": 9_000})
+    stated = [PricingRule(match="gpt-*", prices={"input": 9_000})]
+    silent = [PricingRule(match="gpt-*", markup_ppm=900_000)]
+    group = {"input": 1_100, "output": 4_400}
+    assert derive_group_retail("gpt-x", wholesale, 100_000, stated, retail) == retail
+    assert derive_group_retail("other", wholesale, 100_000, stated, retail).prices == group
+    assert derive_group_retail("gpt-x", wholesale, 100_000, silent, retail).prices == group
