@@ -21,8 +21,8 @@ PROGRAMS: Final = {
     "systemd": (("systemd-analyze",), "systemd"),
 }
 LONG_STAGE_SECONDS: Final = 90 * 60
-_TESTS_AT_ONCE: Final = 3
-"""Stages of tests wait for browsers, timers and other programs half of their time: three keep two cores busy."""
+_TESTS_AT_ONCE: Final = 4
+"""Stages of tests wait for browsers, timers and other programs over half of their time: four keep two cores busy."""
 _BIN: Final = VENV / "bin"
 
 
