@@ -46,9 +46,14 @@ def is_address(text: str) -> bool:
 def _is_public(address: Address) -> bool:
     if any(address in network for network in _SERVICES if network.version == address.version):
         return False
-    if isinstance(address, ipaddress.IPv6Address) and (address in _NAT64 or address.ipv4_mapped is not None):
+    if isinstance(address, ipaddress.IPv6Address) and _only_stands_for_another(address):
         return True
     return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def _only_stands_for_another(address: ipaddress.IPv6Address) -> bool:
+    """Whether the IPv4 address within decides; `is_global` says different things of these, by the version of Python."""
+    return address.ipv4_mapped is not None or address in _NAT64 or address in _SIX_TO_FOUR
 
 
 def _within(address: Address) -> tuple[ipaddress.IPv4Address, ...]:

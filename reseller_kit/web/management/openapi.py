@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from functools import cache
 from typing import Any, Final
@@ -53,6 +54,10 @@ def _described() -> dict[str, Any]:
     bodies = [one.body for one in ENDPOINTS if one.body is not None]
     answers = [one.answer for one in ENDPOINTS]
     _, schemas = msgspec.json.schema_components(dict.fromkeys([*bodies, *answers]), ref_template=_REF)
+    for schema in schemas.values():
+        if "description" in schema:
+            # A docstring as it stands in its source, indented, would be code to whoever reads Markdown.
+            schema["description"] = inspect.cleandoc(schema["description"])
     paths: dict[str, dict[str, Any]] = {}
     for one in ENDPOINTS:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
