@@ -66,7 +66,9 @@ class Attempts:
         self._job, self._call = job, call
         self._pepper = runtime.vault.pepper
         self._sent = apart(call, self._pseudonym()) if says_who(call) else call
-        self._routes = Routes(runtime, job, Suits(lambda config: api_for(call.api, config) is not None, self._answers))
+        # Nothing of `self`: what is asked later of these would keep the whole call until the collector finds the circle.
+        suits = Suits(lambda config: api_for(call.api, config) is not None, lambda model: _has_prices(model, call))
+        self._routes = Routes(runtime, job, suits)
         self._conversation: Conversation | None = None
         self._refusal: InvalidRequest | None = None
 
@@ -118,11 +120,6 @@ class Attempts:
         response = await self._routes.open(attempt, path, body, headers)
         return Reached(attempt=attempt, response=response, call=call, codec=codec, reply=reply, stops=stops)
 
-    def _answers(self, model: OfferedModel) -> bool:
-        """Whether a model that could be fallen back to has a price for all that the call may come to."""
-        prices = model.retail.price_list.prices
-        return all(name in prices for name in (*NEEDED, *self._call.needs))
-
     def _pseudonym(self) -> str:
         """What upstreams hear of the customer."""
         return pseudonym_of(self._pepper, self._job.storefront.tenant_id, self._job.account.customer_id)
@@ -148,6 +145,12 @@ class Attempts:
         left_out = (*self._conversation.left_out, *codec.not_carried(self._conversation, sending))
         self._job.left_out = tuple(dict.fromkeys(left_out))
         return body, stops
+
+
+def _has_prices(model: OfferedModel, call: Call) -> bool:
+    """Whether a model that could be fallen back to has a price for all that the call may come to."""
+    prices = model.retail.price_list.prices
+    return all(name in prices for name in (*NEEDED, *call.needs))
 
 
 def _limit_to_send(job: Job, call: Call) -> int | None:

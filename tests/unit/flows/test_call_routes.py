@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,12 +15,14 @@ from reseller_kit.core.catalog import OfferedModel
 from reseller_kit.core.errors import UpstreamFailed, UpstreamRejected
 from reseller_kit.core.storefront import UpstreamConfig
 from reseller_kit.flows.call import routes as module
+from reseller_kit.flows.call.attempt import Attempts
 from reseller_kit.flows.call.candidates import Suits, candidates
 from reseller_kit.flows.call.job import Job
 from reseller_kit.flows.call.routes import Routes
 from reseller_kit.flows.call.task import _counts_alike
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.upstream.faults import TransportFailed
+from reseller_kit.wire import openai_chat
 from reseller_kit.wire.task import Task
 from tests.support.routing import ACCOUNT, Scripted, answered, make_job, make_runtime, offer, price, raising, route
 
@@ -351,3 +355,19 @@ async def test_short_first_turns_go_by_weight_and_the_second_follows_the_first()
     for _ in range(5):
         assert await serve(runtime, make_job(offered, conversation=7, remember=7)) == firsts[-1]
     assert clients[str(firsts[-1])].affinities[-1] == 7
+
+
+async def test_a_call_that_is_over_is_let_go_without_the_collector() -> None:
+    """Bodies and answers in a circle stay until it is found, and then cost more than the routes that were not asked."""
+    runtime = make_runtime({"first": Scripted(GOOD), "second": Scripted(GOOD)})
+    offered = offer("m", route("first"), route("second", priority=1))
+    call = openai_chat.decode(b'{"model":"m","messages":[{"role":"user","content":"Hi"}]}')
+    attempts = Attempts(runtime, make_job(offered), call)
+    assert await attempts.next() is not None
+    left = weakref.ref(attempts)
+    gc.disable()
+    try:
+        del attempts
+        assert left() is None
+    finally:
+        gc.enable()
