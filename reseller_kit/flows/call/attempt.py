@@ -66,7 +66,7 @@ class Attempts:
         self._job, self._call = job, call
         self._pepper = runtime.vault.pepper
         self._sent = apart(call, self._pseudonym()) if says_who(call) else call
-        # Nothing of `self`: what is asked later of these would keep the whole call until the collector finds the circle.
+        # Nothing of `self`: what may be asked of these later would hold the call in a circle.
         suits = Suits(lambda config: api_for(call.api, config) is not None, lambda model: _has_prices(model, call))
         self._routes = Routes(runtime, job, suits)
         self._conversation: Conversation | None = None
