@@ -39,6 +39,20 @@ async def read_body(receive: Receive, headers: Headers, limit: int = MAX_BODY_BY
     return await _read_on(receive, body, limit)
 
 
+async def has_left(receive: Receive) -> bool:
+    """Waits for the client to leave and says whether it did; no when the wait is cancelled.
+
+    To be a task: one that ends by an error keeps it, the frames that it came through, and so the call that watches,
+    in a circle.
+    """
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    except asyncio.CancelledError:
+        return False
+    return True
+
+
 async def _read_on(receive: Receive, first: bytes, limit: int) -> bytes:
     clock = asyncio.get_running_loop().time
     began_at = clock()

@@ -9,7 +9,7 @@ from typing import Final, NoReturn, cast
 from ...core.errors import ServiceUnavailable
 from ...telemetry.access import Note
 from ..responses import Receive
-from .body import ClientGone
+from .body import ClientGone, has_left
 
 ABANDONED_SECONDS: Final = 60.0
 _UNWATCHED_SECONDS: Final = 0.25
@@ -81,7 +81,6 @@ class PlainCall:
         raise ServiceUnavailable("The service is restarting. Please try again in a moment.") from None
 
     async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._note.left = True
-        self._left_at = time.monotonic()
+        if await has_left(self._receive):
+            self._note.left = True
+            self._left_at = time.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ...flows.call.job import Job
 from ..responses import Header, Receive, Send
+from .body import has_left
 
 _EVENT_STREAM: Sequence[Header] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -81,9 +82,7 @@ class StreamSink:
         self._watch.cancel()
 
     async def _wait(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        if not self.finished:
+        if await has_left(receive) and not self.finished:
             self._gone = True
             if self._on_gone is not None:
                 self._on_gone()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from reseller_kit.core.errors import ServiceUnavailable
 from reseller_kit.telemetry.access import Note
 from reseller_kit.web.gateway.body import ClientGone
 from reseller_kit.web.gateway.plain import PlainCall
+from reseller_kit.web.gateway.stream import StreamSink
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -143,3 +146,33 @@ async def test_a_cancellation_from_elsewhere_stays_one() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def watching_plainly(receive: Receive) -> PlainCall:
+    call = PlainCall(receive, Note())
+    call.look(time.monotonic() + 1)
+    return call
+
+
+def watching_a_stream(receive: Receive) -> StreamSink:
+    async def send(_message: MutableMapping[str, Any]) -> None: ...
+
+    return StreamSink(receive, send, lambda _job: [])
+
+
+@pytest.mark.parametrize("watching", [watching_plainly, watching_a_stream])
+async def test_a_call_whose_client_was_watched_is_let_go_without_the_collector(
+    watching: Callable[[Receive], PlainCall | StreamSink],
+) -> None:
+    call = watching(client(asyncio.Event()))
+    await asyncio.sleep(0)
+    left = weakref.ref(call)
+    gc.disable()
+    try:
+        call.close()
+        del call
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert left() is None
+    finally:
+        gc.enable()
