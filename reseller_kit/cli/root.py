@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from typing import Final
 
 import click
@@ -89,14 +87,8 @@ class Root(Group):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
 
-def _how_it_runs() -> str:
-    """Whether the modules of every call are compiled here, as `--version` says it."""
-    modules = Path(__file__).parents[1] / "web"
-    return " (compiled)" if any((modules / f"connection{suffix}").exists() for suffix in EXTENSION_SUFFIXES) else ""
-
-
 @click.group(PROGRAM, cls=Root)
-@click.version_option(__version__, prog_name=PROGRAM, message=f"%(prog)s, version %(version)s{_how_it_runs()}")
+@click.version_option(__version__, prog_name=PROGRAM)
 def root() -> None:
     """Run a platform of branded AI storefronts.
 

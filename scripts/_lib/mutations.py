@@ -105,7 +105,7 @@ def run(mutations: Sequence[Mutation], *, jobs: int, stages: Stages | None = Non
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(jobs) as pool:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(jobs):
-            copies.put(copy_checkout(Path(folder) / str(number)))
+            copies.put(_copy(Path(folder) / str(number)))
         for marks, stage in sorted({(mutation.marks, stage) for mutation, wanted in chosen for stage in wanted}):
             if _fails(Path(folder) / "0", stage, marks):
                 raise SystemExit(f"{' '.join(stage)} fails without any mutation; repair that first")
@@ -124,8 +124,7 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def copy_checkout(target: Path) -> Path:
-    """What tests need of the checkout, in a new folder."""
+def _copy(target: Path) -> Path:
     target.mkdir()
     for name in COPIED:
         source = ROOT / name

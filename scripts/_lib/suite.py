@@ -76,8 +76,6 @@ def long_stages(left_out: frozenset[str]) -> list[Stage]:
     stages = [replace(_pytest("slow", "tests", marks=marks), seconds=LONG_STAGE_SECONDS)]
     mutate = (str(_BIN / "python"), str(ROOT / "scripts" / "mutate"), "--jobs=2")
     stages.append(Stage("mutations", mutate, seconds=LONG_STAGE_SECONDS))
-    native = (str(_BIN / "python"), "-m", "scripts._lib.native_tests")
-    stages.append(Stage("native", native, seconds=LONG_STAGE_SECONDS))
     bench = ROOT / "scripts" / "bench"
     if bench.exists() and "--check" in bench.read_text(encoding="utf-8"):
         stages.append(Stage("bench", (str(_BIN / "python"), str(bench), "--check")))

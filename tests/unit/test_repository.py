@@ -24,7 +24,7 @@ from scripts._lib.stages import Tally
 PROGRAMS = sorted(path for path in (ROOT / "scripts").iterdir() if path.is_file() and path.suffix == "")
 MODULES = sorted((ROOT / "reseller_kit").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-LOCKS = ("runtime", "demo", "dev", "tools", "clients", "scanners", "native")
+LOCKS = ("runtime", "demo", "dev", "tools", "clients", "scanners")
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 70
 
