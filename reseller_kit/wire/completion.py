@@ -61,23 +61,16 @@ Event = PartStarted | PartGrew | PartEnded | Finished
 
 
 class EventReader(Protocol):
-    """Reads one upstream's stream. Raises nothing: what goes wrong is in `error`."""
+    """Reads one upstream's stream. Raises nothing: what goes wrong is in `error`.
 
-    @property
-    def usage(self) -> Usage | None:
-        """What was reported of the whole answer."""
+    `usage`: what was reported of the whole answer. `opening`: what was said before it, whose input alone can be
+    believed. `done`: the dialect's terminal event came; after it, and after `error`, nothing more is read.
+    """
 
-    @property
-    def opening(self) -> Usage | None:
-        """What was said before it, whose input alone can be believed."""
-
-    @property
-    def done(self) -> bool:
-        """Whether the dialect's terminal event came; after it nothing more is read."""
-
-    @property
-    def error(self) -> UpstreamFailed | None:
-        """What went wrong; after it nothing more is read."""
+    usage: Usage | None
+    opening: Usage | None
+    done: bool
+    error: UpstreamFailed | None
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete."""

@@ -7,14 +7,13 @@ have come behind the cut is left away. The upstream writes on to its own end: wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from ..core.errors import InvalidRequest, UpstreamFailed
-from ..core.usage import Usage
-from .completion import Completion, Event, EventReader, Finished, PartEnded, PartGrew, PartStarted
+from ..core.errors import InvalidRequest
+from .completion import Completion, Event, Finished, PartEnded, PartGrew, PartStarted
 from .conversation import Text
 
 MOST_SEQUENCES: Final = 16
@@ -42,47 +41,19 @@ def cut_completion(completion: Completion, stops: Sequence[str]) -> Completion:
     return completion
 
 
-class CutReader:
-    """A `completion.EventReader` whose events end at the first of the sequences, wherever its pieces are split.
+class Cut:
+    """Ends a stream's events at the first of the sequences, wherever its pieces are split.
 
     Of a text it holds back no more than could be the beginning of a sequence.
     """
 
-    def __init__(self, reader: EventReader, stops: Sequence[str]) -> None:
-        self._reader = reader
+    def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(filter(None, stops))
         self._in_text = self._cut = False
         self._held = ""
 
-    @property
-    def usage(self) -> Usage | None:
-        """What was reported of the whole answer, with what was left away."""
-        return self._reader.usage
-
-    @property
-    def opening(self) -> Usage | None:
-        """What was said before it."""
-        return self._reader.opening
-
-    @property
-    def done(self) -> bool:
-        """Whether the upstream's own end came."""
-        return self._reader.done
-
-    @property
-    def error(self) -> UpstreamFailed | None:
-        """What went wrong."""
-        return self._reader.error
-
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
-        return self._until_cut(self._reader.feed(data))
-
-    def end(self) -> list[Event]:
-        """The upstream closed the stream."""
-        return self._until_cut(self._reader.end())
-
-    def _until_cut(self, events: list[Event]) -> list[Event]:
+    def kept(self, events: Iterable[Event]) -> list[Event]:
+        """What of the next events, in the order in which they come, is handed on."""
         kept: list[Event] = []
         for event in events:
             if self._cut:

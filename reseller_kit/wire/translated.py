@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from .codec import Api, Call, Codec, Reply
 from .completion import Completion, Event, EventReader, EventWriter, Finished, PartGrew, PartStarted
 from .conversation import Media, Reasoning, Text, ToolCall
 from .known import CallId
+from .stops import Cut
 from .text_log import TextLog
 
 _CALL_PREFIX: Final[dict[Api, str]] = {
@@ -68,10 +70,14 @@ class TranslatedAnswer(Struct, frozen=True, kw_only=True):
 
 
 class TranslatedTap:
-    """A `completion.Tap` over a reader of the upstream's API and a writer of the caller's, which is `api`."""
+    """A `completion.Tap` over a reader of the upstream's API and a writer of the caller's, which is `api`.
 
-    def __init__(self, reader: EventReader, writer: EventWriter, api: Api) -> None:
+    `stops`: where the answer ends; the upstream is read on, for what it reports.
+    """
+
+    def __init__(self, reader: EventReader, writer: EventWriter, api: Api, stops: Sequence[str] = ()) -> None:
         self._reader, self._writer, self._api = reader, writer, api
+        self._cut = Cut(stops) if stops else None
         self._log = TextLog()
         self.started = False
         self._finished = False
@@ -131,6 +137,8 @@ class TranslatedTap:
         return self._writer.fail(error)
 
     def _write(self, events: list[Event]) -> bytes:
+        if self._cut is not None:
+            events = self._cut.kept(events)
         for event in events:
             self._note(event)
         return b"".join([self._writer.write(self._own(event)) for event in events])

@@ -21,7 +21,7 @@ from reseller_kit.wire.codec import Api, Call, Reply, Sending
 from reseller_kit.wire.codecs import CODECS
 from reseller_kit.wire.completion import Tap
 from reseller_kit.wire.pseudonyms import apart
-from reseller_kit.wire.stops import CutReader, cut_completion
+from reseller_kit.wire.stops import cut_completion
 from reseller_kit.wire.task import Task, TaskApi, check_offered, units_of
 from reseller_kit.wire.tasks import DECODERS, decode_transcription
 from reseller_kit.wire.translated import TranslatedAnswer, TranslatedTap
@@ -168,8 +168,8 @@ def stream(api: Api, data: bytes) -> None:
     _drain(codec.open_tap(_CALLS[api], _REPLY), data)
     for call in _CALLS.values():
         for stops in ((), _STOPS):
-            reader = CutReader(codec.event_reader(_REPLY), stops)
-            _drain(TranslatedTap(reader, CODECS[call.api].event_writer(call, _REPLY), call.api), data)
+            writer = CODECS[call.api].event_writer(call, _REPLY)
+            _drain(TranslatedTap(codec.event_reader(_REPLY), writer, call.api, stops), data)
 
 
 def _drain(tap: Tap, data: bytes) -> None:

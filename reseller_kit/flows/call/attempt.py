@@ -15,7 +15,7 @@ from ...wire.codecs import CODECS
 from ...wire.completion import Answer, Tap
 from ...wire.conversation import Conversation
 from ...wire.pseudonyms import apart, named, says_who
-from ...wire.stops import CutReader, check_stops, cut_completion
+from ...wire.stops import check_stops, cut_completion
 from ...wire.translated import TranslatedAnswer, TranslatedTap
 from ..end_users import pseudonym_of
 from ..runtime import Runtime
@@ -43,10 +43,8 @@ class Reached(Struct, frozen=True, kw_only=True):
         """The tap for its stream."""
         if self.codec.api == self.call.api:
             return self.codec.open_tap(self.call, self.reply)
-        reader = self.codec.event_reader(self.reply)
-        if self.stops:
-            reader = CutReader(reader, self.stops)
-        return TranslatedTap(reader, CODECS[self.call.api].event_writer(self.call, self.reply), self.call.api)
+        writer = CODECS[self.call.api].event_writer(self.call, self.reply)
+        return TranslatedTap(self.codec.event_reader(self.reply), writer, self.call.api, self.stops)
 
     def read_answer(self, body: bytes) -> Answer:
         """Its plain answer. Raises UpstreamFailed for what is none."""

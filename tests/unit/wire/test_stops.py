@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from reseller_kit.core.errors import InvalidRequest, UpstreamFailed
 from reseller_kit.core.usage import Usage
+from reseller_kit.wire import openai_chat
+from reseller_kit.wire.codec import Reply
 from reseller_kit.wire.completion import Completion, Event, Finished, PartEnded, PartGrew, PartKind, PartStarted
 from reseller_kit.wire.conversation import Reasoning, Text, ToolCall
-from reseller_kit.wire.stops import LONGEST, MOST_SEQUENCES, CutReader, check_stops, cut_completion
+from reseller_kit.wire.stops import LONGEST, MOST_SEQUENCES, Cut, check_stops, cut_completion
+from reseller_kit.wire.translated import TranslatedTap
 
 _USAGE = Usage(input_tokens=3, output_tokens=9)
 _CALL = ToolCall(id="c", name="look", arguments='{"at":"END"}')
@@ -44,8 +47,8 @@ def part(kind: PartKind, *pieces: str) -> list[Event]:
 
 def cut(events: list[Event], *stops: str) -> list[Event]:
     """What comes of the events, each of which arrives by itself."""
-    reader = CutReader(Scripted(*([event] for event in events)), stops)
-    return [event for _ in events for event in reader.feed(b"")]
+    ending = Cut(stops)
+    return [kept for event in events for kept in ending.kept([event])]
 
 
 def text_of(events: list[Event]) -> str:
@@ -101,9 +104,8 @@ def test_a_stream_ends_where_the_sequence_begins() -> None:
 
 def test_what_could_have_been_a_beginning_is_handed_out_at_the_latest_with_the_parts_end() -> None:
     events = [*part("text", "one E", "N"), Finished(finish="stop")]
-    reader = CutReader(Scripted(*([event] for event in events)), ["END"])
-    batches = [reader.feed(b"") for _ in events]
-    assert batches == [
+    ending = Cut(["END"])
+    assert [ending.kept([event]) for event in events] == [
         [PartStarted(kind="text")],
         [PartGrew("one ")],
         [],
@@ -113,11 +115,15 @@ def test_what_could_have_been_a_beginning_is_handed_out_at_the_latest_with_the_p
 
 
 def test_usage_is_that_of_the_whole_answer() -> None:
-    reader = CutReader(Scripted(part("text", "END"), [PartStarted(kind="text")], part("text", "more")), ["END"])
-    reader.feed(b"")
-    assert (reader.done, reader.usage) == (False, None)
-    assert [reader.feed(b""), reader.feed(b""), reader.end()] == [[], [], []]
-    assert (reader.done, reader.usage) == (True, _USAGE)
+    reader = Scripted(part("text", "END"), [PartStarted(kind="text")], part("text", "more"))
+    call = openai_chat.decode(b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true}')
+    tap = TranslatedTap(
+        reader, openai_chat.EventWriter(call, Reply(model="m", request_id="req_1", maker="")), "chat", ["END"]
+    )
+    assert tap.feed(b"")
+    assert (tap.whole, tap.done, tap.usage) == (True, False, None)
+    assert [tap.feed(b""), tap.feed(b""), tap.end()] == [b"", b"", b""]
+    assert (tap.whole, tap.done, tap.usage) == (True, True, _USAGE)
 
 
 def test_too_many_and_too_long_sequences_are_refused() -> None:
