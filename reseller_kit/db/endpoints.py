@@ -47,7 +47,7 @@ async def find(connection: AsyncConnection, upstream: str, upstream_model: str) 
 
 
 async def put_open(connection: AsyncConnection, state: EndpointState) -> bool:
-    """Open a circuit, unless another process opened it for as long already; whether anything changed."""
+    """Open a circuit, unless another process opened it for as long already or knows newer; whether anything changed."""
     insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     c = t.endpoint_state.c
     values = {name: getattr(state, name) for name in EndpointState.__struct_fields__}
@@ -57,7 +57,8 @@ async def put_open(connection: AsyncConnection, state: EndpointState) -> bool:
         statement.on_conflict_do_update(
             index_elements=_KEY,
             set_=changed,
-            where=(c.state == "closed") | (c.until <= state.changed_at) | (c.trips < state.trips),
+            where=(c.changed_at <= state.changed_at)
+            & ((c.state == "closed") | (c.until <= state.changed_at) | (c.trips < state.trips)),
         )
     )
     return await _announce(connection, state.upstream, outcome.rowcount)

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _PROBE_SECONDS: Final = 30.0
 """How long a claimed probe keeps other processes from sending one; a process that dies with it loses it then."""
 _CLAIM_SECONDS: Final = 2.0
+"""A call waits for the claim; nobody waits for what is only told."""
+_TELL_SECONDS: Final = 30.0
 _LOOK_AGAIN_SECONDS: Final = 0.5
 _US: Final = 1_000_000
 
@@ -152,14 +154,14 @@ class Endpoints:
 
     async def _write_open(self, state: EndpointState) -> None:
         try:
-            async with asyncio.timeout(_CLAIM_SECONDS), self._db.write(NO_TENANT) as connection:
+            async with asyncio.timeout(_TELL_SECONDS), self._db.write(NO_TENANT) as connection:
                 await endpoints.put_open(connection, state)
         except Exception as error:  # noqa: BLE001  # the process itself knows; the others find out on their own
             _log.warning("the open circuit of %s could not be shared (%r)", state.upstream, error)
 
     async def _write_closed(self, upstream: str, model: str | None, now: int | None = None) -> None:
         try:
-            async with asyncio.timeout(_CLAIM_SECONDS), self._db.write(NO_TENANT) as connection:
+            async with asyncio.timeout(_TELL_SECONDS), self._db.write(NO_TENANT) as connection:
                 await endpoints.put_closed(connection, upstream, model, now=now or now_us())
         except Exception as error:  # noqa: BLE001  # the process itself knows; the others find out on their own
             _log.warning("the closed circuit of %s could not be shared (%r)", upstream, error)

@@ -41,6 +41,8 @@ def prometheus(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     command: list[str | Path] = ["prometheus", f"--config.file={folder / 'prometheus.yml'}"]
     command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
     with running("Prometheus", command, log=folder / "prometheus.log", answers_on=[("127.0.0.1", port)]):
+        # It listens before it has read its own log, and answers 503 until then.
+        eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/-/ready", trust_env=False).is_success, "Prometheus")
         yield f"http://127.0.0.1:{port}/api/v1"
 
 

@@ -143,9 +143,10 @@ async def test_the_person_is_gone_from_every_table_and_the_books_stay(db: Databa
         } <= done.rows.keys()
 
         after = await stored(db, shop.tenant.id)
+        rows = {name: [repr(row).replace(f"n.{OLD}", "") for row in rows] for name, rows in after.items()}
         for personal in ("kim", "novak", "192.0.2", "firefox"):
-            rows = {name: repr(rows).replace(f"n.{OLD}", "") for name, rows in after.items()}
-            assert [name for name, text in rows.items() if personal in text.casefold()] == [], personal
+            found = [(name, text) for name, texts in rows.items() for text in texts if personal in text.casefold()]
+            assert found == [], personal
         assert "bob@example.com" in repr(after)
         assert f"n.{OLD}" in repr(after["outbox"])
         assert await stored(db, other.id) == elsewhere

@@ -67,7 +67,7 @@ async def workers(db: Database) -> AsyncIterator[Workers]:
     ]
     yield made[0], made[1]
     for runtime in made:
-        await runtime.finish_background(5)
+        await runtime.finish_background(20)
         await runtime.close()
 
 
@@ -81,7 +81,7 @@ async def break_circuit(runtime: Runtime) -> None:
         permit = runtime.endpoints.enter(endpoint_in(runtime), time.monotonic())
         assert permit is not None
         runtime.endpoints.fail(endpoint_in(runtime), permit, "status_503: overloaded")
-    await runtime.finish_background(5)
+    await runtime.finish_background(20)
 
 
 def make_due(*runtimes: Runtime) -> None:
@@ -109,7 +109,7 @@ async def test_what_one_process_finds_the_other_takes_over_and_back(db: Database
     probe = other.endpoints.enter(endpoint, time.monotonic())
     assert probe is not None
     other.endpoints.succeed(endpoint, probe)
-    await other.finish_background(5)
+    await other.finish_background(20)
     await one.refresh()
     assert (one.endpoints.state(endpoint), other.endpoints.state(endpoint)) == ("closed", "closed")
 
@@ -174,6 +174,9 @@ async def test_of_two_that_open_at_once_the_longer_time_counts(db: Database, wor
 
     assert [await put(2, 30), await put(1, 90), await put(2, 90), await put(3, 60)] == [True, False, False, True]
     assert await put(1, 1, now + 61_000_000), "its time was over"
+    async with db.write(NO_TENANT) as connection:
+        assert await endpoints.put_closed(connection, upstream, model, now=now + 62_000_000)
+    assert not await put(4, 60, now + 61_500_000), "told late of what is over"
 
 
 async def test_an_upstream_that_is_configured_anew_begins_with_closed_circuits(db: Database, workers: Workers) -> None:
@@ -181,7 +184,7 @@ async def test_an_upstream_that_is_configured_anew_begins_with_closed_circuits(d
     await break_circuit(one)
     await other.refresh()
     one.endpoints.forget(endpoint_in(one)[0])
-    await one.finish_background(5)
+    await one.finish_background(20)
     await other.refresh()
     assert {each.endpoints.state(endpoint_in(each)) for each in workers} == {"closed"}
 
