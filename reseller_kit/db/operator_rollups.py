@@ -9,9 +9,20 @@ long a commit took; those are summed and the mark moves there, in one transactio
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import cache
+from typing import Final
 
-from sqlalchemy import ColumnElement, CompoundSelect, Update, case, func, select, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    Executable,
+    Update,
+    bindparam,
+    case,
+    func,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
@@ -23,6 +34,10 @@ AT_ONCE: Final = 500
 _LOCK_WAIT: Final = "1s"
 
 _u, _m, _lease = t.usage_record.c, t.rollup_mark.c, t.lease.c
+_SETTLED: Final = (
+    _u.settled_at >= bindparam("since", type_=BigInteger),
+    _u.settled_at < bindparam("until", type_=BigInteger),
+)
 
 
 async def announce_fence(connection: Connection, at: int) -> int:
@@ -55,12 +70,8 @@ async def roll(connection: Connection, fence: int) -> bool:
     waiting = select(_u.settled_at).where(_u.settled_at >= rolled, _u.settled_at < fence).order_by(_u.settled_at)
     beyond = await connection.scalar(waiting.offset(AT_ONCE).limit(1))
     end = fence if beyond is None else max(int(beyond), rolled + 1)
-    customers = summed(record_rows(_u.settled_at >= rolled, _u.settled_at < end)).cte("customers")
-    both = union_all(select(customers), summed(customers, whole_storefront=True))
-    await connection.execute(_added(connection.dialect.name, both))
-    await connection.execute(_totalled(connection.dialect.name, _u.settled_at >= rolled, _u.settled_at < end))
-    await connection.execute(_judged(connection.dialect.name, _u.settled_at >= rolled, _u.settled_at < end))
-    await connection.execute(_used(_u.settled_at >= rolled, _u.settled_at < end))
+    for statement in _statements(connection.dialect.name):
+        await connection.execute(statement, {"since": rolled, "until": end})
     await connection.execute(update(t.rollup_mark).where(_m.name == "rolled").values(at=end))
     return beyond is not None
 
@@ -70,17 +81,23 @@ async def rolled_until(connection: Connection) -> int:
     return int(await connection.scalar(select(_m.at).where(_m.name == "rolled")) or 0)
 
 
-def _used(*settled: ColumnElement[bool]) -> Update:
+@cache
+def _statements(dialect: str) -> tuple[Executable, ...]:
+    """What takes in the records of `_SETTLED`, put together once: that takes longer than to sum up a step."""
+    return _added(dialect), _totalled(dialect), _judged(dialect), _used()
+
+
+def _used() -> Update:
     """Write down when these calls' keys were last used."""
     k = t.api_key.c
-    latest = select(_u.key_id, func.max(_u.created_at).label("at")).where(*settled).group_by(_u.key_id).subquery()
+    latest = select(_u.key_id, func.max(_u.created_at).label("at")).where(*_SETTLED).group_by(_u.key_id).subquery()
     later = (k.id == latest.c.key_id) & (func.coalesce(k.last_used_at, 0) < latest.c.at)
     return update(t.api_key).where(later).values(last_used_at=latest.c.at)
 
 
-def _totalled(dialect: str, *settled: ColumnElement[bool]) -> Any:
+def _totalled(dialect: str) -> Executable:
     """Put these calls into the sums of their customers' own pages."""
-    rows = select(total_rows(*settled)).cte("light")
+    rows = select(total_rows(*_SETTLED)).cte("light")
     insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.usage_total)
     grain = ("tenant_id", "customer_id", "grain", "at", "model", "key_id")
     filled = insert.from_select([*grain, *t.TOTALLED], as_totals(rows))
@@ -90,14 +107,14 @@ def _totalled(dialect: str, *settled: ColumnElement[bool]) -> Any:
     )
 
 
-def _judged(dialect: str, *settled: ColumnElement[bool]) -> Any:
+def _judged(dialect: str) -> Executable:
     """Put these calls into the days of their models, for the storefront's status page."""
     day = _u.created_at - _u.created_at % DAY_US
     failures = func.sum(case((_u.status == "failed", 1), else_=0))
     counted = select(
         _u.tenant_id, day.label("day_at"), _u.model, func.count().label("calls"), failures.label("failures")
     )
-    rows = counted.where(*settled, _u.status != "refused").group_by(_u.tenant_id, day, _u.model)
+    rows = counted.where(*_SETTLED, _u.status != "refused").group_by(_u.tenant_id, day, _u.model)
     grain = ("tenant_id", "day_at", "model")
     insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.model_day)
     filled = insert.from_select([*grain, "calls", "failures"], rows)
@@ -107,8 +124,10 @@ def _judged(dialect: str, *settled: ColumnElement[bool]) -> Any:
     )
 
 
-def _added(dialect: str, rows: CompoundSelect[*tuple[Any, ...]]) -> Any:
-    """Put summed rows into the rollups, onto those that are there."""
+def _added(dialect: str) -> Executable:
+    """Put these calls into the rollups of customers and of whole storefronts, onto what is there."""
+    customers = summed(record_rows(*_SETTLED)).cte("customers")
+    rows = union_all(select(customers), summed(customers, whole_storefront=True))
     insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.usage_rollup)
     filled = insert.from_select([*GRAIN, *t.SUMMED], rows)
     stored = t.usage_rollup.c
