@@ -101,6 +101,7 @@ class LedgerWriter:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
+                await asyncio.sleep(0)
                 waiting, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
                 waiting = [pair for pair in waiting if not _is_abandoned(*pair)]
                 if waiting:
