@@ -111,6 +111,11 @@ def carries_all(_conversation: Conversation, _sending: Sending) -> tuple[str, ..
     return ()
 
 
+def opens_with_content(_name: bytes, _data: bytes) -> bool:
+    """Of a codec whose streams have no event that only says that an answer begins."""
+    return False
+
+
 class Codec(Struct, frozen=True, kw_only=True):
     """One API. What reads a caller's request raises InvalidRequest, what reads an answer UpstreamFailed."""
 
@@ -136,6 +141,8 @@ class Codec(Struct, frozen=True, kw_only=True):
     write_completion: Callable[[Completion, Call, Reply, Usage], bytes]
     event_reader: Callable[[Reply], EventReader]
     event_writer: Callable[[Call, Reply], EventWriter]
+    opens: Callable[[bytes, bytes], bool] = opens_with_content
+    """Whether an event of a caller's stream, by its name and data, only says that an answer begins."""
 
 
 def check_priced(call: Call, priced: Container[str]) -> None:

@@ -64,11 +64,13 @@ class EventReader(Protocol):
     """Reads one upstream's stream. Raises nothing: what goes wrong is in `error`.
 
     `usage`: what was reported of the whole answer. `opening`: what was said before it, whose input alone can be
-    believed. `done`: the dialect's terminal event came; after it, and after `error`, nothing more is read.
+    believed. `begun`: an event came, whatever it said. `done`: the dialect's terminal event came;
+    after it, and after `error`, nothing more is read.
     """
 
     usage: Usage | None
     opening: Usage | None
+    begun: bool
     done: bool
     error: UpstreamFailed | None
 
@@ -80,7 +82,10 @@ class EventReader(Protocol):
 
 
 class EventWriter(Protocol):
-    """Writes the caller's stream. Its opening events come with the first part; the end is in `finish` and `fail`."""
+    """Writes the caller's stream. Its opening comes with the first part or by `open`, its end by `finish` or `fail`."""
+
+    def open(self) -> bytes:
+        """The events that say only that an answer begins; nothing where there are none, or they are written."""
 
     def write(self, event: Event) -> bytes:
         """The bytes for one event; those of `Finished` are held back for `finish`."""
@@ -120,6 +125,9 @@ class Tap(Protocol):
 
     def feed(self, data: bytes) -> bytes:
         """Take what the upstream sent; returns what the caller gets now, whole events only."""
+
+    def open(self) -> bytes:
+        """The opening events, where they are not the upstream's own and it has begun: see `EventWriter.open`."""
 
     def end(self) -> bytes:
         """The upstream closed the stream: what was held."""

@@ -17,6 +17,7 @@ class StreamReader(ABC):
         self.usage: Usage | None = None
         self.opening: Usage | None = None
         self.done = False
+        self.begun = False
         self.error: UpstreamFailed | None = None
         self._splitter = EventSplitter(max_event_bytes)
         self._at_end = False
@@ -49,6 +50,7 @@ class StreamReader(ABC):
             if self._closed:
                 return
             self._read(block, events)
+            self.begun = self.begun or not block.startswith(b":")
 
     @abstractmethod
     def _read(self, block: bytes, events: list[Event]) -> None:

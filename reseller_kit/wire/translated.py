@@ -116,6 +116,10 @@ class TranslatedTap:
         """Take what the upstream sent; returns what the caller gets now."""
         return self._write(self._reader.feed(data))
 
+    def open(self) -> bytes:
+        """The opening events, once the upstream has begun."""
+        return self._writer.open() if self._reader.begun else b""
+
     def end(self) -> bytes:
         """The upstream closed the stream."""
         return self._write(self._reader.end())

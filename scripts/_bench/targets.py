@@ -35,6 +35,7 @@ currency = "USD"
 dialect = "openai"
 base_url = "http://127.0.0.1:{port}/v1"
 api_keys = ["env:BENCH_UPSTREAM_KEY"]
+max_concurrency = 10000
 [upstreams.responder]
 dialect = "openai"
 base_url = "http://127.0.0.1:{port}/v1"

@@ -52,8 +52,9 @@ async def test_a_cancelled_task_of_the_sdk_is_a_client_that_left(any_shop: Shop)
             stream = await client.chat.completions.create(
                 model="gpt-5-mini", messages=[{"role": "user", "content": "[[output=300 pace=0.05]]"}], stream=True
             )
-            async for _ in stream:
-                began.set()
+            async for chunk in stream:
+                if chunk.choices[0].delta.content:
+                    began.set()
 
         began = asyncio.Event()
         task = asyncio.create_task(read())

@@ -22,6 +22,11 @@ ENDS: Final = {
     "messages": "event: message_stop",
     "generate_content": '"finishReason":"STOP"',
 }
+OPENINGS: Final = {
+    "chat": '"role":"assistant"',
+    "responses": "event: response.created",
+    "messages": "event: message_start",
+}
 NATIVE: Final = (
     ("openai", "chat"),
     ("openai", "responses"),
@@ -30,13 +35,13 @@ NATIVE: Final = (
 )
 TRANSLATED: Final = (("openai", "messages"), ("anthropic", "chat"), ("gemini", "responses"))
 TEXT: Final = "the quick brown fox jumps over a lazy dog while small clouds"
+TIMEOUTS: Final = {"connect": 2.0, "first_byte": 1.0, "idle": 1.0}
 MEMORY: Final = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    timeouts = {"connect": 2.0, "first_byte": 1.0, "idle": 1.0}
-    with open_gate(tmp_path_factory.mktemp("hygiene"), timeouts=timeouts) as opened:
+    with open_gate(tmp_path_factory.mktemp("hygiene"), timeouts=TIMEOUTS) as opened:
         yield opened
 
 
@@ -46,9 +51,14 @@ def charge(gate: Gate, answer: httpx.Response) -> tuple[Any, ...]:
     return record["status"], record["usage_source"], record["usage_capped"], *tokens
 
 
+def words_in(answer: httpx.Response) -> str:
+    """The text of a stream."""
+    return "".join(re.findall(r'"(?:text|content|delta)":"([^"]*)"', answer.text))
+
+
 def assert_good(answer: httpx.Response, api: str, *, stream: bool) -> None:
     assert answer.status_code == 200, answer.text
-    words = "".join(re.findall(r'"(?:text|content|delta)":"([^"]*)"', answer.text)) if stream else answer.text
+    words = words_in(answer) if stream else answer.text
     assert TEXT in words.replace("  ", " ")
     assert not stream or ENDS[api] in answer.text
 
@@ -73,6 +83,17 @@ def assert_cut(gate: Gate, answer: httpx.Response, api: str) -> None:
     record = gate.record(answer)
     assert record["status"] == "cut"
     assert Fraction(record["retail"]) > 0
+
+
+def assert_given_up(gate: Gate, answer: httpx.Response, api: str) -> None:
+    """A stream that opened, said nothing and ends in an error: free."""
+    assert answer.status_code == 200
+    assert answer.text.count(OPENINGS[api]) == 1
+    assert ENDS[api] not in answer.text
+    assert "error" in answer.text.rstrip().splitlines()[-1]
+    record = gate.record(answer)
+    assert record["status"] == "failed"
+    assert {record["retail"], record["wholesale"], record["cost"]} == {"0.00"}
 
 
 @pytest.fixture
@@ -165,6 +186,7 @@ STREAMS: Final = {
     "an error before content": (Behaviour(error_after=0), assert_refused),
     "a broken event behind content": (Behaviour(broken_event=9), assert_cut),
     "an error behind content": (Behaviour(error_after=9), assert_cut),
+    "silence behind the opening": (Behaviour(stop="hang", stop_after=1), None),
     "silence behind content": (Behaviour(stop="hang", stop_after=9), assert_cut),
     "an end behind content": (Behaviour(stop="close", stop_after=9), assert_cut),
 }
@@ -178,9 +200,31 @@ def test_streams_that_go_wrong(gate: Gate, way: str) -> None:
         if judge is not None:
             judge(gate, answer, api)
         elif answer.status_code == 200 and ENDS[api] not in answer.text:
-            assert_cut(gate, answer, api)
+            (assert_cut if words_in(answer) else assert_given_up)(gate, answer, api)
         else:
             assert answer.status_code in {200, 503}
+
+
+@pytest.fixture
+def patient_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """A gate whose retries no other test has used up."""
+    with open_gate(tmp_path_factory.mktemp("openings"), timeouts=TIMEOUTS) as opened:
+        yield opened
+
+
+def test_a_stream_opens_before_the_first_word_and_once_whoever_answers(patient_gate: Gate) -> None:
+    faults = [
+        Behaviour(stop="close", stop_after=1),
+        Behaviour(error_after=1, pace=0.1),
+        Behaviour(broken_event=1, pace=0.1),
+    ]
+    for dialect, api in (*NATIVE, *TRANSLATED):
+        for fault in faults if dialect != "gemini" else ():  # which begins with a word
+            answer = patient_gate.ask(api, dialect, fault, stream=True)
+            assert_good(answer, api, stream=True)
+            assert answer.text.count(OPENINGS[api]) == 1, (api, dialect, fault)
+            assert patient_gate.record(answer)["attempts"] == 2
+            assert_given_up(patient_gate, patient_gate.ask(api, dialect, fault, fault, stream=True), api)
 
 
 def test_a_bomb_takes_no_more_memory_than_its_bound(gate: Gate) -> None:

@@ -16,6 +16,7 @@ from ...db.ledger import LostLease
 from ...upstream.response import Response
 from ...wire.codec import Api, Call, check_priced
 from ...wire.completion import Answer, Tap
+from ...wire.opening import opening_of
 from ..runtime import Runtime
 from .admit import Caller, Wanted, admit, find_model
 from .attempt import NEEDED, Attempts, Reached
@@ -49,13 +50,14 @@ class PlainResult(Struct, frozen=True):
     job: Job
 
 
-class _Stream(Struct, frozen=True, eq=False):
-    """A held streaming call with where it goes."""
+class _Stream(Struct, eq=False):
+    """A held streaming call with where it goes. `opened`: whether the client has the events that it opens with."""
 
     job: Job
     call: Call
     sink: Sink
     keepalive: Keepalive
+    opened: bool = False
 
 
 async def answer(runtime: Runtime, caller: Caller, call: Call, standby: Standby) -> PlainResult:
@@ -93,9 +95,9 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
             response, tap = reached.response, reached.open_tap()
             sink.on_gone(response.abort)
             try:
-                held = await _until_started(reached, tap, sink)
+                held = await _until_started(stream, reached, tap)
                 if held is not None:
-                    await _begin(stream, held)
+                    await _send(stream, held)
                     await _relay(runtime, stream, reached, tap)
                     return job
             finally:
@@ -111,7 +113,7 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
         if not job.settled:
             await _settle_cut(runtime, job, call, tap, error)
         if isinstance(error, Exception):
-            await keepalive.fail(_told(error), tap)
+            await keepalive.fail(_told(error), tap if stream.opened or (tap is not None and tap.started) else None)
         raise
     finally:
         keepalive.stop()
@@ -192,20 +194,23 @@ async def _next_while_wanted(attempts: Attempts, sink: Sink) -> Reached | None:
         sink.on_gone(_do_nothing)
 
 
-async def _until_started(reached: Reached, tap: Tap, sink: Sink) -> bytes | None:
-    """What may be sent once content has begun or the stream has ended well; None when it failed before that.
+async def _until_started(stream: _Stream, reached: Reached, tap: Tap) -> bytes | None:
+    """What is still to be sent once content has begun or the stream has ended well; None when it failed before that.
 
-    What comes before content is held back, so that another route can still answer, but no more than a bound of it.
+    What comes before content is held back, so that another route can still answer, but no more than a bound of it. Only
+    the opening events are given at once: they are the same whoever answers, and another route's are left out then.
     """
-    held, size, attempt = [], 0, reached.attempt
+    held, size, opened_before, attempt = b"", 0, stream.opened, reached.attempt
+    pieces = 0
     try:
         while True:
             data = await reached.response.chunk()
-            held.append(tap.feed(data) if data else tap.end())
+            held += tap.feed(data) if data else tap.end()
             size += len(data)
+            pieces += 1
             if tap.started or tap.done:
                 break
-            if size > _MAX_HELD_BYTES or len(held) > _MAX_HELD_PIECES:
+            if size > _MAX_HELD_BYTES or pieces > _MAX_HELD_PIECES:
                 raise UpstreamFailed("no content within the bound of what is held back")
             if tap.error is not None:
                 raise tap.error.rejection or tap.error
@@ -213,20 +218,31 @@ async def _until_started(reached: Reached, tap: Tap, sink: Sink) -> bytes | None
                 if tap.whole:
                     break
                 raise UpstreamFailed("the stream ended before content")
+            if not opened_before:
+                held = await _open(stream, tap, held)
     except UpstreamFailed as error:
-        if not sink.gone():
+        if not stream.sink.gone():
             attempt.failed(error)
         return None
     attempt.content()
-    return b"".join(held)
+    return held[len(opening_of(stream.call.api, held)) :] if opened_before else held
 
 
-async def _begin(stream: _Stream, held: bytes) -> None:
+async def _open(stream: _Stream, tap: Tap, held: bytes) -> bytes:
+    """Send the opening events, or more of them, if they have come; what is held besides."""
+    opening = opening_of(stream.call.api, held)
+    if sent := opening or (b"" if stream.opened else tap.open()):
+        stream.opened = True
+        await _send(stream, sent)
+    return held[len(opening) :]
+
+
+async def _send(stream: _Stream, data: bytes) -> None:
     if not stream.sink.started:
         await stream.sink.start(stream.job)
-    if held:
+    if data:
         stream.keepalive.sent()
-        await stream.sink.send(held)
+        await stream.sink.send(data)
 
 
 async def _relay(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap) -> None:

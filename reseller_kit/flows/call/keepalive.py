@@ -49,7 +49,7 @@ class Keepalive:
                 await self._sink.send(self._last_words(error, tap), last=True)
 
     def _last_words(self, error: KitError, tap: Tap | None) -> bytes:
-        if tap is not None and tap.started:
+        if tap is not None:
             try:
                 return tap.fail(error)
             except Exception:  # noqa: BLE001  # a tap that broke can't end its stream; anything else would look like a success

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from ...core.errors import KitError
 from ...db.authentication import KeyAccount
 from ...flows import call as calls
 from ...flows import responses
@@ -150,10 +151,14 @@ class Calling:
         self._runtime.metrics.open_streams.inc()
         try:
             await calls.stream(self._runtime, caller, call, sink)
+        # What the caller needs to know was sent in-band, once the stream had begun.
+        except KitError as error:
+            if not sink.started:
+                raise
+            _log.warning("%s: failed after the stream had begun: %s", request.id, error)
         except Exception:
             if not sink.started:
                 raise
-            # What the caller needs to know was sent in-band.
             _log.exception("%s: failed after the stream had begun", request.id)
         finally:
             self._runtime.metrics.open_streams.dec()

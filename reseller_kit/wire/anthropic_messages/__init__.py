@@ -19,7 +19,7 @@ from .request import (
     path,
     read_count,
 )
-from .stream import MessageTap
+from .stream import MessageTap, opens
 
 CODEC = Codec(
     api="messages",
@@ -37,6 +37,7 @@ CODEC = Codec(
     write_completion=write_completion,
     event_reader=MessageReader,
     event_writer=MessageWriter,
+    opens=opens,
 )
 
 __all__ = [

@@ -224,7 +224,7 @@ class MessageWriter:
         finished = self._finished or Finished(finish="stop")
         reason = stop_reason(finished.finish, finished.stop_sequence, called=self._called)
         return b"%b%b%b" % (
-            self._start(),
+            self.open(),
             b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"%b","stop_sequence":%b},'
             b'"usage":%b}\n\n'
             % (reason.encode(), _ENCODER.encode(finished.stop_sequence), _ENCODER.encode(delta_usage_object(usage))),
@@ -235,7 +235,8 @@ class MessageWriter:
         """The end of a stream that went wrong: the error in-band, and nothing that looks like success."""
         return stream_error(error, "anthropic", request_id=self._reply.request_id)
 
-    def _start(self) -> bytes:
+    def open(self) -> bytes:
+        """The opening event, which says only that an answer begins."""
         if self._opened:
             return b""
         self._opened = True
@@ -260,7 +261,7 @@ class MessageWriter:
                 block = b'{"type":"thinking","thinking":"","signature":""}'
             case _:
                 block = b'{"type":"text","text":""}'
-        return self._start() + self._block(block)
+        return self.open() + self._block(block)
 
     def _block(self, block: bytes) -> bytes:
         return b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n' % (
@@ -290,7 +291,7 @@ class MessageWriter:
             if event.redacted and not self._begun:
                 self._part = None
                 withheld = thought("", event.signature, maker, redacted=True)
-                return self._start() + self._block(_ENCODER.encode(withheld)) + self._stop()
+                return self.open() + self._block(_ENCODER.encode(withheld)) + self._stop()
             out = b"" if self._begun else self._begin()
             signed = thought("", event.signature, maker, redacted=False)["signature"]
             out += b"%b%b}}\n\n" % (self._delta_head(b"signature_delta", b"signature"), quote(signed))

@@ -86,6 +86,11 @@ BAD: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 """What decoding of an upstream's bytes may raise."""
 
 
+def opens(name: bytes, _data: bytes) -> bool:
+    """Whether an event of a caller's stream only says that an answer begins, or that it is still awaited."""
+    return name in (b"message_start", b"ping")
+
+
 def decode_event(data: bytes) -> StreamEvent:
     """One event's data. Raises one of `BAD`."""
     if not data.isascii():
@@ -176,6 +181,10 @@ class MessageTap:
         if self._events.overflow and not self._closed:
             self._give_up(UpstreamFailed("an event over the size limit", upstream_status=200))
         return out
+
+    def open(self) -> bytes:
+        """Nothing: the upstream's own opening passes."""
+        return b""
 
     def end(self) -> bytes:
         """The upstream closed the stream: take an event that it left without its blank line.

@@ -137,6 +137,10 @@ class ChunkWriter:
             self._finish = event
         return b""
 
+    def open(self) -> bytes:
+        """Nothing: a stream of this dialect begins with content."""
+        return b""
+
     def ping(self) -> bytes:
         """Nothing: clients of this dialect take no event but an answer."""
         return b""

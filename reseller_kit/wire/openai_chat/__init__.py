@@ -8,6 +8,7 @@ from ..codec import Call, Codec, Reply, Sending
 from .answer import Answer, read_answer
 from .completion import read_completion, write_completion
 from .conversation import cut_here, from_conversation, not_carried, to_conversation
+from .opening import opens
 from .reader import EventReader
 from .request import counted, decode, encode, left_out_of
 from .stream import StreamTap
@@ -47,6 +48,7 @@ CODEC: Final = Codec(
     write_completion=write_completion,
     event_reader=EventReader,
     event_writer=EventWriter,
+    opens=opens,
 )
 
 __all__ = [

@@ -137,6 +137,10 @@ class StreamTap:
             at += 1
         return b"".join(out)
 
+    def open(self) -> bytes:
+        """Nothing: the upstream's own opening passes."""
+        return b""
+
     def end(self) -> bytes:
         """The upstream closed the stream: take an event that it left without its blank line.
 

@@ -55,7 +55,7 @@ class EventWriter:
         if isinstance(event, Finished):
             self._finish = event
             return b""
-        return self._opening() + (self._start(event) if isinstance(event, PartStarted) else self._end(event))
+        return self.open() + (self._start(event) if isinstance(event, PartStarted) else self._end(event))
 
     def ping(self) -> bytes:
         """A comment, which clients of this dialect pass over."""
@@ -71,13 +71,14 @@ class EventWriter:
             self._null_usage,
         )
         shown = b'%b],"usage":%b}\n\n' % (self._head, usage_body(usage)) if self._include_usage else b""
-        return b"%b%b%bdata: [DONE]\n\n" % (self._opening(), end, shown)
+        return b"%b%b%bdata: [DONE]\n\n" % (self.open(), end, shown)
 
     def fail(self, error: KitError) -> bytes:
         """The end of a stream that went wrong."""
         return stream_error(error, "openai")
 
-    def _opening(self) -> bytes:
+    def open(self) -> bytes:
+        """The opening events, which say only that an answer begins."""
         if self._opened:
             return b""
         self._opened = True

@@ -6,6 +6,7 @@ from ..codec import Codec
 from .answer import read_answer
 from .completion import read_completion, write_completion
 from .count import COUNT_PATH, count_body, decode_count, encode_count, read_count
+from .events import opens
 from .reader import EventReader
 from .reading import to_conversation
 from .request import counted, decode, encode, left_out_of, path
@@ -30,6 +31,7 @@ CODEC: Final = Codec(
     write_completion=write_completion,
     event_reader=EventReader,
     event_writer=EventWriter,
+    opens=opens,
 )
 
 __all__ = [

@@ -47,6 +47,11 @@ BAD_ENDS: Final = frozenset({"response.failed", "response.cancelled", "error"})
 CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 
 
+def opens(name: bytes, _data: bytes) -> bool:
+    """Whether an event of a caller's stream only says that an answer begins."""
+    return name.decode("latin-1") in OPENING
+
+
 class Piece(Struct, forbid_unknown_fields=True):
     """A piece of an item, with all the members that such an event may show."""
 

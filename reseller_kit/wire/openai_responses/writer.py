@@ -49,7 +49,7 @@ class EventWriter:
         if isinstance(event, Finished):
             self._finish = event
             return b""
-        return self._opening() + (self._start(event) if isinstance(event, PartStarted) else self._end(event))
+        return self.open() + (self._start(event) if isinstance(event, PartStarted) else self._end(event))
 
     def ping(self) -> bytes:
         """A comment, which clients of this dialect pass over."""
@@ -59,7 +59,7 @@ class EventWriter:
         """The end of a good stream, showing the usage that is charged."""
         finish = self._finish.finish if self._finish else "stop"
         status, incomplete = status_of(finish, refused=self._refused)
-        opening = self._opening()
+        opening = self.open()
         self.response = self._envelope.write(status, self._output(), usage=usage, incomplete=incomplete)
         return opening + self._with_response(f"response.{status}", self.response)
 
@@ -77,7 +77,8 @@ class EventWriter:
         self._number += 1
         return self._number - 1
 
-    def _opening(self) -> bytes:
+    def open(self) -> bytes:
+        """The opening events, which say only that an answer begins."""
         if self._opened:
             return b""
         self._opened = True

@@ -28,6 +28,7 @@ class Scripted:
         self._batches = list(batches)
         self.usage: Usage | None = None
         self.opening: Usage | None = None
+        self.begun = True
         self.done = False
         self.error: UpstreamFailed | None = None
 
