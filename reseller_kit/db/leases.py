@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Select, delete, exists, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, delete, exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -74,11 +74,19 @@ async def release(connection: AsyncConnection, owner: str) -> None:
     await connection.execute(delete(t.lease).where(t.lease.c.owner == owner))
 
 
+async def any_stale(connection: AsyncConnection, judge: str, valid_us: int) -> bool:
+    """Whether `drop_stale` would take any away now."""
+    return bool(await connection.scalar(select(exists().where(*_stale(judge, valid_us)))))
+
+
 async def drop_stale(connection: AsyncConnection, judge: str, valid_us: int) -> int:
     """Take away the leases that were not renewed for `valid_us`, all but that of `judge`; how many."""
+    return (await connection.execute(delete(t.lease).where(*_stale(judge, valid_us)))).rowcount
+
+
+def _stale(judge: str, valid_us: int) -> tuple[ColumnElement[bool], ...]:
     c = t.lease.c
-    stale = delete(t.lease).where(c.renewed_at < now_us() - valid_us, c.owner != judge)
-    return (await connection.execute(stale)).rowcount
+    return c.renewed_at < now_us() - valid_us, c.owner != judge
 
 
 async def orphan_holds(connection: AsyncConnection, limit: int) -> list[OrphanHold]:

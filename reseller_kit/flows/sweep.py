@@ -17,7 +17,7 @@ from ..core.errors import ServiceUnavailable
 from ..core.ledger import Capture
 from ..core.usage import Usage
 from ..db import leases, price_versions, schema
-from ..db.engine import EVERY_TENANT, NO_TENANT, now_us
+from ..db.engine import EVERY_TENANT, NO_TENANT, Connection, now_us
 from ..db.leases import OrphanHold
 from ..db.ledger import Settle, UsageRow
 from .accrue import accrue
@@ -38,6 +38,7 @@ _PATIENCE_SECONDS: Final = 10
 _EXPIRE_SECONDS: Final = 60
 _FORGOTTEN_US: Final = 2_000_000
 _AT_ONCE: Final = 200
+_LEASE_US: Final = schema.LEASE_SECONDS * 1_000_000
 
 
 async def keep(runtime: Runtime) -> None:
@@ -70,12 +71,16 @@ async def keep(runtime: Runtime) -> None:
 
 async def sweep(runtime: Runtime) -> int:
     """Resolve the holds of dead owners, and this process's own that nobody works on; how many."""
-    async with runtime.db.write(NO_TENANT) as connection:
-        await leases.be_brief(connection)
-        # Asked only now: the lock may have been waited for, and all leases have grown old meanwhile.
-        if _may_judge(runtime):
-            await leases.drop_stale(connection, runtime.ledger.owner, schema.LEASE_SECONDS * 1_000_000)
-    resolved = await _resolve(runtime, await _forgotten(runtime))
+    async with runtime.db.read(EVERY_TENANT) as connection:
+        stale = await leases.any_stale(connection, runtime.ledger.owner, _LEASE_US)
+        forgotten = await _forgotten(runtime, connection)
+    if stale:
+        async with runtime.db.write(NO_TENANT) as connection:
+            await leases.be_brief(connection)
+            # Asked only now: the lock may have been waited for, and all leases have grown old meanwhile.
+            if _may_judge(runtime):
+                await leases.drop_stale(connection, runtime.ledger.owner, _LEASE_US)
+    resolved = await _resolve(runtime, forgotten)
     while True:
         async with runtime.db.read(EVERY_TENANT) as connection:
             orphans = await leases.orphan_holds(connection, _AT_ONCE)
@@ -97,13 +102,12 @@ def _may_judge(runtime: Runtime) -> bool:
     return max(runtime.lease_gap, since_renewal) < schema.LEASE_SECONDS
 
 
-async def _forgotten(runtime: Runtime) -> list[OrphanHold]:
+async def _forgotten(runtime: Runtime, connection: Connection) -> list[OrphanHold]:
     """Open holds of this process that no call of its works on, such as one that was refused while it was placed."""
     owner = runtime.ledger.owner
-    async with runtime.db.read(EVERY_TENANT) as connection:
-        ids = await leases.open_ids(connection, owner, now_us() - _FORGOTTEN_US)
-        lost = [request_id for request_id in ids if request_id not in runtime.active]
-        return await leases.open_holds(connection, owner, lost[:_AT_ONCE]) if lost else []
+    ids = await leases.open_ids(connection, owner, now_us() - _FORGOTTEN_US)
+    lost = [request_id for request_id in ids if request_id not in runtime.active]
+    return await leases.open_holds(connection, owner, lost[:_AT_ONCE]) if lost else []
 
 
 async def _resolve(runtime: Runtime, holds: list[OrphanHold]) -> int:

@@ -412,8 +412,7 @@ def swept(monkeypatch: pytest.MonkeyPatch, orphans: list[OrphanHold], own: list[
         lists = {"prc_retail": RETAIL, "prc_wholesale": WHOLESALE, "prc_cost": COST, **FALLBACK}
         return {name: msgspec.to_builtins(prices) for name, prices in lists.items()}
 
-    monkeypatch.setattr(leases, "be_brief", nothing)
-    monkeypatch.setattr(leases, "drop_stale", nothing)
+    monkeypatch.setattr(leases, "any_stale", nothing)
     monkeypatch.setattr(leases, "open_ids", found_ids)
     monkeypatch.setattr(leases, "orphan_holds", found_orphans)
     monkeypatch.setattr(leases, "open_holds", found_own)
