@@ -6,6 +6,10 @@ by `TOKEN_CLASSES` and `UNIT_CLASSES`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -108,8 +112,17 @@ class LaterPrice(Struct, frozen=True):
     price_list: PriceList
 
 
-class OfferedModel(Struct, frozen=True, kw_only=True):
-    """A model as one tenant offers it, under the name that its customers use."""
+def by_priority(routes: Iterable[Route]) -> tuple[tuple[Route, ...], ...]:
+    """Routes in turn, the lowest number first, and those of one priority together."""
+    priority = attrgetter("priority")
+    return tuple(tuple(alike) for _, alike in groupby(sorted(routes, key=priority), key=priority))
+
+
+class OfferedModel(Struct, frozen=True, kw_only=True, dict=True):
+    """A model as one tenant offers it, under the name that its customers use.
+
+    What follows from its routes is found out once: there may be a hundred, and every call asks.
+    """
 
     name: str
     """The public name or alias that the customer asked for."""
@@ -125,3 +138,13 @@ class OfferedModel(Struct, frozen=True, kw_only=True):
     """Public models that may answer in its place, in order; empty where the tenant does not let it fall back."""
     created_at: int
     """Unix seconds, as `GET /v1/models` shows."""
+
+    @cached_property
+    def turns(self) -> tuple[tuple[Route, ...], ...]:
+        """The routes by priority."""
+        return by_priority(self.routes)
+
+    @cached_property
+    def upstreams(self) -> frozenset[str]:
+        """The upstreams that serve it."""
+        return frozenset(route.upstream for route in self.routes)

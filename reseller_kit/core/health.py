@@ -52,4 +52,4 @@ class HealthBoard:
 
 
 def _served(offered: OfferedModel) -> tuple[str, frozenset[str]]:
-    return offered.model, frozenset(route.upstream for route in offered.routes)
+    return offered.model, offered.upstreams

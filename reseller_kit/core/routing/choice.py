@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
+from itertools import chain
 from typing import Final
 
 from msgspec import Struct
@@ -17,7 +16,6 @@ EndpointName = tuple[str, str]
 EXPLORED: Final = 0.05
 """The share of `fastest` calls that go by weight alone, so that an endpoint that has become faster is noticed."""
 _LEAST: Final = 2.0**-64
-_priority = attrgetter("priority")
 
 
 class Weighed(Struct, frozen=True, kw_only=True):
@@ -44,34 +42,35 @@ def endpoint_of(route: Route) -> EndpointName:
 
 
 def order(
-    routes: Sequence[Route], strategy: Strategy, by: Weighed, suits: Callable[[Route], bool] = _any
+    turns: Sequence[Sequence[Route]], strategy: Strategy, by: Weighed, suits: Callable[[Route], bool] = _any
 ) -> Iterator[Route]:
-    """Every route that `suits` once, in the order in which they are to be asked.
+    """Every route that `suits` once, in the order in which they are to be asked. `turns`: `catalog.by_priority`.
 
-    `priority`: the lowest number first, by weight within it; `weighted`: by weight alone; `lowest_cost` and `fastest`:
+    `priority`: in turn, by weight within one; `weighted`: by weight alone; `lowest_cost` and `fastest`:
     the cheapest and the quickest first, among equals as `priority` does. What was never measured is tried first. By
     priority a route is not looked at before those ahead of it were taken, so that many cost a call no more than few.
     """
+    if strategy == "priority":
+        return _by_priority(turns, by, suits)
+    routes = chain.from_iterable(turns)
     if strategy == "weighted" or (strategy == "fastest" and by.explore < EXPLORED):
         return iter(sorted(filter(suits, routes), key=lambda route: _arrival(route, by)))
     if strategy == "lowest_cost":
         return iter(
             sorted(filter(suits, routes), key=lambda route: (by.cost(route), route.priority, _arrival(route, by)))
         )
-    if strategy == "fastest":
-        return iter(
-            sorted(
-                filter(suits, routes),
-                key=lambda route: (by.speed(endpoint_of(route)) or 0.0, route.priority, _arrival(route, by)),
-            )
+    return iter(
+        sorted(
+            filter(suits, routes),
+            key=lambda route: (by.speed(endpoint_of(route)) or 0.0, route.priority, _arrival(route, by)),
         )
-    return _by_priority(routes, by, suits)
+    )
 
 
-def _by_priority(routes: Sequence[Route], by: Weighed, suits: Callable[[Route], bool]) -> Iterator[Route]:
+def _by_priority(turns: Sequence[Sequence[Route]], by: Weighed, suits: Callable[[Route], bool]) -> Iterator[Route]:
     """By priority, and by arrival where several have the same: a route that is alone in its place needs none."""
-    for _, group in groupby(sorted(routes, key=_priority), key=_priority):
-        alike = list(filter(suits, group))
+    for turn in turns:
+        alike = list(filter(suits, turn))
         yield from alike if len(alike) <= 1 else sorted(alike, key=lambda route: _arrival(route, by))
 
 

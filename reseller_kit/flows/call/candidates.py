@@ -90,7 +90,7 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable
         speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.stream),
         explore=random.random() if offered.strategy == "fastest" else 1.0,  # noqa: S311  # no secret either
     )
-    ordered = order(offered.routes, offered.strategy, by, serves)
+    ordered = order(offered.turns, offered.strategy, by, serves)
     now = time.monotonic()
     known = None if conversation is None else endpoints.affinity.of(conversation, now)
     if known is None or endpoints.admission(known, now) != "yes":

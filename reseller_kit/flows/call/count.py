@@ -67,7 +67,7 @@ def _route(runtime: Runtime, offered: OfferedModel, call: Call) -> Route | None:
         return runtime.endpoints.admission(endpoint_of(route), now) == "yes"
 
     by = Weighed(point=lambda _endpoint: random.random(), cost=_no_cost, speed=lambda _endpoint: None)  # noqa: S311
-    return next(order(offered.routes, "priority", by, suits), None)
+    return next(order(offered.turns, "priority", by, suits), None)
 
 
 def _no_cost(_route: Route) -> int:

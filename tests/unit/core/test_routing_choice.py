@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reseller_kit.core.catalog import Route, Strategy
+from reseller_kit.core.catalog import Route, Strategy, by_priority
 from reseller_kit.core.routing import Affinity, EndpointName, RetryBudget, Speeds, Weighed, endpoint_of, order, point_of
 from reseller_kit.core.routing.budget import FLOOR, LEAST_FLOOR, WINDOWS_SECONDS
 from reseller_kit.core.routing.windows import Window
@@ -54,15 +54,15 @@ class Known:
 def test_every_route_is_asked_once_whatever_the_strategy(
     routes: list[Route], strategy: Strategy, draw: random.Random
 ) -> None:
-    found = order(routes, strategy, Known().weighed(draw))
+    found = order(by_priority(routes), strategy, Known().weighed(draw))
     assert sorted(map(endpoint_of, found)) == sorted(map(endpoint_of, routes))
 
 
 @given(ROUTES, st.randoms(use_true_random=False))
 def test_priorities_and_costs_never_fall_behind(routes: list[Route], draw: random.Random) -> None:
     by = Known().weighed(draw)
-    priorities = [found.priority for found in order(routes, "priority", by)]
-    costs = [by.cost(found) for found in order(routes, "lowest_cost", by)]
+    priorities = [found.priority for found in order(by_priority(routes), "priority", by)]
+    costs = [by.cost(found) for found in order(by_priority(routes), "lowest_cost", by)]
     assert (priorities, costs) == (sorted(priorities), sorted(costs))
 
 
@@ -75,7 +75,7 @@ def test_by_priority_only_routes_of_the_same_one_are_drawn_for() -> None:
 
     by = Weighed(point=point, cost=lambda _route: 0, speed=lambda _endpoint: None)
     routes = [route("d", priority=3), route("b", priority=2), route("c", priority=2), route("a", priority=1)]
-    assert names(order(routes, "priority", by)) == ["a", "c", "b", "d"]
+    assert names(order(by_priority(routes), "priority", by)) == ["a", "c", "b", "d"]
     assert sorted(drawn) == ["b", "c"]
 
 
@@ -87,7 +87,7 @@ def test_by_priority_a_route_is_not_looked_at_before_those_ahead_of_it_are_taken
         return found.upstream != "a"
 
     routes = [route(name, priority=place) for place, name in enumerate("abcdef")]
-    ordered = order(routes, "priority", Known().weighed(), suits)
+    ordered = order(by_priority(routes), "priority", Known().weighed(), suits)
     assert looked == []
     assert (next(ordered).upstream, looked) == ("b", ["a", "b"])
     assert names(list(ordered)) == ["c", "d", "e", "f"]
@@ -96,7 +96,7 @@ def test_by_priority_a_route_is_not_looked_at_before_those_ahead_of_it_are_taken
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_what_does_not_suit_is_never_asked(strategy: Strategy) -> None:
     routes = [route("a"), route("b"), route("c", priority=1)]
-    found = order(routes, strategy, Known().weighed(), lambda each: each.upstream != "b")
+    found = order(by_priority(routes), strategy, Known().weighed(), lambda each: each.upstream != "b")
     assert sorted(names(list(found))) == ["a", "c"]
 
 
@@ -104,19 +104,19 @@ def test_weights_are_shares_within_a_priority_and_across_all() -> None:
     draw = random.Random(5)
     routes = [route("a", weight=3), route("b", weight=1), route("c", priority=1, weight=4)]
     by = Known().weighed(draw)
-    firsts = Counter(next(order(routes, "priority", by)).upstream for _ in range(4_000))
+    firsts = Counter(next(order(by_priority(routes), "priority", by)).upstream for _ in range(4_000))
     assert firsts["c"] == 0
     assert firsts["a"] / 4_000 == pytest.approx(0.75, abs=0.03)
-    firsts = Counter(next(order(routes, "weighted", by)).upstream for _ in range(4_000))
+    firsts = Counter(next(order(by_priority(routes), "weighted", by)).upstream for _ in range(4_000))
     assert firsts["c"] / 4_000 == pytest.approx(0.5, abs=0.03)
 
 
 def test_the_fastest_comes_first_and_what_was_never_measured_before_it() -> None:
     routes = [route("slow"), route("quick", priority=1), route("new", priority=2)]
     known = Known(speeds={"slow": 900.0, "quick": 200.0}, points={"slow": 0.9, "quick": 0.1, "new": 0.1})
-    assert names(order(routes, "fastest", known.weighed())) == ["new", "quick", "slow"]
+    assert names(order(by_priority(routes), "fastest", known.weighed())) == ["new", "quick", "slow"]
     known.explore = 0.01
-    assert names(order(routes, "fastest", known.weighed()))[0] == "slow"
+    assert names(order(by_priority(routes), "fastest", known.weighed()))[0] == "slow"
 
 
 def test_a_speed_follows_what_is_measured_apart_for_streams() -> None:
@@ -146,7 +146,7 @@ def test_a_point_is_a_share_that_any_process_finds(conversation: int, upstream: 
 def test_conversations_spread_by_weight_and_stay_when_another_endpoint_comes() -> None:
     def home(conversation: int, routes: list[Route]) -> str:
         by = Weighed(point=lambda name: point_of(conversation, name), cost=lambda _: 0, speed=lambda _: None)
-        return next(order(routes, "priority", by)).upstream
+        return next(order(by_priority(routes), "priority", by)).upstream
 
     draw = random.Random(7)
     conversations = [draw.getrandbits(64) for _ in range(4_000)]
