@@ -76,6 +76,8 @@ async def changes_at(connection: AsyncConnection, tenant_id: int, moment: int) -
 
 async def users(connection: AsyncConnection, tenant_id: int, models: list[str], since: int) -> list[ModelUser]:
     """The tenant's active customers with a verified address who called one of the models since then, by customer."""
+    if not models:
+        return []
     u, c = t.usage_record.c, t.customer.c
     statement = (
         select(u.customer_id, c.email, c.group_id, u.model, u.public_model)

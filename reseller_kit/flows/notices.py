@@ -7,6 +7,7 @@ Decides on no price; the mails go through the outbox.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -16,7 +17,7 @@ import msgspec
 
 from ..core.storefront import priced_apart
 from ..core.times import DAY_US
-from ..db import operator, operator_prices, outbox, price_notices
+from ..db import operator_prices, outbox, price_notices
 from ..db.engine import EVERY_TENANT, Database, now_us
 from ..db.operator_prices import Untold
 from ..db.price_notices import ANNOUNCED, WITHDRAWN, ModelUser, Told
@@ -28,23 +29,30 @@ _LATE_US: Final = DAY_US
 """How long after it took effect a change is still told of: a server may have been away."""
 _LONGEST_NOTICE_US: Final = 366 * DAY_US
 _AT_ONCE: Final = 100
+_FIRST_AT_ONCE: Final = 500
 
 _Line = Mapping[str, Any]
 _Lines = Mapping[tuple[str | None, str], list[dict[str, Any]]]
 """Group, None for everybody else's prices, and model → what changes."""
 
 
-async def tell(db: Database, now: int | None = None) -> int:
-    """Put the mails of every change that is to be told of by `now` (µs) into the outbox; how many were new."""
+async def tell(db: Database, now: int | None = None, *, pause_seconds: float = 0) -> int:
+    """Put the mails of every change that is to be told of by `now` (µs) into the outbox; how many were new.
+
+    `pause_seconds`: between storefronts, of which a change of costs may concern thousands.
+    """
     at = now_us() if now is None else now
     async with db.read(EVERY_TENANT) as connection:
         found = await operator_prices.untold(connection, at - _LATE_US, at + _LONGEST_NOTICE_US)
-        tenants = {one.tenant_id: await operator.tenant_by_id(connection, one.tenant_id) for one in found}
+    first = [one for one in found if not one.news]
+    for start in range(0, len(first), _FIRST_AT_ONCE):
+        async with db.write(EVERY_TENANT) as connection:
+            await operator_prices.pass_over(connection, first[start : start + _FIRST_AT_ONCE], at)
     told = 0
     for one in found:
-        tenant = tenants[one.tenant_id]
-        if tenant is not None and one.effective_from - notice_us(tenant.settings) <= at:
-            told += await _tell(db, tenant, one, at)
+        if one.news and one.effective_from - notice_us(one.tenant.settings) <= at:
+            told += await _tell(db, one.tenant, one, at)
+            await asyncio.sleep(pause_seconds)
     return told
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, event, update
 
 from reseller_kit.core.errors import NoticeTooShort
 from reseller_kit.core.times import DAY_US, HOUR_US
@@ -53,6 +55,22 @@ async def _mails_of(db: Database, kind: str) -> dict[str, list[tuple[str, str, s
         lines = [(line["model"], line["class"], line["old"], line["new"]) for line in row.payload["lines"]]
         found.setdefault(row.recipient, []).extend(lines)
     return found
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """The statements that are asked meanwhile, but for what sets whose rows may be seen."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "set_config" not in statement:
+            asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def opened(db: Database) -> Tenant:
@@ -179,6 +197,20 @@ async def test_of_two_models_the_one_whose_change_is_cancelled_is_named(db: Data
     await tell(db)
     assert {line[0] for line in (await withdrawn(db))["user@example.com"]} == {"gpt-4.1"}
     assert (await mails(db))["user@example.com"][-1][0] == "gpt-5"
+
+
+async def test_first_prices_are_passed_over_together(db: Database) -> None:
+    await applied(db)
+    with counted_statements() as asked:
+        assert await tell(db) == 0
+    versions = t.price_version.c
+    offering = {row.tenant_id for row in await rows(db, t.price_version.select().where(versions.level == "retail"))}
+    assert {row.tenant_id for row in await rows(db, t.price_notice.select())} == offering
+    assert len(offering) > 1
+    assert [one.split()[0] for one in asked if not one.startswith("BEGIN")] == ["SELECT", "INSERT"]
+    with counted_statements() as asked:
+        assert await tell(db) == 0
+    assert len([one for one in asked if not one.startswith("BEGIN")]) == 1
 
 
 async def test_notice_days_are_the_tenants_own(db: Database) -> None:
