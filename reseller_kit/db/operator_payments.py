@@ -132,7 +132,9 @@ async def payable_tenants(connection: AsyncConnection) -> dict[int, str]:
     """Tenants that are paid through a provider that can be asked, with its name."""
     c = t.tenant.c
     platform = await connection.scalar(select(t.platform.c.settings)) or {}
-    rows = await connection.execute(select(c.id, c.slug, c.settings).where(c.status != "archived"))
+    named_one = c.settings["payments", "provider"].as_string() != "manual"
+    some = (c.status != "archived", or_(c.slug.in_(RESERVED_SLUGS), named_one))
+    rows = await connection.execute(select(c.id, c.slug, c.settings).where(*some))
     settings = {row.id: platform if row.slug in RESERVED_SLUGS else row.settings for row in rows}
     named = {one: (given.get("payments") or {}).get("provider", "manual") for one, given in settings.items()}
     return {tenant_id: provider for tenant_id, provider in named.items() if provider != "manual"}
