@@ -49,6 +49,7 @@ async def enlarge(db: Database, pepper: bytes, size: Size) -> list[str]:
         )
         await _models(connection, size)
         await _tenants(connection, size)
+        await connection.execute(text(_TOLD))
         keys = await _keys(connection, db, pepper, size)
         await revisions.bump(connection, "config")
         await connection.execute(text("DROP TABLE bench_n"))
@@ -105,6 +106,15 @@ async def _tenants(connection: AsyncConnection, size: Size) -> None:
         told | offered,
         f"price_version b {of_many}",
     )
+
+
+_TOLD: Final = (
+    "INSERT INTO price_notice (tenant_id, effective_from, newest_version, told_at)"
+    " SELECT tenant_id, effective_from, max(id), effective_from FROM price_version"
+    " WHERE level = 'retail' OR level LIKE 'retail:%' GROUP BY tenant_id, effective_from"
+    " ON CONFLICT (tenant_id, effective_from) DO UPDATE SET newest_version = excluded.newest_version"
+)
+"""Customers were told of all prices: a deployment of yesterday, not one whose storefronts all opened a moment ago."""
 
 
 async def _keys(connection: AsyncConnection, db: Database, pepper: bytes, size: Size) -> list[str]:
