@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_LOW: Final = (1 << 40) - 1
+_RANDOM_BYTES: Final = 4096
 _PUBLIC_ID: Final = re.compile(r"[a-z]{2,6}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
@@ -22,20 +25,44 @@ class IdSource:
 
     def __init__(self) -> None:
         self._last_ms = 0
+        self._high = 0
+        self._low = 0
         self._head = ""
-        self._tail = 0
+        """The characters of the millisecond and of the high bits."""
+        self._words: Iterator[int] = iter(())
 
     def next(self, now_ns: int | None = None) -> str:
         """The next 26 characters; rises even when the clock steps back."""
         now_ms = (time.time_ns() if now_ns is None else now_ns) // 1_000_000
         if now_ms > self._last_ms:
             self._last_ms = now_ms
-            self._head = _encode(now_ms, 10)
             # The top bit stays free, so counting up within one millisecond cannot overflow.
-            self._tail = int.from_bytes(os.urandom(10), "big") >> 1
+            self._begin(self._word() >> 25, self._word() >> 24)
         else:
-            self._tail += 1 + int.from_bytes(os.urandom(3), "big")
-        return self._head + _encode(self._tail, 16)
+            low = self._low + 1 + (self._word() >> 40)
+            if low > _LOW:
+                self._begin(self._high + 1, low & _LOW)
+            else:
+                self._low = low
+        low, pairs = self._low, _PAIRS
+        return self._head + pairs[low >> 30] + pairs[low >> 20 & 1023] + pairs[low >> 10 & 1023] + pairs[low & 1023]
+
+    def forget(self) -> None:
+        """Draw anew: this process was copied, and its copy holds the same random words."""
+        self._words = iter(())
+        self._last_ms = 0
+
+    def _begin(self, high: int, low: int) -> None:
+        self._high, self._low = high, low
+        self._head = _encode(self._last_ms, 10) + _encode(high, 8)
+
+    def _word(self) -> int:
+        """64 random bits. The system is asked for many at a time: asking takes longer than all else about an id."""
+        word = next(self._words, None)
+        if word is None:
+            self._words = iter(memoryview(os.urandom(_RANDOM_BYTES)).cast("Q"))
+            word = next(self._words)
+        return word
 
 
 def _encode(value: int, length: int) -> str:
@@ -45,6 +72,7 @@ def _encode(value: int, length: int) -> str:
 
 
 _SOURCE: Final = IdSource()
+os.register_at_fork(after_in_child=_SOURCE.forget)
 
 
 def new_id(prefix: str) -> str:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,3 +57,31 @@ def test_ids_cannot_be_guessed_from_one_another() -> None:
     source = IdSource()
     steps = {source.next(ms)[-5:] for _ in range(50)}
     assert len(steps) == 50
+
+
+def test_counting_up_goes_on_beyond_the_low_bits() -> None:
+    source = IdSource()
+    made = [source.next(10**15)]
+    for _ in range(3):
+        source._low = (1 << 40) - 1
+        made += [source.next(10**15), source.next(10**15)]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+    assert made[-1][:10] == made[0][:10]
+
+
+def test_a_copy_of_the_process_draws_bits_of_its_own() -> None:
+    program = """
+import os, time
+from reseller_kit.core.ids import new_id
+
+new_id("req")
+child = os.fork()
+time.sleep(0.002)
+os.write(1, (new_id("req")[14:22] + "\\n").encode())
+if child:
+    os.waitpid(child, 0)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout.split()
+    assert len(found) == 2
+    assert found[0] != found[1]
