@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 Kind = Literal["requests", "tokens", "concurrency"]
 Scope = Literal["key", "customer", "tenant", "upstream", "token"]
@@ -35,11 +36,12 @@ class Limit(Struct, frozen=True):
     ref: str
     most: int
     amount: int = 1
+    name: str = ""
+    """The counter's, which follows from the first three."""
 
-    @property
-    def name(self) -> str:
-        """The counter's name."""
-        return f"{self.kind[0]}:{self.scope}:{self.ref}"
+    def __post_init__(self) -> None:
+        if not self.name:
+            force_setattr(self, "name", f"{self.kind[0]}:{self.scope}:{self.ref}")
 
 
 class Fill(Struct, frozen=True):
@@ -124,19 +126,12 @@ class Counters:
             if wait > longest and wait:
                 refused, longest = index, wait
         if refused is None:
-            self.note(limits, now)
-        fills = tuple(self._fill(limit, piece, now) for limit in limits)
-        return Room(refused, max(longest, 0), piece, fills)
+            return Room(None, 0, piece, self._count(limits, piece, now))
+        return Room(refused, longest, piece, tuple([self._fill(limit, piece, now) for limit in limits]))
 
     def note(self, limits: Sequence[Limit], now: int) -> None:
         """Count what somebody else let through."""
-        piece = now // PIECE_US
-        for limit in limits:
-            name = limit.name
-            if limit.kind == "concurrency":
-                self._open[name] = self._open.get(name, 0) + limit.amount
-            else:
-                self._window(name, piece).add(piece, limit.amount)
+        self._count(limits, now // PIECE_US, now)
 
     def end(self, limits: Sequence[Limit], tokens: int, *, taken: int, now: int) -> None:
         """A call that took these at the piece `taken` is over and has used so many tokens."""
@@ -170,6 +165,20 @@ class Counters:
         over = window.used + limit.amount - limit.most
         return max(1, window.free_at(over) * PIECE_US - now) if over > 0 else 0
 
+    def _count(self, limits: Sequence[Limit], piece: int, now: int) -> tuple[Fill, ...]:
+        """Take each limit's amount: how full its counter is with it."""
+        fills = []
+        for limit in limits:
+            name = limit.name
+            if limit.kind == "concurrency":
+                used = self._open[name] = self._open.get(name, 0) + limit.amount
+                fills.append(Fill(used, 0))
+            else:
+                window = self._window(name, piece)
+                window.add(piece, limit.amount)
+                fills.append(_fill_of(window, now))
+        return tuple(fills)
+
     def _fill(self, limit: Limit, piece: int, now: int) -> Fill:
         if limit.kind == "concurrency":
             return Fill(self._open.get(limit.name, 0), 0)
@@ -177,7 +186,7 @@ class Counters:
         if window is None:
             return Fill(0, 0)
         window.forget(piece)
-        return Fill(window.used, max(0, window.empty_at() * PIECE_US - now))
+        return _fill_of(window, now)
 
     def _window(self, name: str, piece: int) -> Window:
         windows = self._windows
@@ -200,6 +209,10 @@ class Counters:
             self._open[name] = rest
         else:
             self._open.pop(name, None)
+
+
+def _fill_of(window: Window, now: int) -> Fill:
+    return Fill(window.used, max(0, window.empty_at() * PIECE_US - now))
 
 
 class Bucket(Struct):

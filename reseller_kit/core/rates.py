@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 
-from .limits import Kind, Limit, Room
+from .limits import Limit, Room, Scope
 
 
 class Rate(Struct, frozen=True):
@@ -25,17 +26,23 @@ class Rates(Struct, frozen=True):
 
 
 NO_RATES = Rates(None, None)
+_TOLD: Final[frozenset[Scope]] = frozenset({"key", "customer"})
 
 
 def rates_of(limits: Sequence[Limit], room: Room) -> Rates:
     """What the answer to a call tells of these limits; a storefront's own and an upstream's are nobody's business."""
-    return Rates(_closest(limits, room, "requests"), _closest(limits, room, "tokens"))
+    requests: Rate | None = None
+    tokens: Rate | None = None
+    for limit, fill in zip(limits, room.fills, strict=True):
+        if limit.kind == "concurrency" or limit.scope not in _TOLD:
+            continue
+        rate = Rate(limit.most, max(0, limit.most - fill.used), fill.empty_in)
+        if limit.kind == "requests":
+            requests = rate if requests is None else _closer(requests, rate)
+        else:
+            tokens = rate if tokens is None else _closer(tokens, rate)
+    return Rates(requests, tokens)
 
 
-def _closest(limits: Sequence[Limit], room: Room, kind: Kind) -> Rate | None:
-    found = [
-        Rate(limit.most, max(0, limit.most - fill.used), fill.empty_in)
-        for limit, fill in zip(limits, room.fills, strict=True)
-        if limit.kind == kind and limit.scope in {"key", "customer"}
-    ]
-    return min(found, key=lambda rate: (rate.remains, -rate.full_in), default=None)
+def _closer(one: Rate, other: Rate) -> Rate:
+    return other if (other.remains, -other.full_in) < (one.remains, -one.full_in) else one

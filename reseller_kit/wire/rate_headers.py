@@ -6,6 +6,7 @@ Sources: OpenAI API reference, "Rate limits in headers"; Anthropic API reference
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from ..core.rates import Rate, Rates
 from ..core.times import format_time
@@ -13,21 +14,23 @@ from ..core.times import format_time
 _HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
 _SECOND_MS = 1000
+_REQUESTS: Final = (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests")
+_TOKENS: Final = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens")
 
 
 def rate_headers(rates: Rates, dialect: str, now: int) -> list[tuple[bytes, bytes]]:
     """The headers of an answer in a dialect; none where there is no limit. `now` in µs of the wall clock."""
     headers: list[tuple[bytes, bytes]] = []
-    for what, rate in ((b"requests", rates.requests), (b"tokens", rates.tokens)):
+    if dialect == "anthropic":
+        for what, rate in ((b"requests", rates.requests), (b"tokens", rates.tokens)):
+            if rate is not None:
+                headers += _anthropic(what, rate, now)
+        return headers
+    for names, rate in ((_REQUESTS, rates.requests), (_TOKENS, rates.tokens)):
         if rate is not None:
-            headers += _anthropic(what, rate, now) if dialect == "anthropic" else _openai(what, rate)
+            values = b"%d" % rate.most, b"%d" % rate.remains, duration(rate.full_in).encode()
+            headers += zip(names, values, strict=True)
     return headers
-
-
-def _openai(what: bytes, rate: Rate) -> Iterator[tuple[bytes, bytes]]:
-    yield b"x-ratelimit-limit-" + what, b"%d" % rate.most
-    yield b"x-ratelimit-remaining-" + what, b"%d" % rate.remains
-    yield b"x-ratelimit-reset-" + what, duration(rate.full_in).encode()
 
 
 def _anthropic(what: bytes, rate: Rate, now: int) -> Iterator[tuple[bytes, bytes]]:

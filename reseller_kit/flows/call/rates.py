@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from ...core.errors import InvalidRequest, RateLimited
 from ...core.limits import Kind, Limit, Room, Scope
 from ...core.rates import rates_of
-from ...core.storefront import Storefront
+from ...core.storefront import CallLimits, Storefront
 from ...db.authentication import KeyAccount
 
 _BYTES_PER_TOKEN: Final = 4
@@ -29,11 +31,8 @@ def limits_of(storefront: Storefront, account: KeyAccount, expected: tuple[int, 
     Of the output no more is set aside than a limit has beside the input, so that a call fits into an empty minute.
     Raises InvalidRequest for an input that is larger than a limit of tokens: no wait would help it.
     """
-    return [
-        _limit(scope, kind, ref, most, expected)
-        for scope, kind, ref, most in _known(storefront, account)
-        if most is not None
-    ]
+    known = _known(storefront, account)
+    return [_of_tokens(limit, expected) if limit.kind == "tokens" else limit for limit in known]
 
 
 def refusal(limits: Sequence[Limit], room: Room) -> RateLimited:
@@ -52,9 +51,31 @@ def refusal(limits: Sequence[Limit], room: Room) -> RateLimited:
     return RateLimited(message, retry_after_seconds=seconds, rates=rates_of(limits, room))
 
 
-def _known(storefront: Storefront, account: KeyAccount) -> tuple[tuple[Scope, Kind, str, int | None], ...]:
+class _Known(Struct, frozen=True):
+    """The limits of a key, as long as its account and its storefront's limits are these."""
+
+    account: KeyAccount
+    of_storefront: CallLimits
+    limits: tuple[Limit, ...]
+
+
+_KNOWN: dict[str, _Known] = {}
+_MAX_KNOWN: Final = 100_000
+
+
+def _known(storefront: Storefront, account: KeyAccount) -> tuple[Limit, ...]:
+    """The limits without what a call takes of them: worked out once for each key."""
+    known = _KNOWN.get(account.key_id)
+    if known is None or known.account is not account or known.of_storefront is not storefront.limits:
+        if len(_KNOWN) >= _MAX_KNOWN:
+            _KNOWN.clear()
+        known = _KNOWN[account.key_id] = _Known(account, storefront.limits, _limits(storefront, account))
+    return known.limits
+
+
+def _limits(storefront: Storefront, account: KeyAccount) -> tuple[Limit, ...]:
     limits, tenant = storefront.limits, str(storefront.tenant_id)
-    return (
+    found: tuple[tuple[Scope, Kind, str, int | None], ...] = (
         ("key", "requests", account.key_id, account.requests_per_minute),
         ("key", "tokens", account.key_id, account.tokens_per_minute),
         ("key", "concurrency", account.key_id, account.concurrent_requests),
@@ -65,15 +86,15 @@ def _known(storefront: Storefront, account: KeyAccount) -> tuple[tuple[Scope, Ki
         ("tenant", "tokens", tenant, limits.tenant_tokens_per_minute),
         ("tenant", "concurrency", tenant, limits.tenant_concurrent_requests),
     )
+    return tuple(Limit(scope, kind, ref, most) for scope, kind, ref, most in found if most is not None)
 
 
-def _limit(scope: Scope, kind: Kind, ref: str, most: int, expected: tuple[int, int]) -> Limit:
-    if kind != "tokens":
-        return Limit(scope, kind, ref, most)
+def _of_tokens(limit: Limit, expected: tuple[int, int]) -> Limit:
+    """What a call takes of a limit of tokens."""
     read, written = expected
-    if read > most:
+    if read > limit.most:
         raise InvalidRequest(
-            f"The request has about {read} tokens, more than {_WHOSE[scope]} may use in a minute ({most}).",
+            f"The request has about {read} tokens, more than {_WHOSE[limit.scope]} may use in a minute ({limit.most}).",
             fix="Send a shorter one.",
         )
-    return Limit(scope, kind, ref, most, min(read + written, most))
+    return Limit(limit.scope, limit.kind, limit.ref, limit.most, min(read + written, limit.most), limit.name)
