@@ -1,7 +1,7 @@
 """What a second worker costs: the processor time of a call with one process and with two, on one core in turns.
 
-Each server has a core to itself with all its workers, and a database of its own. Two workers on two cores do twice the calls
-of one if a call takes the same processor time; so the ratio tells it without cores that load and database server want too.
+Each server has a core to itself with all its workers, and a database of its own. Two workers on two cores do twice the
+calls of one if a call takes the same processor time: so the ratio tells it without cores that load and database want.
 """
 
 from __future__ import annotations
