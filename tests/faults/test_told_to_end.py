@@ -80,9 +80,9 @@ def test_who_cannot_wait_loses_no_money(serve: Serve, callers: Crowd) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
             shop.server.child.process.send_signal(number)
             time.sleep(0.2)
-        shop.server.child.process.wait(timeout=10)
+        shop.server.child.process.wait(timeout=30)
         ended_at = time.time()
-        callers.wait(running, 5)
+        callers.wait(running, 30)
     with serve(1) as heir:
         Books(heir).wait_until_resolved(customers, time.time(), 10)
         judge(heir, running, stopped_at=ended_at)

@@ -39,10 +39,10 @@ async def test_closing_waits_for_what_was_submitted(db: Database) -> None:
         fail_batches(ledger, slowly)
         waiting = [ledger.submit(hold(shop, 1)) for _ in range(300)]
         await asyncio.sleep(0)
-    found = await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    found = await asyncio.wait_for(asyncio.gather(*waiting), 30)
     assert all(isinstance(outcome, Hold) for outcome in found)
     with pytest.raises(ServiceUnavailable):
-        await asyncio.wait_for(ledger.submit(hold(shop, 1)), 1)
+        await asyncio.wait_for(ledger.submit(hold(shop, 1)), 30)
 
 
 async def test_a_caller_that_left_before_its_hold_was_decided_gets_none(db: Database) -> None:

@@ -182,7 +182,7 @@ async def test_windows_and_counts_leave_nothing_behind(shared_redis: RedisServer
 
 
 async def kept(limiter: Limiter, *, together: bool) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while limiter._together is not together:
             await asyncio.sleep(0.02)
 
@@ -229,7 +229,7 @@ async def test_a_revision_is_told_to_the_others(shared_redis: RedisServer) -> No
     name, heard = space(), asyncio.Queue[int]()
     async with client(shared_redis) as redis, client(shared_redis) as other:
         listening = asyncio.create_task(Announcements(redis, space=name).listen(heard.put_nowait))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await other.publish(f"{name}revision", "nonsense"):
                 await asyncio.sleep(0.01)
             await Announcements(other, space=name).tell(7)

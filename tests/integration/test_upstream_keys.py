@@ -97,7 +97,7 @@ async def meet(runtime: Runtime, position: int, blame: Blame, **fields: Any) -> 
     ring = runtime.upstream("one").keys
     reason = "401 invalid_api_key: sk-proj-0123456789abcdefghij said"
     Ticket(ring.credentials[position], ring).learn(Verdict(blame=blame, reason=reason, **fields))
-    await runtime.finish_background(10)
+    await runtime.finish_background(30)
 
 
 async def mails(db: Database) -> list[tuple[str, str]]:
@@ -256,7 +256,7 @@ async def test_a_key_that_passes_its_check_is_on_trial_until_a_call_succeeds(db:
     ring = one.upstream("one").keys
     ticket = next(each for each in (ring.take() for _ in range(3)) if each.credential is ring.credentials[0])
     ticket.well()
-    await one.finish_background(10)
+    await one.finish_background(30)
     await two.refresh()
     assert states(one) == states(two) == [None, "parked", None]
 

@@ -38,7 +38,7 @@ SECRETS: Final = {f"{name.upper()}_KEY": f"secret-of-{name}-0123456789" for name
 ADDRESSES: Final = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 LITERALS: Final = {"solaria": "127.0.0.2", "lunaris": "127.0.0.3"}
 UNFUNDED: Final = frozenset({"pauper", "partaker", "sketch", "bygone"})
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 60.0
 MILLION: Final = 1_000_000
 _KEY_GAUGE: Final = re.compile(r'reseller_kit_upstream_keys\{state="(\w+)",upstream="(\w+)"\} ([0-9.e+]+)')
 _NUMBERS: Final = itertools.count(1)

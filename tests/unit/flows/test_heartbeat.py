@@ -49,7 +49,7 @@ async def test_who_is_in_doubt_waits_for_the_lease() -> None:
     assert heart.wanted.is_set()
     assert not waiting.done()
     heart.confirm()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)
 
 
 async def test_whoever_was_told_that_the_lease_is_lost_waits_for_it() -> None:
@@ -60,4 +60,4 @@ async def test_whoever_was_told_that_the_lease_is_lost_waits_for_it() -> None:
     assert heart.wanted.is_set()
     assert not waiting.done()
     heart.confirm()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)

@@ -55,7 +55,7 @@ async def placed(*answers: Place, renewed: int = 2) -> tuple[object, int]:
     runtime: Any = SimpleNamespace(ledger=ledger, heartbeat=heart)
     keeper = asyncio.create_task(keep())
     try:
-        outcome: object = await asyncio.wait_for(_place(runtime, None), 5)  # type: ignore[arg-type]
+        outcome: object = await asyncio.wait_for(_place(runtime, None), 30)  # type: ignore[arg-type]
     except LostLease as error:
         outcome = error
     finally:
