@@ -18,6 +18,8 @@ from .patience import limited_wait
 _MAX_KEYS: Final = 200_000
 _UNKNOWN_KEY: Final = "The API key is not valid here. Check the key, or create a new one in your account."
 
+_Entry = tuple[int, bytes]
+
 
 class KeyCache:
     """Recently used keys of this process, dropped as the revision says; unknown ones are not kept."""
@@ -25,20 +27,22 @@ class KeyCache:
     def __init__(self, db: Database, pepper: bytes) -> None:
         self._db = db
         self._digest = key_hasher(pepper)
-        self._found: OrderedDict[tuple[int, bytes], KeyAccount] = OrderedDict()
+        self._found: OrderedDict[_Entry, KeyAccount] = OrderedDict()
+        self._of: dict[str, tuple[_Entry, ...]] = {}
+        """By the id of the key, and by that of its customer: what changes is found among many."""
         self._generation = 0
 
-    def forget(self, kind: str, ref: str) -> None:
-        """Drop what a change of a key or a customer made stale."""
+    def forget(self, ref: str) -> None:
+        """Drop what a change of a key or a customer, by its id, made stale."""
         self._generation += 1
-        field = "key_id" if kind == "key" else "customer_id"
-        for entry in [entry for entry, account in self._found.items() if getattr(account, field) == ref]:
-            del self._found[entry]
+        for entry in self._of.get(ref, ()):
+            self._drop(entry)
 
     def clear(self) -> None:
         """Drop everything."""
         self._generation += 1
         self._found.clear()
+        self._of.clear()
 
     def get(self, tenant_id: int, key: str) -> tuple[bytes, KeyAccount | None]:
         """The key's digest, and its account if it is in memory."""
@@ -51,10 +55,24 @@ class KeyCache:
         async with self._db.read(tenant_id) as connection:
             account = await find_key(connection, tenant_id, digest)
         if account is not None and generation == self._generation:
-            self._found[tenant_id, digest] = account
-            if len(self._found) > _MAX_KEYS:
-                self._found.popitem(last=False)
+            self._keep((tenant_id, digest), account)
         return account
+
+    def _keep(self, entry: _Entry, account: KeyAccount) -> None:
+        if entry in self._found:
+            return
+        self._found[entry] = account
+        for ref in (account.key_id, account.customer_id):
+            self._of[ref] = (*self._of.get(ref, ()), entry)
+        if len(self._found) > _MAX_KEYS:
+            self._drop(next(iter(self._found)))
+
+    def _drop(self, entry: _Entry) -> None:
+        account = self._found.pop(entry)
+        for ref in (account.key_id, account.customer_id):
+            left = tuple(other for other in self._of.pop(ref) if other != entry)
+            if left:
+                self._of[ref] = left
 
 
 async def authenticate(

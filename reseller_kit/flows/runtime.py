@@ -242,7 +242,7 @@ class Runtime:
             changes = await revisions.since(connection, seen)
         for _, kind, ref in changes:
             if kind in {"key", "customer"}:
-                self.keys.forget(kind, ref)
+                self.keys.forget(ref)
         for upstream in {ref for _, kind, ref in changes if kind == UPSTREAM_KEY}:
             await self.upstream_keys.reload(upstream)
         seen = changes[-1][0] if changes else seen
