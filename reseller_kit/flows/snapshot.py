@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
@@ -64,7 +65,8 @@ async def load(db: Database, vault: Vault, *, wanted: Collection[int] = (), most
         chosen = known if len(known) <= most else known.intersection(wanted)
         platform = {row["id"] for row in shared.listed if row["slug"] == PLATFORM_SLUG}
         rows = await read_tenants(connection, shared, chosen | platform, now)
-    return build(rows, vault)
+    # Calls go on meanwhile: with thousands of storefronts this takes tenths of a second.
+    return await asyncio.to_thread(build, rows, vault)
 
 
 async def load_shared(db: Database) -> Shared:
@@ -241,8 +243,9 @@ def _offer(
     allow, deny = catalog.get("allow", ["*"]), catalog.get("deny", [])
     for model in rows.models:
         name = model["name"]
-        retail, wholesale = prices.get((tenant_id, name, "retail")), prices.get((tenant_id, name, "wholesale"))
-        if retail is None or wholesale is None or not routes.get(name):
+        if (retail := prices.get((tenant_id, name, "retail"))) is None:
+            continue
+        if (wholesale := prices.get((tenant_id, name, "wholesale"))) is None or not routes.get(name):
             continue
         if not _matches(name, allow) or _matches(name, deny):
             continue
