@@ -151,7 +151,10 @@ def charge(price_list: PriceList, quantities: Mapping[str, int]) -> int:
     for name, quantity in quantities.items():
         if quantity:
             price = prices.get(name)
-            pico += quantity * (_required_price(prices, name) if price is None else price)
+            if price is not None:
+                pico += quantity * price
+            elif name != "request":
+                pico += quantity * _required_price(prices, name)
     return charge_nano(pico)
 
 

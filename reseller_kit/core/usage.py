@@ -123,7 +123,10 @@ def later(known: Usage | None, found: Usage | None) -> Usage | None:
 
 def figures_in(usage: Usage | None) -> Usage | None:
     """The report, if it holds a figure to go by."""
-    return usage if usage is not None and usage.quantities() else None
+    if usage is None:
+        return None
+    # Nearly every report has one of the first two.
+    return usage if usage.input_tokens or usage.output_tokens or usage.quantities() else None
 
 
 def with_output(usage: Usage, output_tokens: int) -> Usage:

@@ -84,6 +84,9 @@ class _Traced(Step):
             self._span.set_status(Status(StatusCode.ERROR, outcome))
         self._span.end()
 
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.end("ok" if error is None else type(error).__name__)
+
 
 def traces_url(url: str) -> str:
     """Where traces go: the URL itself, or the usual path below it where it names none."""

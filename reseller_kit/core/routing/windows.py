@@ -29,7 +29,8 @@ class Window:
 
     def add(self, now: float, *, some: bool) -> None:
         """One more of all, and of some if it is one of them."""
-        self.move(now)
+        if now >= self._at + 1:
+            self.move(now)
         place = self._at % len(self._all)
         self.all += 1
         self._all[place] += 1

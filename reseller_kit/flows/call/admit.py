@@ -197,8 +197,11 @@ def _terms(offered: OfferedModel, wanted: Wanted, storefront: Storefront) -> Hol
 
     A fallback never costs more than the model itself would for the same usage, but may read more than it can.
     """
-    fallbacks = [found for name in offered.fallbacks if (found := storefront.models.get(name)) is not None]
-    context = max(offered.context, max((found.context for found in fallbacks), default=0))
+    context = offered.context
+    for name in offered.fallbacks:
+        fallback = storefront.models.get(name)
+        if fallback is not None and fallback.context > context:
+            context = fallback.context
     input_bound = min(wanted.input_bound, context * wanted.inputs)
     named = wanted.output_limit
     output_limit = offered.max_output if named is None else min(named, offered.max_output)

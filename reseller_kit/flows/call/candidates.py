@@ -35,16 +35,10 @@ class Candidate(Struct, frozen=True):
     offered: OfferedModel
     route: Route
     config: UpstreamConfig
-
-    @property
-    def endpoint(self) -> EndpointName:
-        """Where it leads to."""
-        return endpoint_of(self.route)
-
-    @property
-    def breaks(self) -> bool:
-        """Whether its endpoint has a circuit."""
-        return self.config.settings.get("breaker", True) is not False
+    endpoint: EndpointName
+    """Where it leads to."""
+    breaks: bool
+    """Whether its endpoint has a circuit."""
 
 
 def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
@@ -55,24 +49,27 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
         config = upstreams.get(route.upstream)
         return config is not None and suits.upstream(config) and _prices_units(route, job.units)
 
-    for offered in chain((job.offered,), _fallbacks(job, suits)):
+    for offered in _asked(job, suits):
         for route in _ordered(runtime, job, offered, serves):
-            yield Candidate(offered, route, upstreams[route.upstream])
+            config = upstreams[route.upstream]
+            breaks = config.settings.get("breaker", True) is not False
+            yield Candidate(offered, route, config, endpoint_of(route), breaks)
 
 
 def has_choice(runtime: Runtime, offered: OfferedModel) -> bool:
     """Whether there is more than one place where a conversation's prompt cache may lie."""
     if len(offered.routes) > 1 or offered.fallbacks:
         return True
-    return any(
-        len(config.api_keys) > 1
-        for route in offered.routes
-        if (config := runtime.snapshot.upstreams.get(route.upstream)) is not None
-    )
+    for route in offered.routes:
+        config = runtime.snapshot.upstreams.get(route.upstream)
+        if config is not None and len(config.api_keys) > 1:
+            return True
+    return False
 
 
-def _fallbacks(job: Job, suits: Suits) -> Iterator[OfferedModel]:
-    """The models that may answer instead: those that the customer could have asked for by name."""
+def _asked(job: Job, suits: Suits) -> Iterator[OfferedModel]:
+    """The model, and those that may answer instead, which are such as the customer could have asked for by name."""
+    yield job.offered
     for name in job.offered.fallbacks:
         model = job.storefront.models.get(name)
         if model is not None and model.model == name and is_allowed(model, job.account.models) and suits.model(model):

@@ -21,7 +21,8 @@ _AGAIN_SECONDS: Final = 1
 
 def passage_for(runtime: Runtime, job: Job, route: Route, config: UpstreamConfig) -> Passage:
     """The way of a call's next attempt; what an earlier one took of its upstream's limits is given back."""
-    leave_upstream(runtime, job, tokens=0)
+    if job.upstream_admission is not None:
+        leave_upstream(runtime, job, tokens=0)
     limits = _limits(runtime, job, config)
     turn = Turn(job.storefront.tenant_id, job.account.customer_id)
     if not limits:

@@ -66,7 +66,8 @@ class Attempt:
         self._first_byte_ms = (now - self._began_ns) // 1_000_000
         if self._job.first_byte_ns is None:
             self._job.first_byte_ns = now
-        self._note_conversation()
+        if self._job.remember is not None:
+            self._note_conversation(self._job.remember)
         if self._permit is not None and self._permit.probe:
             # A stream may go on for minutes, and everyone waits for what its probe tells.
             self._runtime.endpoints.succeed(self.candidate.endpoint, self._permit)
@@ -127,10 +128,8 @@ class Attempt:
             note.upstream, note.attempts = self.candidate.route.upstream, self._job.attempts
         return True
 
-    def _note_conversation(self) -> None:
-        conversation, runtime = self._job.remember, self._runtime
-        if conversation is None:
-            return
+    def _note_conversation(self, conversation: int) -> None:
+        runtime = self._runtime
         affinity, now = runtime.endpoints.affinity, time.monotonic()
         known, endpoint = affinity.of(conversation, now), self.candidate.endpoint
         if self._job.conversation is None:
@@ -318,14 +317,16 @@ class Routes:
         return attempt
 
     def _first_healthy(self) -> tuple[Attempt | None, list[Candidate]]:
-        endpoints, now, due = self._runtime.endpoints, time.monotonic(), []
+        endpoints, now = self._runtime.endpoints, time.monotonic()
+        due: list[Candidate] = []
         for candidate in self._unasked():
+            attempt = self._enter(candidate, now)
+            if attempt is not None:
+                self._left.remove(candidate)
+                return attempt, due
             if candidate.breaks and endpoints.admission(candidate.endpoint, now) == "claim":
                 endpoints.claim_soon(candidate.endpoint)
                 due.append(candidate)
-            elif (attempt := self._enter(candidate, now)) is not None:
-                self._left.remove(candidate)
-                return attempt, due
         return None, due
 
     async def _again(self) -> Attempt | None:

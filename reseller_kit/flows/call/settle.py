@@ -94,7 +94,8 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
     item = _item(job, ending, usage, capped=capped)
     job.settled = True
-    job.tokens = usage.total_input_tokens + usage.total_output_tokens
+    read, written = usage.total_input_tokens, usage.total_output_tokens
+    job.tokens = read + written
     job.note.outcome = ending.status
     durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     first = runtime.ledger.submit(item)
@@ -109,7 +110,7 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
         runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
     if job.ticket is not None:
         job.ticket.used(job.tokens)
-    _note_tokens(runtime, job, usage)
+    _note_tokens(runtime, job, usage, read, written)
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
     return usage
@@ -257,15 +258,15 @@ def _usage_row(
     )
 
 
-def _note_tokens(runtime: Runtime, job: Job, usage: Usage) -> None:
+def _note_tokens(runtime: Runtime, job: Job, usage: Usage, read: int, written: int) -> None:
     """Tokens in the metrics; and what the upstream read from its cache, and what that saved the operator."""
     if job.tokens:
         slug = job.storefront.slug
-        runtime.metrics.tokens.labels(slug, "input").inc(usage.total_input_tokens)
-        runtime.metrics.tokens.labels(slug, "output").inc(usage.total_output_tokens)
+        runtime.metrics.tokens.labels(slug, "input").inc(read)
+        runtime.metrics.tokens.labels(slug, "output").inc(written)
     runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
     tokens, route = usage.cached_input_tokens, job.route
     if tokens and route is not None:
-        prices = route.cost.price_list.at(usage.total_input_tokens)
+        prices = route.cost.price_list.at(read)
         saved = (pricing.price_of(prices, "input") or 0) - (pricing.price_of(prices, "cached_input") or 0)
         runtime.metrics.count_cached(route.upstream, tokens, max(0, saved * tokens // 1000))
