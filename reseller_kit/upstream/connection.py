@@ -241,9 +241,9 @@ class Connection(asyncio.BufferedProtocol):
         self._complete = self._left = False
         self._served = True
         self._deadline = inf
-        if self._parts:
-            response.parts = self._parts.copy()
-            self._parts.clear()
+        # Its reader may come late, and the pieces of the next answer go to this list.
+        response.parts = self._parts.copy()
+        self._parts.clear()
         # An answer that came before the whole request was sent leaves the rest of it in the pipe.
         reusable = self._keep_alive and not self._transport.get_write_buffer_size()
         if not reusable:

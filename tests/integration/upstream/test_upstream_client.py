@@ -705,6 +705,33 @@ async def test_an_undrained_answer_is_not_mixed_with_the_next() -> None:
         assert server.connections == 1
 
 
+async def test_an_answer_whose_reader_comes_back_late_is_not_mixed_with_the_next() -> None:
+    """What came of the first was taken, and its end came apart while its reader waited for a slow client."""
+    go = asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter, n: int) -> bool:
+        if n == 0:
+            writer.write(chunked(b"first", end=b""))
+            await go.wait()
+            writer.write(b"0\r\n\r\n")
+        else:
+            writer.write(chunked(b"second", end=b""))
+            await asyncio.sleep(0.02)
+            writer.write(b"0\r\n\r\n")
+        return True
+
+    async with serving(answer) as server, pool_for(server) as pool:
+        first = await ask(pool)
+        assert await first.chunk() == b"first"
+        go.set()
+        await eventually(lambda: first.ended)
+        second = await ask(pool)
+        await eventually(lambda: second.buffered > 0)
+        assert await first.chunk() == b""
+        assert await second.read(LIMIT) == b"second"
+        assert server.connections == 1
+
+
 async def test_a_body_over_the_callers_limit() -> None:
     async with serving(answering(chunked(*[b"z" * 1000] * 100, end=b""))) as server, pool_for(server) as pool:
         with pytest.raises(TransportFailed) as caught:
