@@ -63,7 +63,10 @@ class Pool:
         for them; `body` None sends no content-length. Raises Busy or TransportFailed.
         """
         limits = passage.deadlines or self.endpoint.deadlines
-        await self._take_slot(passage.turn)
+        if self._in_use < self.endpoint.max_concurrency and not self._closed:
+            self._in_use += 1
+        else:
+            await self._wait_for_slot(passage.turn)
         try:
             if passage.gate is not None:
                 await passage.gate()
@@ -173,12 +176,9 @@ class Pool:
                 return connection
         raise OSError("no address")
 
-    async def _take_slot(self, turn: Turn) -> None:
+    async def _wait_for_slot(self, turn: Turn) -> None:
         if self._closed:
             raise TransportFailed("aborted", "the pool is closed", before_bytes=True)
-        if self._in_use < self.endpoint.max_concurrency:
-            self._in_use += 1
-            return
         waiting = _Waiting(turn)
         if not self._queue.put(turn, waiting):
             own = self._queue.waiting(turn.tenant_id) >= self._queue.most_each

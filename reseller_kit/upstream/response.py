@@ -82,6 +82,12 @@ class Response:
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises TransportFailed, also (`too_large`) when it is over `limit` bytes."""
+        if self.ended and self.decoder is None:
+            body = b"".join(self.parts)
+            self.parts.clear()
+            if len(body) > limit:
+                raise self._too_large(limit)
+            return body
         pieces: list[bytes] = []
         size = 0
         while piece := await self.chunk():
@@ -89,7 +95,7 @@ class Response:
             size += len(piece)
             if size > limit:
                 self.abort()
-                raise TransportFailed("too_large", f"the answer is over {limit} bytes", upstream_status=self.status)
+                raise self._too_large(limit)
         return b"".join(pieces)
 
     def abort(self) -> None:
@@ -133,6 +139,9 @@ class Response:
         call, self._on_end = self._on_end, None
         if call is not None:
             call()
+
+    def _too_large(self, limit: int) -> TransportFailed:
+        return TransportFailed("too_large", f"the answer is over {limit} bytes", upstream_status=self.status)
 
     async def _raw_chunk(self) -> bytes:
         while not self.parts:
