@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from ..core import apikey
@@ -76,9 +77,9 @@ class KeyCache:
 
 
 async def authenticate(
-    keys: KeyCache, storefront: Storefront, key: str | None, now: int, *, address: str = ""
+    keys: KeyCache, storefront: Storefront, key: str | None, now: int, *, address: Callable[[], str]
 ) -> KeyAccount:
-    """The account behind a key on this storefront; `now` in µs, `address` the client's.
+    """The account behind a key on this storefront; `now` in µs, `address` finds the client's.
 
     Raises Unauthenticated for a key that is missing, malformed, unknown, revoked, expired or another tenant's,
     AddressNotAllowed for one that may not be used from there, AccountSuspended for a suspended customer or a storefront
@@ -94,7 +95,7 @@ async def authenticate(
         raise Unauthenticated(_UNKNOWN_KEY)
     if not storefront.open:
         raise AccountSuspended("This service is not available at the moment.")
-    if account.allow_ips and not admits(account.allow_ips, address):
+    if account.allow_ips and not admits(account.allow_ips, address()):
         raise AddressNotAllowed(
             "This API key may not be used from your address. Allow the address on the key's page, or use another key."
         )

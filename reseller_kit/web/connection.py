@@ -37,6 +37,12 @@ _BODY_BYTES: Final = 64 * 1024
 """Of a body that nobody has asked for yet, before the client is held back."""
 _HEAD_BYTES: Final = 64 * 1024
 """Of a head, and of whatever comes in a row that is no piece of the body: extensions of chunks, trailers."""
+_MOST_PLAIN: Final = 500
+_MOST_PLAIN_BYTES: Final = 80
+_Target = tuple[str, bytes, bytes]
+"""A path, the same as it came, and a query."""
+_PLAIN_TARGETS: Final[dict[bytes, _Target]] = {}
+"""Targets without a query that were looked at before: most requests go to a few paths."""
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _WAITING_BYTES: Final = 16 * 1024
 """And beyond that in this process, before whoever sends is held back."""
@@ -171,8 +177,7 @@ class Connection(asyncio.Protocol):
         parser, headers = self._parser, self._headers
         if not self._url.startswith(b"/"):
             self._claim_host()
-        url = httptools.parse_url(self._url)
-        path = url.path.decode("ascii")
+        path, raw_path, query = _PLAIN_TARGETS.get(self._url) or _target(self._url)
         scope = {
             "type": "http",
             "asgi": _ASGI,
@@ -182,9 +187,9 @@ class Connection(asyncio.Protocol):
             "scheme": "http",
             "method": parser.get_method().decode("ascii"),
             "root_path": "",
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": url.path,
-            "query_string": url.query or b"",
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
             "headers": headers,
             "state": self._app_state.copy(),
         }
@@ -327,6 +332,17 @@ class Connection(asyncio.Protocol):
         named = {value.lower() for name, value in self._headers if name == b"host"}
         if named and host not in named:
             self._headers.append((b"host", host))
+
+
+def _target(url: bytes) -> _Target:
+    """A target's parts. Raises what httptools does for one that is none."""
+    parsed = httptools.parse_url(url)
+    raw_path, query = parsed.path, parsed.query or b""
+    path = raw_path.decode("ascii")
+    target = unquote(path) if "%" in path else path, raw_path, query
+    if raw_path == url and len(url) <= _MOST_PLAIN_BYTES and len(_PLAIN_TARGETS) < _MOST_PLAIN:
+        _PLAIN_TARGETS[url] = target
+    return target
 
 
 def close_stalled(connections: Iterable[Any]) -> None:

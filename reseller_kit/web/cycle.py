@@ -166,7 +166,7 @@ class Cycle:
         values: list[bytes] = []
         self._measured, self._left, told = False, 0, False
         for given, value in headers:
-            name = _written(given)
+            name = _KNOWN.get(given) or _written(given)
             if name in _OF_THE_CONNECTION:
                 told = self._heed(name, value) or told
                 if name == b"transfer-encoding":
@@ -234,10 +234,7 @@ class Cycle:
 
 
 def _written(name: bytes) -> bytes:
-    """A name in small letters. Raises RuntimeError for what is none."""
-    known = _KNOWN.get(name)
-    if known is not None:
-        return known
+    """A name in small letters, to be known from now on. Raises RuntimeError for what is none."""
     if _NAME.fullmatch(name) is None:
         raise RuntimeError("a header's name is none")
     written = name.lower()

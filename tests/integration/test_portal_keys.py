@@ -44,7 +44,7 @@ class Portal:
 
     async def enter(self, secret: str, address: str = "203.0.113.7", now: int | None = None) -> str:
         self.cache.clear()
-        account = await authenticate(self.cache, self.storefront, secret, now or now_us(), address=address)
+        account = await authenticate(self.cache, self.storefront, secret, now or now_us(), address=lambda: address)
         return account.key_id
 
 

@@ -123,9 +123,15 @@ class Gateway:
         handler = self._handler(request)
         if handler is None:
             return await self._probe(request)
-        key, address = key_of(request.headers), client_of(request.scope, self._trusted)
+        key, scope, trusted = key_of(request.headers), request.scope, self._trusted
         with request.note.step.child("authenticate"):
-            account = await authenticate(self._runtime.keys, request.storefront, key, request.now, address=address)
+            account = await authenticate(
+                self._runtime.keys,
+                request.storefront,
+                key,
+                request.now,
+                address=lambda: client_of(scope, trusted),
+            )
         storefront = request.storefront.as_met_by(account.group_id)
         if storefront is not request.storefront:
             request = msgspec.structs.replace(request, storefront=storefront)
