@@ -78,10 +78,11 @@ def read_answer(body: bytes, *, model: str, response_id: str) -> Answer:
     Raises UpstreamFailed for an error inside a 200 and for anything that is not a completion with choices.
     """
     completion, choices = _decode(body)
-    error = next((choice.error for choice in choices if is_given(choice.error)), completion.error)
-    if is_given(error):
-        raise failed(error, "an error in a 200")
-    messages = tuple(choice.message for choice in choices if choice.message is not None)
+    parts: tuple[_Choice | _Completion, ...] = (*choices, completion)
+    for part in parts:
+        if is_given(part.error):
+            raise failed(part.error, "an error in a 200")
+    messages = tuple([choice.message for choice in choices if choice.message is not None])
     if not choices or len(messages) < len(choices):
         raise UpstreamFailed("an answer without choices or messages", upstream_status=200)
     return Answer(
@@ -107,5 +108,10 @@ def _decode(body: bytes) -> tuple[_Completion, list[_Choice]]:
 
 
 def _usage(completion: _Completion, choices: list[_Choice]) -> Usage | None:
-    reports = (completion.usage, *(choice.usage for choice in choices))
-    return next((usage for report in reports if is_given(report) and (usage := read_usage(report))), None)
+    parts: tuple[_Choice | _Completion, ...] = (completion, *choices)
+    for part in parts:
+        if is_given(part.usage):
+            usage = read_usage(part.usage)
+            if usage is not None:
+                return usage
+    return None

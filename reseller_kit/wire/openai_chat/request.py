@@ -86,17 +86,18 @@ def decode(body: bytes, _headers: Headers = ()) -> Call:
     fields = parse_object(body)
     refuse_unknown(fields, NAMES)
     head = decode_as(_HEAD, body)
-    _check_service_tier(head.service_tier)
-    _check_tools(head.tools)
+    if head.service_tier is not None:
+        _check_service_tier(head.service_tier)
+    if head.tools:
+        _check_tools(head.tools)
     media = measure(fields["messages"]) if _has_media(head.messages) else NO_MEDIA
-    limits = [limit for limit in (head.max_tokens, head.max_completion_tokens) if limit is not None]
-    needs = _needs(head.modalities)
+    needs = _needs(head.modalities) if head.modalities else ()
     return Call(
         api="chat",
         model=head.model,
         stream=bool(head.stream),
         n=head.n or 1,
-        output_limit=max(limits, default=None),
+        output_limit=_higher(head.max_tokens, head.max_completion_tokens),
         include_usage=bool(head.stream and head.stream_options and head.stream_options.include_usage),
         fields=fields,
         # A token of text is at least one byte, and JSON's own syntax outweighs what a chat template adds.
@@ -163,22 +164,28 @@ def _has_media(messages: list[_Message]) -> bool:
     return False
 
 
-def _check_service_tier(tier: str | None) -> None:
-    if tier is not None and tier not in _UNTIERED:
+def _higher(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return max(one, other)
+
+
+def _check_service_tier(tier: str) -> None:
+    if tier not in _UNTIERED:
         raise InvalidRequest('Only the service tiers "auto" and "default" are offered here.', param="service_tier")
 
 
-def _check_tools(tools: list[_Tool] | None) -> None:
-    for index, tool in enumerate(tools or ()):
+def _check_tools(tools: list[_Tool]) -> None:
+    for index, tool in enumerate(tools):
         if tool.type not in _FREE_TOOLS:
             raise InvalidRequest(
                 'Only tools of type "function" and "custom" are offered here.', param=f"tools[{index}].type"
             )
 
 
-def _needs(modalities: list[str] | None) -> tuple[str, ...]:
+def _needs(modalities: list[str]) -> tuple[str, ...]:
     needs = []
-    for index, modality in enumerate(modalities or ()):
+    for index, modality in enumerate(modalities):
         if modality not in _OUTPUT_CLASSES:
             raise InvalidRequest('A modality is "text", "audio" or "image".', param=f"modalities[{index}]")
         name = _OUTPUT_CLASSES[modality]
