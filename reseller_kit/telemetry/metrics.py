@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, cast
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client.core import Metric
 
 from .series import MOST_SERIES, Book, Family
+from .tally import Counter
 from .workers import Workers
 
 _CALL_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
@@ -21,12 +23,23 @@ _LAG_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
+class TenantSeries(Struct, frozen=True, eq=False):
+    """What every settled call of one tenant moves: its tokens, and what it came to at the three levels."""
+
+    read: Counter
+    written: Counter
+    retail: Counter
+    wholesale: Counter
+    cost: Counter
+
+
 class Metrics:
     """Counters and gauges of one process; with `workers`, those of its siblings are rendered with them."""
 
     def __init__(self, workers: Workers | None = None, *, most_series: int = MOST_SERIES) -> None:
         self.registry = CollectorRegistry()
         self._workers = workers
+        self._tenants: dict[str, TenantSeries] = {}
         self._book = book = Book(self.registry, most_series)
         ProcessCollector(registry=self.registry)
         self._add_calls(book)
@@ -110,6 +123,7 @@ class Metrics:
             self.holds.labels(outcome)
         for outcome in ("settled", "lost", "failed"):
             self.settles.labels(outcome)
+        self.placed, self.settled = self.holds.labels("placed"), self.settles.labels("settled")
         self.settle_retries = book.counter("settle_retries", "Settles that had to be tried again.")
         self.unsettled = book.gauge("unsettled_calls", "Calls whose settle the database does not take yet.")
         self.batch_seconds = book.histogram(
@@ -174,6 +188,20 @@ class Metrics:
     def families(self) -> Iterable[Family]:
         """Every family, as the reference lists them."""
         return self._book.families.values()
+
+    def of_tenant(self, slug: str) -> TenantSeries:
+        """A tenant's own series, looked up once."""
+        found = self._tenants.get(slug)
+        if found is None:
+            tokens, charged = self.tokens.labels, self.charged.labels
+            found = self._tenants[slug] = TenantSeries(
+                read=tokens(slug, "input"),
+                written=tokens(slug, "output"),
+                retail=charged(slug, "retail"),
+                wholesale=charged(slug, "wholesale"),
+                cost=charged(slug, "cost"),
+            )
+        return found
 
     def count_attempt(self, upstream: str, outcome: str) -> None:
         """One more request to this upstream that went so."""

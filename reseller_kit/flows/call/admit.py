@@ -105,7 +105,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         runtime.metrics.holds.labels("refused").inc()
         _let_go(runtime, caller.request_id, admission)
         raise _refused(outcome, caller.storefront)
-    runtime.metrics.holds.labels("placed").inc()
+    runtime.metrics.placed.inc()
     return Job(
         request_id=caller.request_id,
         storefront=caller.storefront,

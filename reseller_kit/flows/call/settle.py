@@ -186,19 +186,16 @@ def _after(
 def _count(runtime: Runtime, job: Job, item: Settle) -> None:
     """A settled call in the metrics."""
     metrics, usage, slug = runtime.metrics, item.usage, job.storefront.slug
-    metrics.settles.labels("settled").inc()
+    metrics.settled.inc()
     metrics.calls.labels(slug, usage.public_model, usage.status).inc()
     if usage.upstream is not None:
         metrics.call_seconds.labels(usage.upstream).observe(usage.latency_ms / 1000)
         if usage.first_byte_ms is not None:
             metrics.first_byte_seconds.labels(usage.upstream).observe(usage.first_byte_ms / 1000)
-    for level, amount in (
-        ("retail", usage.retail_nano),
-        ("wholesale", usage.wholesale_nano),
-        ("cost", usage.cost_nano),
-    ):
-        if amount:
-            metrics.charged.labels(slug, level).inc(amount)
+    series = metrics.of_tenant(slug)
+    series.retail.inc(usage.retail_nano)
+    series.wholesale.inc(usage.wholesale_nano)
+    series.cost.inc(usage.cost_nano)
 
 
 async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None]) -> None:
@@ -261,9 +258,9 @@ def _usage_row(
 def _note_tokens(runtime: Runtime, job: Job, usage: Usage, read: int, written: int) -> None:
     """Tokens in the metrics; and what the upstream read from its cache, and what that saved the operator."""
     if job.tokens:
-        slug = job.storefront.slug
-        runtime.metrics.tokens.labels(slug, "input").inc(read)
-        runtime.metrics.tokens.labels(slug, "output").inc(written)
+        series = runtime.metrics.of_tenant(job.storefront.slug)
+        series.read.inc(read)
+        series.written.inc(written)
     runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
     tokens, route = usage.cached_input_tokens, job.route
     if tokens and route is not None:
