@@ -20,6 +20,7 @@ from .faults import FaultKind, TransportFailed
 from .response import Response
 
 MAX_HEADERS = 128
+"""Names of headers in an answer, and values of names that came before."""
 MAX_OVERHEAD_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
 """One read of a socket, so that what one answer can have in memory is a small multiple of it."""
@@ -29,6 +30,7 @@ WINDOW_BYTES = 1024 * 1024
 COPIED_BYTES = 16 * 1024
 """Up to here head and body are put together for one write; larger bodies cost more to copy."""
 STALL_SECONDS = 600.0
+_TOO_MANY = f"more than {MAX_HEADERS} headers"
 LEAVE_SECONDS = 1.0
 
 
@@ -57,7 +59,9 @@ class Connection(asyncio.BufferedProtocol):
         self._open = False
         self._parts: list[bytes] = []
         self._response: Response | None = None
-        self._header_count = 0
+        self._headers: dict[bytes, bytes] = {}
+        """Where headers go: the answer's own, trailers nowhere."""
+        self._repeated = 0
         self._overhead_bytes = 0
         self._served = False
         self._complete = False
@@ -80,7 +84,8 @@ class Connection(asyncio.BufferedProtocol):
     def start(self, request: bytes, deadlines: Deadlines, body: bytes = b"") -> Response:
         """Send a whole request with one write, `body` behind it if given; the connection is `usable`."""
         response = self._response = Response(self, self._parts)
-        self._header_count = self._overhead_bytes = 0
+        self._headers = response.headers
+        self._repeated = self._overhead_bytes = 0
         if len(body) > COPIED_BYTES:
             self._transport.writelines((request, body))
         else:
@@ -196,14 +201,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Parser: a header or trailer."""
-        self._header_count += 1
-        if self._header_count > MAX_HEADERS:
-            raise ValueError(f"more than {MAX_HEADERS} headers")
-        response = self._response
-        if response is not None and not response.status:
-            name = name.lower()
-            headers = response.headers
-            headers[name] = headers[name] + b", " + value if name in headers else value
+        headers, name = self._headers, name.lower()
+        if name in headers:
+            value = self._joined(headers[name], value)
+        headers[name] = value
 
     def on_headers_complete(self) -> None:
         """Parser: the head is whole. What it raises breaks the exchange."""
@@ -212,6 +213,8 @@ class Connection(asyncio.BufferedProtocol):
             raise ValueError("an answer to no request")
         status = self._parser.get_status_code()
         headers = response.headers
+        if len(headers) > MAX_HEADERS:
+            raise ValueError(_TOO_MANY)
         if status < 200:
             if status < 100 or status == 101:
                 raise ValueError(f"status {status} was not asked for")
@@ -225,11 +228,18 @@ class Connection(asyncio.BufferedProtocol):
         if b"content-encoding" in headers:
             response.decoder = inflater_for(headers[b"content-encoding"])
         response.status = status
+        self._headers = {}
 
     def on_message_complete(self) -> None:
         """Parser: the answer is whole."""
         if self._response is not None and self._response.status:
             self._complete = True
+
+    def _joined(self, before: bytes, value: bytes) -> bytes:
+        self._repeated += 1
+        if self._repeated > MAX_HEADERS:
+            raise ValueError(_TOO_MANY)
+        return before + b", " + value
 
     def _discard(self, response: Response) -> None:
         self._parts.clear()

@@ -38,7 +38,7 @@ class Response:
     """An answer whose head has come; the body is taken piece by piece or whole.
 
     Read it to the end, `leave()` it or `abort()` it, always: `try: … finally: response.abort()`.
-    `headers`: lower-case names, repeated ones joined by `, `; at most 128, 64 KiB together with the status line.
+    `headers`: lower-case names, repeated ones joined by `, `; at most 128 names, 64 KiB together with the status line.
     `refusal`: of an answer of 300 or more. `ticket`: the key that it came over, to tell of what the head did not say.
     """
 
