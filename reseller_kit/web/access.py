@@ -33,7 +33,8 @@ class Visit:
         self._runtime, self._scope, self._send = runtime, scope, send
         self._began_at, self._began_ns = time.time(), time.monotonic_ns()
         self._status, self._bytes, self._first_ns, self._id = 0, 0, 0, b""
-        self._secure = is_secure(scope, trusted)
+        self.secure = is_secure(scope, trusted)
+        """Whether the client came by https."""
         self.note = scope[NOTE_KEY] = Note(route=NO_ROUTE)
         if runtime.traces is not None:
             parent = _parent(scope["headers"]) if trusted.include(scope) else None
@@ -47,7 +48,7 @@ class Visit:
                 if name == _ID:
                     self._id = value
                     break
-            if self._secure:
+            if self.secure:
                 message = {**message, "headers": [*message["headers"], _STRICT]}
         elif message.get("body"):
             if not self._bytes:

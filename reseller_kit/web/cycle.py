@@ -162,8 +162,7 @@ class Cycle:
         self._rung = False
 
     def _start(self, status: int, headers: Iterable[Header]) -> None:
-        parts: list[bytes] = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, self._line.common()]
-        values: list[bytes] = []
+        lines: list[bytes] = []
         self._measured, self._left, told = False, 0, False
         for given, value in headers:
             name = _KNOWN.get(given) or _written(given)
@@ -171,19 +170,17 @@ class Cycle:
                 told = self._heed(name, value) or told
                 if name == b"transfer-encoding":
                     continue
-            parts += (name, b": ", value, b"\r\n")
-            values.append(value)
-        joined = b"".join(values)
-        if len(joined.translate(None, _NOT_IN_VALUES)) != len(joined):
+            lines += (name, b": ", value, b"\r\n")
+        joined = b"".join(lines)
+        if len(joined) - len(joined.translate(None, _NOT_IN_VALUES)) != len(lines) // 2:  # those that end lines
             raise RuntimeError("a header's value holds a control character")
         self._silent = self._head_only or status in _BODILESS
         self._chunked = not (self._silent or self._old or self._measured)
-        if self._chunked:
-            parts.append(b"transfer-encoding: chunked\r\n")
-        if not (self.keep_alive or told):
-            parts.append(b"connection: close\r\n")
-        parts.append(b"\r\n")
-        self._head, self.started, self._expects = b"".join(parts), True, False
+        first = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        chunked = b"transfer-encoding: chunked\r\n" if self._chunked else b""
+        close = b"" if self.keep_alive or told else b"connection: close\r\n"
+        self._head = b"".join((first, self._line.common(), joined, chunked, close, b"\r\n"))
+        self.started, self._expects = True, False
 
     def _heed(self, name: bytes, value: bytes) -> bool:
         """What an answer says of its connection; whether that it ends."""

@@ -12,12 +12,11 @@ from ..core.storefront import Storefront
 from ..core.tenant import url_host
 from ..core.urls import public_url
 from ..flows.runtime import Runtime
-from ..telemetry.access import Note
 from ..wire.errors import error_response
 from . import infra, management, webhooks
 from .access import NO_ROUTE, NOTE_KEY, Visit
 from .gateway import Gateway, canonical, dialect_of, is_api
-from .hosts import HostTable, Peers, Scope, Site, StorefrontUnread, client_of, is_secure, needs_https
+from .hosts import HostTable, Peers, Scope, Site, StorefrontUnread, client_of, is_secure
 from .responses import Receive, Send, plain, respond
 
 _log = logging.getLogger(__name__)
@@ -58,25 +57,26 @@ class Dispatcher:
         """Answer one HTTP request, and note what it came to."""
         visit = Visit(self._runtime, self._trusted, scope, send)
         try:
-            await self._answer(scope, receive, visit.send, visit.note)
+            await self._answer(scope, receive, visit)
         finally:
             visit.close()
 
-    async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
+    async def _answer(self, scope: dict[str, Any], receive: Receive, visit: Visit) -> None:
         path: str = scope["path"]
+        send, note = visit.send, visit.note
         if infra.is_infra(path):
             note.surface, note.route = "infra", path if path in infra.ROUTES else NO_ROUTE
             await infra.answer(self._runtime, self._internal, scope, send)
             return
         try:
-            site = await self._site(scope)
+            site = await self._site(scope, secure=visit.secure)
         except (UnknownHost, ServiceUnavailable) as error:
             note.surface = "unknown"
             await _unbranded(scope, send, error)
             return
         note.host, note.tenant = site.host, "" if site.entry is None else site.entry.storefront.slug
         note.surface = "pages"
-        if needs_https(site, scope, self._trusted):
+        if not (site.loopback or visit.secure):  # only loopback names and literals are served over http
             await _to_https(site.host, scope, send)
         elif site.entry is None:
             await self._platform(site.host, scope, receive, send)
@@ -103,7 +103,7 @@ class Dispatcher:
         scope[SECURE_KEY] = is_secure(scope, self._trusted)
         scope[CLIENT_KEY] = client_of(scope, self._trusted)
 
-    async def _site(self, scope: Scope) -> Site:
+    async def _site(self, scope: Scope, *, secure: bool) -> Site:
         """Where the request came to. Raises UnknownHost, or ServiceUnavailable for a storefront that can't be read."""
         site = None
         while site is None:
@@ -116,7 +116,7 @@ class Dispatcher:
                 site = hosts.find(scope["headers"])
             except StorefrontUnread as unread:
                 await self._runtime.openings.open(unread.host)
-        if site.entry is not None and not site.entry.secured and is_secure(scope, self._trusted):
+        if secure and site.entry is not None and not site.entry.secured:
             self._runtime.secured.reached(site.entry.storefront.tenant_id, site.host)
         return site
 

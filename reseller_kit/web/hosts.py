@@ -108,10 +108,5 @@ def client_of(scope: Scope, trusted: Peers) -> str:
     return client_address(client[0] if client else "", values, trusted.networks)
 
 
-def needs_https(site: Site, scope: Scope, trusted: Peers) -> bool:
-    """Whether this request must be sent to https: only loopback names and literals are served over http."""
-    return not site.loopback and not is_secure(scope, trusted)
-
-
 def _unknown() -> UnknownHost:
     return UnknownHost("There is nothing at this address.")

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from ..core.errors import InvalidRequest
 from .hosts import Headers
 
-_KEY_HEADERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
+_KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _QUERY_NAMES: Final = frozenset({"key", "api_key", "api-key", "apikey", "access_token", "x-api-key"})
 
 
@@ -19,12 +19,9 @@ def key_of(headers: Headers) -> str | None:
     """
     found: str | None = None
     for name, value in headers:
-        if name == b"authorization":
-            key = _bearer(value)
-        elif name in _KEY_HEADERS:
-            key = value.decode("latin-1").strip()
-        else:
+        if name not in _KEY_HEADERS:
             continue
+        key = _bearer(value) if name == b"authorization" else value.decode("latin-1").strip()
         if not key:
             continue
         if found is not None and key != found:
@@ -35,7 +32,7 @@ def key_of(headers: Headers) -> str | None:
 
 def has_key(headers: Headers) -> bool:
     """Whether a header that may hold a key is present."""
-    return any(name == b"authorization" or name in _KEY_HEADERS for name, _ in headers)
+    return any(name in _KEY_HEADERS for name, _ in headers)
 
 
 def refuse_key_in_query(query: bytes) -> None:

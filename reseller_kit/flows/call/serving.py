@@ -24,7 +24,7 @@ def apis_of(config: UpstreamConfig) -> tuple[Api, ...]:
     native = _OF_DIALECT.get(config.dialect, ())
     named = config.settings.get("api")
     if named:
-        return tuple(api for api in native if api in named)
+        return tuple([api for api in native if api in named])
     return native if config.provider in _SERVE_ALL else native[:1]
 
 
