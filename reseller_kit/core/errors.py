@@ -26,6 +26,7 @@ KitError                        code, HTTP status, safe message, fix
 ├── LedgerFault                 500 ledger_fault          (a broken invariant; never a client's doing)
 └── ServiceUnavailable          503 service_unavailable
     ├── Overloaded              503 service_unavailable   (comes with a time to try again)
+    ├── Restarting              503 service_unavailable   (comes with a time to try again)
     ├── UpstreamFailed          503 service_unavailable   (retryable on another route)
     └── SchemaOutdated          503 schema_outdated
 UpstreamRejected                400/404/413/422           (a KitError: the provider refused the request itself)
@@ -264,6 +265,15 @@ class Overloaded(ServiceUnavailable):
     def __init__(self, message: str, *, retry_after_seconds: int) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Restarting(ServiceUnavailable):
+    """This process ends, or has just begun anew: another one, or the next, serves the call."""
+
+    retry_after_seconds = 1
+
+    def __init__(self, message: str = "The service is restarting. Please try again in a moment.") -> None:
+        super().__init__(message)
 
 
 class UpstreamFailed(ServiceUnavailable):

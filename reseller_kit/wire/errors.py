@@ -24,6 +24,7 @@ from ..core.errors import (
     RateLimited,
     RequestTimeout,
     RequestTooLarge,
+    Restarting,
     ServiceUnavailable,
     Unauthenticated,
     UpstreamRejected,
@@ -103,7 +104,7 @@ def error_response(error: KitError, dialect: Dialect, *, user_agent: str = "", r
     if request_id:
         names = (b"x-request-id", b"request-id") if dialect == "anthropic" else (b"x-request-id",)
         headers += [(name, request_id.encode("latin-1", "replace")) for name in names]
-    again = isinstance(error, RateLimited | Overloaded)
+    again = isinstance(error, RateLimited | Overloaded | Restarting)
     if status in _FINAL_STATUSES or (status >= 500 and not again) or isinstance(error, InsufficientCredit):
         headers.append(_NO_RETRY)
     if isinstance(error, RateLimited):
@@ -132,7 +133,7 @@ def _document(error: KitError, dialect: Dialect, request_id: str, agent: str = "
         document: dict[str, Any] = {"type": "error", "error": {"type": kind.anthropic, "message": message}}
         return {**document, "request_id": request_id} if request_id else document
     code, param = _code_and_param(error)
-    if isinstance(error, ServiceUnavailable) and agent.startswith(_CODEX):
+    if _is_overload(error) and agent.startswith(_CODEX):
         code = _CODEX_OVERLOADED
     if dialect == "gemini":
         status = _status(error, "")
@@ -166,9 +167,14 @@ def _status(error: KitError, agent: str) -> int:
         return error.http_status
     if isinstance(error, InsufficientCredit) and agent.startswith(_CODEX):
         return 429
-    if isinstance(error, ServiceUnavailable) and agent.startswith(_CLAUDE_CODE):
+    if _is_overload(error) and agent.startswith(_CLAUDE_CODE):
         return 529
     return error.status
+
+
+def _is_overload(error: KitError) -> bool:
+    """What lasts longer than the pause before the next try."""
+    return isinstance(error, ServiceUnavailable) and not isinstance(error, Restarting)
 
 
 def _kind(error: KitError) -> _Kind:

@@ -167,7 +167,7 @@ async def _check_lease(connection: Connection, batch: Batch, accounts: Sequence[
             accounts[0]["settled_from"] if accounts else await connection.fetchval(sql.LEASE, batch.owner, batch.epoch)
         )
         if found is None:
-            raise LostLease("The service is restarting. Please try again in a moment.")
+            raise LostLease
         batch.settled_from = found
     elif batch.settles:
         batch.settled_from = await connection.fetchval(sql.FENCE)

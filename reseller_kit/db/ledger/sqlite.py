@@ -158,7 +158,7 @@ class SqliteStore:
         if batch.owner:
             row = connection.execute(_LEASE, (batch.owner,)).fetchone()
             if row is None or row[0] != batch.epoch:
-                raise LostLease("The service is restarting. Please try again in a moment.")
+                raise LostLease
             batch.settled_from = row[1]
         elif batch.settles:
             batch.settled_from = connection.execute(_FENCE).fetchone()[0]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ...core.errors import ServiceUnavailable
+from ...core.errors import Restarting
 from .batch import Batch
 
 
-class LostLease(ServiceUnavailable):
+class LostLease(Restarting):
     """This process was taken for dead: its holds are another's to resolve, and it must take a new lease first."""
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from ...core.catalog import OfferedModel, PriceVersion
-from ...core.errors import DailyAllowanceUsed, InsufficientCredit, ModelNotFound, ServiceUnavailable
+from ...core.errors import DailyAllowanceUsed, InsufficientCredit, ModelNotFound, Restarting, ServiceUnavailable
 from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Limit
 from ...core.money import format_amount
@@ -83,7 +83,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     caller.note.model = offered.model
     runtime.last_call_at = time.monotonic()
     if runtime.draining:
-        raise ServiceUnavailable("The service is restarting. Please try again in a moment.")
+        raise Restarting
     if runtime.unsettled:
         # A database may have room for holds and none for what they settle to.
         raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
@@ -149,7 +149,7 @@ async def _place(runtime: Runtime, item: PlaceHold) -> Hold | HoldRefused:
             raise
         outcome = await runtime.ledger.place(item)
     if isinstance(outcome, Hold) and outcome.epoch != runtime.ledger.epoch:
-        raise LostLease("The service is restarting. Please try again in a moment.")
+        raise LostLease
     return outcome
 
 

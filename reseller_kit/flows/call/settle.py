@@ -151,7 +151,7 @@ def _lose(runtime: Runtime, job: Job) -> NoReturn:
     job.settled = True
     let_go(runtime, job)
     _log.warning("the hold of %s is left to the sweep", job.request_id)
-    raise LostLease("The service is restarting. Please try again in a moment.")
+    raise LostLease
 
 
 def _release(durable: asyncio.Future[None]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Final, NoReturn, cast
 
-from ...core.errors import ServiceUnavailable
+from ...core.errors import Restarting
 from ...telemetry.access import Note
 from ..responses import Receive
 from .body import ClientGone, has_left
@@ -73,12 +73,12 @@ class PlainCall:
             self._watch.cancel()
 
     def explain(self, error: asyncio.CancelledError) -> NoReturn:
-        """Raise what the cancellation means: ClientGone, ServiceUnavailable, or itself if it is not ours."""
+        """Raise what the cancellation means: ClientGone, Restarting, or itself if it is not ours."""
         if not self._ended or self._task.uncancel():
             raise error
         if self._note.left:
             raise ClientGone from None
-        raise ServiceUnavailable("The service is restarting. Please try again in a moment.") from None
+        raise Restarting from None
 
     async def _wait(self) -> None:
         if await has_left(self._receive):

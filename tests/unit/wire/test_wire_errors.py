@@ -90,6 +90,15 @@ def test_details_that_a_client_needs_are_there() -> None:
     assert invalid["error"]["message"] == "Too many. Ask for fewer."
 
 
+@pytest.mark.parametrize("user_agent", ["openai-python", "codex_exec/0.169.0", "claude-cli/2.1.332"])
+def test_a_restart_is_told_so_that_every_client_comes_again(user_agent: str) -> None:
+    for dialect in ("openai", "anthropic"):
+        answer = error_response(tree.Restarting(), dialect, user_agent=user_agent)
+        assert (answer.status, dict(answer.headers)[b"retry-after"]) == (503, b"1")
+        assert b"x-should-retry" not in dict(answer.headers)
+        assert b"server_is_overloaded" not in answer.body
+
+
 @pytest.mark.parametrize("error", [tree.ServiceUnavailable("m"), tree.UpstreamFailed("m")])
 def test_an_overload_is_told_to_codex_in_the_one_word_that_stops_it(error: tree.KitError) -> None:
     answer = respond(error, user_agent="codex_exec/0.169.0 (Debian)")
