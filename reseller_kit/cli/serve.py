@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import re
 import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -47,30 +49,54 @@ _BACKLOG: Final = 2048
 _STALL_CHECK_TICKS: Final = 20
 
 
+class _Worker:
+    """What a worker process knows of its server."""
+
+    def __init__(self) -> None:
+        """Made by the parent, before it has children."""
+        self._parent = os.getpid()
+        self._over = mmap.mmap(-1, 1)
+
+    def end(self) -> None:
+        """Parent: the whole server ends."""
+        self._over[0] = 1
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the parent is gone."""
+        return os.getppid() != self._parent
+
+    @property
+    def leaves_alone(self) -> bool:
+        """Whether a worker that was told to end has others beside it that go on, and will be replaced."""
+        return not self._over[0] and not self.is_orphan
+
+
 class _Server(uvicorn.Server):
-    """Tells the application at the signal, not at the end, that it is draining. A worker ends with its `parent`."""
+    """Tells the application at the signal, not at the end, that it is draining. A worker ends with its parent."""
 
     def __init__(
-        self, config: uvicorn.Config, application: Application, parent: int | None, shutdown_delay: float
+        self, config: uvicorn.Config, application: Application, worker: _Worker | None, shutdown_delay: float
     ) -> None:
         super().__init__(config)
         self.server_state = self._state = State()
         self._application = application
-        self._parent = parent
+        self._worker = worker
         self._shutdown_delay = shutdown_delay
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's signature
         """SIGTERM or SIGINT drains, a second SIGINT ends at once. Neither is raised again: a clean end is exit 0."""
-        self._application.leave()
         self._state.leaving = True
-        if not self._shutdown_delay:
-            self._application.drain()
+        if not self._leaves_alone:
+            self._application.leave()
+            if not self._shutdown_delay:
+                self._application.drain()
         self.force_exit = self.force_exit or (self.should_exit and sig == signal.SIGINT)
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
-        if self._parent is not None and os.getppid() != self._parent and not self.should_exit:
+        if self._worker is not None and self._worker.is_orphan and not self.should_exit:
             self.handle_exit(signal.SIGTERM, None)
         if counter % _STALL_CHECK_TICKS == 0:
             close_stalled(self.server_state.connections)
@@ -79,30 +105,52 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Go on listening for the delay, so that `/readyz` tells a balancer; finish what came, then close."""
         told = time.monotonic()
+        if self._leaves_alone:
+            # The others listen on the same sockets: nobody waits there in vain, and no answer here says that all end.
+            for server in self.servers:
+                server.close()
+            await self._wait_while(lambda: self._state.connections and time.monotonic() - told < _LATE_SECONDS)
         # A balancer asks now and then: what it still sends meanwhile is served like any call.
-        while not self.force_exit and self._is_sent_calls(told):  # noqa: ASYNC110  # as below
-            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        await self._wait_while(lambda: not self._leaves_alone and self._is_sent_calls(told))
         if self._shutdown_delay:
             await self._stop_listening(sockets or [])
+            quiet = time.monotonic() + _QUIET_SECONDS
+            # What reached a connection by then is served.
+            await self._wait_while(lambda: time.monotonic() < quiet)
         self._application.drain()
         began = time.monotonic()
-        await self._idle_by(began + _PATIENCE_SECONDS)
+        await self._wait_while(lambda: self._application.busy and time.monotonic() < began + _PATIENCE_SECONDS)
         # What is left is told to end and settles; its clients read an error, not a torn connection.
         self._application.end_calls()
-        await self._idle_by(began + _DRAIN_SECONDS)
+        await self._wait_while(lambda: self._application.busy and time.monotonic() < began + _DRAIN_SECONDS)
+        await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
 
-    async def _stop_listening(self, sockets: Iterable[socket.socket]) -> None:
+    @property
+    def _leaves_alone(self) -> bool:
+        return self._worker is not None and self._worker.leaves_alone
+
+    async def _stop_listening(self, sockets: Sequence[socket.socket]) -> None:
         """A balancer that is late still finds nobody to connect to and asks another process: no call is refused.
 
-        What reached a connection by then is served; since the signal no answer leaves its connection open for more.
-        What workers share is closed with the last of them: their parent has closed its own at the signal.
+        Since the signal no answer leaves its connection open for more. What workers share is closed with the last of
+        them: their parent has closed its own at the signal. Whom the kernel has connected by then is taken, for it
+        would be reset.
         """
-        for server in self.servers:
+        waiting: list[socket.socket] = []
+        for server, listening in zip(self.servers, sockets, strict=True):
+            waiting += _accept_all(listening)
             server.close()
-        _close(sockets)
-        until = time.monotonic() + _QUIET_SECONDS
-        while not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110  # as below
+        loop = asyncio.get_running_loop()
+        for client in waiting:
+            await loop.connect_accepted_socket(self._connection, client)
+
+    def _connection(self) -> asyncio.Protocol:
+        return Connection(self.config, self.server_state, self.lifespan.state)
+
+    async def _wait_while(self, holds: Callable[[], object]) -> None:
+        # Polled: what it looks at changes with every call, and an event there would cost each of them.
+        while not self.force_exit and holds():  # noqa: ASYNC110  # above
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
     def _is_sent_calls(self, told: float) -> bool:
@@ -114,12 +162,6 @@ class _Server(uvicorn.Server):
         if late < 0 or not self._shutdown_delay:
             return late < 0
         return late < _LATE_SECONDS and self._application.quiet_seconds < _QUIET_SECONDS
-
-    async def _idle_by(self, deadline: float) -> None:
-        """Wait until no call is under way, no longer than `deadline`."""
-        # Polled: what it looks at changes with every call, and an event there would cost each of them.
-        while self._application.busy and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110  # above
-            await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
 
 @click.command()
@@ -155,13 +197,18 @@ def serve(hosts: tuple[str, ...], port: int, workers: int, shutdown_delay: float
     else:
         # Loaded here, the tokenizer's tables are in memory once for all workers.
         warm()
-        parent = os.getpid()
+        worker = _Worker()
+
+        def stop() -> None:
+            worker.end()
+            _close(sockets)
+
         with tempfile.TemporaryDirectory(prefix="reseller-kit-metrics-") as folder:
             crew = Workers(Path(folder), workers)
             supervise(
                 workers,
-                lambda: _run(settings, port, sockets, shutdown_delay, parent, crew),
-                on_stop=lambda: _close(sockets),
+                lambda: _run(settings, port, sockets, shutdown_delay, worker, crew),
+                on_stop=stop,
             )
 
 
@@ -220,6 +267,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
+    """Whom the kernel has connected already."""
+    with suppress(OSError):  # nobody is left, or it is closed
+        listening.setblocking(False)
+        while True:
+            yield listening.accept()[0]
+
+
 def _close(sockets: Iterable[socket.socket]) -> None:
     for one in sockets:
         one.close()
@@ -230,7 +285,7 @@ def _run(
     port: int,
     sockets: list[socket.socket],
     shutdown_delay: float,
-    parent: int | None = None,
+    worker: _Worker | None = None,
     workers: Workers | None = None,
 ) -> None:
     application = Application(settings, port=port, workers=workers)
@@ -247,7 +302,7 @@ def _run(
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    server = _Server(config, application, parent, shutdown_delay)
+    server = _Server(config, application, worker, shutdown_delay)
     server.run(sockets=sockets)
     if not server.started:
         raise InvalidRequest("The server could not start.", fix="The log lines above say why.")

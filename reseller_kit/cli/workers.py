@@ -17,8 +17,8 @@ _SHORT_LIFE_SECONDS: Final = 1.0
 def supervise(workers: int, work: Callable[[], None], on_stop: Callable[[], object]) -> None:
     """Run `work` in this many processes, each replaced when it dies, until SIGTERM or SIGINT, which they get too.
 
-    `on_stop` is called behind the first of these, here alone. A worker that dies at once is replaced a second later, so
-    that a lasting fault does not become a busy loop.
+    `on_stop` is called before they get the first of these, here alone. A worker that dies at once is replaced a second
+    later, so that a lasting fault does not become a busy loop.
     """
     started_at: dict[int, float] = {}
     stopping = False
@@ -26,11 +26,11 @@ def supervise(workers: int, work: Callable[[], None], on_stop: Callable[[], obje
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         first, stopping = not stopping, True
+        if first:
+            on_stop()
         for worker in started_at:
             with suppress(ProcessLookupError):
                 os.kill(worker, number)
-        if first:
-            on_stop()
 
     def start() -> None:
         # A signal in between would miss the new process, or reach it with the parent's handler.

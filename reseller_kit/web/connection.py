@@ -49,6 +49,10 @@ _WAITING_BYTES: Final = 16 * 1024
 READER_SECONDS: Final = 60.0
 """How long a client may take nothing of what waits for it; then what it asked for is ended and settled."""
 
+FIRST_WORD_SECONDS: Final = 1.0
+"""How long a server that ends waits for the request of a client that has just connected, or has begun to ask."""
+_SHUTDOWN_POLL_SECONDS: Final = 0.05
+
 
 class State(ServerState):
     """What all connections of a server share. `leaving`: the process ends soon, so nobody shall keep a connection."""
@@ -120,11 +124,13 @@ class Connection(asyncio.Protocol):
         self._let_write()
 
     def shutdown(self) -> None:
-        """The server ends: so does the connection, after the answer that is under way."""
-        if self._cycle is None or self._cycle.complete:
-            self.transport.close()
-        else:
+        """The server ends: so does the connection, after the answer that is under way or just asked for."""
+        if self._cycle is not None and not self._cycle.complete:
             self._cycle.keep_alive = False
+        elif self._is_about_to_ask():
+            self._loop.call_later(_SHUTDOWN_POLL_SECONDS, self.shutdown)
+        else:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """The client is slower than its answer."""
@@ -316,6 +322,20 @@ class Connection(asyncio.Protocol):
             socket = self.transport.get_extra_info("socket")
             waiting += int.from_bytes(fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
         return waiting
+
+    def _is_about_to_ask(self) -> bool:
+        """Whether a request is on its way, as far as can be seen: a connection that is closed then would be reset."""
+        if self.transport.is_closing():
+            return False
+        is_idle = self._idle_since is not None
+        return self._unheard() or (not is_idle and self._loop.time() - self._heard_at < FIRST_WORD_SECONDS)
+
+    def _unheard(self) -> bool:
+        """Whether bytes of the client wait in the kernel."""
+        with suppress(OSError, ValueError):
+            socket = self.transport.get_extra_info("socket")
+            return any(fcntl.ioctl(socket.fileno(), termios.FIONREAD, bytes(4)))
+        return False
 
     def _is_answering(self) -> bool:
         """Whether an earlier or the present request is being answered, so that more of the client is not awaited."""

@@ -36,8 +36,8 @@ THIS_VERSION: Final[Program] = (VENV / "bin" / "reseller-kit",)
 class Node:
     """One process of the product, which can end and start again, as another version too."""
 
-    def __init__(self, number: int, folder: Path, environment: Mapping[str, str]) -> None:
-        self.number, self.port = number, free_port(ADDRESS)
+    def __init__(self, number: int, folder: Path, environment: Mapping[str, str], workers: int) -> None:
+        self.number, self.port, self._workers = number, free_port(ADDRESS), workers
         self._folder, self._environment = folder, environment
         self._starts = 0
         self._stack = ExitStack()
@@ -52,6 +52,7 @@ class Node:
         """Start it and wait until it is ready. Raises ChildFailed."""
         self._starts += 1
         command = [*program, "serve", "--host", ADDRESS, "--port", str(self.port)]
+        command += ["--workers", str(self._workers)]
         child = running(
             f"process {self.number}",
             [*command, "--shutdown-delay", str(SHUTDOWN_DELAY_SECONDS)],
@@ -137,8 +138,12 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path, *, size: int = 2, https_port: int = 0, durable: bool = False) -> Iterator[Cluster]:
-    """The example's storefronts on a cluster of `size` processes; stopped at the end. Raises ChildFailed.
+def running_cluster(
+    folder: Path, *, size: int = 2, workers: int = 1, https_port: int = 0, durable: bool = False
+) -> Iterator[Cluster]:
+    """The example's storefronts on a cluster of `size` servers of so many processes; stopped at the end.
+
+    Raises ChildFailed.
 
     `durable`: PostgreSQL waits for its disk, as it has to where money is real.
     """
@@ -153,7 +158,7 @@ def running_cluster(folder: Path, *, size: int = 2, https_port: int = 0, durable
         operator = product.Operator(environment)
         text = _text(shop, upstream, https)
         _prepare(operator, folder, text, database)
-        nodes = tuple(Node(number, folder, environment) for number in range(1, size + 1))
+        nodes = tuple(Node(number, folder, environment, workers) for number in range(1, size + 1))
         for node in nodes:
             stack.callback(node.close)
             node.start()

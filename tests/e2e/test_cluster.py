@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +105,13 @@ def test_a_process_that_is_about_to_leave_says_so_and_serves_on(cluster: Cluster
     assert (ready.status, served.status) == (503, 200)
     assert node.end() == 0
     node.start()
+
+
+@pytest.mark.slow
+def test_servers_of_two_processes_each_take_turns_under_load(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, workers=2) as up:
+        assert cluster_check.rolling_restart(up, cluster_check.customers_of(up)).startswith("ok")
+        assert cluster_check.books_are_right(up).startswith("ok")
 
 
 @pytest.mark.slow

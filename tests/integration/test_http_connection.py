@@ -110,14 +110,19 @@ class Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(protocol: Any, app: Any = application) -> AsyncIterator[int]:
-    port = free_port()
-    config = uvicorn.Config(app, port=port, http=protocol, ws="none", lifespan="off", log_config=None)
+    async with running(protocol, app) as server:
+        yield server.config.port
+
+
+@asynccontextmanager
+async def running(protocol: Any, app: Any = application) -> AsyncIterator[Server]:
+    config = uvicorn.Config(app, port=free_port(), http=protocol, ws="none", lifespan="off", log_config=None)
     server = Server(config)
     task = asyncio.create_task(server._serve())
     while not server.started:
         await asyncio.sleep(0.01)
     try:
-        yield port
+        yield server
     finally:
         server.should_exit = True
         await task
@@ -162,6 +167,36 @@ async def test_every_request_is_answered_as_uvicorn_answers_it(*, piecewise: boo
 
     ours, uvicorns = await all_of(Connection), await all_of(HttpToolsProtocol)
     assert {name: ours[name] for name in ALIKE if ours[name] != uvicorns[name]} == {}
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /"], ids=["connected", "begun"])
+async def test_who_has_just_connected_is_answered_by_a_server_that_ends(begun: bytes) -> None:
+    async with running(Connection) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.config.port)
+        writer.write(begun)
+        while not server.server_state.connections:
+            await asyncio.sleep(0.01)
+        server.should_exit = True
+        while server.servers[0].is_serving():
+            await asyncio.sleep(0.01)
+        writer.write((GET % b"a")[len(begun) :])
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+
+
+@pytest.mark.parametrize("used", [False, True])
+async def test_a_server_that_ends_waits_for_nobody_who_asks_nothing(
+    monkeypatch: pytest.MonkeyPatch, *, used: bool
+) -> None:
+    monkeypatch.setattr(connection_module, "FIRST_WORD_SECONDS", 0.05)
+    async with running(Connection) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.config.port)
+        if used:
+            writer.write(GET % b"a")
+            await reader.readuntil(b"GET b'/a' b'' ")
+        server.should_exit = True
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
 
 
 async def test_who_asks_first_is_told_to_go_on() -> None:
