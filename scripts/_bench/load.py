@@ -18,17 +18,17 @@ import uvloop
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send where. `end`: what a good answer's last bytes hold. `limit_seconds` ends a run that hangs.
+    """What to send where, without a body by GET. `end`: what a good answer's last bytes hold.
 
-    Each connection sends its next call when the last byte of an answer has come, the first ones spread over `spread`
+    `limit_seconds` ends a run that hangs. Each connection sends its next call when the last byte of an answer has come, the first ones spread over `spread`
     seconds. With `rate` calls begin at so many a second whatever came back; one that finds all connections busy waits.
     `gaps`: the time between the pieces of an answer is kept too.
     """
 
     port: int
-    key: str
     path: str
-    body: bytes
+    key: str = ""
+    body: bytes = b""
     end: bytes
     calls: int
     connections: int
@@ -65,10 +65,13 @@ class _Run:
 
     def __init__(self, order: Order) -> None:
         more = "".join(f"{name}: {value}\r\n" for name, value in order.headers.items())
+        if order.body:
+            more += f"content-type: application/json\r\ncontent-length: {len(order.body)}\r\n"
+        if order.key:
+            more += f"authorization: Bearer {order.key}\r\n"
         head = (
-            f"POST {order.path} HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n{more}"
-            f"authorization: Bearer {order.key}\r\ncontent-type: application/json\r\n"
-            f"accept: */*\r\nuser-agent: bench\r\ncontent-length: {len(order.body)}\r\n\r\n"
+            f"{'POST' if order.body else 'GET'} {order.path} HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n{more}"
+            "accept: */*\r\nuser-agent: bench\r\n\r\n"
         )
         self.order = order
         self.request = head.encode() + order.body

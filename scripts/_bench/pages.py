@@ -2,6 +2,9 @@
 
 Every page is asked for on kept-alive connections, many times in a round; the least of the rounds counts, since
 neighbours only add. What the server does by itself meanwhile, such as its sweeps, is measured before and taken off.
+
+With visitors each page is also asked for over as many connections: in turns, each asking again when the page is there,
+so that all but one wait; and so many pages a second, as people ask who read what they get.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import msgspec
 
 from scripts._bench import cores as cores_module
 from scripts._bench import targets
+from scripts._bench.load import Order
 from scripts._bench.report import aligned
+from scripts._bench.rounds import LoadFailed, send
 from scripts._lib.demo.product import CommandFailed, Operator
 from scripts._lib.postgres import PostgresUnavailable
 from scripts._lib.processes import ChildFailed
@@ -38,9 +44,30 @@ PORTAL: Final = (
 _EMAIL: Final = "reader@bench.example"
 _PASSWORD: Final = "correct horse battery"
 _CALLS: Final = 60
+_WAITED_FOR: Final = (
+    "/", "/pricing", f"/models/{targets.MODEL}", "/account", "/account/keys", "/account/usage", "/account/billing",
+)  # fmt: skip
+_IN_TURNS: Final = 5
+"""Pages a visitor asks for in turns."""
+_PAGES_A_SECOND: Final = 50.0
+_READING_SECONDS: Final = 8
 _IDLE_SECONDS: Final = 4
 _HIDDEN: Final = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
-_EXPECTED: Final = (ChildFailed, CommandFailed, PostgresUnavailable, httpx.HTTPError)
+_EXPECTED: Final = (ChildFailed, CommandFailed, LoadFailed, PostgresUnavailable, httpx.HTTPError)
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """Milliseconds until a page is there, half of the time and 99 times of a hundred."""
+
+    in_turns: tuple[float, float]
+    at_a_rate: tuple[float, float]
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """Milliseconds of processor time by page, the database server's included; how long some are waited for."""
+
+    cpu_ms: dict[str, float]
+    waits: dict[str, Waits]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,16 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
     except _EXPECTED as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(found, indent=2) if arguments.json else _table(found))
-    slow = [f"{page} on {name}" for name, pages in found.items() for page, ms in pages.items() if ms >= MOST_MS]
+    print(json.dumps(msgspec.to_builtins(found), indent=2) if arguments.json else _table(found))
+    slow = [f"{page} on {name}" for name, pages in found.items() for page, ms in pages.cpu_ms.items() if ms >= MOST_MS]
     if arguments.check and slow:
         print(f"bench: {MOST_MS:g} ms or more: {', '.join(slow)}", file=sys.stderr)
         return 1
     return 0
 
 
-def _measured(arguments: argparse.Namespace, backend: str) -> dict[str, float]:
-    """Milliseconds of processor time by page, the database server's included."""
+def _measured(arguments: argparse.Namespace, backend: str) -> Pages:
     cores = cores_module.choose()
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.directory) as name:
         scratch = Path(name)
@@ -75,7 +101,11 @@ def _measured(arguments: argparse.Namespace, backend: str) -> dict[str, float]:
                 for page, figures in rounds.items():
                     visitor = reader if page in PORTAL else stranger
                     figures.append(_once(visitor, target, page, arguments.requests, by_itself))
-            return {page: round(min(figures[1:]), 2) for page, figures in rounds.items()}
+            waited_for = _WAITED_FOR if arguments.visitors else ()
+            return Pages(
+                {page: round(min(figures[1:]), 2) for page, figures in rounds.items()},
+                {page: _waits(reader, target, page, arguments.visitors, cores) for page in waited_for},
+            )
 
 
 def _once(visitor: httpx.Client, target: targets.Target, page: str, requests: int, by_itself: float) -> float:
@@ -84,6 +114,24 @@ def _once(visitor: httpx.Client, target: targets.Target, page: str, requests: in
         visitor.get(page).raise_for_status()
     own = by_itself * (time.monotonic() - started)
     return max(0.0, _cpu_seconds(target) - before - own) / requests * 1000
+
+
+def _waits(reader: httpx.Client, target: targets.Target, page: str, visitors: int, cores: cores_module.Cores) -> Waits:
+    headers = {"accept-encoding": "gzip"}
+    if page in PORTAL:
+        headers["cookie"] = "; ".join(f"{name}={value}" for name, value in reader.cookies.items())
+    order = Order(
+        port=target.port, path=page, headers=headers, end=b"", calls=visitors * _IN_TURNS, connections=visitors
+    )
+    steady = msgspec.structs.replace(order, rate=_PAGES_A_SECOND, calls=int(_PAGES_A_SECOND * _READING_SECONDS))
+    send(msgspec.structs.replace(order, calls=visitors), cores)
+    found = []
+    for each in (order, steady):
+        report = send(each, cores)
+        if report.failed:
+            raise LoadFailed(f"{page}: {report.failed} of {each.calls} were not answered: {report.fault}")
+        found.append((round(report.p50_ms, 1), round(report.p99_ms, 1)))
+    return Waits(*found)
 
 
 def _idle_rate(target: targets.Target) -> float:
@@ -123,6 +171,22 @@ def _send(http: httpx.Client, path: str, fields: Mapping[str, str]) -> None:
     http.post(path, data={**hidden, **fields}, follow_redirects=True).raise_for_status()
 
 
-def _table(found: Mapping[str, Mapping[str, float]]) -> str:
-    rows = [[page, *(f"{pages[page]:.1f}" for pages in found.values())] for page in (*STOREFRONT, *PORTAL)]
-    return aligned([["page, CPU ms", *found], *rows], left=1)
+def _table(found: Mapping[str, Pages]) -> str:
+    rows = [[page, *(f"{pages.cpu_ms[page]:.1f}" for pages in found.values())] for page in (*STOREFRONT, *PORTAL)]
+    table = aligned([["page, CPU ms", *found], *rows], left=1)
+    waited_for = next(iter(found.values())).waits
+    if not waited_for:
+        return table
+    named = [f"{name}, {how}" for name in found for how in ("in turns", "at a rate")]
+    rows = [
+        [
+            page,
+            *(
+                f"{p50:g} / {p99:g}"
+                for pages in found.values()
+                for p50, p99 in msgspec.structs.astuple(pages.waits[page])
+            ),
+        ]
+        for page in waited_for
+    ]
+    return f"{table}\n\n{aligned([['page, ms p50 / p99', *named], *rows], left=1)}"

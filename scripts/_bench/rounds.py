@@ -113,6 +113,18 @@ def run_load(target: Target, scenario: Scenario, calls: int, connections: int, c
         gaps=scenario.timed and scenario.stream,
     )
     before, database_before = cpu_seconds(target.pid), _database_cpu(target)
+    report = send(order, cores)
+    if report.failed and not target.peer:
+        raise LoadFailed(
+            f"{target.name}, {scenario.name}: {report.failed} of {order.calls} calls failed: {report.fault}"
+        )
+    per_call = 1e6 / max(1, report.calls)
+    database_cpu = None if target.database_pid is None else (_database_cpu(target) - database_before) * per_call
+    return _Sample(report, (cpu_seconds(target.pid) - before) * per_call, database_cpu)
+
+
+def send(order: Order, cores: Cores) -> Report:
+    """Carry out an order from the other core."""
     with pinned(cores.other):
         done = subprocess.run(
             [sys.executable, "-m", "scripts._bench.load"],
@@ -123,16 +135,8 @@ def run_load(target: Target, scenario: Scenario, calls: int, connections: int, c
             timeout=order.limit_seconds + 30,
         )
     if done.returncode:
-        report = Report(failed=order.calls, fault="".join(done.stderr.decode(errors="replace").splitlines()[-1:]))
-    else:
-        report = msgspec.json.decode(done.stdout, type=Report)
-    if report.failed and not target.peer:
-        raise LoadFailed(
-            f"{target.name}, {scenario.name}: {report.failed} of {order.calls} calls failed: {report.fault}"
-        )
-    per_call = 1e6 / max(1, report.calls)
-    database_cpu = None if target.database_pid is None else (_database_cpu(target) - database_before) * per_call
-    return _Sample(report, (cpu_seconds(target.pid) - before) * per_call, database_cpu)
+        return Report(failed=order.calls, fault="".join(done.stderr.decode(errors="replace").splitlines()[-1:]))
+    return msgspec.json.decode(done.stdout, type=Report)
 
 
 def _database_cpu(target: Target) -> float:
