@@ -11,8 +11,8 @@ from . import tables as t
 async def bump(connection: AsyncConnection, kind: str, ref: str = "") -> None:
     """Record a change within the writer's transaction. The row's lock makes numbers appear in commit order.
 
-    `kind`: config (routing, prices, tenants, hosts) | key (ref: key id) | customer (ref: customer id)
-    | upstream_key (ref: upstream).
+    `kind`: config (routing, prices, tenants, hosts; ref: the tenant's id where no other is concerned)
+    | key (ref: key id) | customer (ref: customer id) | upstream_key (ref: upstream).
     """
     number = await connection.scalar(
         update(t.revision)

@@ -12,6 +12,7 @@ from ..core.storefront import Snapshot
 from ..db.engine import Database
 from . import snapshot as snapshots
 from .patience import limited_wait
+from .snapshot_changes import with_storefront
 
 _log = logging.getLogger(__name__)
 _KEPT: Final = 200
@@ -87,4 +88,4 @@ class Openings:
         snapshot = process.snapshot
         # Behind a snapshot's reading nothing of its kind was written, and until `good_until` no price begins.
         if shared.rows.revision >= snapshot.read_at and good_until == snapshot.good_until:
-            process.snapshot = snapshots.with_storefront(snapshot, hosts)
+            process.snapshot = with_storefront(snapshot, hosts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -40,6 +40,7 @@ from .openings import Openings
 from .past_days import PastDays
 from .payments import Inbox
 from .providers import Providers
+from .snapshot_changes import load_again
 from .upstream_keys import REVISION as UPSTREAM_KEY
 from .upstream_keys import KeyBook
 
@@ -248,16 +249,25 @@ class Runtime:
         seen = changes[-1][0] if changes else seen
         if any(kind == endpoints.KIND for _, kind, _ in changes):
             await self.endpoints.refresh()
-        if due or any(kind not in _APART for _, kind, _ in changes):
+        concerned = {ref for _, kind, ref in changes if kind not in _APART}
+        if due or concerned:
             # What was written while it loaded is in it, but no key of that was forgotten yet.
             before = self.snapshot.upstreams
-            fresh = await snapshots.load(self.db, self.vault, wanted=self.openings.worth_keeping())
+            fresh = await self._read_again(None if due or "" in concerned else [int(ref) for ref in concerned])
             self.snapshot = snapshots.at_revision(fresh, seen)
             self._forget_changed(before)
         elif changes:
             self.snapshot = snapshots.at_revision(self.snapshot, seen)
         if changes and not told and self.announcements is not None:
             await self.announcements.tell(seen)
+
+    async def _read_again(self, changed: Collection[int] | None) -> Snapshot:
+        """The snapshot as of now; `changed`: the only tenants of which anything changed, where that is known."""
+        if changed is not None:
+            fresh = await load_again(self.db, self.vault, self.snapshot, changed)
+            if fresh is not None:
+                return fresh
+        return await snapshots.load(self.db, self.vault, wanted=self.openings.worth_keeping())
 
     def _forget_changed(self, before: Mapping[str, UpstreamConfig]) -> None:
         """What was known of an upstream that is configured anew is known no longer."""

@@ -231,7 +231,7 @@ async def _republish(
     appended = _needed(found, {**found.changes, tenant.slug: waiting}, {tenant.slug}, now)
     later = [publication for publication in appended if publication.effective_from > now]
     await publish(connection, _ids(found.rows), later)
-    await revisions.bump(connection, "config")
+    await revisions.bump(connection, "config", str(tenant.id))
     return bool(later)
 
 

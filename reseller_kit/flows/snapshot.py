@@ -334,8 +334,3 @@ def _hidden_words(name: str, hosts: Iterable[str], upstreams: Iterable[UpstreamC
 def at_revision(snapshot: Snapshot, revision: int) -> Snapshot:
     """The same snapshot, known to be good up to a later revision."""
     return msgspec.structs.replace(snapshot, revision=revision)
-
-
-def with_storefront(snapshot: Snapshot, hosts: Mapping[str, HostEntry]) -> Snapshot:
-    """The same snapshot, in which a storefront was read that was not before."""
-    return msgspec.structs.replace(snapshot, hosts={**snapshot.hosts, **hosts})

@@ -168,7 +168,7 @@ async def _set_suspended(db: Database, slug: str, reason: str | None, actor: str
             )
             event = "tenant.resumed" if reason is None else "tenant.suspended"
             await events.tell(connection, tenant.id, event, {"storefront": slug})
-            await revisions.bump(connection, "config")
+            await revisions.bump(connection, "config", str(tenant.id))
     return await show_tenant(db, slug)
 
 

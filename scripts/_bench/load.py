@@ -20,8 +20,9 @@ import uvloop
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to send where, without a body by GET. `end`: what a good answer's last bytes hold.
 
-    `limit_seconds` ends a run that hangs. Each connection sends its next call when the last byte of an answer has come, the first ones spread over `spread`
-    seconds. With `rate` calls begin at so many a second whatever came back; one that finds all connections busy waits.
+    `limit_seconds` ends a run that hangs. Each connection sends its next call when the last byte of an answer has come,
+    the first ones spread over `spread` seconds. With `rate` calls begin at so many a second whatever came back; one
+    that finds all connections busy waits.
     `gaps`: the time between the pieces of an answer is kept too.
     """
 

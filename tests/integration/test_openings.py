@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import update
 
@@ -17,7 +18,9 @@ from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import open_writer
 from reseller_kit.flows import runtime as runtimes
 from reseller_kit.flows import snapshot as snapshots
+from reseller_kit.flows import snapshot_changes
 from reseller_kit.flows.runtime import Runtime
+from reseller_kit.flows.snapshot_changes import load_again
 from reseller_kit.flows.unlock import unlock
 from reseller_kit.telemetry.access import AccessLog
 from reseller_kit.web.hosts import HostTable, StorefrontUnread
@@ -64,11 +67,11 @@ async def runtime(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await found.close()
 
 
-async def write(db: Database, *statements: Any) -> None:
+async def write(db: Database, *statements: Any, ref: str = "") -> None:
     async with db.write(EVERY_TENANT) as connection:
         for statement in statements:
             await connection.execute(statement)
-        await revisions.bump(connection, "config")
+        await revisions.bump(connection, "config", ref)
 
 
 def rename(slug: str, name: str) -> Any:
@@ -244,6 +247,74 @@ async def test_a_new_snapshot_begins_with_the_latest_of_those_that_were_open(
     assert runtime.openings.worth_keeping() == [entry(runtime, AURORA).storefront.tenant_id, boreal]
     monkeypatch.setattr("reseller_kit.flows.openings._KEPT", 1)
     assert runtime.openings.worth_keeping() == [boreal]
+
+
+async def opened(runtime: Runtime) -> tuple[HostEntry, HostEntry]:
+    """Both storefronts, as read one by one."""
+    await runtime.openings.open(AURORA)
+    await runtime.openings.open(BOREAL)
+    return entry(runtime, AURORA), entry(runtime, BOREAL)
+
+
+async def test_what_changed_of_one_tenant_leaves_the_storefronts_of_others_as_they_are(
+    db: Database, runtime: Runtime
+) -> None:
+    aurora, boreal = await opened(runtime)
+    await write(db, rename("aurora", "Second"), ref=str(aurora.storefront.tenant_id))
+    await runtime.refresh()
+    assert entry(runtime, AURORA).storefront.name == "Second"
+    assert entry(runtime, BOREAL) is boreal
+    assert runtime.snapshot == msgspec.structs.replace(
+        await snapshots.load(db, runtime.vault, most=10), hosts=runtime.snapshot.hosts
+    )
+    await write(db, rename("boreal", "Third"), update(t.platform).values(settings={"name": "Anew"}))
+    await runtime.refresh()
+    assert entry(runtime, BOREAL).storefront.name == "Third"
+    assert runtime.snapshot.platform_name == "Anew"
+
+
+async def test_a_change_of_one_that_nobody_opened_opens_nothing(db: Database, runtime: Runtime) -> None:
+    await runtime.openings.open(BOREAL)
+    aurora = runtime.snapshot.places[AURORA].tenant_id
+    await write(db, rename("aurora", "Second"), ref=str(aurora))
+    await runtime.refresh()
+    assert list(runtime.snapshot.hosts) == [BOREAL]
+    await runtime.openings.open(AURORA)
+    assert entry(runtime, AURORA).storefront.name == "Second"
+
+
+@pytest.mark.parametrize("change", [{"tenant": {"suspended_at": 1}}, {"domain": {"state": "detached"}}])
+async def test_what_is_kept_is_where_it_was_and_open_as_it_was(
+    db: Database, runtime: Runtime, change: dict[str, dict[str, Any]]
+) -> None:
+    aurora, boreal = await opened(runtime)
+    ((name, values),) = change.items()
+    c = getattr(t, name).c
+    own = (c.id if name == "tenant" else c.tenant_id) == boreal.storefront.tenant_id
+    await write(db, update(getattr(t, name)).where(own).values(values), ref=str(aurora.storefront.tenant_id))
+    await runtime.refresh()
+    assert list(runtime.snapshot.hosts) == [AURORA]
+
+
+async def test_behind_the_moment_of_a_price_all_are_read_again(
+    db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aurora, boreal = await opened(runtime)
+    moment = now_us() + HOUR_US
+    before = msgspec.structs.replace(runtime.snapshot, good_until=moment)
+    changed = [aurora.storefront.tenant_id]
+    kept = await load_again(db, runtime.vault, before, changed)
+    assert kept is not None
+    assert kept.hosts[BOREAL] is boreal
+    monkeypatch.setattr(snapshot_changes, "now_us", lambda: moment)
+    assert await load_again(db, runtime.vault, before, changed) is None
+
+
+async def test_of_too_much_that_is_open_the_first_goes(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot_changes, "MOST_OFFERED", 1)
+    await runtime.openings.open(AURORA)
+    await runtime.openings.open(BOREAL)
+    assert list(runtime.snapshot.hosts) == [BOREAL]
 
 
 def test_a_snapshot_keeps_when_it_was_read(runtime: Runtime) -> None:

@@ -102,7 +102,7 @@ async def _record(
     after: dict[str, object],
 ) -> None:
     await audit_log.record(connection, tenant_id, actor, action, "domain", host, before=before, after=after)
-    await revisions.bump(connection, "config")
+    await revisions.bump(connection, "config", str(tenant_id))
 
 
 def role_of(text: str) -> DomainRole:

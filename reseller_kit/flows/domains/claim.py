@@ -80,7 +80,7 @@ async def vouch(db: Database, *, tenant_id: int, typed: str, role: DomainRole, a
         )
         await domains.drop_claim(connection, tenant_id, host)
         await audit_log.record(connection, tenant_id, actor, "domain.vouch", "domain", host, after={"role": role})
-        await revisions.bump(connection, "config")
+        await revisions.bump(connection, "config", str(tenant_id))
     return await show_domain(db, tenant_id, host)
 
 

@@ -118,7 +118,7 @@ async def _tell(
         await audit_log.record(
             connection, row.tenant_id, actor, action, "domain", row.host, before=facts[0], after=facts[1]
         )
-        await revisions.bump(connection, "config")
+        await revisions.bump(connection, "config", str(row.tenant_id))
     if after.state == "detached" != before.state:
         await letters.detached(connection, row.tenant_id, row.host, verdict)
     elif after.warned_days > before.warned_days and after.failing_since is not None:

@@ -125,7 +125,7 @@ async def edit(
         asked = Asked(slug=tenant_slug, edits=edits, now=now, addresses=found, vault=vault, secrets=secrets)
         decided = await asyncio.to_thread(decide_edit, rows, asked)
         if decided.decision.plan.pending:
-            await write_edit(connection, rows, decided.decision, vault, actor)
+            await write_edit(connection, rows, decided.decision, vault, actor, tenant_slug=tenant_slug)
         if also is not None:
             await also(connection)
     await invite_waiting(db, vault)

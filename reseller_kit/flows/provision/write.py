@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -64,13 +64,18 @@ async def write_decision(
     target = await _write_resources(connection, rows, decision, vault)
     await _write_models(target, _touched(decision))
     await _publish_and_record(target, actor, "apply")
+    await revisions.bump(connection, "config")
     await provisioning.add_applied(connection, stored_base(decision.file))
 
 
-async def write_edit(connection: Connection, rows: ManifestRows, decision: Decision, vault: Vault, actor: str) -> None:
-    """Carry out a change that was made outside the file: what was applied last stays what it was."""
+async def write_edit(
+    connection: Connection, rows: ManifestRows, decision: Decision, vault: Vault, actor: str, *, tenant_slug: str
+) -> None:
+    """Carry out a change of one tenant that was made outside the file: what was applied last stays what it was."""
     target = await _write_resources(connection, rows, decision, vault)
     await _publish_and_record(target, actor, "edit")
+    shared = any(kind in _SHARED for kind, _ in _touched(decision))
+    await revisions.bump(connection, "config", "" if shared else str(target.tenant_ids[tenant_slug]))
 
 
 async def _write_resources(connection: Connection, rows: ManifestRows, decision: Decision, vault: Vault) -> _Target:
@@ -93,6 +98,10 @@ async def _write_resources(connection: Connection, rows: ManifestRows, decision:
     return target
 
 
+_SHARED: Final = frozenset({"platform", "wholesale", "upstream", "model"})
+"""Kinds of resources that other tenants' storefronts are built with."""
+
+
 def _touched(decision: Decision) -> set[tuple[str, str]]:
     return {(change.kind, change.id) for change in pending(decision.plan.changes)}
 
@@ -102,7 +111,6 @@ async def _publish_and_record(target: _Target, actor: str, verb: str) -> None:
     await publish(target.connection, target.tenant_ids, target.decision.publications)
     for change in pending(target.decision.plan.changes):
         await _record(target, change, actor, verb)
-    await revisions.bump(target.connection, "config")
 
 
 async def _write_secrets(target: _Target, touched: set[tuple[str, str]], vault: Vault) -> None:
@@ -329,8 +337,8 @@ async def write_begun(connection: Connection, begun: Iterable[Begun], now: int) 
             before={name: old.get(name) for name in changed} or None,
             after={**after, **{name: new.get(name) for name in changed}},
         )
-    if found:
-        await revisions.bump(connection, "config")
+    for tenant_id in {one.tenant_id for one in found}:
+        await revisions.bump(connection, "config", str(tenant_id))
 
 
 def _priced(settings: Mapping[str, Any]) -> dict[str, Any]:
