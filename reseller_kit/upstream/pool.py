@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from math import inf
 from typing import Final
 
 from ..core.fairness import FairQueue, Turn
@@ -39,7 +38,7 @@ class Pool:
         self._in_use = 0
         self._closed = False
         self._stale = 0
-        self._fresh_until = -inf
+        self._fresh_until = 0.0
 
     @property
     def in_use(self) -> int:
@@ -106,7 +105,8 @@ class Pool:
     def released(self, connection: Connection, *, reusable: bool) -> None:
         """A connection says that its exchange is over."""
         if reusable:
-            if self._closed or asyncio.get_running_loop().time() < self._fresh_until:
+            fresh = self._fresh_until and asyncio.get_running_loop().time() < self._fresh_until
+            if self._closed or fresh:
                 connection.close()
             else:
                 self._idle.append(connection)

@@ -49,6 +49,8 @@ class LedgerWriter:
         self._pending: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop
+        """That it was started on."""
         self._closing = False
         self.on_batch: Callable[[int, float], object] | None = None
         """Told of each commit: how many items, and its seconds."""
@@ -61,6 +63,7 @@ class LedgerWriter:
     async def start(self) -> None:
         """Connect and begin to work."""
         await self._store.open()
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._work(), name="ledger-writer")
 
     async def close(self) -> None:
@@ -80,7 +83,7 @@ class LedgerWriter:
         most, then it is refused. One whose caller cancelled, or that was refused, before it was decided is not placed;
         anything else is carried out without an answer.
         """
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Outcome] = self._loop.create_future()
         if self._closing or len(self._pending) >= _MAX_PENDING:
             future.set_exception(ServiceUnavailable("Too many requests are waiting. Please try again in a moment."))
             return future

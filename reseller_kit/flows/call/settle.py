@@ -97,10 +97,11 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     read, written = usage.total_input_tokens, usage.total_output_tokens
     job.tokens = read + written
     job.note.outcome = ending.status
-    durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     first = runtime.ledger.submit(item)
+    loop = first.get_loop()
+    durable: asyncio.Future[None] = loop.create_future()
     first.add_done_callback(lambda done: _after(runtime, job, item, done, durable))
-    timer = durable.get_loop().call_later(_WAIT_SECONDS, _release, durable)
+    timer = loop.call_later(_WAIT_SECONDS, _release, durable)
     try:
         with job.note.step.child("settle", outcome=ending.status):
             await durable

@@ -96,7 +96,7 @@ class Gateway:
             id=new_id("req"),
             scope=scope,
             receive=receive,
-            send=cors.readable(send, headers),
+            send=cors.readable(send) if b"origin" in dict(headers) else send,
             storefront=storefront,
             path=path,
             method=scope["method"],

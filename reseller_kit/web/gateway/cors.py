@@ -33,15 +33,9 @@ def permission(headers: Headers) -> list[Header]:
     ]
 
 
-def readable(send: Send, headers: Headers) -> Send:
-    """`send`, letting the page read what is sent where a page asked."""
-    for name, _ in headers:
-        if name == b"origin":
-            return _readable(send)
-    return send
+def readable(send: Send) -> Send:
+    """`send`, letting the page that asked read what is sent."""
 
-
-def _readable(send: Send) -> Send:
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message["headers"], *_READABLE]}
