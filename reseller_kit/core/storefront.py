@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .apis import Api, served_apis
 from .catalog import LaterPrice, OfferedModel
+from .limits import Kind
 from .tenant import DomainRole, TenantStatus
 
 DEFAULT_RESPONSES_DAYS: Final = 30
@@ -109,8 +112,11 @@ class UpstreamKey(Struct, frozen=True):
         return f"UpstreamKey(fingerprint={self.fingerprint!r})"
 
 
-class UpstreamConfig(Struct, frozen=True, kw_only=True):
-    """How to reach one upstream, by its full name. Holds credentials: never logged, never shown."""
+class UpstreamConfig(Struct, frozen=True, kw_only=True, dict=True):
+    """How to reach one upstream, by its full name. Holds credentials: never logged, never shown.
+
+    What follows from its settings is found out once: every call asks.
+    """
 
     name: str
     dialect: str
@@ -123,6 +129,27 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True):
     """Whose own it is; None: the operator's."""
     public_only: bool = False
     """It is never connected to at an address that is not on the public internet."""
+
+    @cached_property
+    def apis(self) -> tuple[Api, ...]:
+        """The generating APIs that it serves, the preferred one first."""
+        return served_apis(self.dialect, self.provider, self.settings.get("api"))
+
+    @cached_property
+    def breaks(self) -> bool:
+        """Whether its endpoints have circuits."""
+        return self.settings.get("breaker", True) is not False
+
+    @cached_property
+    def limits(self) -> tuple[tuple[Kind, int], ...]:
+        """The most of requests and tokens a minute, and of calls at once, as far as there are limits."""
+        settings = self.settings
+        most: tuple[tuple[Kind, int | None], ...] = (
+            ("requests", settings.get("requests_per_minute")),
+            ("tokens", settings.get("tokens_per_minute")),
+            ("concurrency", settings.get("max_concurrency")),
+        )
+        return tuple((kind, limit) for kind, limit in most if limit)
 
     def __repr__(self) -> str:
         return f"UpstreamConfig(name={self.name!r})"

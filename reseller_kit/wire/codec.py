@@ -8,10 +8,10 @@ APIs a call goes through the intermediate form (`to_conversation` of the caller'
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Literal
 
 from msgspec import Raw, Struct
 
+from ..core import apis
 from ..core.errors import InvalidRequest
 from ..core.usage import Usage
 from .completion import Answer, Completion, EventReader, EventWriter, Tap
@@ -19,8 +19,8 @@ from .conversation import Conversation
 from .errors import Dialect
 from .media import Medium
 
-Api = Literal["chat", "responses", "messages", "generate_content"]
-"""The APIs that generate: OpenAI's chat completions and Responses, Anthropic's messages, Gemini's generateContent."""
+Api = apis.Api
+"""The APIs that generate."""
 
 
 Headers = Sequence[tuple[bytes, bytes]]

@@ -52,8 +52,7 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
     for offered in _asked(job, suits):
         for route in _ordered(runtime, job, offered, serves):
             config = upstreams[route.upstream]
-            breaks = config.settings.get("breaker", True) is not False
-            yield Candidate(offered, route, config, endpoint_of(route), breaks)
+            yield Candidate(offered, route, config, endpoint_of(route), config.breaks)
 
 
 def has_choice(runtime: Runtime, offered: OfferedModel) -> bool:

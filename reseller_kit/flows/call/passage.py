@@ -50,14 +50,13 @@ def no_room(busy: Busy) -> KitError:
 
 
 def _limits(runtime: Runtime, job: Job, config: UpstreamConfig) -> list[Limit]:
-    settings, limits = config.settings, []
-    if most := settings.get("requests_per_minute"):
-        limits.append(Limit("upstream", "requests", config.name, most))
-    if most := settings.get("tokens_per_minute"):
-        limits.append(Limit("upstream", "tokens", config.name, most, min(sum(job.expected), most)))
-    if (most := settings.get("max_concurrency")) and runtime.limiter.is_shared:
-        # In one process the upstream's own slots are exact.
-        limits.append(Limit("upstream", "concurrency", config.name, most))
+    limits = []
+    for kind, most in config.limits:
+        if kind == "tokens":
+            limits.append(Limit("upstream", kind, config.name, most, min(sum(job.expected), most)))
+        elif kind == "requests" or runtime.limiter.is_shared:
+            # In one process the upstream's own slots are exact.
+            limits.append(Limit("upstream", kind, config.name, most))
     return limits
 
 
