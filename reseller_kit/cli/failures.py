@@ -117,7 +117,11 @@ def _fix(error: KitError) -> str:
 
 
 def _is_database_error(error: BaseException) -> bool:
-    return isinstance(error, OSError) or type(error).__name__ in _DATABASE_ERRORS
+    if isinstance(error, OSError) or type(error).__name__ in _DATABASE_ERRORS:
+        return True
+    from ..db.ledger import is_away  # what a command that succeeds never needs
+
+    return isinstance(error, Exception) and is_away(error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -260,7 +260,7 @@ class ServiceUnavailable(KitError):
 
 
 class Overloaded(ServiceUnavailable):
-    """Everything that could serve the call is busy; `retry_after_seconds` says when to come back."""
+    """Everything that could serve the call, or the database, is busy; `retry_after_seconds` says when to come back."""
 
     def __init__(self, message: str, *, retry_after_seconds: int) -> None:
         super().__init__(message)

@@ -82,7 +82,9 @@ def starved() -> Iterator[None]:
     """All that runs from here on shares one core with programs that never wait."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY_LOOPS)]
+    loops = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(BUSY_LOOPS)
+    ]
     try:
         yield
     finally:

@@ -35,6 +35,9 @@ def live_through(shop: Shop, callers: Crowd, harm: Harm, *, seconds: float) -> N
         callers.leave(leaver)
         callers.wait(late, REFUSED_WITHIN_SECONDS)
         assert [call.status for call in late] == [503] * len(late), [call.received[:200] for call in late]
+        # Clients come again by themselves, unless they are told not to.
+        final = [call.received for call in late if b"\r\nretry-after: 1\r\n" not in call.received]
+        assert final == [], final
         # A stream that ends meanwhile gets its end after five seconds, and is paid for later.
         callers.wait(during, 15)
         assert all(call.finished for call in during)

@@ -19,7 +19,7 @@ from .items import (
     UsageRow,
 )
 from .store import LostLease
-from .writer import LedgerWriter, new_owner, open_writer
+from .writer import LedgerWriter, is_away, new_owner, open_writer
 
 __all__ = [
     "AccrueCash",
@@ -44,6 +44,7 @@ __all__ = [
     "Settled",
     "TakeCredit",
     "UsageRow",
+    "is_away",
     "new_owner",
     "open_writer",
 ]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ...core.errors import KitError, LedgerFault, ServiceUnavailable
+from ...core.errors import KitError, LedgerFault, Overloaded
 from ...core.ids import new_id
 from ...core.ledger import Hold, HoldRefused
 from ..engine import Database, now_us
@@ -78,14 +78,16 @@ class LedgerWriter:
         """A future of the item's outcome, done once it is durable.
 
         It raises a KitError that the decision raised, LedgerFault when the item can't be written, LostLease when this
-        process's epoch is over (a hold was not placed then), or ServiceUnavailable when the database is away; behind
+        process's epoch is over (a hold was not placed then), or Overloaded when the database is away; behind
         the last one the item may be durable all the same, and may be submitted again. A hold waits five seconds at
         most, then it is refused. One whose caller cancelled, or that was refused, before it was decided is not placed;
         anything else is carried out without an answer.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
         if self._closing or len(self._pending) >= _MAX_PENDING:
-            future.set_exception(ServiceUnavailable("Too many requests are waiting. Please try again in a moment."))
+            future.set_exception(
+                Overloaded("Too many requests are waiting. Please try again in a moment.", retry_after_seconds=1)
+            )
             return future
         self._pending.append((item, future))
         if not self._wake.is_set():
@@ -179,7 +181,8 @@ def new_owner() -> str:
 
 def is_away(error: Exception) -> bool:
     """Whether an error says that the database cannot be reached or written at all, rather than that a row is bad."""
-    if isinstance(error, OSError):
+    wrapped = getattr(error, "orig", None)  # SQLAlchemy's way
+    if isinstance(error, OSError) or (isinstance(wrapped, Exception) and is_away(wrapped)):
         return True
     return type(error).__name__ in {"OperationalError", "InterfaceError"} or _sqlstate(error)[:2] in _AWAY
 
@@ -207,8 +210,10 @@ def _unwritable(error: Exception) -> LedgerFault:
     return fault
 
 
-def _unavailable(error: Exception) -> ServiceUnavailable:
-    unavailable = ServiceUnavailable("The service is not available right now. Please try again in a moment.")
+def _unavailable(error: Exception) -> Overloaded:
+    unavailable = Overloaded(
+        "The service is not available right now. Please try again in a moment.", retry_after_seconds=1
+    )
     unavailable.__cause__ = error
     return unavailable
 

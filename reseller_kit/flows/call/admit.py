@@ -10,7 +10,14 @@ from typing import Final
 from msgspec import Struct, field
 
 from ...core.catalog import OfferedModel, PriceVersion
-from ...core.errors import DailyAllowanceUsed, InsufficientCredit, ModelNotFound, Restarting, ServiceUnavailable
+from ...core.errors import (
+    DailyAllowanceUsed,
+    InsufficientCredit,
+    ModelNotFound,
+    Overloaded,
+    Restarting,
+    ServiceUnavailable,
+)
 from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Limit
 from ...core.money import format_amount
@@ -86,7 +93,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         raise Restarting
     if runtime.unsettled:
         # A database may have room for holds and none for what they settle to.
-        raise ServiceUnavailable("The service is not available right now. Please try again in a moment.")
+        raise Overloaded("The service is not available right now. Please try again in a moment.", retry_after_seconds=1)
     expected = tokens_expected(wanted.input_bound, wanted.output_limit, wanted.choices)
     admission = await enter(runtime, limits_of(caller.storefront, caller.account, expected))
     window = _window(caller)

@@ -65,6 +65,20 @@ def test_a_file_that_cannot_be_used_is_named(capsys: pytest.CaptureFixture[str])
     assert (said["code"], said["message"]) == ("file_unavailable", "/etc/x: Permission denied.")
 
 
+def test_a_database_that_ends_under_a_command_is_no_error_that_should_not_happen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class AdminShutdownError(Exception):
+        sqlstate = "57P01"
+
+    assert failures.report(AdminShutdownError("terminating connection"), as_json=True) == 1
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert (said["code"], said["message"]) == (
+        "database_unavailable",
+        "The database can't be used: terminating connection.",
+    )
+
+
 def test_a_database_that_is_away_is_told_without_its_statement(capsys: pytest.CaptureFixture[str]) -> None:
     class OperationalError(Exception):
         orig = OSError("unable to open database file")
