@@ -305,7 +305,7 @@ class Deliveries(Stage):
     def _away(self, writer: int, queue: Sequence[Action], _number: int) -> None:
         """The database is away: nothing happens, and everyone is told."""
         answers = self.world.away(writer, [action.item() for action in queue])
-        self._judge(answers, [("error", "ServiceUnavailable")] * len(queue))
+        self._judge(answers, [("error", "Overloaded")] * len(queue))
 
     def _lose_lease(self, writer: int, queue: Sequence[Action], _number: int) -> None:
         """The process is taken for dead: its batch changes nothing, its holds are another's to resolve."""
