@@ -32,10 +32,15 @@ def answered(reply: raw_http.Reply | None) -> raw_http.Reply | None:
     return reply if reply is not None and reply.status == 200 else None
 
 
+def is_leaving(port: int) -> bool:
+    reply = raw_http.exchange(port, b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", ADDRESS)
+    return reply is not None and reply.status == 503
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_call_that_a_late_balancer_sends_is_refused(any_shop: Shop, workers: int) -> None:
     customer = any_shop.customer()
-    options = ("--shutdown-delay", "1", "--workers", str(workers))
+    options = ("--shutdown-delay", "3", "--workers", str(workers))
     with any_shop.installation.serving(ADDRESS, options=options) as server:
         process = server.child.process
         # A process that has just begun may be kept from its lease by what else the machine does.
@@ -47,6 +52,8 @@ def test_no_call_that_a_late_balancer_sends_is_refused(any_shop: Shop, workers: 
             long.sendall(call_of(customer, keep=True, text="[[output=40 pace=0.4]] Hi", stream=True))
             begun = raw_http.read_until(long, b"data: ")
             process.terminate()
+            # Each worker hears of it in its own time.
+            eventually(lambda: all(is_leaving(server.port) for _ in range(6)), "the signal")
             answers: list[raw_http.Reply] = []
             until = time.monotonic() + LONGEST_SECONDS
             while time.monotonic() < until:

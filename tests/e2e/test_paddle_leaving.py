@@ -50,5 +50,5 @@ def test_a_storefront_leaves_once_its_provider_has_cancelled_what_renews(paid: P
     # What the provider tells of it still arrives, though no page answers any more.
     ended = "the end of the subscription is known"
     eventually(lambda: shop.ask("subscription", "list", *owner)["subscriptions"][0]["status"] == "ended" or None, ended)
-    assert shop.get("/", f"127.0.0.2:{shop.server.port}").status_code == 410
+    eventually(lambda: shop.get("/", f"127.0.0.2:{shop.server.port}").status_code == 410, "the storefront's end")
     shop.assert_books_are_right()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -89,8 +90,13 @@ def test_a_dead_upstream_is_left_alone_by_all_processes_until_it_is_back(pair: P
         assert answer.headers["x-should-retry"] == "false"
         return record["attempts"] == 0 and int(answer.headers["retry-after"]) >= 1
 
-    # A circuit that an earlier test left open still names that test's reason until its next trial.
-    eventually(lambda: circuit(pair, "fragile")["reason"].startswith("status_500"), seconds=90)
+    def named_anew() -> bool:
+        ask(pair, customer, "alone")
+        time.sleep(0.5)
+        return str(circuit(pair, "fragile")["reason"]).startswith("status_500")
+
+    # A circuit that an earlier test left open still names that test's reason until a call is its next trial.
+    eventually(named_anew, "a reason of its own", seconds=120)
     eventually(refused_at_once)
     assert circuit(pair, "fragile")["failures"] >= 1
     page = pair.shop.get("/status", customer.host).text
