@@ -146,7 +146,8 @@ def manage(shop: Shop, sown: Sown) -> None:
 
 def test_the_log_has_none(shop: Shop, sown: Sown) -> None:
     log = shop.log()
-    assert log.count("failed (") > 5
+    # How many depends on when a parked key is heard of again.
+    assert log.count("failed (") > 2
     assert sown.found_in(log) == []
 
 
