@@ -200,12 +200,12 @@ async def _until_started(stream: _Stream, reached: Reached, tap: Tap) -> bytes |
     What comes before content is held back, so that another route can still answer, but no more than a bound of it. Only
     the opening events are given at once: they are the same whoever answers, and another route's are left out then.
     """
-    held, size, opened_before, attempt = b"", 0, stream.opened, reached.attempt
-    pieces = 0
+    held: list[bytes] = []
+    size, pieces, opened_before, attempt = 0, 0, stream.opened, reached.attempt
     try:
         while True:
             data = await reached.response.chunk()
-            held += tap.feed(data) if data else tap.end()
+            held.append(tap.feed(data) if data else tap.end())
             size += len(data)
             pieces += 1
             if tap.started or tap.done:
@@ -218,23 +218,25 @@ async def _until_started(stream: _Stream, reached: Reached, tap: Tap) -> bytes |
                 if tap.whole:
                     break
                 raise UpstreamFailed("the stream ended before content")
-            if not opened_before:
+            if not opened_before and len(held) < 2:  # behind what is held nothing opens any more
                 held = await _open(stream, tap, held)
     except UpstreamFailed as error:
         if not stream.sink.gone():
             attempt.failed(error)
         return None
     attempt.content()
-    return held[len(opening_of(stream.call.api, held)) :] if opened_before else held
+    rest = b"".join(held)
+    return rest[len(opening_of(stream.call.api, rest)) :] if opened_before else rest
 
 
-async def _open(stream: _Stream, tap: Tap, held: bytes) -> bytes:
+async def _open(stream: _Stream, tap: Tap, held: list[bytes]) -> list[bytes]:
     """Send the opening events, or more of them, if they have come; what is held besides."""
-    opening = opening_of(stream.call.api, held)
+    whole = b"".join(held)
+    opening = opening_of(stream.call.api, whole)
     if sent := opening or (b"" if stream.opened else tap.open()):
         stream.opened = True
         await _send(stream, sent)
-    return held[len(opening) :]
+    return [rest] if (rest := whole[len(opening) :]) else []
 
 
 async def _send(stream: _Stream, data: bytes) -> None:
