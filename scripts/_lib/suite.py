@@ -24,6 +24,8 @@ LONG_STAGE_SECONDS: Final = 90 * 60
 _TESTS_AT_ONCE: Final = 4
 """Stages of tests wait for browsers, timers and other programs over half of their time: four keep two cores busy."""
 _BIN: Final = VENV / "bin"
+SEED: Final = 20261128
+"""Decides the order of the check's tests: two runs of one commit are alike. A full run takes another each time."""
 
 
 def check_stages() -> list[Stage]:
@@ -82,34 +84,41 @@ def long_stages(left_out: frozenset[str]) -> list[Stage]:
     return stages
 
 
+def in_order(stages: list[Stage], seed: int) -> list[Stage]:
+    """The same stages, their tests in the order that a seed gives."""
+    return [replace(one, command=(*one.command, f"--randomly-seed={seed}")) if one.tests else one for one in stages]
+
+
 def run_check() -> int:
     """scripts/check: exit code 0 when every stage is clean."""
     outcomes = run_stages(check_stages())
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-def run_tests(mode: str, without: frozenset[str]) -> int:
+def run_tests(mode: str, without: frozenset[str], seed: int) -> int:
     """scripts/test: run a mode and print the closing line. Exit code 0 when nothing failed."""
     started = time.monotonic()
     left_out = frozenset(TOOLS) if mode == "fast" else without
     missing: dict[str, str] = {}
     if mode == "fast":
         code = [stage for stage in check_stages() if stage.name in {"format", "lint", "imports"}]
-        outcomes = run_stages([*test_stages(mode, left_out), *code])
+        outcomes = run_stages([*in_order(test_stages(mode, left_out), seed), *code])
     else:
         with ThreadPoolExecutor(1) as beside:
             # It mostly waits for the registry, and nothing that only reads the code needs any of it.
             installing = beside.submit(_install_tools, left_out)
             outcomes = run_stages([*check_stages(), *scan_stages()])
             missing = installing.result()
-        outcomes += run_stages(test_stages(mode, left_out | set(missing)), at_once=_TESTS_AT_ONCE)
+        stages = in_order(test_stages(mode, left_out | set(missing)), seed)
+        outcomes += run_stages(stages, at_once=_TESTS_AT_ONCE)
     if mode == "full":
-        outcomes += run_stages(long_stages(left_out | set(missing)), at_once=1)
+        outcomes += run_stages(in_order(long_stages(left_out | set(missing)), seed), at_once=1)
     total = Tally(failed=len(missing))
     for outcome in outcomes:
         total = total.plus(outcome.tally)
     cpu = sum(outcome.cpu_seconds for outcome in outcomes)
-    print(f"{len(outcomes)} stages in {time.monotonic() - started:.0f} s, with {cpu:.0f} s of processors")
+    took = f"{time.monotonic() - started:.0f} s, with {cpu:.0f} s of processors"
+    print(f"{len(outcomes)} stages in {took}; --seed={seed}")
     for tool, problem in missing.items():
         print(f"FAIL  {tool}: {problem} (or leave it out: --without={tool})")
     print(closing_line(total, left_out), flush=True)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from email import policy
 from email.header import decode_header, make_header
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -197,14 +198,19 @@ def sender_of(raw: bytes) -> str:
     return str(make_header(decode_header(phrase.strip())))
 
 
+def letters(shop: Shop) -> dict[bytes, EmailMessage]:
+    """Every mail that the shop sent, by what was written."""
+    folder = Path(shop.installation.environment["RESELLER_KIT_DATA_DIR"]) / "mail"
+    return {
+        raw: email.message_from_bytes(raw, policy=policy.default) for raw in map(Path.read_bytes, folder.glob("*.eml"))
+    }
+
+
 def test_no_mail_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: str) -> None:
     eventually(lambda: newest_mail(shop, KIM, "A new moon"), "the announcement by mail")
     eventually(lambda: newest_mail(shop, KIM, "password"), "the mail with a link for a new password")
     eventually(lambda: newest_mail(shop, KIM, "log-in"), "the mail of a log-in")
-    folder = Path(shop.installation.environment["RESELLER_KIT_DATA_DIR"]) / "mail"
-    written = [file.read_bytes() for file in folder.glob("*.eml")]
-    letters = {raw: email.message_from_bytes(raw, policy=policy.default) for raw in written}
-    ours = {raw: letter for raw, letter in letters.items() if letter["to"].endswith("@lunaris.example")}
+    ours = {raw: letter for raw, letter in letters(shop).items() if letter["to"] == KIM}
     assert len({letter["subject"] for letter in ours.values()}) >= 4
     own = {f"{LITERALS['lunaris']}:{shop.server.port}", f"lunaris.localhost:{shop.server.port}"}
     for raw, letter in ours.items():

@@ -104,6 +104,13 @@ def test_every_test_belongs_to_a_stage() -> None:
     assert outside == []
 
 
+def test_a_seed_decides_the_order_of_every_test() -> None:
+    for mode in ("fast", "default"):
+        stages = suite.test_stages(mode, frozenset())
+        assert all(stage.command[-1] == "--randomly-seed=7" for stage in suite.in_order(stages, 7))
+    assert suite.in_order(suite.check_stages(), 7) == suite.check_stages()
+
+
 def test_test_files_have_names_of_their_own() -> None:
     names = Counter(path.name for path in TESTS if path.name.startswith("test_"))
     assert [name for name, count in names.items() if count > 1] == []
