@@ -94,6 +94,7 @@ KINDS: Final[Mapping[str, Literal["customer", "member", "team", "operator"]]] = 
     "own_key_parked": "team",
     "upstream_key_parked": "operator",
     "upstream_down": "operator",
+    "topup_to_approve": "operator",
     "payments_unasked_at": "operator",
     "launch_review": "operator",
     "storefront_open": "team",

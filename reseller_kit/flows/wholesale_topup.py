@@ -170,6 +170,7 @@ async def _ask_operators(connection: Connection, platform: Tenant, tenant: Tenan
             continue
         payload = {
             "storefront": tenant.name,
+            "slug": tenant.slug,
             "customer": order.email,
             "order": order.id,
             "title": order.title,
@@ -179,9 +180,9 @@ async def _ask_operators(connection: Connection, platform: Tenant, tenant: Tenan
         await outbox.add(
             connection,
             platform.id,
-            kind="order_to_approve",
+            kind="topup_to_approve",
             recipient=member.email,
             payload=payload,
-            dedupe=f"order_to_approve:{order.id}:{member.email}",
+            dedupe=f"topup_to_approve:{order.id}:{member.email}",
             now=now_us(),
         )

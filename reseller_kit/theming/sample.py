@@ -83,6 +83,7 @@ ERRORS: Final = (
     ErrorInfo(status=503, kind="suspended"),
 )
 _ORDER: Final = {"order": "ord_01JD0000000000000000000000", "title": "Starter", "price": "10.00", "credits": "12.00"}
+_TOLD: Final = {"storefront": "Aurora AI", "customer": "ada@example.com"}
 _UNASKED: Final = {
     "storefront": "Aurora AI",
     "provider": "paddle",
@@ -107,11 +108,11 @@ MAILS: Final[Mapping[str, Mapping[str, Any]]] = {
     "order_requested": {**_ORDER},
     "order_rejected": {**_ORDER, "reason": "No payment arrived."},
     "order_refunded": {**_ORDER, "amount": "5.00"},
-    "order_to_approve": {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com"},
     **{
-        kind: {**_ORDER, "storefront": "Aurora AI", "customer": "ada@example.com", "why": "the quantity is not 1"}
-        for kind in ("chargeback", "chargeback_ended", "chargeback_warning", "payment_review")
+        kind: {**_ORDER, **_TOLD, "why": "the quantity is not 1", "tenant_origin": "https://aurora.example"}
+        for kind in ("order_to_approve", "chargeback", "chargeback_ended", "chargeback_warning", "payment_review")
     },
+    "topup_to_approve": {**_ORDER, **_TOLD, "slug": "aurora"},
     "receipt": {**_ORDER, "number": "2026-00042"},
     "own_key_parked": {
         "storefront": "Aurora AI",

@@ -45,6 +45,8 @@ OWN_HOST = re.compile(r"(www|api)\.lunaris\.localhost:[0-9]+|[a-z]+\.lunar\.exam
 """Further hosts that the tests give to the storefront."""
 OF_CONSOLES = frozenset({"wholesale", "stalls.localhost"})
 """What a reseller reads of its own: what it pays, and where its domains have to point."""
+OF_TEAM = frozenset({"wholesale", "zephyrline", "desk.localhost"})
+"""What a reseller's team reads in its mails: who the platform is."""
 HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
 SECRET = re.compile(r"data-secret>([^<]+)<")
 LEAVING = frozenset({"/account/usage/live", "/account/security/export"})
@@ -99,14 +101,18 @@ def kim(shop: Shop, stranger: str) -> tuple[Visitor, str]:
     return visitor, made[1]
 
 
+def report(shop: Shop, request_id: str, reference: str) -> str:
+    """A report of abuse about a call; its id."""
+    about = ("--request", request_id, "--upstream", "mainspring", "--reference", reference, "--reason", "Phishing.")
+    made: str = eventually(lambda: shop.try_("abuse", "report", *about)[1].get("id"), "the call's record")
+    return made
+
+
 def report_and_clear(shop: Shop, request_id: str) -> None:
     """A report of abuse that restricted the customer for a while."""
-    about = ("--request", request_id, "--upstream", "mainspring", "--reference", "T-1", "--reason", "Phishing pages.")
-    report = eventually(
-        lambda: made if "id" in (made := shop.try_("abuse", "report", *about)[1]) else None, "the call's record"
-    )
-    shop.ask("abuse", "restrict", report["id"], "--reason", "A report says so.")
-    shop.ask("abuse", "close", report["id"], "--words", "It was a mistake.")
+    made = report(shop, request_id, "T-1")
+    shop.ask("abuse", "restrict", made, "--reason", "A report says so.")
+    shop.ask("abuse", "close", made, "--words", "It was a mistake.")
 
 
 def call(visitor: Visitor, key: str, text: str, path: str = "/v1/chat/completions", **more: Any) -> httpx.Response:
@@ -223,6 +229,42 @@ def test_no_mail_names_another(shop: Shop, kim: tuple[Visitor, str], stranger: s
         assert WILD in letter["subject"] or "moon" in letter["subject"], letter["subject"]
         assert WILD in parts[0]
         assert WILD in Shown(parts[1]).text
+        assert not Shown(parts[1]).wild
+
+
+def test_no_mail_to_the_team_names_another(shop: Shop, stranger: str) -> None:
+    """Its team hears from the platform, of its own storefront alone, and of nothing that only the operator can do."""
+    owner, finance = colleague(shop, "lunaris", "owner"), colleague(shop, "lunaris", "finance")
+    buyer = Visitor(shop, "lunaris")
+    buyer.join("lee@lunaris.example")
+    buyer.send("/contact", subject="Another question", body="Does it still work?")
+    shown = buyer.get(buyer.send("/account/billing", package="crescent").headers["location"]).text
+    fields = dict(HIDDEN.findall(shown[shown.index('action="/account/billing/buy"') :]))
+    assert buyer.http.post("/account/billing/buy", data={**fields, "accept": "yes"}).status_code == 303
+    assert finance.send("/console/wholesale", action="topup", amount="25.00", request_key="crawl").status_code == 303
+    for order in shop.ask("wholesale", "topups", "--tenant", "lunaris")["topups"]:
+        shop.ask("order", "approve", order["id"])
+    Visitor(shop, "lunaris").send("/console/reset", email=owner.address)
+    shop.grant("lunaris", "lee@lunaris.example", "5.00")
+    key = SECRET.search(buyer.send("/account/keys", name="desk").text)
+    assert key is not None
+    report(shop, call(buyer, key[1], "Hi").headers["x-request-id"], "T-2")
+    team = {owner.address, finance.address}
+    awaited = {"invitation", "order", "arrived", "password", "question", "abuse"}
+
+    def told() -> dict[bytes, EmailMessage] | None:
+        found = {raw: letter for raw, letter in letters(shop).items() if letter["to"] in team}
+        subjects = " ".join(letter["subject"] for letter in found.values())
+        return found if all(word in subjects for word in awaited) else None
+
+    hosts = ("127.0.0.3", "lunaris.localhost", "desk.localhost")
+    own = {f"{host}:{shop.server.port}" for host in hosts}
+    for raw, letter in eventually(told, f"mails of {awaited}").items():
+        parts = [str(part.get_content()) for part in letter.walk() if part.get_content_maintype() == "text"]
+        whole = "\n".join([*(f"{name}: {value}" for name, value in letter.items()), *parts])
+        assert set(traces(whole, stranger)) <= OF_TEAM, letter["subject"]
+        assert {urlsplit(found).netloc for found in addresses(whole)} <= own, letter["subject"]
+        assert sender_of(raw) in {WILD, "Zephyrline Wholesale"}
         assert not Shown(parts[1]).wild
 
 

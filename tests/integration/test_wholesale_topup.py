@@ -74,7 +74,7 @@ async def test_an_approved_topup_is_one_deposit_whoever_approves_it_and_however_
     order = await till.order(key="once")
     assert (await till.order(key="once")).id == order.id
     assert (order.state, order.beneficiary_id, order.email) == ("checkout_open", till.tenant.id, "owner@aurora.example")
-    assert await till.mails() == [("order_to_approve", "ops@northwind.example")]
+    assert await till.mails() == [("topup_to_approve", "ops@northwind.example")]
     assert await till.balance() == 0
     assert set(await asyncio.gather(*(till.approve(order) for _ in range(5)))) == {"activated"}
     assert await till.balance() == parse_amount("50.00")

@@ -41,7 +41,7 @@ SAME = {
 }
 
 
-ENGLISH_ALONE = re.compile(r"mail\.(member_|chargeback|payment_review|payments_unasked|webhook_disabled).*")
+ENGLISH_ALONE = re.compile(r"mail\.(member_|payments_unasked|webhook_disabled).*")
 """Mails to members of a team, in English as the console is. The console's own pages have no keys: `_()`."""
 
 
@@ -138,7 +138,9 @@ def test_every_page_and_mail_renders(name: str, lang: str) -> None:
 
 SENTENCE = re.compile(r"""\b_\(['"][A-Z{]""")
 FOR_THE_TEAM = re.compile(
-    r"(console|platform)/.*|partials/viewing\.html|mail/(member_|abuse_|case_opened|case_replied|launch_review|storefront_open).*|storefront/error\.html"
+    r"(console|platform)/.*|partials/viewing\.html|storefront/error\.html|mail/("
+    r"abuse_|case_opened|case_replied|chargeback|launch_review|member_|order_to_approve|payment_review|storefront_open"
+    r"|topup_to_approve).*"
 )
 """What members of a team read, in English alone: its sentences stand in the templates."""
 
