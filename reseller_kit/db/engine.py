@@ -8,10 +8,11 @@ half-way for want of the lock.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import event
@@ -31,6 +32,7 @@ _CONNECT_SECONDS: Final = 5
 _FINISH_SECONDS: Final = 5
 _LOOK_SECONDS: Final = 0.01
 
+_Result = TypeVar("_Result")
 Backend = Literal["sqlite", "postgresql"]
 Connection: TypeAlias = AsyncConnection
 """What query functions take; other packages name it without knowing the library."""
@@ -86,6 +88,15 @@ class Database:
         async with self._writer.begin() as connection:
             await scopes.enter(connection, scope)
             yield connection
+
+    async def in_one_trip(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Do all of this where SQLite's writing connection lives, outside of the event loop (SQLite only).
+
+        It begins and ends its transactions itself.
+        """
+        async with self._writer.connect() as connection:
+            raw = await connection.get_raw_connection()
+            return await sqlite_driver.run(raw.driver_connection, work)
 
     @asynccontextmanager
     async def keep_lease(self) -> AsyncIterator[AsyncConnection]:

@@ -10,11 +10,15 @@ long a commit took; those are summed and the mark moves there, in one transactio
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    CompoundSelect,
     Executable,
+    FromClause,
+    Select,
+    Table,
     Update,
     bindparam,
     case,
@@ -38,6 +42,8 @@ _SETTLED: Final = (
     _u.settled_at >= bindparam("since", type_=BigInteger),
     _u.settled_at < bindparam("until", type_=BigInteger),
 )
+MOVE_MARK: Final = update(t.rollup_mark).where(_m.name == "rolled").values(at=bindparam("until", type_=BigInteger))
+"""What was settled before `until` (µs) is summed up."""
 
 
 async def announce_fence(connection: Connection, at: int) -> int:
@@ -62,17 +68,20 @@ async def fence_off(connection: Connection, owner: str, fence: int) -> None:
 
 
 async def roll(connection: Connection, fence: int) -> bool:
-    """Sum the next records that were settled before `fence`; whether more are left. Nothing while another does it."""
+    """Sum the next records that were settled before `fence`; whether more are left. Nothing while another does it.
+
+    The embedded database has one writer at a time, and steps of its own: see `operator_rollups_sqlite`.
+    """
     claimed = select(_m.at).where(_m.name == "rolled").with_for_update(skip_locked=True)
     rolled = await connection.scalar(claimed)
     if rolled is None or rolled >= fence:
         return False
     waiting = select(_u.settled_at).where(_u.settled_at >= rolled, _u.settled_at < fence).order_by(_u.settled_at)
     beyond = await connection.scalar(waiting.offset(AT_ONCE).limit(1))
-    end = fence if beyond is None else max(int(beyond), rolled + 1)
-    for statement in _statements(connection.dialect.name):
-        await connection.execute(statement, {"since": rolled, "until": end})
-    await connection.execute(update(t.rollup_mark).where(_m.name == "rolled").values(at=end))
+    span = {"since": rolled, "until": fence if beyond is None else max(int(beyond), rolled + 1)}
+    for statement in _statements():
+        await connection.execute(statement, span)
+    await connection.execute(MOVE_MARK, span)
     return beyond is not None
 
 
@@ -81,56 +90,65 @@ async def rolled_until(connection: Connection) -> int:
     return int(await connection.scalar(select(_m.at).where(_m.name == "rolled")) or 0)
 
 
+class Part(NamedTuple):
+    """One of the tables that calls are summed up in: what they add to which of its columns, by its key's columns."""
+
+    table: Table
+    key: tuple[str, ...]
+    sums: tuple[str, ...]
+    rows: Select[Any] | CompoundSelect[Any]
+
+    def added(self, insert: type[sqlite.Insert | postgresql.Insert], rows: Any) -> sqlite.Insert | postgresql.Insert:
+        """Put such rows onto what is there, by the database's own kind of insert."""
+        filled = insert(self.table).from_select([*self.key, *self.sums], rows)
+        stored = self.table.c
+        changed = {name: stored[name] + filled.excluded[name] for name in self.sums}
+        return filled.on_conflict_do_update(index_elements=list(self.key), set_=changed)
+
+
 @cache
-def _statements(dialect: str) -> tuple[Executable, ...]:
-    """What takes in the records of `_SETTLED`, put together once: that takes longer than to sum up a step."""
-    return _added(dialect), _totalled(dialect), _judged(dialect), _used()
+def parts() -> tuple[Part, ...]:
+    """What takes in the records that were settled from `since` (µs) until before `until`."""
+    return _rollups(), _totals(), _days()
 
 
-def _used() -> Update:
-    """Write down when these calls' keys were last used."""
+def used(latest: FromClause) -> Update:
+    """Write down when keys were last used, by rows of `key_id` and `at`."""
     k = t.api_key.c
-    latest = select(_u.key_id, func.max(_u.created_at).label("at")).where(*_SETTLED).group_by(_u.key_id).subquery()
     later = (k.id == latest.c.key_id) & (func.coalesce(k.last_used_at, 0) < latest.c.at)
     return update(t.api_key).where(later).values(last_used_at=latest.c.at)
 
 
-def _totalled(dialect: str) -> Executable:
-    """Put these calls into the sums of their customers' own pages."""
-    rows = select(total_rows(*_SETTLED)).cte("light")
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.usage_total)
-    grain = ("tenant_id", "customer_id", "grain", "at", "model", "key_id")
-    filled = insert.from_select([*grain, *t.TOTALLED], as_totals(rows))
-    stored = t.usage_total.c
-    return filled.on_conflict_do_update(
-        index_elements=list(grain), set_={name: stored[name] + filled.excluded[name] for name in t.TOTALLED}
-    )
+def latest_uses() -> Select[Any]:
+    """When each key of those records was last used."""
+    return select(_u.key_id, func.max(_u.created_at).label("at")).where(*_SETTLED).group_by(_u.key_id)
 
 
-def _judged(dialect: str) -> Executable:
-    """Put these calls into the days of their models, for the storefront's status page."""
+@cache
+def _statements() -> tuple[Executable, ...]:
+    """Put together once: that takes longer than to sum up a step."""
+    return (*(part.added(postgresql.Insert, part.rows) for part in parts()), used(latest_uses().subquery()))
+
+
+def _rollups() -> Part:
+    """The rollups of customers and of whole storefronts."""
+    customers = summed(record_rows(*_SETTLED)).cte("customers")
+    rows = union_all(select(customers), summed(customers, whole_storefront=True))
+    return Part(t.usage_rollup, GRAIN, t.SUMMED, rows)
+
+
+def _totals() -> Part:
+    """The sums of customers' own pages."""
+    key = ("tenant_id", "customer_id", "grain", "at", "model", "key_id")
+    return Part(t.usage_total, key, t.TOTALLED, as_totals(select(total_rows(*_SETTLED)).cte("light")))
+
+
+def _days() -> Part:
+    """The days of models, for the storefront's status page."""
     day = _u.created_at - _u.created_at % DAY_US
     failures = func.sum(case((_u.status == "failed", 1), else_=0))
     counted = select(
         _u.tenant_id, day.label("day_at"), _u.model, func.count().label("calls"), failures.label("failures")
     )
     rows = counted.where(*_SETTLED, _u.status != "refused").group_by(_u.tenant_id, day, _u.model)
-    grain = ("tenant_id", "day_at", "model")
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.model_day)
-    filled = insert.from_select([*grain, "calls", "failures"], rows)
-    stored = t.model_day.c
-    return filled.on_conflict_do_update(
-        index_elements=list(grain), set_={name: stored[name] + filled.excluded[name] for name in ("calls", "failures")}
-    )
-
-
-def _added(dialect: str) -> Executable:
-    """Put these calls into the rollups of customers and of whole storefronts, onto what is there."""
-    customers = summed(record_rows(*_SETTLED)).cte("customers")
-    rows = union_all(select(customers), summed(customers, whole_storefront=True))
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(t.usage_rollup)
-    filled = insert.from_select([*GRAIN, *t.SUMMED], rows)
-    stored = t.usage_rollup.c
-    return filled.on_conflict_do_update(
-        index_elements=list(GRAIN), set_={name: stored[name] + filled.excluded[name] for name in t.SUMMED}
-    )
+    return Part(t.model_day, ("tenant_id", "day_at", "model"), ("calls", "failures"), rows)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import operator
 import sqlite3 as standard
 import time
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
@@ -22,7 +23,7 @@ try:
 except ImportError:
     library = standard
 
-__all__ = ["BEGIN", "NO_WAITING", "OWN_WAITING", "begin", "connect", "library", "sqlalchemy_module"]
+__all__ = ["BEGIN", "NO_WAITING", "OWN_WAITING", "begin", "connect", "library", "run", "sqlalchemy_module"]
 
 BEGIN: Final = "BEGIN IMMEDIATE"
 
@@ -31,6 +32,7 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 library.register_adapter(bool, operator.index)
 library.register_adapter(type(None), dict[None, None]().get)
 
+_Result = TypeVar("_Result")
 _FIXED_IN: Final = (3, 51, 3)
 _BUSY_TIMEOUT_MS: Final = 10_000
 OWN_WAITING: Final = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}"
@@ -143,6 +145,12 @@ class _Cursor:
         result = await self._connection._execute(work, *arguments)  # type: ignore[no-untyped-call]  # noqa: SLF001
         self._running = False
         return result
+
+
+async def run(connection: Any, work: Callable[[standard.Connection], _Result]) -> _Result:
+    """Do this in the thread of a connection that `sqlalchemy_module` opened."""
+    done: _Result = await connection._execute(work, connection._conn)  # noqa: SLF001  # as its own methods do
+    return done
 
 
 class _Connection(aiosqlite.Connection):

@@ -8,7 +8,7 @@ import math
 import time
 from typing import Final
 
-from ..db import operator_rollups, partitions
+from ..db import operator_rollups, operator_rollups_sqlite, partitions
 from ..db.engine import EVERY_TENANT, NO_TENANT, Database, now_us
 from .runtime import Runtime
 
@@ -60,7 +60,13 @@ async def roll_up(db: Database, *, pause_seconds: float = 0) -> int:
             await operator_rollups.fence_off(connection, owner, fence)
     more = True
     while more:
-        async with db.write(EVERY_TENANT) as connection:
-            more = await operator_rollups.roll(connection, fence)
+        more = await _step(db, fence)
         await asyncio.sleep(pause_seconds)
     return fence
+
+
+async def _step(db: Database, fence: int) -> bool:
+    if db.backend == "sqlite":
+        return await db.in_one_trip(lambda connection: operator_rollups_sqlite.roll(connection, fence))
+    async with db.write(EVERY_TENANT) as connection:
+        return await operator_rollups.roll(connection, fence)

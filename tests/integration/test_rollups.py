@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from reseller_kit.core.ledger import HoldRefused
 from reseller_kit.core.times import DAY_US
-from reseller_kit.db import leases, model_days, operator_rollups
+from reseller_kit.db import leases, model_days, operator_rollups, operator_rollups_sqlite, sqlite_driver
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, Settled
@@ -30,6 +32,12 @@ pytestmark = pytest.mark.thorough
 
 
 QUARTER_US = 900_000_000
+
+
+def few_at_once(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let a step take in so many records."""
+    for module in (operator_rollups, operator_rollups_sqlite):
+        monkeypatch.setattr(module, "AT_ONCE", number)
 
 
 async def fund(ledger: LedgerWriter, *shops: Shop) -> None:
@@ -197,7 +205,7 @@ async def test_a_lease_taken_later_stands_behind_the_fence(db: Database) -> None
 
 
 async def test_many_processes_roll_up_at_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_rollups, "AT_ONCE", 7)
+    few_at_once(monkeypatch, 7)
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await fund(ledger, shop)
@@ -221,23 +229,42 @@ async def test_a_step_that_dies_is_done_again(db: Database, monkeypatch: pytest.
     async with open_ledger(db) as ledger:
         await fund(ledger, shop)
         await call(ledger, shop, {"input": 3})
-    real = operator_rollups.roll
-
-    async def dying(connection: object, fence: int) -> bool:
-        await real(connection, fence)  # type: ignore[arg-type]
-        raise RuntimeError("killed")
-
-    monkeypatch.setattr(operator_rollups, "roll", dying)
-    with pytest.raises(RuntimeError, match="killed"):
-        await roll_up(db)
+    with monkeypatch.context() as broken:
+        broken.setattr(operator_rollups, "MOVE_MARK", text("UPDATE nothing SET at = :until"))
+        operator_rollups_sqlite.statements.cache_clear()
+        with pytest.raises(Exception, match="nothing"):
+            await roll_up(db)
+    operator_rollups_sqlite.statements.cache_clear()
     assert await stored(db) == {}
-    monkeypatch.setattr(operator_rollups, "roll", real)
     await roll_up(db)
     assert await stored(db) == await expected(db) != {}
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_records_that_another_process_took_in_meanwhile_count_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL the mark is locked from the first look on."""
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        await call(ledger, shop, {"input": 3})
+    real, others = sqlite_driver.begin, iter([sqlite_driver.connect(db.path)])
+
+    def late(connection: sqlite3.Connection) -> None:
+        for other in others:
+            operator_rollups_sqlite.roll(other, now_us())
+            other.close()
+        real(connection)
+
+    monkeypatch.setattr(operator_rollups_sqlite, "sqlite_driver", SimpleNamespace(begin=late))
+    await roll_up(db)
+    assert next(others, None) is None
+    assert await stored(db) == await expected(db) != {}
+
+
 async def test_records_of_one_moment_do_not_stop_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_rollups, "AT_ONCE", 2)
+    few_at_once(monkeypatch, 2)
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await fund(ledger, shop)
