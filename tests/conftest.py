@@ -12,6 +12,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from scripts._lib import postgres, redis
+from tests.support.clock import wait_for_room
 from tests.support.sockets import install_guard
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("RESELLER_KIT_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def one_day() -> None:
+    """Begins the test where its day (UTC) does not end within it: for what is counted by the day or by the month."""
+    wait_for_room()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

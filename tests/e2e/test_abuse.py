@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from tests.support.accounts import Visitor, newest_mail, problems
 from tests.support.members import Colleague, colleague
 from tests.support.product import Customer, Shop, eventually
 
+NUMBERS = itertools.count(1)
 REASON = "Calls that ask for phishing pages & <b>more</b> {{7*7}}"
 
 
@@ -47,9 +49,7 @@ def console(made: Any) -> str:
 
 def member_customer(shop: Shop) -> tuple[Customer, Visitor]:
     """A customer with a key and credit, and its browser."""
-    address = (
-        f"abused{len(shop.ask('customer', 'list', '--tenant', 'solaria', '--limit', '1000')['customers'])}@x.example"
-    )
+    address = f"abused{next(NUMBERS)}@x.example"
     visitor = Visitor(shop)
     visitor.join(address)
     made = shop.ask("customer", "show", "--tenant", "solaria", "--customer", address)

@@ -25,6 +25,7 @@ def finance(shops: Callable[[str], Shop]) -> Colleague:
 
 
 def test_a_top_up_is_one_order_and_credited_when_it_is_paid(shop: Shop, finance: Colleague) -> None:
+    eventually(lambda: shop.ask("ledger", "audit")["open_holds"] == 0, "the end of other tests' calls")
     before = shop.ask("wholesale", "balance", "--tenant", "solaria")["balance"]
     for _ in range(2):
         assert finance.send(PATH, action="topup", amount="25.00", request_key="one").status_code == 303
@@ -53,6 +54,7 @@ def test_alerts_are_part_of_the_configuration(shop: Shop, finance: Colleague) ->
     assert finance.send(PATH, action="alerts", thresholds="").status_code == 303
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_month_is_summed_up_without_the_operators_cost(finance: Colleague) -> None:
     assert finance.shop.call(finance.shop.customer()).status_code == 200
     page = eventually(lambda: found if "gpt-5-mini" in (found := finance.get(PATH)).text else None, "the call")

@@ -15,6 +15,8 @@ from tests.support.crowd import Call, crowd
 from tests.support.product import Customer, Shop, eventually
 from tests.support.verdict import Books
 
+pytestmark = pytest.mark.usefixtures("one_day")
+
 PACKAGE: Final = "by-the-day"
 TERMS: Final = {"title": "By the day", "kind": "package", "price": "20.00", "credits": "20.00"}
 ASKED: Final = 100_000

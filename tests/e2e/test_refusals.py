@@ -165,8 +165,14 @@ def test_a_keys_own_limit_holds_whatever_the_credit(shop: Shop) -> None:
 
 def test_credit_that_has_expired_is_no_credit(shop: Shop) -> None:
     customer = shop.customer(credit=None)
-    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-    shop.ask("credit", "grant", *customer.owner, "--amount", "3.00", "--reason", "test", "--expires", soon)
+    terms = ("--amount", "3.00", "--reason", "test")
+
+    def granted() -> bool:
+        """A busy machine may need several tries to do it in time."""
+        soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+        return shop.try_("credit", "grant", *customer.owner, *terms, "--expires", soon)[0] == 0
+
+    eventually(granted, "the credit")
     eventually(lambda: shop.call(customer, max_tokens=10).status_code == 402, "the expiry")
     assert shop.balance(customer)["available"] == "0.00"
 

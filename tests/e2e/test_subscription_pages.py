@@ -11,7 +11,7 @@ from tests.e2e.test_billing_pages import BILLING, FOREIGN, Buyer, pdf_text
 from tests.support.accounts import problems
 from tests.support.product import Shop
 
-MONTH = dt.datetime.now(dt.UTC).strftime("%Y-%m")
+pytestmark = pytest.mark.usefixtures("one_day")
 
 
 @pytest.fixture
@@ -60,11 +60,12 @@ def test_a_subscription_is_cancelled_resumed_and_changed_by_its_own_customer(sho
 
 
 def test_a_month_is_a_page_a_file_and_a_table(shop: Shop, member: Buyer) -> None:
-    assert f"{BILLING}/statements/{MONTH}" in member.get(f"{BILLING}/statements").text
-    page = member.get(f"{BILLING}/statements/{MONTH}").text
-    text = pdf_text(member.get(f"{BILLING}/statements/{MONTH}.pdf"))
+    this_month = dt.datetime.now(dt.UTC).strftime("%Y-%m")
+    assert f"{BILLING}/statements/{this_month}" in member.get(f"{BILLING}/statements").text
+    page = member.get(f"{BILLING}/statements/{this_month}").text
+    text = pdf_text(member.get(f"{BILLING}/statements/{this_month}.pdf"))
     assert "All amounts in USD" in text
-    table = member.get(f"{BILLING}/statements/{MONTH}.csv")
+    table = member.get(f"{BILLING}/statements/{this_month}.csv")
     assert table.headers["content-type"].startswith("text/csv")
     assert re.search(r",purchase,Daybreak,ord_\w+,\d{4}-\d{5},20.00,20.00,", table.text)
     for shown in (page, text):
@@ -74,9 +75,9 @@ def test_a_month_is_a_page_a_file_and_a_table(shop: Shop, member: Buyer) -> None
         assert word not in (page + text + table.text).lower(), word
     for month in ("2026-13", "1999-01", "9998-01", "x", "2026-01.exe"):
         assert member.get(f"{BILLING}/statements/{month}").status_code in {200, 400, 404}, month
-    ours = shop.ask("tenant", "statement", "--tenant", "solaria", "--month", MONTH)
+    ours = shop.ask("tenant", "statement", "--tenant", "solaria", "--month", this_month)
     assert "cost" not in str(ours)
-    own = shop.ask("tenant", "statement", "--month", MONTH, *member.owner)
+    own = shop.ask("tenant", "statement", "--month", this_month, *member.owner)
     assert (own["closing"], own["purchase"], own["bonus"]) == (member.balance(), "20.00", "5.00")
 
 

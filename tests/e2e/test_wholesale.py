@@ -91,7 +91,7 @@ def assert_settlement_changes_live(shop: Shop, customer: Customer, share: Fracti
 
 def assert_margins(shop: Shop, slug: str) -> None:
     report: dict[str, Any] = shop.ask("wholesale", "margin", "--tenant", slug)
-    records = shop.ask("usage", "list", "--tenant", slug)["records"]
+    records = shop.ask("usage", "list", "--tenant", slug, "--limit", "1000")["records"]
     total = report["total"]
     assert total["calls"] == len(records) > 0
     for name in ("retail", "wholesale", "cost"):

@@ -98,7 +98,8 @@ async def test_what_waits_may_go_on_from_what_is_durable(stand: Stand) -> None:
     assert "one!" in words(await stand.store.conversation(owner, second))
 
 
-async def test_a_process_waits_for_another_one_s_commit(stand: Stand) -> None:
+async def test_a_process_waits_for_another_one_s_commit(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_responses, "_OTHERS_COMMIT_SECONDS", 1.0)
     owner, reader = stand.owners[0], stand.another()
     response_id = new_id("resp")
     asking = asyncio.create_task(reader.conversation(owner, response_id))
