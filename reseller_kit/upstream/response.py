@@ -45,6 +45,7 @@ class Response:
     __slots__ = (
         "_on_end",
         "_source",
+        "_take",
         "_waiter",
         "buffered",
         "decoder",
@@ -69,6 +70,7 @@ class Response:
         self.ticket: Ticket | None = None
         self._source = source
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Callable[[], bool] | None = None
         self._on_end: Callable[[], None] | None = None
 
     async def chunk(self) -> bytes:
@@ -79,6 +81,30 @@ class Response:
         if self.decoder is not None:
             return await self._decoded_chunk(self.decoder)
         return await self._raw_chunk()
+
+    async def wait(self, take: Callable[[], bool]) -> None:
+        """Wait until something has come that is left to `chunk`, or the end, or a fault.
+
+        `take` is asked in the moment in which something comes, and no task is woken for that: it may `pop` what came,
+        and says whether to wait on. What it raises is raised here.
+        """
+        if self.parts or self.ended or self.fault is not None or self.decoder is not None:
+            return
+        self._take = take
+        try:
+            await self._arrival()
+        finally:
+            self._take = None
+
+    def pop(self) -> bytes:
+        """The body bytes that have come and were not taken, as they came: compressed ones are left to `chunk`."""
+        parts = self.parts
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        if not self.ended:
+            self.buffered = 0
+            self._source.drained()
+        return data
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises TransportFailed, also (`too_large`) when it is over `limit` bytes."""
@@ -127,14 +153,23 @@ class Response:
 
     def wake(self) -> None:
         """Something has come (the connection says so)."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        waiter, take = self._waiter, self._take
+        if waiter is None or waiter.done():
+            return
+        if take is not None:
+            try:
+                if take():
+                    return
+            except Exception as error:  # noqa: BLE001  # whatever it is, it concerns whoever waits, not the connection
+                waiter.set_exception(error)
+                return
+        waiter.set_result(None)
 
     def finish(self, fault: TransportFailed | None) -> None:
         """Nothing more will come (the connection says so); `fault` is None after a whole answer."""
         self.ended = fault is None
         self.fault = fault
+        self._take = None
         self.wake()
         call, self._on_end = self._on_end, None
         if call is not None:
@@ -150,13 +185,7 @@ class Response:
             if self.ended:
                 return b""
             await self._arrival()
-        parts = self.parts
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
-        if not self.ended:
-            self.buffered = 0
-            self._source.drained()
-        return data
+        return self.pop()
 
     async def _decoded_chunk(self, decoder: Inflater) -> bytes:
         try:

@@ -11,7 +11,7 @@ from ..telemetry.access import AccessLine, Note
 from ..telemetry.logs import iso_time
 from ..telemetry.steps import UNTRACED
 from .hosts import Headers, Peers, is_secure
-from .responses import Message, Send
+from .responses import WRITER_KEY, Message, Send, Writer
 
 NOTE_KEY: Final = "reseller_kit.note"
 """Where a request's `Note` is in its scope."""
@@ -30,7 +30,10 @@ class Visit:
     """One request. `send` in place of the server's own, `close` when it is over."""
 
     def __init__(self, runtime: Runtime, trusted: Peers, scope: dict[str, Any], send: Send) -> None:
-        self._runtime, self._scope, self._send = runtime, scope, send
+        self._runtime, self._method, self._send = runtime, scope["method"], send
+        self._writer: Writer | None = scope.get(WRITER_KEY)
+        if self._writer is not None:
+            scope[WRITER_KEY] = self
         self._began_at, self._began_ns = time.time(), time.monotonic_ns()
         self._status, self._bytes, self._first_ns, self._id = 0, 0, 0, b""
         self.secure = is_secure(scope, trusted)
@@ -56,12 +59,22 @@ class Visit:
             self._bytes += len(message["body"])
         await self._send(message)
 
+    def ready(self) -> bool:
+        """As `Writer.ready`."""
+        return self._writer is not None and self._writer.ready()
+
+    def write(self, body: bytes) -> None:
+        """As `Writer.write`, and take note of it."""
+        if self._writer is not None:
+            self._bytes += len(body)
+            self._writer.write(body)
+
     def close(self) -> None:
         """The request is over: log it, count it, end its trace."""
         note, status = self.note, self._status or _LEFT
         took_ns = time.monotonic_ns() - self._began_ns
         outcome = note.outcome or _outcome(status)
-        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        method = self._method if self._method in _METHODS else "other"
         metrics = self._runtime.metrics
         metrics.http_requests.labels(note.surface, f"{status // 100}xx").inc()
         metrics.http_seconds.labels(note.surface).observe(took_ns / 1e9)

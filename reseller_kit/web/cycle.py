@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from .responses import Header, Message, Receive, Send
+from .responses import WRITER_KEY, Header, Message, Receive, Send
 
 _log = logging.getLogger(__name__)
 
@@ -94,8 +94,11 @@ class Cycle:
 
     async def run(self, app: App) -> None:
         """Let the application answer. Whatever it fails to do is made an answer, or a closed connection."""
+        scope = self.scope
+        del self.scope  # from here on it leads back to this
+        scope[WRITER_KEY] = self
         try:
-            await app(self.scope, self.receive, self.send)
+            await app(scope, self.receive, self.send)
         except BaseException:  # noqa: BLE001  # whatever it is, the client gets an answer, and no other task is touched
             _log.exception("the application failed")
         else:
@@ -152,6 +155,17 @@ class Cycle:
             self._write(message.get("body", b""), more=message.get("more_body", False))
         else:
             self._start(message["status"], message.get("headers", ()))
+
+    def ready(self) -> bool:
+        """As `Writer.ready`."""
+        return self.started and not (self._head or self._line.full or self.gone or self.complete)
+
+    def write(self, body: bytes) -> None:
+        """As `Writer.write`."""
+        if self._chunked and 0 < len(body) <= _COPIED_BYTES:
+            self._line.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+        else:
+            self._write(body, more=True)
 
     async def _heard(self) -> None:
         """Returns once it has rung; what rings for the end is heard by all who wait."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, Final, Protocol
 
 from ..core.ids import new_id
 
@@ -11,6 +11,20 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+WRITER_KEY: Final = "reseller_kit.writer"
+"""Where a request's `Writer` is in its scope, if the server has one."""
+
+
+class Writer(Protocol):
+    """Pieces of a body given to the server without a wait, between the first and the last one, which are for `send`."""
+
+    def ready(self) -> bool:
+        """Whether the client takes one now; if not, `send` waits until it does or is gone."""
+
+    def write(self, body: bytes) -> None:
+        """A piece, while it is `ready`."""
+
 
 JSON: Header = (b"content-type", b"application/json")
 TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")

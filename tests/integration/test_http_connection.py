@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reseller_kit.web import connection as connection_module
 from reseller_kit.web.connection import Connection, close_stalled
+from reseller_kit.web.responses import WRITER_KEY
 from scripts._lib.ports import free_port
 
 GET = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -167,6 +168,63 @@ async def test_every_request_is_answered_as_uvicorn_answers_it(*, piecewise: boo
 
     ours, uvicorns = await all_of(Connection), await all_of(HttpToolsProtocol)
     assert {name: ours[name] for name in ALIKE if ours[name] != uvicorns[name]} == {}
+
+
+@pytest.mark.parametrize("length", [None, 19, 200_019])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+async def test_pieces_without_a_wait_are_sent_as_others_are(method: bytes, version: bytes, length: int | None) -> None:
+    size = (length or 19) - 13
+    readiness: list[bool] = []
+
+    async def writing(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        writer, plain = scope[WRITER_KEY], scope["path"] == "/sent"
+        headers = [] if length is None else [(b"content-length", b"%d" % length)]
+        readiness.append(writer.ready())
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        readiness.append(writer.ready())
+        await send({"type": "http.response.body", "body": b"first ", "more_body": True})
+        readiness.append(writer.ready())
+        for piece in (b"x" * size, b"", b"two"):
+            if plain:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            else:
+                writer.write(piece)
+        await send({"type": "http.response.body", "body": b"last"})
+        readiness.append(writer.ready())
+
+    async with serving(Connection, writing) as port:
+        request = b"%b /%b HTTP/%b\r\nhost: x\r\nconnection: close\r\n\r\n"
+        sent, _ = await exchange(port, request % (method, b"sent", version))
+        written, _ = await exchange(port, request % (method, b"written", version))
+    assert undated(written) == undated(sent)
+    assert (b"last" in written) is (method == b"GET")
+    assert readiness == [False, False, True, False] * 2
+
+
+async def test_a_client_that_does_not_keep_up_is_not_written_to_without_a_wait() -> None:
+    found: list[bool] = []
+
+    async def flooding(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        writer = scope[WRITER_KEY]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        while writer.ready():
+            writer.write(b"x" * 65536)
+        found.append(writer.ready())
+        await send({"type": "http.response.body", "body": b"when there is room", "more_body": True})
+        found.append(writer.ready())
+        await send({"type": "http.response.body", "body": b"last"})
+
+    async with serving(Connection, flooding) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(CLOSE)
+        while not found:
+            await asyncio.sleep(0.01)
+        answer = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+    assert found == [False, True]
+    assert answer.endswith(b"when there is room\r\n4\r\nlast\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /"], ids=["connected", "begun"])

@@ -274,8 +274,22 @@ async def _relay(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap) 
 async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: Tap, pulse: Pulse) -> None:
     """Hand on what comes until its end. Raises UpstreamFailed."""
     job, sink = stream.job, stream.sink
-    while not (tap.done or tap.error or sink.gone()):
+
+    def hand_on() -> bool:
+        """What came, in the same moment and without waking the task; whether nothing is left to do but to wait."""
+        if not sink.ready() or runtime.heartbeat.doubtful() or job.epoch != runtime.ledger.epoch:
+            return False
+        if out := tap.feed(response.pop()):
+            stream.keepalive.sent()
+            sink.write(out)
         pulse.beat()
+        return not _is_over(tap)
+
+    while not (_is_over(tap) or sink.gone()):
+        pulse.beat()
+        await response.wait(hand_on)
+        if _is_over(tap):
+            break
         data = await response.chunk()
         if runtime.heartbeat.doubtful():
             # While this process stood still its hold may have become another's: give nothing more.
@@ -290,6 +304,10 @@ async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: T
             await sink.send(out)
         if ended:
             break
+
+
+def _is_over(tap: Tap) -> bool:
+    return tap.done or tap.error is not None
 
 
 def _why(tap: Tap) -> KitError:

@@ -22,6 +22,12 @@ class Sink(Protocol):
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """Send bytes; returns when the connection takes more."""
 
+    def ready(self) -> bool:
+        """Whether `write` may be called: there is a client that takes more now."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes without a wait, but not the first or the last ones."""
+
     def on_gone(self, call: Callable[[], object]) -> None:
         """Call this when the client leaves or the call is told to end, at once if so; the latest one counts."""
 

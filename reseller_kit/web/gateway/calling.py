@@ -19,7 +19,7 @@ from ...wire.codec import Headers as CallHeaders
 from ...wire.openai_responses.kept import response_in
 from ...wire.task import Task, TaskApi
 from ...wire.tasks import DECODERS, decode_transcription
-from ..responses import JSON, respond
+from ..responses import JSON, WRITER_KEY, respond
 from .body import read_body
 from .form import read_form
 from .plain import PlainCall
@@ -104,7 +104,7 @@ class Calling:
         """
         caller = request.caller(account)
         if call.stream:
-            made = sink(request.receive, request.send, call_headers)
+            made = sink(request.receive, request.send, call_headers, request.scope.get(WRITER_KEY))
             if turn is not None:
                 made.on_end = lambda end: turn.end(self._runtime, response_in(end))
             return await self._stream(request, caller, call, made)

@@ -20,19 +20,22 @@ class JsonArraySink(StreamSink):
     """Takes whole events of one line each, and makes each an element."""
 
     response_headers = _HEADERS
+    _opened = False
     _empty = True
 
     async def start(self, job: Job) -> None:
         """Send status and headers."""
         await super().start(job)
-        await super().send(b"[")
+        await self.send(b"")
 
-    async def send(self, data: bytes, *, last: bool = False) -> None:
-        """Send events; the last ones close the array."""
+    def framed(self, data: bytes, *, last: bool = False) -> bytes:
+        """As elements; the first ones open the array, the last ones close it."""
         elements = [event.removeprefix(_DATA) for event in data.split(b"\n\n") if event.startswith(_DATA)]
         joined = b",\r\n".join(elements)
         if elements and not self._empty:
             joined = b",\r\n" + joined
         self._empty = self._empty and not elements
+        if not self._opened:
+            self._opened, joined = True, b"[" + joined
         # Nothing behind the bracket: Google's own client for Python takes it for the beginning of another array.
-        await super().send(joined + b"]" if last else joined, last=last)
+        return joined + b"]" if last else joined

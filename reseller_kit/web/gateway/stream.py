@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from ...flows.call.job import Job
-from ..responses import Header, Receive, Send
+from ..responses import Header, Receive, Send, Writer
 from .body import has_left
 
 _EVENT_STREAM: Sequence[Header] = (
@@ -17,12 +17,17 @@ _EVENT_STREAM: Sequence[Header] = (
 
 
 class StreamSink:
-    """One client's event stream. `close` ends the watch for its leaving; `on_end` gets the last bytes before it."""
+    """One client's event stream. `close` ends the watch for its leaving; `on_end` gets the last bytes before it.
+
+    `writer`: the server's, if it has one.
+    """
 
     response_headers: Sequence[Header] = _EVENT_STREAM
 
-    def __init__(self, receive: Receive, send: Send, headers: Callable[[Job], list[Header]]) -> None:
-        self._send = send
+    def __init__(
+        self, receive: Receive, send: Send, headers: Callable[[Job], list[Header]], writer: Writer | None = None
+    ) -> None:
+        self._send, self._writer = send, writer
         self._headers = headers
         self.on_end: Callable[[bytes], object] | None = None
         self._gone = False
@@ -68,14 +73,29 @@ class StreamSink:
             {"type": "http.response.start", "status": 200, "headers": [*self.response_headers, *self._headers(job)]}
         )
 
+    def ready(self) -> bool:
+        """Whether `write` may be called."""
+        return self._writer is not None and not self._gone and self._writer.ready()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes at once, while it is `ready`."""
+        framed = self.framed(data)
+        if framed and self._writer is not None:
+            self._writer.write(framed)
+
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """Send bytes; waits while the client's connection is full."""
         if last:
             if self.on_end is not None:
                 self.on_end(data)
             self.finished = True
-        if not self._gone:
-            await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        framed = self.framed(data, last=last)
+        if (framed or last) and not self._gone:
+            await self._send({"type": "http.response.body", "body": framed, "more_body": not last})
+
+    def framed(self, data: bytes, *, last: bool = False) -> bytes:  # noqa: ARG002  # other ways to frame a stream need it
+        """Whole events as they are sent."""
+        return data
 
     def close(self) -> None:
         """Stop watching."""

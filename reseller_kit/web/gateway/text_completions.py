@@ -13,11 +13,9 @@ from .stream import StreamSink
 class TextSink(StreamSink):
     """Takes whole events of a chat stream."""
 
-    async def send(self, data: bytes, *, last: bool = False) -> None:
-        """Send events."""
-        written = text_completions.stream_events(data)
-        if written or last:
-            await super().send(written, last=last)
+    def framed(self, data: bytes, *, last: bool = False) -> bytes:  # noqa: ARG002  # the last ones are like all
+        """As events of that API."""
+        return text_completions.stream_events(data)
 
 
 def handler(calling: Calling) -> Handler:

@@ -687,6 +687,43 @@ async def test_a_cancelled_chunk_loses_nothing() -> None:
         assert await response.read(LIMIT) == b"abc"
 
 
+async def test_pieces_are_taken_in_the_moment_that_they_come() -> None:
+    steps = [asyncio.Event() for _ in range(3)]
+
+    async def in_steps(writer: asyncio.StreamWriter, n: int) -> bool:
+        writer.write(chunked(end=b""))
+        for piece, step in zip((b"3\r\nabc\r\n", b"2\r\nde\r\n", b"1\r\nf\r\n0\r\n\r\n"), steps, strict=True):
+            await step.wait()
+            writer.write(piece)
+        return True
+
+    async with serving(in_steps) as server, pool_for(server) as pool:
+        response = await ask(pool)
+        taken: list[bytes] = []
+
+        def take() -> bool:
+            taken.append(response.pop())
+            return len(taken) < 2
+
+        waiting = asyncio.create_task(response.wait(take))
+        steps[0].set()
+        await eventually(lambda: taken == [b"abc"])
+        assert not waiting.done()
+        steps[1].set()
+        await waiting
+        assert taken == [b"abc", b"de"]
+        steps[2].set()
+        assert await response.read(LIMIT) == b"f"
+
+
+async def test_what_came_compressed_is_not_taken_as_it_came() -> None:
+    headers = b"content-encoding: gzip"
+    async with serving(answering(sized(gzip.compress(b"text"), headers))) as server, pool_for(server) as pool:
+        response = await ask(pool)
+        await response.wait(lambda: pytest.fail("there is nothing to take"))
+        assert await response.read(LIMIT) == b"text"
+
+
 async def test_abort_after_the_end_keeps_the_connection() -> None:
     async with serving(answering(sized(b"ok"))) as server, pool_for(server) as pool:
         for _ in range(3):

@@ -33,6 +33,12 @@ class Client:
         self.got += data
         self.finished = self.finished or last
 
+    def ready(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> None:
+        self.got += data
+
     def on_gone(self, _call: object) -> None:
         pass
 
@@ -54,8 +60,18 @@ def streaming(*chunks: Any) -> Any:
             raise piece
         return cast("bytes", piece)
 
+    async def wait(_take: object) -> None:
+        """Everything is left to `chunk`."""
+
     return SimpleNamespace(
-        status=200, headers={}, chunk=chunk, abort=lambda: None, leave=lambda: None, refusal=None, ticket=None
+        status=200,
+        headers={},
+        wait=wait,
+        chunk=chunk,
+        abort=lambda: None,
+        leave=lambda: None,
+        refusal=None,
+        ticket=None,
     )
 
 

@@ -1,0 +1,44 @@
+"""What is noted of a request that is answered piece by piece."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from reseller_kit.telemetry.metrics import Metrics
+from reseller_kit.web.access import Visit
+from reseller_kit.web.hosts import Peers
+from reseller_kit.web.responses import WRITER_KEY
+
+
+async def test_bytes_that_were_not_waited_for_are_counted_too() -> None:
+    lines: list[Any] = []
+    got: list[bytes] = []
+    runtime: Any = SimpleNamespace(
+        traces=None, metrics=Metrics(), access_log=SimpleNamespace(write=lines.append), snapshot=None
+    )
+
+    async def send(message: Any) -> None:
+        got.append(message.get("body", b""))
+
+    scope: dict[str, Any] = {"scheme": "https", "method": "POST", "headers": []}
+    scope[WRITER_KEY] = SimpleNamespace(ready=lambda: True, write=got.append)
+    visit = Visit(runtime, Peers(()), scope, send)
+    assert scope[WRITER_KEY] is visit
+    await visit.send({"type": "http.response.start", "status": 200, "headers": []})
+    await visit.send({"type": "http.response.body", "body": b"one", "more_body": True})
+    assert visit.ready()
+    visit.write(b"two!")
+    await visit.send({"type": "http.response.body", "body": b"three"})
+    visit.close()
+    assert b"".join(got) == b"onetwo!three"
+    assert [line.bytes for line in lines] == [12]
+    assert lines[0].first_byte_ms is not None
+
+
+def test_a_server_without_a_way_to_write_is_sent_to() -> None:
+    runtime: Any = SimpleNamespace(traces=None)
+    scope: dict[str, Any] = {"scheme": "http", "method": "GET", "headers": []}
+    visit = Visit(runtime, Peers(()), scope, send=SimpleNamespace())  # type: ignore[arg-type]  # nothing is sent
+    assert WRITER_KEY not in scope
+    assert not visit.ready()
