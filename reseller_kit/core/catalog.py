@@ -6,7 +6,7 @@ by `TOKEN_CLASSES` and `UNIT_CLASSES`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
@@ -31,12 +31,32 @@ UNIT_CLASSES: Final = ("seconds", "characters", "images", "request", "tool_call"
 USAGE_CLASSES: Final = TOKEN_CLASSES + UNIT_CLASSES
 INPUT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "input_image")
 OUTPUT_CLASSES: Final = ("output", "output_audio", "output_image")
+_FALLBACK: Final = {
+    "cached_input": "input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "input_audio": "input",
+    "input_image": "input",
+    "output_audio": "output",
+    "output_image": "output",
+}
+"""Which price a token class falls back to where a list does not name it: never a silent zero."""
 
 Strategy = Literal["priority", "weighted", "lowest_cost", "fastest"]
 """How a call's route is chosen among a model's; see `core.routing.choice`."""
 
 DEFAULT_CONTEXT: Final = 128_000
 DEFAULT_MAX_OUTPUT: Final = 8_192
+
+
+def price_of(prices: Mapping[str, int], usage_class: str) -> int | None:
+    """The price of a class, by its fallback where the list does not name it; None when it is not priced."""
+    name: str | None = usage_class
+    while name is not None:
+        if name in prices:
+            return prices[name]
+        name = _FALLBACK.get(name)
+    return None
 
 
 class Tier(Struct, frozen=True, kw_only=True):
@@ -46,19 +66,40 @@ class Tier(Struct, frozen=True, kw_only=True):
     prices: dict[str, int]
 
 
-class PriceList(Struct, frozen=True, kw_only=True):
-    """Pico-USD per unit by usage class, with long-context tiers in rising order of `above_input`."""
+class PriceList(Struct, frozen=True, kw_only=True, dict=True):
+    """Pico-USD per unit by usage class, with long-context tiers in rising order of `above_input`.
+
+    What each class is charged at is found out once: every call asks.
+    """
 
     prices: dict[str, int]
     tiers: tuple[Tier, ...] = ()
 
     def at(self, input_tokens: int) -> dict[str, int]:
         """The prices in force for a request with this many input tokens of all classes."""
-        chosen = self.prices
-        for tier in self.tiers:
+        place = self.place(input_tokens)
+        return self.tiers[place - 1].prices if place else self.prices
+
+    def place(self, input_tokens: int) -> int:
+        """Which prices are in force then: 0 for the list's own, n for those of its n-th tier."""
+        chosen = 0
+        for place, tier in enumerate(self.tiers, 1):
             if input_tokens > tier.above_input:
-                chosen = tier.prices
+                chosen = place
         return chosen
+
+    @cached_property
+    def charged(self) -> tuple[dict[str, int], ...]:
+        """By place: what a unit of each class comes to, by its fallback where it is not named.
+
+        What has no price is left out, but for a request, which is free unless it has one: every call is one.
+        """
+        return tuple(_completed(prices) for prices in (self.prices, *(tier.prices for tier in self.tiers)))
+
+
+def _completed(prices: Mapping[str, int]) -> dict[str, int]:
+    found = {name: price for name in USAGE_CLASSES if (price := price_of(prices, name)) is not None}
+    return {"request": 0, **prices, **found}
 
 
 class PriceVersion(Struct, frozen=True, kw_only=True):

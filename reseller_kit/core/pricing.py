@@ -7,23 +7,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import mul
 from typing import Final
 
 from msgspec import Struct
 
-from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, PriceVersion, Tier
+from .catalog import INPUT_CLASSES, OUTPUT_CLASSES, PriceList, PriceVersion, Tier, price_of
 from .money import add_markup, charge_nano, fee_on
 
-_FALLBACK: Final = {
-    "cached_input": "input",
-    "cache_write": "input",
-    "cache_write_1h": "cache_write",
-    "input_audio": "input",
-    "input_image": "input",
-    "output_audio": "output",
-    "output_image": "output",
-}
-"""Which price a token class falls back to where a list does not name it: never a silent zero."""
 _TEXT_CLASSES: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "output")
 
 _Change = Callable[[str, int], int]
@@ -48,16 +39,6 @@ class Loss(Struct, frozen=True, kw_only=True):
     above_input: int
     base: int
     price: int
-
-
-def price_of(prices: Mapping[str, int], usage_class: str) -> int | None:
-    """The price of a class, by its fallback where the list does not name it; None when it is not priced."""
-    name: str | None = usage_class
-    while name is not None:
-        if name in prices:
-            return prices[name]
-        name = _FALLBACK.get(name)
-    return None
 
 
 def complete(price_list: PriceList) -> PriceList:
@@ -146,15 +127,12 @@ def charge(price_list: PriceList, quantities: Mapping[str, int]) -> int:
     A class without a price and without a fallback raises KeyError: nothing is charged as a silent zero. Only
     `request` is optional: every call is one, and a list that does not name it has no price per request.
     """
-    prices = price_list.at(input_tokens(quantities)) if price_list.tiers else price_list.prices
-    pico = 0
-    for name, quantity in quantities.items():
-        if quantity:
-            price = prices.get(name)
-            if price is not None:
-                pico += quantity * price
-            elif name != "request":
-                pico += quantity * _required_price(prices, name)
+    prices = price_list.charged[price_list.place(input_tokens(quantities)) if price_list.tiers else 0]
+    try:
+        pico = sum(map(mul, quantities.values(), map(prices.__getitem__, quantities)))
+    except KeyError:
+        # Of what there is nothing there need be no price.
+        pico = sum([quantity * prices[name] for name, quantity in quantities.items() if quantity])
     return charge_nano(pico)
 
 

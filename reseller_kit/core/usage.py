@@ -8,6 +8,7 @@ kept for information.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 from types import MappingProxyType
 from typing import Final
 
@@ -87,8 +88,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def quantities(self) -> dict[str, int]:
         """Quantity by price class; classes of which there is nothing are left out."""
-        figures = zip(PRICE_CLASSES, structs.astuple(self), strict=False)
-        return {name: quantity for name, quantity in figures if quantity}
+        figures = structs.astuple(self)
+        return dict(compress(zip(PRICE_CLASSES, figures, strict=False), figures))
 
     @property
     def total_input_tokens(self) -> int:

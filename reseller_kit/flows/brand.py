@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..core.catalog import PriceList
+from ..core.catalog import PriceList, price_of
 from ..core.manifest import DEFAULT_NOTICE_DAYS
-from ..core.pricing import price_of
 from ..core.times import DAY_US
 from ..core.urls import DEFAULT_PORT, public_url
 from ..db import tenants

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..core.catalog import USAGE_CLASSES
+from ..core.catalog import USAGE_CLASSES, price_of
 from ..core.errors import InvalidRequest, NotFound
 from ..core.manifest import Levels
-from ..core.pricing import price_of
 from ..db import customers
 from ..db.engine import NO_TENANT, Database
 from ..vault import Vault

@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..core.catalog import USAGE_CLASSES
+from ..core.catalog import USAGE_CLASSES, price_of
 from ..core.errors import ModelNotFound
 from ..core.manifest import Levels
 from ..core.paging import Page, Window, after, page_of
-from ..core.pricing import price_of
 from ..core.route_sets import allowed
 from ..core.storefront import priced_apart
 from ..db import prices, tenant_routes

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
-from ..core.pricing import price_of
+from ..core.catalog import price_of
 from ..core.usage import UNSOUND, Usage
 from .usage_report import UsageReport, members_of
 

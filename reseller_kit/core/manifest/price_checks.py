@@ -6,10 +6,10 @@ import fnmatch
 from collections.abc import Iterator
 from typing import Final
 
-from ..catalog import PriceList
+from ..catalog import PriceList, price_of
 from ..money import format_markup
 from ..price_catalogue import CatalogueOn
-from ..pricing import Loss, losses, matching_rule, price_of
+from ..pricing import Loss, losses, matching_rule
 from ..toml_lines import Path
 from .catalogue_checks import why_unpriced
 from .findings import Report

@@ -8,9 +8,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...core.catalog import USAGE_CLASSES, OfferedModel
+from ...core.catalog import USAGE_CLASSES, OfferedModel, price_of
 from ...core.errors import NotFound, UpstreamFailed
-from ...core.pricing import price_of
 from ...core.storefront import UpstreamConfig
 from ...core.usage import Usage, figures_in, without_output
 from ...tokens import count_text

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from reseller_kit.core.catalog import price_of
 from reseller_kit.core.price_catalogue import Catalogue, DatedPrices, KnownModel, Provider, Source
-from reseller_kit.core.pricing import price_of
 
 from .fetch import Fetched, SourceFault, Sources, Wanted
 from .names import explicit_names

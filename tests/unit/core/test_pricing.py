@@ -15,6 +15,7 @@ from reseller_kit.core.catalog import (
     PriceList,
     PriceVersion,
     Tier,
+    price_of,
 )
 from reseller_kit.core.pricing import (
     PricingRule,
@@ -33,7 +34,6 @@ from reseller_kit.core.pricing import (
     losses,
     lowest,
     matching_rule,
-    price_of,
     units_bound,
 )
 
@@ -54,7 +54,7 @@ def test_the_charge_is_quantity_times_price_rounded_up_once() -> None:
     price_list = PriceList(prices={"input": 250_000, "cached_input": 25_000, "output": 2_000_001})
     assert charge(price_list, {"input": 1, "cached_input": 1, "output": 1}) == 2_276
     assert charge(price_list, {}) == 0
-    assert charge(price_list, {"input": 0}) == 0
+    assert charge(price_list, {"input": 0, "seconds": 0}) == 0
 
 
 @given(price_lists, quantities)
