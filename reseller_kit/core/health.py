@@ -34,7 +34,10 @@ class HealthBoard:
 
     def note(self, offered: OfferedModel, *, failed: bool, now: int) -> None:
         """One call ended at `now` (µs)."""
-        tally = self._tallies.setdefault(_served(offered), _Tally())
+        served = _served(offered)
+        tally = self._tallies.get(served)
+        if tally is None:
+            tally = self._tallies[served] = _Tally()
         faded = 0.5 ** ((now - tally.at) / _HALF_LIFE_US) if tally.at else 0.0
         tally.calls = tally.calls * faded + 1
         tally.failures = tally.failures * faded + failed

@@ -10,27 +10,49 @@ from prometheus_client import CollectorRegistry, ProcessCollector, disable_creat
 from prometheus_client.core import Metric
 
 from .series import MOST_SERIES, Book, Family
-from .tally import Counter
+from .tally import Counter, Histogram
 from .workers import Workers
 
 _CALL_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _PAGE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 _BATCH_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _SIZE_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_MOST_KNOWN: Final = 10_000
+"""Combinations of what calls move that are looked up once; the series themselves are bounded by their families."""
 _LAG_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
 
 # Twice as many series otherwise, each of which says when the process began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class TenantSeries(Struct, frozen=True, eq=False):
-    """What every settled call of one tenant moves: its tokens, and what it came to at the three levels."""
+class CallSeries(Struct, frozen=True, eq=False):
+    """What settled calls of one tenant, model, outcome and upstream move. `seconds`, `first_byte`: of an upstream."""
 
+    settled: Counter
+    calls: Counter
     read: Counter
     written: Counter
     retail: Counter
     wholesale: Counter
     cost: Counter
+    seconds: Histogram | None
+    first_byte: Histogram | None
+
+    def count(
+        self, *, ms: int, first_byte_ms: int | None, read: int, written: int, retail: int, wholesale: int, cost: int
+    ) -> None:
+        """One more: its times, its tokens, and what it came to in nano-USD."""
+        self.settled.value += 1
+        self.calls.value += 1
+        self.read.value += read
+        self.written.value += written
+        self.retail.value += retail
+        self.wholesale.value += wholesale
+        self.cost.value += cost
+        if self.seconds is not None:
+            self.seconds.observe(ms / 1000)
+        if self.first_byte is not None and first_byte_ms is not None:
+            self.first_byte.observe(first_byte_ms / 1000)
 
 
 class Metrics:
@@ -39,7 +61,7 @@ class Metrics:
     def __init__(self, workers: Workers | None = None, *, most_series: int = MOST_SERIES) -> None:
         self.registry = CollectorRegistry()
         self._workers = workers
-        self._tenants: dict[str, TenantSeries] = {}
+        self._calls: dict[tuple[str, str, str, str | None], CallSeries] = {}
         self._book = book = Book(self.registry, most_series)
         ProcessCollector(registry=self.registry)
         self._add_calls(book)
@@ -123,7 +145,7 @@ class Metrics:
             self.holds.labels(outcome)
         for outcome in ("settled", "lost", "failed"):
             self.settles.labels(outcome)
-        self.placed, self.settled = self.holds.labels("placed"), self.settles.labels("settled")
+        self.placed = self.holds.labels("placed")
         self.settle_retries = book.counter("settle_retries", "Settles that had to be tried again.")
         self.unsettled = book.gauge("unsettled_calls", "Calls whose settle the database does not take yet.")
         self.batch_seconds = book.histogram(
@@ -189,17 +211,24 @@ class Metrics:
         """Every family, as the reference lists them."""
         return self._book.families.values()
 
-    def of_tenant(self, slug: str) -> TenantSeries:
-        """A tenant's own series, looked up once."""
-        found = self._tenants.get(slug)
+    def settled_calls(self, tenant: str, model: str, outcome: str, upstream: str | None) -> CallSeries:
+        """The series that a settled call moves, looked up once. `upstream` None: it reached none."""
+        key = (tenant, model, outcome, upstream)
+        found = self._calls.get(key)
         if found is None:
+            if len(self._calls) >= _MOST_KNOWN:
+                self._calls.clear()
             tokens, charged = self.tokens.labels, self.charged.labels
-            found = self._tenants[slug] = TenantSeries(
-                read=tokens(slug, "input"),
-                written=tokens(slug, "output"),
-                retail=charged(slug, "retail"),
-                wholesale=charged(slug, "wholesale"),
-                cost=charged(slug, "cost"),
+            found = self._calls[key] = CallSeries(
+                settled=self.settles.labels("settled"),
+                calls=self.calls.labels(tenant, model, outcome),
+                read=tokens(tenant, "input"),
+                written=tokens(tenant, "output"),
+                retail=charged(tenant, "retail"),
+                wholesale=charged(tenant, "wholesale"),
+                cost=charged(tenant, "cost"),
+                seconds=None if upstream is None else self.call_seconds.labels(upstream),
+                first_byte=None if upstream is None else self.first_byte_seconds.labels(upstream),
             )
         return found
 

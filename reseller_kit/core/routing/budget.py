@@ -20,11 +20,13 @@ LEAST_FLOOR: Final = 10
 class RetryBudget:
     """Retries of a process: in each window below 20 % of its calls, or below its floor if that is more."""
 
-    __slots__ = ("_floor", "_windows")
+    __slots__ = ("_calls", "_floor", "_second", "_windows")
 
     def __init__(self, floor: int = FLOOR) -> None:
         self._windows = [(Window(seconds), Window(seconds)) for seconds in WINDOWS_SECONDS]
         self._floor = floor
+        self._second = self._calls = 0
+        """Calls of the latest second, which no window has yet."""
 
     @classmethod
     def among(cls, processes: int) -> Self:
@@ -33,11 +35,15 @@ class RetryBudget:
 
     def call(self, now: float) -> None:
         """A call makes its first attempt at `now` (s)."""
-        for calls, _ in self._windows:
-            calls.add(now, some=False)
+        second = int(now)
+        if second != self._second:
+            self._add_calls()
+            self._second = second
+        self._calls += 1
 
     def retry(self, now: float) -> bool:
         """Take one retry; False when there is none left."""
+        self._add_calls()
         for calls, retries in self._windows:
             calls.move(now)
             retries.move(now)
@@ -46,3 +52,8 @@ class RetryBudget:
         for _, retries in self._windows:
             retries.add(now, some=False)
         return True
+
+    def _add_calls(self) -> None:
+        for calls, _ in self._windows:
+            calls.add(self._second, some=False, count=self._calls)
+        self._calls = 0

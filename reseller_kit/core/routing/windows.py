@@ -6,11 +6,13 @@ from __future__ import annotations
 class Window:
     """Sums of `all` and `some` over the last `seconds`, counted by whole seconds of the clock that callers pass in."""
 
-    __slots__ = ("_all", "_at", "_some", "all", "some")
+    __slots__ = ("_all", "_at", "_over", "_place", "_some", "all", "some")
 
     def __init__(self, seconds: int) -> None:
         self._all, self._some = [0] * seconds, [0] * seconds
-        self._at = 0
+        self._at = self._place = 0
+        self._over = 1
+        """When the second is over that is counted in."""
         self.all = self.some = 0
 
     def move(self, now: float) -> None:
@@ -25,18 +27,17 @@ class Window:
             self.all -= self._all[place]
             self.some -= self._some[place]
             self._all[place] = self._some[place] = 0
-        self._at = second
+        self._at, self._over, self._place = second, second + 1, second % size
 
-    def add(self, now: float, *, some: bool) -> None:
-        """One more of all, and of some if it is one of them."""
-        if now >= self._at + 1:
+    def add(self, now: float, *, some: bool, count: int = 1) -> None:
+        """So many more of all, and of some if they are of them."""
+        if now >= self._over:
             self.move(now)
-        place = self._at % len(self._all)
-        self.all += 1
-        self._all[place] += 1
+        self.all += count
+        self._all[self._place] += count
         if some:
-            self.some += 1
-            self._some[place] += 1
+            self.some += count
+            self._some[self._place] += count
 
     def clear(self) -> None:
         """Forget everything."""

@@ -99,8 +99,9 @@ class Job(Struct, kw_only=True, eq=False):
     """Likely tokens of input and output."""
     busy: Busy | None = None
     """The last upstream that had no room for it."""
-    tokens: int = 0
-    """What it used in the end."""
+    read: int = 0
+    written: int = 0
+    """The tokens that it used in the end."""
     note: Note = msgspec.field(default_factory=Note)
     """What is found out about its request, for the log."""
 
@@ -120,13 +121,6 @@ class Job(Struct, kw_only=True, eq=False):
         return min(self.output_limit, self.served.max_output)
 
     @property
-    def facts(self) -> CallFacts:
-        """The call's facts for its hold and usage record."""
-        return CallFacts(
-            model=self.offered.name, public_model=self.offered.model, dialect=self.dialect, stream=self.stream
-        )
-
-    @property
     def fallback_facts(self) -> FallbackFacts | None:
         """What a checkpoint says of the fallback that answers."""
         model = self.fallback
@@ -135,6 +129,11 @@ class Job(Struct, kw_only=True, eq=False):
         return FallbackFacts(
             public_model=model.model, retail_version=model.retail.id, wholesale_version=model.wholesale.id
         )
+
+    @property
+    def tokens(self) -> int:
+        """All tokens that it used in the end."""
+        return self.read + self.written
 
     @property
     def retail(self) -> tuple[PriceVersion, ...]:

@@ -74,11 +74,16 @@ def charges(job: Job, quantities: Mapping[str, int]) -> Charges:
 
     Where a fallback answered, customer and reseller pay the lower of the two models' charges.
     """
-    if job.route is None or not quantities:
-        return Charges(0, 0, 0, job.offered.retail.id, job.offered.wholesale.id)
+    route, offered = job.route, job.offered
+    if route is None or not quantities:
+        return Charges(0, 0, 0, offered.retail.id, offered.wholesale.id)
+    cost = pricing.charge(route.cost.price_list, quantities)
+    if job.fallback is None:
+        retail = pricing.charge(offered.retail.price_list, quantities)
+        wholesale = pricing.charge(offered.wholesale.price_list, quantities)
+        return Charges(retail, wholesale, cost, offered.retail.id, offered.wholesale.id)
     retail_version, retail = pricing.lowest(job.retail, quantities)
     wholesale_version, wholesale = pricing.lowest(job.wholesale, quantities)
-    cost = pricing.charge(job.route.cost.price_list, quantities)
     return Charges(retail, wholesale, cost, retail_version.id, wholesale_version.id)
 
 
@@ -94,8 +99,7 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     usage, capped = believed(job, ending.usage) if ending.usage is not None else (_NOTHING, False)
     item = _item(job, ending, usage, capped=capped)
     job.settled = True
-    read, written = usage.total_input_tokens, usage.total_output_tokens
-    job.tokens = read + written
+    job.read, job.written = usage.total_input_tokens, usage.total_output_tokens
     job.note.outcome = ending.status
     first = runtime.ledger.submit(item)
     loop = first.get_loop()
@@ -110,8 +114,10 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     if ending.http_status != LEFT:
         runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
     if job.ticket is not None:
-        job.ticket.used(job.tokens)
-    _note_tokens(runtime, job, usage, read, written)
+        job.ticket.used(job.read + job.written)
+    runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
+    if usage.cached_input_tokens:
+        _count_cached(runtime, job, usage.cached_input_tokens)
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
     return usage
@@ -186,17 +192,17 @@ def _after(
 
 def _count(runtime: Runtime, job: Job, item: Settle) -> None:
     """A settled call in the metrics."""
-    metrics, usage, slug = runtime.metrics, item.usage, job.storefront.slug
-    metrics.settled.inc()
-    metrics.calls.labels(slug, usage.public_model, usage.status).inc()
-    if usage.upstream is not None:
-        metrics.call_seconds.labels(usage.upstream).observe(usage.latency_ms / 1000)
-        if usage.first_byte_ms is not None:
-            metrics.first_byte_seconds.labels(usage.upstream).observe(usage.first_byte_ms / 1000)
-    series = metrics.of_tenant(slug)
-    series.retail.inc(usage.retail_nano)
-    series.wholesale.inc(usage.wholesale_nano)
-    series.cost.inc(usage.cost_nano)
+    usage = item.usage
+    series = runtime.metrics.settled_calls(job.storefront.slug, usage.public_model, usage.status, usage.upstream)
+    series.count(
+        ms=usage.latency_ms,
+        first_byte_ms=usage.first_byte_ms,
+        read=job.read,
+        written=job.written,
+        retail=usage.retail_nano,
+        wholesale=usage.wholesale_nano,
+        cost=usage.cost_nano,
+    )
 
 
 async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None]) -> None:
@@ -256,15 +262,10 @@ def _usage_row(
     )
 
 
-def _note_tokens(runtime: Runtime, job: Job, usage: Usage, read: int, written: int) -> None:
-    """Tokens in the metrics; and what the upstream read from its cache, and what that saved the operator."""
-    if job.tokens:
-        series = runtime.metrics.of_tenant(job.storefront.slug)
-        series.read.inc(read)
-        series.written.inc(written)
-    runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
-    tokens, route = usage.cached_input_tokens, job.route
-    if tokens and route is not None:
-        prices = route.cost.price_list.at(read)
-        saved = (pricing.price_of(prices, "input") or 0) - (pricing.price_of(prices, "cached_input") or 0)
-        runtime.metrics.count_cached(route.upstream, tokens, max(0, saved * tokens // 1000))
+def _count_cached(runtime: Runtime, job: Job, tokens: int) -> None:
+    """In the metrics: what the upstream read from its cache, and what that saved the operator."""
+    if job.route is not None:
+        cost = job.route.cost.price_list
+        prices = cost.charged[cost.place(job.read)]
+        saved = prices.get("input", 0) - prices.get("cached_input", 0)
+        runtime.metrics.count_cached(job.route.upstream, tokens, max(0, saved * tokens // 1000))

@@ -27,6 +27,23 @@ def test_what_goes_beyond_the_bound_is_counted_under_other() -> None:
     assert metrics.render().count(b"\nreseller_kit_calls_total{") == 5
 
 
+def test_a_settled_call_moves_what_hangs_on_its_tenant_model_outcome_and_upstream() -> None:
+    metrics = Metrics()
+    for upstream, first_byte_ms in (("one", 20), ("one", None), (None, None)):
+        series = metrics.settled_calls("aurora", "gpt", "ok", upstream)
+        series.count(ms=400, first_byte_ms=first_byte_ms, read=10, written=2, retail=6, wholesale=5, cost=4)
+    value = metrics.registry.get_sample_value
+    assert value("reseller_kit_settles_total", {"outcome": "settled"}) == 3
+    assert value("reseller_kit_calls_total", {"tenant": "aurora", "model": "gpt", "outcome": "ok"}) == 3
+    assert value("reseller_kit_tokens_total", {"tenant": "aurora", "direction": "input"}) == 30
+    assert value("reseller_kit_tokens_total", {"tenant": "aurora", "direction": "output"}) == 6
+    levels = ("retail", "wholesale", "cost")
+    charged = [value("reseller_kit_charged_nano_usd_total", {"tenant": "aurora", "level": level}) for level in levels]
+    assert charged == [18, 15, 12]
+    assert value("reseller_kit_call_duration_seconds_sum", {"upstream": "one"}) == 0.8
+    assert value("reseller_kit_call_first_byte_seconds_count", {"upstream": "one"}) == 1
+
+
 def test_labels_that_are_not_configured_have_few_values() -> None:
     known = {"surface", "code", "outcome", "direction", "level", "state", "event", "queue", "version"}
     assert {label for family in Metrics().families for label in family.labels} <= OPEN_LABELS | known
