@@ -39,6 +39,7 @@ from .limiter import Limiter
 from .openings import Openings
 from .past_days import PastDays
 from .payments import Inbox
+from .prepared import PreparedModels
 from .providers import Providers
 from .snapshot_changes import load_again
 from .upstream_keys import REVISION as UPSTREAM_KEY
@@ -101,6 +102,7 @@ class Runtime:
         self.vault = vault
         self.ledger = ledger
         self.snapshot = snapshot
+        self.prepared = PreparedModels()
         self.keys = KeyCache(db, vault.pepper)
         self.identity = Identity(db, vault, Passwords(vault.pepper))
         self.metrics = metrics or Metrics()

@@ -135,7 +135,6 @@ def make_job(offered: OfferedModel, *others: OfferedModel, **changes: Any) -> Jo
         "choices": 1,
         "output_limit": 100,
         "window": None,
-        "hold": None,
         "epoch": 1,
         "created_at": 0,
         "started_ns": 0,

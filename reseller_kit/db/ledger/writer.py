@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from ...core.errors import KitError, LedgerFault, Overloaded
 from ...core.ids import new_id
@@ -26,7 +26,6 @@ _AWAY: Final = frozenset({"08", "25", "53", "55", "57", "58"})
 not to be had, shutting down, system error (PostgreSQL documentation, appendix A).
 """
 
-_HOLD_OUTCOMES: Final = (Hold, HoldRefused)
 _Waiting = tuple[Item, "asyncio.Future[Outcome]"]
 
 
@@ -94,12 +93,9 @@ class LedgerWriter:
             self._wake.set()
         return future
 
-    async def place(self, item: PlaceHold) -> Hold | HoldRefused:
-        """Submit a hold and wait for its outcome; raises what `submit` says."""
-        outcome = await self.submit(item)
-        if isinstance(outcome, _HOLD_OUTCOMES):
-            return outcome
-        raise LedgerFault("a hold was answered by something else")
+    def place(self, item: PlaceHold) -> asyncio.Future[Hold | HoldRefused]:
+        """Submit a hold."""
+        return cast("asyncio.Future[Hold | HoldRefused]", self.submit(item))
 
     async def _work(self) -> None:
         while not self._closing:

@@ -22,7 +22,7 @@ from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Limit
 from ...core.money import format_amount
 from ...core.periods import period_of
-from ...core.pricing import Bound, bound_for, bounds, units_bound
+from ...core.pricing import Bound, bound_for, units_bound
 from ...core.storefront import Storefront
 from ...core.times import format_time
 from ...core.usage import ONE_REQUEST
@@ -30,6 +30,7 @@ from ...db.authentication import KeyAccount
 from ...db.ledger import LostLease, PlaceHold
 from ...telemetry.access import Note
 from ..limiter import Admission
+from ..prepared import PreparedModel
 from ..runtime import Runtime
 from .job import CallFacts, Job, encode_json
 from .passage import leave_upstream
@@ -60,7 +61,6 @@ class Wanted(Struct, frozen=True, kw_only=True):
     each class that is not counted in tokens.
     """
 
-    model: str
     stream: bool
     choices: int
     input_bound: int
@@ -80,13 +80,19 @@ def find_model(storefront: Storefront, account: KeyAccount, name: str) -> Offere
     return offered
 
 
-async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
+def prepared_for(runtime: Runtime, caller: Caller, name: str) -> PreparedModel:
+    """What calls of the model have in common. Raises ModelNotFound."""
+    offered = find_model(caller.storefront, caller.account, name)
+    return runtime.prepared.of(offered, caller.storefront, runtime.snapshot.upstreams)
+
+
+async def admit(runtime: Runtime, caller: Caller, prepared: PreparedModel, wanted: Wanted) -> Job:
     """Place the hold of a call and begin its job.
 
-    Raises ModelNotFound, RateLimited, InsufficientCredit, or ServiceUnavailable when the reseller's balance is
-    empty or the database is away.
+    Raises RateLimited, InsufficientCredit, or ServiceUnavailable when the reseller's balance is empty or the database
+    is away.
     """
-    offered = find_model(caller.storefront, caller.account, wanted.model)
+    offered = prepared.offered
     caller.note.model = offered.model
     runtime.last_call_at = time.monotonic()
     if runtime.draining:
@@ -97,20 +103,19 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
     expected = tokens_expected(wanted.input_bound, wanted.output_limit, wanted.choices)
     admission = await enter(runtime, limits_of(caller.storefront, caller.account, expected))
     window = _window(caller)
-    request = _hold_request(caller, offered, wanted, window)
-    facts = CallFacts(model=offered.name, public_model=offered.model, dialect=caller.dialect, stream=wanted.stream)
+    request = _hold_request(caller, prepared, wanted, window)
     runtime.active.add(caller.request_id)
     try:
         with caller.note.step.child("hold"):
-            outcome = await _place(runtime, PlaceHold(request, encode_json(facts).decode()))
+            outcome = await _place(runtime, PlaceHold(request, _facts(prepared, caller.dialect, stream=wanted.stream)))
     except BaseException:
         runtime.metrics.holds.labels("failed").inc()
         # The hold may be durable all the same; the sweep voids it once it is no longer active.
-        _let_go(runtime, caller.request_id, admission)
+        _give_up(runtime, caller.request_id, admission)
         raise
     if isinstance(outcome, HoldRefused):
         runtime.metrics.holds.labels("refused").inc()
-        _let_go(runtime, caller.request_id, admission)
+        _give_up(runtime, caller.request_id, admission)
         raise _refused(outcome, caller.storefront)
     runtime.metrics.placed.inc()
     return Job(
@@ -118,6 +123,7 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         storefront=caller.storefront,
         account=caller.account,
         offered=offered,
+        only=prepared.only,
         dialect=caller.dialect,
         stream=wanted.stream,
         choices=wanted.choices,
@@ -125,7 +131,6 @@ async def admit(runtime: Runtime, caller: Caller, wanted: Wanted) -> Job:
         units=wanted.units or ONE_REQUEST,
         output_limit=outcome.output_limit,
         window=window,
-        hold=outcome,
         epoch=outcome.epoch,
         created_at=caller.now,
         started_ns=caller.started_ns,
@@ -160,6 +165,16 @@ async def _place(runtime: Runtime, item: PlaceHold) -> Hold | HoldRefused:
     return outcome
 
 
+def _facts(prepared: PreparedModel, dialect: str, *, stream: bool) -> str:
+    """What the hold says of its call."""
+    found = prepared.facts.get((dialect, stream))
+    if found is None:
+        offered = prepared.offered
+        facts = CallFacts(model=offered.name, public_model=offered.model, dialect=dialect, stream=stream)
+        found = prepared.facts[dialect, stream] = encode_json(facts).decode()
+    return found
+
+
 async def enter(runtime: Runtime, limits: Sequence[Limit]) -> Admission:
     """Find room in these limits. Raises RateLimited."""
     admission = await runtime.limiter.take(limits)
@@ -170,17 +185,22 @@ async def enter(runtime: Runtime, limits: Sequence[Limit]) -> Admission:
 
 def let_go(runtime: Runtime, job: Job) -> None:
     """The call is over: it no longer counts as under way, and its limits know what it used."""
-    leave_upstream(runtime, job, tokens=job.tokens)
-    _let_go(runtime, job.request_id, job.admission, job.tokens)
+    if job.upstream_admission is not None:
+        leave_upstream(runtime, job, tokens=job.tokens)
+    runtime.limiter.end(job.admission, job.tokens)
+    runtime.active.discard(job.request_id)
 
 
-def _let_go(runtime: Runtime, request_id: str, admission: Admission, tokens: int = 0) -> None:
-    runtime.limiter.end(admission, tokens)
+def _give_up(runtime: Runtime, request_id: str, admission: Admission) -> None:
+    """There is no hold: the call is none."""
+    runtime.limiter.end(admission, 0)
     runtime.active.discard(request_id)
 
 
-def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window: tuple[str, int] | None) -> HoldRequest:
-    account, storefront = caller.account, caller.storefront
+def _hold_request(
+    caller: Caller, prepared: PreparedModel, wanted: Wanted, window: tuple[str, int] | None
+) -> HoldRequest:
+    account, storefront, offered = caller.account, caller.storefront, prepared.offered
     return HoldRequest(
         request_id=caller.request_id,
         tenant_id=storefront.tenant_id,
@@ -194,56 +214,34 @@ def _hold_request(caller: Caller, offered: OfferedModel, wanted: Wanted, window:
         model=offered.model,
         retail_version=offered.retail.id,
         wholesale_version=offered.wholesale.id,
-        terms=_terms(offered, wanted, storefront),
+        terms=_terms(prepared, wanted),
         created_at=caller.now,
     )
 
 
-def _terms(offered: OfferedModel, wanted: Wanted, storefront: Storefront) -> HoldTerms:
+def _terms(prepared: PreparedModel, wanted: Wanted) -> HoldTerms:
     """The call's greatest possible charge: every token at the dearest class that it could land in.
 
     A fallback never costs more than the model itself would for the same usage, but may read more than it can.
     """
-    context = offered.context
-    for name in offered.fallbacks:
-        fallback = storefront.models.get(name)
-        if fallback is not None and fallback.context > context:
-            context = fallback.context
-    input_bound = min(wanted.input_bound, context * wanted.inputs)
-    named = wanted.output_limit
+    offered, named = prepared.offered, wanted.output_limit
+    input_bound = min(wanted.input_bound, prepared.context * wanted.inputs)
     output_limit = offered.max_output if named is None else min(named, offered.max_output)
-    retail_fixed, retail_per_output = _line(offered.retail, input_bound, wanted.units)
-    wholesale_fixed, wholesale_per_output = _line(offered.wholesale, input_bound, wanted.units)
+    retail, wholesale = bound_for(prepared.retail, input_bound), bound_for(prepared.wholesale, input_bound)
     return HoldTerms(
-        retail_fixed=retail_fixed,
-        retail_per_output=retail_per_output,
-        wholesale_fixed=wholesale_fixed,
-        wholesale_per_output=wholesale_per_output,
+        retail_fixed=input_bound * retail.per_input + _beside(offered.retail, retail, wanted.units),
+        retail_per_output=retail.per_output,
+        wholesale_fixed=input_bound * wholesale.per_input + _beside(offered.wholesale, wholesale, wanted.units),
+        wholesale_per_output=wholesale.per_output,
         output_limit=output_limit,
         choices=wanted.choices,
-        shrink_to=_MIN_SHRUNK_OUTPUT if named is None or storefront.limits.shorten else None,
+        shrink_to=_MIN_SHRUNK_OUTPUT if named is None or prepared.storefront.limits.shorten else None,
     )
 
 
-def _line(version: PriceVersion, input_bound: int, units: Mapping[str, int]) -> tuple[int, int]:
-    """(pico-USD for all but the output, pico-USD per output token) at the dearest class and reachable tier."""
-    bound = bound_for(_bounds(version), input_bound)
-    fixed = input_bound * bound.per_input + (units_bound(version.price_list, units) if units else bound.per_request)
-    return fixed, bound.per_output
-
-
-_BOUNDS: dict[str, tuple[Bound, ...]] = {}
-_MAX_BOUNDS: Final = 100_000
-
-
-def _bounds(version: PriceVersion) -> tuple[Bound, ...]:
-    """The bounds of a price version, which never change: worked out once."""
-    known = _BOUNDS.get(version.id)
-    if known is None:
-        if len(_BOUNDS) >= _MAX_BOUNDS:
-            _BOUNDS.clear()
-        known = _BOUNDS[version.id] = bounds(version.price_list)
-    return known
+def _beside(version: PriceVersion, bound: Bound, units: Mapping[str, int]) -> int:
+    """The most that a call may cost beside its tokens, in pico-USD."""
+    return units_bound(version.price_list, units) if units else bound.per_request
 
 
 def _window(caller: Caller) -> tuple[str, int] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.catalog import OfferedModel
 from ...core.errors import InvalidRequest, KitError, UpstreamFailed
+from ...core.usage import ONE_REQUEST
 from ...upstream.response import Response
 from ...wire.codec import Call, Codec, Reply, Sending
 from ...wire.codecs import CODECS
@@ -18,17 +19,26 @@ from ...wire.pseudonyms import apart, named, says_who
 from ...wire.stops import check_stops, cut_completion
 from ...wire.translated import TranslatedAnswer, TranslatedTap
 from ..end_users import pseudonym_of
+from ..prepared import NEEDED, Candidate
 from ..runtime import Runtime
-from .candidates import Suits
+from .candidates import Suits, candidates
 from .job import Job
 from .routes import Attempt, Routes
 from .serving import api_for, maker_of
 
-NEEDED: Final = frozenset({"input", "output"})
-"""What every answer has tokens of; all other classes fall back on one of them."""
+
+class _Written(Struct, frozen=True):
+    """A request as it goes to an upstream, and what is to be made of the answer."""
+
+    path: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+    codec: Codec
+    reply: Reply
+    stops: tuple[str, ...]
 
 
-class Reached(Struct, frozen=True, kw_only=True):
+class Reached(Struct, frozen=True):
     """An upstream that began to answer with a good status, and the API that it was asked in."""
 
     attempt: Attempt
@@ -64,9 +74,7 @@ class Attempts:
         self._job, self._call = job, call
         self._pepper = runtime.vault.pepper
         self._sent = apart(call, self._pseudonym()) if says_who(call) else call
-        # Nothing of `self`: what may be asked of these later would hold the call in a circle.
-        suits = Suits(lambda config: api_for(call.api, config) is not None, lambda model: _has_prices(model, call))
-        self._routes = Routes(runtime, job, suits)
+        self._routes = Routes(runtime, job, _candidates(runtime, job, call))
         self._conversation: Conversation | None = None
         self._refusal: InvalidRequest | None = None
 
@@ -76,18 +84,20 @@ class Attempts:
         Raises UpstreamRejected when an upstream refuses the request itself, and InvalidRequest when what it asks for
         can't be carried to any of the routes.
         """
-        while (attempt := await self._routes.take()) is not None:
+        routes = self._routes
+        while (attempt := await routes.take()) is not None:
             try:
-                reached = await self._ask(attempt)
+                sent = self._write(attempt)
+                response = await routes.open(attempt, sent.path, sent.body, sent.headers)
             except UpstreamFailed:
                 continue
             except InvalidRequest as error:
                 self._refusal = error
-                self._routes.skip(attempt)
+                routes.skip(attempt)
                 continue
-            if reached.response.status < 300:
-                return reached
-            await self._routes.refused(attempt, reached.response)
+            if response.status < 300:
+                return Reached(attempt, response, self._call, sent.codec, sent.reply, sent.stops)
+            await routes.refused(attempt, response)
         if self._refusal is not None and not self._job.attempts:
             raise self._refusal
         return None
@@ -96,7 +106,8 @@ class Attempts:
         """Why there is no answer."""
         return self._routes.exhausted()
 
-    async def _ask(self, attempt: Attempt) -> Reached:
+    def _write(self, attempt: Attempt) -> _Written:
+        """The request of an attempt. Raises InvalidRequest for what can't be said in the API that it goes to."""
         job, call, config = self._job, self._call, attempt.candidate.config
         codec = CODECS[api_for(call.api, config) or call.api]
         native = codec.api == call.api
@@ -114,9 +125,7 @@ class Attempts:
         else:
             body, stops = self._translated(codec, sending, who)
         reply = Reply(model=job.shown, request_id=job.request_id, maker=sending.maker, likely_input=job.expected[0])
-        path, headers = codec.path(self._sent, sending), call.headers if native else ()
-        response = await self._routes.open(attempt, path, body, headers)
-        return Reached(attempt=attempt, response=response, call=call, codec=codec, reply=reply, stops=stops)
+        return _Written(codec.path(self._sent, sending), body, call.headers if native else (), codec, reply, stops)
 
     def _pseudonym(self) -> str:
         """What upstreams hear of the customer."""
@@ -143,6 +152,15 @@ class Attempts:
         left_out = (*self._conversation.left_out, *codec.not_carried(self._conversation, sending))
         self._job.left_out = tuple(dict.fromkeys(left_out))
         return body, stops
+
+
+def _candidates(runtime: Runtime, job: Job, call: Call) -> Iterator[Candidate]:
+    """The routes that may serve the call, and nothing of it that they would hold in a circle."""
+    only, upstreams = job.only, runtime.snapshot.upstreams
+    if only is not None and job.units is ONE_REQUEST and upstreams.get(only.route.upstream) is only.config:
+        return iter((only,))
+    suits = Suits(lambda config: api_for(call.api, config) is not None, lambda model: _has_prices(model, call))
+    return candidates(runtime, job, suits)
 
 
 def _has_prices(model: OfferedModel, call: Call) -> bool:

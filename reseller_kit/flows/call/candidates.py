@@ -14,6 +14,7 @@ from ...core.catalog import OfferedModel, Route
 from ...core.routing import EndpointName, Weighed, endpoint_of, order, point_of
 from ...core.storefront import UpstreamConfig
 from ...core.usage import ONE_REQUEST
+from ..prepared import Candidate, candidate_of
 from ..runtime import Runtime
 from .admit import is_allowed
 from .job import Job
@@ -29,18 +30,6 @@ class Suits(Struct, frozen=True):
     model: Callable[[OfferedModel], bool]
 
 
-class Candidate(Struct, frozen=True):
-    """A route of the model that was asked for, or of one that it falls back to."""
-
-    offered: OfferedModel
-    route: Route
-    config: UpstreamConfig
-    endpoint: EndpointName
-    """Where it leads to."""
-    breaks: bool
-    """Whether its endpoint has a circuit."""
-
-
 def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
     """All of them: those of the model first, then those of its fallbacks. None is made before it is asked for."""
     upstreams = runtime.snapshot.upstreams
@@ -51,19 +40,7 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
 
     for offered in _asked(job, suits):
         for route in _ordered(runtime, job, offered, serves):
-            config = upstreams[route.upstream]
-            yield Candidate(offered, route, config, endpoint_of(route), config.breaks)
-
-
-def has_choice(runtime: Runtime, offered: OfferedModel) -> bool:
-    """Whether there is more than one place where a conversation's prompt cache may lie."""
-    if len(offered.routes) > 1 or offered.fallbacks:
-        return True
-    for route in offered.routes:
-        config = runtime.snapshot.upstreams.get(route.upstream)
-        if config is not None and len(config.api_keys) > 1:
-            return True
-    return False
+            yield candidate_of(offered, route, upstreams[route.upstream])
 
 
 def _asked(job: Job, suits: Suits) -> Iterator[OfferedModel]:

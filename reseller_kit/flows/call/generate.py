@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final, cast
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from ...core.catalog import OfferedModel
 from ...core.errors import KitError, ModelNotFound, ServiceUnavailable, UpstreamFailed
 from ...core.usage import ONE_REQUEST
 from ...db.ledger import LostLease
@@ -18,15 +17,13 @@ from ...wire.codec import Api, Call, check_priced
 from ...wire.completion import Answer, Tap
 from ...wire.opening import opening_of
 from ..runtime import Runtime
-from .admit import Caller, Wanted, admit, find_model
-from .attempt import NEEDED, Attempts, Reached
-from .candidates import has_choice
-from .conversations import conversation_of
+from .admit import Caller, Wanted, admit, prepared_for
+from .attempt import Attempts, Reached
+from .conversations import Conversation, conversation_of
 from .endings import left_ending, plain_ending, stream_ending
 from .job import Job
 from .keepalive import Keepalive
 from .pulse import Pulse
-from .serving import api_for
 from .settle import settle, settle_failed, settle_left
 from .sink import Sink
 from .standby import Standby
@@ -119,42 +116,26 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
         keepalive.stop()
 
 
-async def _admit(runtime: Runtime, caller: Caller, call: Call) -> Job:
-    offered = find_model(caller.storefront, caller.account, call.model)
-    _check_generates(runtime, offered, call)
-    check_priced(call, offered.retail.price_list.prices)
-    wanted = _wanted(call)
-    if has_choice(runtime, offered):
-        found = conversation_of(caller, call)
-        number = found.number if found.cached else None
-        wanted = replace(wanted, conversation=number, named=found.named, remember=found.number)
-    return await admit(runtime, caller, wanted)
-
-
-def _check_generates(runtime: Runtime, offered: OfferedModel, call: Call) -> None:
-    """Raises ModelNotFound for a model of another kind, such as one that embeds."""
-    prices, upstreams = offered.retail.price_list.prices, runtime.snapshot.upstreams
-    known = served = False
-    for route in offered.routes:
-        config = upstreams.get(route.upstream)
-        if config is not None:
-            known = True
-            if api_for(call.api, config) is not None:
-                served = True
-                break
-    if (known and not served) or not prices.keys() >= NEEDED:
+def _admit(runtime: Runtime, caller: Caller, call: Call) -> Awaitable[Job]:
+    """The call's job, once it is held. Raises what `admit` does, and ModelNotFound or InvalidRequest."""
+    prepared = prepared_for(runtime, caller, call.model)
+    if not prepared.generates:
         raise ModelNotFound(f"The model {call.model!r} is not offered for {_CALLED[call.api]}.")
+    check_priced(call, prepared.offered.retail.price_list.prices)
+    return admit(runtime, caller, prepared, _wanted(call, conversation_of(caller, call) if prepared.choice else None))
 
 
-def _wanted(call: Call) -> Wanted:
+def _wanted(call: Call, found: Conversation | None = None) -> Wanted:
     return Wanted(
-        model=call.model,
         stream=call.stream,
         choices=call.n + call.summaries,
         input_bound=call.input_bound,
         output_limit=call.output_limit,
         inputs=call.inputs,
         units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
+        conversation=found.number if found is not None and found.cached else None,
+        named=found is not None and found.named,
+        remember=None if found is None else found.number,
     )
 
 

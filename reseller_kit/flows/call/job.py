@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Struct
 
 from ...core.catalog import OfferedModel, PriceVersion, Route
-from ...core.ledger import Hold
 from ...core.storefront import Storefront
 from ...core.usage import ONE_REQUEST, Usage
 from ...db.authentication import KeyAccount
@@ -17,6 +16,7 @@ from ...telemetry.access import Note
 from ...upstream.credentials import Ticket
 from ...upstream.faults import Busy
 from ..limiter import NOTHING_TAKEN, Admission
+from ..prepared import Candidate
 
 
 class CallFacts(Struct, frozen=True, kw_only=True):
@@ -62,7 +62,6 @@ class Job(Struct, kw_only=True, eq=False):
     choices: int
     output_limit: int
     window: tuple[str, int] | None
-    hold: Hold
     epoch: int
     """That of this process when the hold was placed."""
     created_at: int
@@ -81,6 +80,8 @@ class Job(Struct, kw_only=True, eq=False):
     """Whether its client names the conversation, so that it is one for sure and not just a prompt that begins alike."""
     remember: int | None = None
     """The conversation for which the endpoint that answers is remembered."""
+    only: Candidate | None = None
+    """The one route, where the model generates and neither it nor a fallback has another."""
     fallback: OfferedModel | None = None
     """The model that is asked in place of the one that was asked for."""
     route: Route | None = None

@@ -23,7 +23,7 @@ def passage_for(runtime: Runtime, job: Job, route: Route, config: UpstreamConfig
     """The way of a call's next attempt; what an earlier one took of its upstream's limits is given back."""
     if job.upstream_admission is not None:
         leave_upstream(runtime, job, tokens=0)
-    limits = _limits(runtime, job, config)
+    limits = _limits(runtime, job, config) if config.limits else []
     turn = Turn(job.storefront.tenant_id, job.account.customer_id)
     if not limits:
         return Passage(turn=turn, deadlines=route.deadlines, exchange=job)

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Final
 
 from ...core import routing
@@ -22,8 +22,8 @@ from ...upstream.credentials import NoKeyFree, Ticket
 from ...upstream.faults import Busy, TransportFailed
 from ...upstream.response import Refusal, Response
 from ...wire import upstream_message
+from ..prepared import Candidate
 from ..runtime import Runtime
-from .candidates import Candidate, Suits, candidates
 from .job import Job
 from .kinds import kind_of, told_by
 from .passage import no_room, passage_for
@@ -41,8 +41,10 @@ _LEAST_WAIT_SECONDS: Final = 1
 class Attempt:
     """One request to a candidate. Its circuit hears one word of how it went; `close` says that there was none."""
 
-    def __init__(self, runtime: Runtime, job: Job, candidate: Candidate, permit: Permit | None) -> None:
-        self.candidate = candidate
+    def __init__(
+        self, runtime: Runtime, job: Job, candidate: Candidate, client: Upstream, permit: Permit | None
+    ) -> None:
+        self.candidate, self.client = candidate, client
         self._runtime, self._job, self._permit = runtime, job, permit
         self._began_ns = time.monotonic_ns()
         self._first_byte_ms: int | None = None
@@ -141,9 +143,8 @@ class Attempt:
 class Routes:
     """The candidates of a job that are still to be asked."""
 
-    def __init__(self, runtime: Runtime, job: Job, suits: Suits) -> None:
-        self._runtime, self._job = runtime, job
-        self._more = candidates(runtime, job, suits)
+    def __init__(self, runtime: Runtime, job: Job, more: Iterator[Candidate]) -> None:
+        self._runtime, self._job, self._more = runtime, job, more
         self._seen: list[Candidate] = []
         """Those that were looked at so far."""
         self._left: list[Candidate] = []
@@ -161,7 +162,9 @@ class Routes:
         job, now = self._job, time.monotonic()
         if job.attempts >= routing.MAX_ATTEMPTS or (job.attempts and job.note.left):
             return None
-        attempt = self._with_another_key(now) or await self._next() or await self._again()
+        attempt = self._with_another_key(now) if self._last is not None else None
+        if attempt is None:
+            attempt = self._first_healthy(now) or await self._probing() or await self._again()
         if attempt is None:
             return None
         if job.attempts and not self._runtime.endpoints.budget.retry(now):
@@ -185,8 +188,19 @@ class Routes:
         """Make the attempt. Raises UpstreamFailed, which the attempt knows of then."""
         attempt.sent = body
         try:
-            response = await self._send(attempt, path, body, headers)
+            try:
+                response = await self._send(attempt, path, body, headers)
+            except TransportFailed as error:
+                if not self._is_worth_repeating(error):
+                    raise
+                attempt.client = self._runtime.upstream(attempt.candidate.route.upstream)
+                response = await self._send(attempt, path, body, headers)
         except UpstreamFailed as error:
+            if isinstance(error, NoKeyFree | Busy):
+                # Somebody took the last one meanwhile, or all slots are taken: nothing was sent.
+                self._job.attempts -= 1
+            if isinstance(error, Busy):
+                self._job.busy = error
             attempt.failed(error)
             raise
         except BaseException:
@@ -247,42 +261,31 @@ class Routes:
             return "misconfigured"
         return blame
 
-    async def _send(self, attempt: Attempt, path: str, body: bytes, headers: Sequence[tuple[str, str]]) -> Response:
-        try:
-            return await self._send_once(attempt, path, body, headers)
-        except TransportFailed as error:
-            # The kept-alive connection had been closed meanwhile: most likely the upstream never saw the request. An
-            # upstream that takes requests and closes looks alike, so this one counts as well.
-            if not error.stale or self._job.attempts >= self._most_here():
-                raise
-            if not self._runtime.endpoints.budget.retry(time.monotonic()):
-                raise
-        return await self._send_once(attempt, path, body, headers)
-
-    async def _send_once(
+    def _send(
         self, attempt: Attempt, path: str, body: bytes, headers: Sequence[tuple[str, str]]
-    ) -> Response:
-        job = self._job
-        client = self._runtime.upstream(attempt.candidate.route.upstream)
-        passage = passage_for(self._runtime, job, attempt.candidate.route, attempt.candidate.config)
+    ) -> Awaitable[Response]:
+        job, candidate = self._job, attempt.candidate
+        passage = passage_for(self._runtime, job, candidate.route, candidate.config)
         job.attempts += 1
         job.in_flight = False
-        try:
-            return await client.open(
-                path,
-                body,
-                stream=job.stream,
-                request_id=job.request_id,
-                headers=headers,
-                affinity=job.conversation,
-                passage=passage,
-            )
-        except (NoKeyFree, Busy) as error:
-            # Somebody took the last one meanwhile, or all slots are taken: nothing was sent.
-            job.attempts -= 1
-            if isinstance(error, Busy):
-                job.busy = error
-            raise
+        return attempt.client.open(
+            path,
+            body,
+            stream=job.stream,
+            request_id=job.request_id,
+            headers=headers,
+            affinity=job.conversation,
+            passage=passage,
+        )
+
+    def _is_worth_repeating(self, error: TransportFailed) -> bool:
+        """Whether the kept-alive connection had been closed meanwhile: most likely the upstream never saw the request.
+
+        An upstream that takes requests and closes looks alike, so this one counts as well.
+        """
+        if not error.stale or self._job.attempts >= self._most_here():
+            return False
+        return self._runtime.endpoints.budget.retry(time.monotonic())
 
     def _unasked(self) -> Iterator[Candidate]:
         """Those that are left, each looked at for the first time when its turn comes."""
@@ -307,27 +310,27 @@ class Routes:
         endpoints = self._runtime.endpoints
         return any(not each.breaks or endpoints.admission(each.endpoint, now) == "yes" for each in self._unasked())
 
-    async def _next(self) -> Attempt | None:
-        """The next candidate that is healthy; where none is, one that is due for a probe, if that is ours."""
-        attempt, due = self._first_healthy()
-        if attempt is None and due:
-            # Nothing else could answer, so the call waits for the few milliseconds that a claim takes.
-            await self._runtime.endpoints.claim(due[0].endpoint)
-            attempt, _ = self._first_healthy()
-        return attempt
-
-    def _first_healthy(self) -> tuple[Attempt | None, list[Candidate]]:
-        endpoints, now = self._runtime.endpoints, time.monotonic()
-        due: list[Candidate] = []
+    def _first_healthy(self, now: float) -> Attempt | None:
+        """The next candidate that may be asked. For those ahead of it that are due for a probe that is asked for."""
+        endpoints = self._runtime.endpoints
         for candidate in self._unasked():
             attempt = self._enter(candidate, now)
             if attempt is not None:
                 self._left.remove(candidate)
-                return attempt, due
+                return attempt
             if candidate.breaks and endpoints.admission(candidate.endpoint, now) == "claim":
                 endpoints.claim_soon(candidate.endpoint)
-                due.append(candidate)
-        return None, due
+        return None
+
+    async def _probing(self) -> Attempt | None:
+        """Where none is healthy, one that is due for a probe, if that is ours."""
+        endpoints, now = self._runtime.endpoints, time.monotonic()
+        for candidate in self._left:
+            if candidate.breaks and endpoints.admission(candidate.endpoint, now) == "claim":
+                # Nothing else could answer, so the call waits for the few milliseconds that a claim takes.
+                await endpoints.claim(candidate.endpoint)
+                return self._first_healthy(time.monotonic())
+        return None
 
     async def _again(self) -> Attempt | None:
         """The endpoint that failed last, after a pause, once: its fault may have passed."""
@@ -343,9 +346,9 @@ class Routes:
         if client is None or not client.usable():
             return None
         if not candidate.breaks:
-            return Attempt(self._runtime, self._job, candidate, None)
+            return Attempt(self._runtime, self._job, candidate, client, None)
         permit = self._runtime.endpoints.enter(candidate.endpoint, now)
-        return None if permit is None else Attempt(self._runtime, self._job, candidate, permit)
+        return None if permit is None else Attempt(self._runtime, self._job, candidate, client, permit)
 
     def _client(self, candidate: Candidate) -> Upstream | None:
         """The upstream's client; None where its configuration can't make one, which is no affair of the caller's."""

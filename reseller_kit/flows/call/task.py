@@ -19,8 +19,8 @@ from ...wire.pseudonyms import body_apart, body_named
 from ...wire.task import PATHS, Form, Prices, Task, TaskAnswer, check_offered, units_of
 from ..end_users import pseudonym_of
 from ..runtime import Runtime
-from .admit import Caller, Wanted, admit, find_model
-from .candidates import Suits
+from .admit import Caller, Wanted, admit, prepared_for
+from .candidates import Suits, candidates
 from .job import Job
 from .routes import Attempt, Routes
 from .settle import LEFT, Ending, settle, settle_failed, settle_left
@@ -46,9 +46,10 @@ async def perform(runtime: Runtime, caller: Caller, task: Task, standby: Standby
     While `standby` may cancel the task, that ends the request upstream. Where the client left, what the request itself
     says is charged.
     """
-    prices = find_model(caller.storefront, caller.account, task.model).retail.price_list.prices
+    prepared = prepared_for(runtime, caller, task.model)
+    prices = prepared.offered.retail.price_list.prices
     check_offered(task, prices)
-    job = await admit(runtime, caller, _wanted(task, prices))
+    job = await admit(runtime, caller, prepared, _wanted(task, prices))
     try:
         standby.held()
         answer = await _ask(runtime, job, task)
@@ -65,7 +66,6 @@ async def perform(runtime: Runtime, caller: Caller, task: Task, standby: Standby
 
 def _wanted(task: Task, prices: Prices) -> Wanted:
     return Wanted(
-        model=task.model,
         stream=False,
         choices=task.n,
         input_bound=task.input_bound,
@@ -77,7 +77,7 @@ def _wanted(task: Task, prices: Prices) -> Wanted:
 
 async def _ask(runtime: Runtime, job: Job, task: Task) -> TaskAnswer:
     suits = Suits(lambda config: _serves(config, task), lambda model: _counts_alike(model, job.offered, task))
-    routes = Routes(runtime, job, suits)
+    routes = Routes(runtime, job, candidates(runtime, job, suits))
     if routes.none:
         raise NotFound(f"The model {task.model!r} is not offered for {PATHS[task.api][1:]}.")
     headers = (("content-type", task.content_type), ("accept", task.accept))

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from reseller_kit.core.catalog import OfferedModel, PriceList, PriceVersion, Route, Tier
 from reseller_kit.core.errors import ModelNotFound
-from reseller_kit.core.ledger import NO_WINDOW, Hold
+from reseller_kit.core.ledger import NO_WINDOW
 from reseller_kit.core.storefront import CallLimits, Storefront
 from reseller_kit.core.usage import Usage
 from reseller_kit.db import leases, price_versions
@@ -35,6 +35,7 @@ from reseller_kit.flows.call.endings import stream_ending
 from reseller_kit.flows.call.generate import _wanted
 from reseller_kit.flows.call.job import CheckpointFacts, FallbackFacts, Job
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
+from reseller_kit.flows.prepared import prepare
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
 from reseller_kit.wire.codec import Call
 
@@ -111,23 +112,6 @@ def make_caller(storefront: Storefront | None = None, account: KeyAccount = ACCO
 
 
 def make_job(**changes: Any) -> Job:
-    hold = Hold(
-        request_id="req_1",
-        tenant_id=1,
-        customer_id="cus_1",
-        wallet_id=1,
-        reseller_wallet_id=2,
-        key_id="key_1",
-        window_started_at=NO_WINDOW,
-        model="gpt-test",
-        retail_version="prc_retail",
-        wholesale_version="prc_wholesale",
-        output_limit=100,
-        retail=1,
-        wholesale=1,
-        allocations=[],
-        created_at=0,
-    )
     values: dict[str, Any] = {
         "request_id": "req_1",
         "storefront": make_storefront(),
@@ -138,7 +122,6 @@ def make_job(**changes: Any) -> Job:
         "choices": 1,
         "output_limit": 100,
         "window": None,
-        "hold": hold,
         "epoch": 1,
         "created_at": 0,
         "started_ns": 0,
@@ -148,11 +131,11 @@ def make_job(**changes: Any) -> Job:
 
 
 def wanted(input_bound: int = 300, output_limit: int | None = None, choices: int = 1) -> Wanted:
-    return Wanted(model="fast", stream=False, choices=choices, input_bound=input_bound, output_limit=output_limit)
+    return Wanted(stream=False, choices=choices, input_bound=input_bound, output_limit=output_limit)
 
 
 def terms(asked: Wanted, limits: CallLimits | None = None) -> tuple[Any, ...]:
-    found = _terms(OFFERED, asked, make_storefront(limits=limits or CallLimits()))
+    found = _terms(prepare(OFFERED, make_storefront(limits=limits or CallLimits()), {}), asked)
     return (
         found.retail_fixed,
         found.retail_per_output,
@@ -187,10 +170,11 @@ def test_a_hold_names_wallets_period_and_overdraft() -> None:
     account = replace(ACCOUNT, limit_nano=77, limit_reset="daily")
     caller = make_caller(make_storefront(overdraft=5), account, now=3_600_000_000)
     window = _window(caller)
-    request = _hold_request(caller, OFFERED, wanted(), window)
+    request = _hold_request(caller, prepare(OFFERED, caller.storefront, {}), wanted(), window)
     assert (request.wallet_id, request.reseller_wallet_id, request.overdraft, request.model) == (1, 2, 5, "gpt-test")
     assert (window, request.key_limit, request.window_started_at) == (("key_1", 0), 77, 0)
-    assert _hold_request(make_caller(), OFFERED, wanted(), None).window_started_at == NO_WINDOW
+    without = _hold_request(make_caller(), prepare(OFFERED, make_storefront(), {}), wanted(), None)
+    assert without.window_started_at == NO_WINDOW
 
 
 def test_a_key_calls_only_the_models_it_may() -> None:
@@ -330,7 +314,8 @@ def test_a_hold_covers_what_a_fallback_may_read_beyond_the_model_itself() -> Non
     roomy = replace(OFFERED, name="roomy", model="roomy", context=4_000)
     falling = replace(OFFERED, fallbacks=("roomy",))
     storefront = make_storefront(models={"fast": falling, "roomy": roomy})
-    assert _terms(falling, wanted(input_bound=5_000), storefront).retail_fixed == 4_000 * 80 + 9_000
+    found = _terms(prepare(falling, storefront, {}), wanted(input_bound=5_000))
+    assert found.retail_fixed == 4_000 * 80 + 9_000
 
 
 # --- The sweep --------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def serve(runtime: Runtime, job: Job) -> str | None:
     """The upstream that answers; None where none does. A 2xx counts as a whole answer."""
-    routes = Routes(runtime, job, ANY)
+    routes = Routes(runtime, job, candidates(runtime, job, ANY))
     while (attempt := await routes.take()) is not None:
         try:
             response = await routes.open(attempt, "/", b"")
@@ -238,7 +238,7 @@ async def test_a_route_is_looked_at_when_its_turn_comes() -> None:
     clients["a"] = Scripted(DEAD)
     runtime = make_runtime(dict(clients))
     job = make_job(offer("m", *(route(name, priority=place) for place, name in enumerate(clients))))
-    routes = Routes(runtime, job, Suits(serves, lambda _model: True))
+    routes = Routes(runtime, job, candidates(runtime, job, Suits(serves, lambda _model: True)))
     first = await routes.take()
     assert first is not None
     with pytest.raises(UpstreamFailed):
