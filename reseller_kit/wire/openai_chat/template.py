@@ -15,6 +15,7 @@ from ..json_body import is_short_string
 from ..texts import string_or_empty
 
 _STRING: Final = msgspec.json.Decoder(str)
+_STRINGS: Final = msgspec.json.Decoder(list[str])
 _NO_STRING: Final = (msgspec.MsgspecError, UnicodeError)
 _NEVER: Final = b"\n\n"
 """No block contains it."""
@@ -107,19 +108,22 @@ def match_template(template: Template, block: bytes) -> tuple[str, bytes] | None
 def run_of(template: Template, blocks: list[bytes], start: int) -> Run | None:
     """The events of this form from `start` up to the last of it; None if another form is among them.
 
-    Whether all are of the form is seen by putting them together again from their texts, which is quicker than to look
-    at each. Only for a form without padding.
+    They are cut at their seams and decoded all together, which is quicker than to look at each: as many strings as
+    events means that each is of the form. Only for a form without padding.
     """
     head, tail, stop = template.head, template.tail, len(blocks)
     while stop > start and not (blocks[stop - 1].endswith(tail) and blocks[stop - 1].startswith(head)):
         stop -= 1
-    run = blocks[start:stop]
-    raws = [block[template.head_bytes : -template.tail_bytes] for block in run]
+    run = b"\n\n".join(blocks[start:stop])
+    if not run.startswith(head):
+        return None
+    raws = run[template.head_bytes : -template.tail_bytes].split(template.seam)
     try:
-        texts = [_STRING.decode(raw) for raw in raws]
+        # No string goes on over the end of a line, so none can reach into the next event.
+        texts = _STRINGS.decode(b"[%b]" % b",\n".join(raws))
     except _NO_STRING:
         return None
-    if not texts or not all(texts) or b"%b%b%b" % (head, template.seam.join(raws), tail) != b"\n\n".join(run):
+    if not len(texts) == len(raws) == stop - start or not all(texts):
         return None
     return Run(texts, b"%b%b%b" % (template.sent_head, template.sent_seam.join(raws), template.sent_end))
 

@@ -67,6 +67,13 @@ def test_a_run_with_other_bytes_around_one_of_its_texts_is_none() -> None:
 
 
 @pytest.mark.parametrize(
+    "raws", [(b'"a","b"', b""), (b'"a', b'b"'), (b'"a",', b'"b"'), (b'"a"', b"", b'"b","c"'), (b'["a"]', b'"b"')]
+)
+def test_texts_that_are_strings_only_together_are_no_run(raws: tuple[bytes, ...]) -> None:
+    assert run_of(make_template(), [b'data: {"up":"id","t":' + raw + b"}" for raw in raws], 0) is None
+
+
+@pytest.mark.parametrize(
     ("pad", "fits"),
     [(b'"z"', True), (b'""', True), (b'"z', False), (b'z"', False), (b'"\n"', False), (b'"a" "b"', False)],
 )
