@@ -11,7 +11,6 @@ from typing import Final
 from ..core.rates import Rate, Rates
 from ..core.times import format_time
 
-_HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
 _SECOND_MS = 1000
 _REQUESTS: Final = (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests")
@@ -45,7 +44,9 @@ def duration(us: int) -> str:
     ms = -(-us // 1000)
     if ms < _SECOND_MS:
         return f"{ms}ms"
-    hours, rest = divmod(ms, _HOUR_MS)
-    minutes, rest = divmod(rest, _MINUTE_MS)
-    seconds = f"{rest // 1000}.{rest % 1000:03}".rstrip("0").rstrip(".")
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds}s"
+    minutes, rest = divmod(ms, _MINUTE_MS)
+    seconds = f"{rest / 1000:g}s"
+    if not minutes:
+        return seconds
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{seconds}" if hours else f"{minutes}m{seconds}"

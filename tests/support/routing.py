@@ -130,6 +130,7 @@ def make_job(offered: OfferedModel, *others: OfferedModel, **changes: Any) -> Jo
         "storefront": SimpleNamespace(tenant_id=1, slug="aurora", models=models),
         "account": ACCOUNT,
         "offered": offered,
+        "served": offered,
         "dialect": "openai",
         "stream": False,
         "choices": 1,

@@ -88,9 +88,9 @@ class LedgerWriter:
                 Overloaded("Too many requests are waiting. Please try again in a moment.", retry_after_seconds=1)
             )
             return future
-        self._pending.append((item, future))
-        if not self._wake.is_set():
+        if not self._pending:  # else whoever was first has waked it
             self._wake.set()
+        self._pending.append((item, future))
         return future
 
     def place(self, item: PlaceHold) -> asyncio.Future[Hold | HoldRefused]:

@@ -123,6 +123,7 @@ async def admit(runtime: Runtime, caller: Caller, prepared: PreparedModel, wante
         storefront=caller.storefront,
         account=caller.account,
         offered=offered,
+        served=offered,
         only=prepared.only,
         dialect=caller.dialect,
         stream=wanted.stream,

@@ -174,6 +174,6 @@ def _limit_to_send(job: Job, call: Call) -> int | None:
 
     A fallback is always told: what it writes where nothing is said may be more than was held for.
     """
-    if call.output_limit is None and job.fallback is None:
+    if call.output_limit is None and job.served is job.offered:
         return job.output_limit if job.lowered else None
     return job.sent_limit

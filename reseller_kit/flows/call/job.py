@@ -57,6 +57,9 @@ class Job(Struct, kw_only=True, eq=False):
     storefront: Storefront
     account: KeyAccount
     offered: OfferedModel
+    """The model that was asked for."""
+    served: OfferedModel
+    """The model that is asked: the same, or one that it falls back to."""
     dialect: str
     stream: bool
     choices: int
@@ -82,8 +85,6 @@ class Job(Struct, kw_only=True, eq=False):
     """The conversation for which the endpoint that answers is remembered."""
     only: Candidate | None = None
     """The one route, where the model generates and neither it nor a fallback has another."""
-    fallback: OfferedModel | None = None
-    """The model that is asked in place of the one that was asked for."""
     route: Route | None = None
     attempts: int = 0
     in_flight: bool = False
@@ -107,9 +108,9 @@ class Job(Struct, kw_only=True, eq=False):
     """What is found out about its request, for the log."""
 
     @property
-    def served(self) -> OfferedModel:
-        """The model that is asked."""
-        return self.fallback or self.offered
+    def fallback(self) -> OfferedModel | None:
+        """The model that is asked in place of the one that was asked for."""
+        return None if self.served is self.offered else self.served
 
     @property
     def shown(self) -> str:

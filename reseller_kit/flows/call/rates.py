@@ -25,14 +25,18 @@ def tokens_expected(input_bound: int, output_limit: int | None, choices: int) ->
     return -(-input_bound // _BYTES_PER_TOKEN), (_UNNAMED_OUTPUT if output_limit is None else output_limit) * choices
 
 
-def limits_of(storefront: Storefront, account: KeyAccount, expected: tuple[int, int]) -> list[Limit]:
+def limits_of(storefront: Storefront, account: KeyAccount, expected: tuple[int, int]) -> Sequence[Limit]:
     """Everything that a call of this key is counted in; `expected` tokens of input and output.
 
     Of the output no more is set aside than a limit has beside the input, so that a call fits into an empty minute.
     Raises InvalidRequest for an input that is larger than a limit of tokens: no wait would help it.
     """
-    known = _known(storefront, account)
-    return [_of_tokens(limit, expected) if limit.kind == "tokens" else limit for limit in known]
+    known = _KNOWN.get(account.key_id)
+    if known is None or known.account is not account or known.of_storefront is not storefront.limits:
+        known = _find_out(storefront, account)
+    if not known.of_tokens:
+        return known.limits
+    return [_of_tokens(limit, expected) if limit.kind == "tokens" else limit for limit in known.limits]
 
 
 def refusal(limits: Sequence[Limit], room: Room) -> RateLimited:
@@ -57,20 +61,22 @@ class _Known(Struct, frozen=True):
     account: KeyAccount
     of_storefront: CallLimits
     limits: tuple[Limit, ...]
+    of_tokens: bool
+    """Whether there is one of tokens, of which each call takes another amount."""
 
 
 _KNOWN: dict[str, _Known] = {}
 _MAX_KNOWN: Final = 100_000
 
 
-def _known(storefront: Storefront, account: KeyAccount) -> tuple[Limit, ...]:
+def _find_out(storefront: Storefront, account: KeyAccount) -> _Known:
     """The limits without what a call takes of them: worked out once for each key."""
-    known = _KNOWN.get(account.key_id)
-    if known is None or known.account is not account or known.of_storefront is not storefront.limits:
-        if len(_KNOWN) >= _MAX_KNOWN:
-            _KNOWN.clear()
-        known = _KNOWN[account.key_id] = _Known(account, storefront.limits, _limits(storefront, account))
-    return known.limits
+    if len(_KNOWN) >= _MAX_KNOWN:
+        _KNOWN.clear()
+    limits = _limits(storefront, account)
+    known = _Known(account, storefront.limits, limits, any(limit.kind == "tokens" for limit in limits))
+    _KNOWN[account.key_id] = known
+    return known
 
 
 def _limits(storefront: Storefront, account: KeyAccount) -> tuple[Limit, ...]:

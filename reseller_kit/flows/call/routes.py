@@ -175,8 +175,7 @@ class Routes:
             self._counted = True
             self._runtime.endpoints.budget.call(now)
         self._last = attempt
-        offered = attempt.candidate.offered
-        job.route, job.fallback = attempt.candidate.route, None if offered is job.offered else offered
+        job.route, job.served = attempt.candidate.route, attempt.candidate.offered
         return attempt
 
     def skip(self, attempt: Attempt) -> None:

@@ -78,7 +78,7 @@ def charges(job: Job, quantities: Mapping[str, int]) -> Charges:
     if route is None or not quantities:
         return Charges(0, 0, 0, offered.retail.id, offered.wholesale.id)
     cost = pricing.charge(route.cost.price_list, quantities)
-    if job.fallback is None:
+    if job.served is offered:
         retail = pricing.charge(offered.retail.price_list, quantities)
         wholesale = pricing.charge(offered.wholesale.price_list, quantities)
         return Charges(retail, wholesale, cost, offered.retail.id, offered.wholesale.id)
@@ -128,7 +128,7 @@ async def settle_failed(runtime: Runtime, job: Job, error: BaseException) -> Non
     if job.settled:
         return
     # Nobody answered: the record is of the model that was asked for.
-    job.fallback = None
+    job.served = job.offered
     if isinstance(error, UpstreamRejected):
         ending = Ending(status="refused", http_status=error.http_status)
     elif isinstance(error, InvalidRequest | NotFound):

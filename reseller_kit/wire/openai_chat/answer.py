@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from ...core.errors import UpstreamFailed
 from ...core.usage import Usage
-from ..json_body import NULL, is_given, quote
+from ..json_body import NULL, quote
 from ..texts import text_of
 from ..upstream_message import failed
 from .envelope import NO_FINGERPRINT, created_or_now, own_choices, tier_member
@@ -80,7 +80,7 @@ def read_answer(body: bytes, *, model: str, response_id: str) -> Answer:
     completion, choices = _decode(body)
     parts: tuple[_Choice | _Completion, ...] = (*choices, completion)
     for part in parts:
-        if is_given(part.error):
+        if part.error != NULL:
             raise failed(part.error, "an error in a 200")
     messages = tuple([choice.message for choice in choices if choice.message is not None])
     if not choices or len(messages) < len(choices):
@@ -110,7 +110,7 @@ def _decode(body: bytes) -> tuple[_Completion, list[_Choice]]:
 def _usage(completion: _Completion, choices: list[_Choice]) -> Usage | None:
     parts: tuple[_Choice | _Completion, ...] = (completion, *choices)
     for part in parts:
-        if is_given(part.usage):
+        if part.usage != NULL:
             usage = read_usage(part.usage)
             if usage is not None:
                 return usage

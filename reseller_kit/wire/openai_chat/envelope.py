@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Raw
 
+from ..json_body import NULL
 from ..known import CallId, Known, Shape, names
 
 _TIERS: Final = frozenset({b'"auto"', b'"default"', b'"flex"', b'"priority"', b'"scale"', b'"standard"'})
@@ -54,7 +55,7 @@ def is_known_tier(tier: Raw) -> bool:
 
 def tier_member(tier: Raw) -> bytes:
     """The member that tells the service tier, where that is a known one."""
-    return b',"service_tier":' + bytes(tier) if is_known_tier(tier) else b""
+    return b',"service_tier":' + bytes(tier) if tier != NULL and is_known_tier(tier) else b""
 
 
 def own_choices(choices: Raw) -> Raw:

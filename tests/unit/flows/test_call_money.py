@@ -117,6 +117,7 @@ def make_job(**changes: Any) -> Job:
         "storefront": make_storefront(),
         "account": ACCOUNT,
         "offered": OFFERED,
+        "served": changes.get("offered", OFFERED),
         "dialect": "openai",
         "stream": False,
         "choices": 1,
@@ -301,7 +302,7 @@ def test_usage_is_believed_up_to_the_limit_of_each_choice_asked_for() -> None:
 def test_a_fallback_is_charged_the_lower_price_of_each_level_and_recomputed_from_it() -> None:
     retail, wholesale = (PriceVersion(id=name, level="", price_list=found) for name, found in FALLBACK.items())
     small = replace(OFFERED, name="small", model="small", retail=retail, wholesale=wholesale, context=7_000)
-    job = make_job(fallback=small)
+    job = make_job(served=small)
     usage = Usage(input_tokens=10, output_tokens=5)
     item = _item(job, Ending(status="ok", http_status=200, usage=usage), usage, capped=False)
     assert (item.capture.retail, item.capture.wholesale, item.capture.cost) == (10, 7, 2)

@@ -44,7 +44,7 @@ async def test_only_who_leaves_an_upstream_at_work_pays(
         settled=False,
         in_flight=in_flight,
         note=Note(left=left),
-        fallback=None,
+        offered=None,
         served=SimpleNamespace(model="gpt-test"),
     )
     runtime: Any = None

@@ -30,7 +30,7 @@ def account(**changes: Any) -> KeyAccount:
 
 
 def limits(expected: tuple[int, int] = (10, 20), *, key: Any = None, **terms: Any) -> list[Limit]:
-    return limits_of(money.make_storefront(limits=CallLimits(**terms)), account(**(key or {})), expected)
+    return list(limits_of(money.make_storefront(limits=CallLimits(**terms)), account(**(key or {})), expected))
 
 
 def test_without_limits_nothing_is_counted() -> None:
