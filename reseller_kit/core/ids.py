@@ -27,6 +27,8 @@ class IdSource:
         self._last_ms = 0
         self._high = 0
         self._low = 0
+        self._second, self._of_second = -1, ""
+        """The high bits of the millisecond, which change once a second, and their characters."""
         self._head = ""
         """The characters of the millisecond and of the high bits."""
         self._words: Iterator[int] = iter(())
@@ -54,7 +56,14 @@ class IdSource:
 
     def _begin(self, high: int, low: int) -> None:
         self._high, self._low = high, low
-        self._head = _encode(self._last_ms, 10) + _encode(high, 8)
+        second = self._last_ms >> 10
+        if second != self._second:
+            self._second, self._of_second = second, _encode(second, 8)
+        pairs = _PAIRS
+        self._head = (
+            f"{self._of_second}{pairs[self._last_ms & 1023]}"
+            f"{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
+        )
 
     def _word(self) -> int:
         """64 random bits. The system is asked for many at a time: asking takes longer than all else about an id."""

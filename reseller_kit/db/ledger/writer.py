@@ -104,7 +104,8 @@ class LedgerWriter:
             while self._pending:
                 await asyncio.sleep(0)
                 waiting, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
-                waiting = [pair for pair in waiting if not _is_abandoned(*pair)]
+                # A hold that nobody waits for any more is not placed.
+                waiting = [pair for pair in waiting if not (pair[1].done() and isinstance(pair[0], PlaceHold))]
                 if waiting:
                     began = time.perf_counter()
                     await self._commit_in_time(waiting)
@@ -147,7 +148,12 @@ class LedgerWriter:
             await self._isolate(waiting, error, again=again, last=last)
         else:
             for (_, future), outcome in zip(waiting, batch.outcomes, strict=True):
-                _answer(future, outcome)
+                if future.done():
+                    continue
+                if isinstance(outcome, Exception):
+                    future.set_exception(outcome)
+                else:
+                    future.set_result(outcome)
 
     async def _isolate(self, waiting: list[_Waiting], error: Exception, *, again: bool, last: bool) -> None:
         """A batch that failed is tried again in halves, so that a poisoned item fails alone."""
@@ -196,10 +202,6 @@ def _holds(waiting: list[_Waiting]) -> list[_Waiting]:
     return [pair for pair in waiting if isinstance(pair[0], PlaceHold)]
 
 
-def _is_abandoned(item: Item, future: asyncio.Future[Outcome]) -> bool:
-    return future.done() and isinstance(item, PlaceHold)
-
-
 def _unwritable(error: Exception) -> LedgerFault:
     fault = LedgerFault("The request could not be booked. Please contact support.")
     fault.__cause__ = error
@@ -218,12 +220,3 @@ def _fail_all(waiting: list[_Waiting], error: KitError) -> None:
     for _, future in waiting:
         if not future.done():
             future.set_exception(error)
-
-
-def _answer(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)

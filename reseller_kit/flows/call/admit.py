@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from ...core.catalog import OfferedModel, PriceVersion
+from ...core.catalog import OfferedModel
 from ...core.errors import (
     DailyAllowanceUsed,
     InsufficientCredit,
@@ -22,7 +22,7 @@ from ...core.ledger import NO_WINDOW, Hold, HoldRefused, HoldRequest, HoldTerms
 from ...core.limits import Limit
 from ...core.money import format_amount
 from ...core.periods import period_of
-from ...core.pricing import Bound, bound_for, units_bound
+from ...core.pricing import bound_for, units_bound
 from ...core.storefront import Storefront
 from ...core.times import format_time
 from ...core.usage import ONE_REQUEST
@@ -225,24 +225,21 @@ def _terms(prepared: PreparedModel, wanted: Wanted) -> HoldTerms:
 
     A fallback never costs more than the model itself would for the same usage, but may read more than it can.
     """
-    offered, named = prepared.offered, wanted.output_limit
+    offered, named, units = prepared.offered, wanted.output_limit, wanted.units
     input_bound = min(wanted.input_bound, prepared.context * wanted.inputs)
     output_limit = offered.max_output if named is None else min(named, offered.max_output)
     retail, wholesale = bound_for(prepared.retail, input_bound), bound_for(prepared.wholesale, input_bound)
     return HoldTerms(
-        retail_fixed=input_bound * retail.per_input + _beside(offered.retail, retail, wanted.units),
+        retail_fixed=input_bound * retail.per_input
+        + (units_bound(offered.retail.price_list, units) if units else retail.per_request),
         retail_per_output=retail.per_output,
-        wholesale_fixed=input_bound * wholesale.per_input + _beside(offered.wholesale, wholesale, wanted.units),
+        wholesale_fixed=input_bound * wholesale.per_input
+        + (units_bound(offered.wholesale.price_list, units) if units else wholesale.per_request),
         wholesale_per_output=wholesale.per_output,
         output_limit=output_limit,
         choices=wanted.choices,
         shrink_to=_MIN_SHRUNK_OUTPUT if named is None or prepared.storefront.limits.shorten else None,
     )
-
-
-def _beside(version: PriceVersion, bound: Bound, units: Mapping[str, int]) -> int:
-    """The most that a call may cost beside its tokens, in pico-USD."""
-    return units_bound(version.price_list, units) if units else bound.per_request
 
 
 def _window(caller: Caller) -> tuple[str, int] | None:

@@ -310,16 +310,26 @@ class Routes:
         return any(not each.breaks or endpoints.admission(each.endpoint, now) == "yes" for each in self._unasked())
 
     def _first_healthy(self, now: float) -> Attempt | None:
-        """The next candidate that may be asked. For those ahead of it that are due for a probe that is asked for."""
-        endpoints = self._runtime.endpoints
-        for candidate in self._unasked():
-            attempt = self._enter(candidate, now)
+        """The next candidate that may be asked."""
+        for candidate in tuple(self._left):
+            attempt = self._look_at(candidate, now)
             if attempt is not None:
                 self._left.remove(candidate)
                 return attempt
-            if candidate.breaks and endpoints.admission(candidate.endpoint, now) == "claim":
-                endpoints.claim_soon(candidate.endpoint)
+        for candidate in self._more:
+            self._seen.append(candidate)
+            attempt = self._look_at(candidate, now)
+            if attempt is not None:
+                return attempt
+            self._left.append(candidate)
         return None
+
+    def _look_at(self, candidate: Candidate, now: float) -> Attempt | None:
+        """The attempt, if it may be asked. If it is due for a probe, that is asked for beside the call."""
+        attempt, endpoints = self._enter(candidate, now), self._runtime.endpoints
+        if attempt is None and candidate.breaks and endpoints.admission(candidate.endpoint, now) == "claim":
+            endpoints.claim_soon(candidate.endpoint)
+        return attempt
 
     async def _probing(self) -> Attempt | None:
         """Where none is healthy, one that is due for a probe, if that is ours."""

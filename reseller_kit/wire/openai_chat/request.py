@@ -130,7 +130,7 @@ def encode(call: Call, sending: Sending) -> bytes:
 
 def left_out_of(call: Call) -> tuple[str, ...]:
     """What asks the upstream to keep the answer: in an account that is not the customer's, who could never read it."""
-    if call.fields.get("store", NULL) != _TRUE:
+    if "store" not in call.fields or call.fields["store"] != _TRUE:
         return ()
     # A provider takes metadata for an answer that it keeps alone.
     return tuple(name for name in ("store", "metadata") if is_given(call.fields.get(name)))
