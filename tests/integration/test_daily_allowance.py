@@ -20,6 +20,8 @@ from tests.support.corruption import codes, corrupt
 from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle
 from tests.support.writer import assert_sound, watch_batches
 
+pytestmark = pytest.mark.usefixtures("one_day")
+
 
 def later(item: PlaceHold, by: int) -> PlaceHold:
     """The same call at another moment."""

@@ -230,6 +230,7 @@ async def test_exports_hold_every_record_once_and_no_formula(db: Database) -> No
     assert set(rows[0]) == set(document["records"][0])
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_the_first_page_tells_pace_and_progress(db: Database) -> None:
     shop = await make_shop(db)
     zone = ZoneInfo("UTC")

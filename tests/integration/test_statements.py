@@ -46,6 +46,8 @@ TOPUP = {
     "bonus": [{"from": "50.00", "percent": "10%"}],
 }
 
+pytestmark = pytest.mark.usefixtures("one_day")
+
 
 class Books:
     """A tenant whose customer bought, used, lost and got back credit this month."""
