@@ -154,6 +154,14 @@ def named(reply: Reply) -> bytes:
     return b'"modelVersion":%b,"responseId":%b}' % (quote(reply.model), quote(response_id(reply)))
 
 
+def named_within(reply: Reply) -> bytes:
+    """As `named`, of an event that is not the last one.
+
+    Clients of strict languages take no event without usage; its figures are told once they are charged.
+    """
+    return b'"usageMetadata":{"promptTokenCount":0,"candidatesTokenCount":0,"totalTokenCount":0},%b' % named(reply)
+
+
 def encode_usage(usage: Usage) -> bytes:
     """`usageMetadata` as charged."""
     return _ENCODER.encode(usage_object(usage))

@@ -18,7 +18,7 @@ from ..json_body import NULL, is_given, quote
 from ..reading import StreamReader
 from ..sse import parse_event
 from ..upstream_message import failed
-from .answer import BAD, Candidate, Chunk, decode_chunk, encode_usage, named, pieces_of
+from .answer import BAD, Candidate, Chunk, decode_chunk, encode_usage, named, named_within, pieces_of
 from .completion import PartWriter, finish_of, finish_reason, parts_of
 from .stream import MAX_EVENT_BYTES
 
@@ -118,7 +118,7 @@ class ChunkWriter:
     def __init__(self, call: Call, reply: Reply) -> None:
         self._parts = PartWriter(call, reply)
         self._named = named(reply)
-        self._tail = b'],"role":"model"},"index":0}],%b\n\n' % self._named
+        self._tail = b'],"role":"model"},"index":0}],%b\n\n' % named_within(reply)
         self._part: PartStarted | None = None
         self._text: list[str] = []
         self._refused = False

@@ -31,6 +31,7 @@ from .answer import (
     encode_feedback,
     encode_usage,
     named,
+    named_within,
     own_content,
     pieces_of,
     text_of,
@@ -52,7 +53,7 @@ class GeneratedTap:
         self.done = False
         self.error: UpstreamFailed | None = None
         self._named = named(reply)
-        self._tail = b"}],%b\n\n" % self._named
+        self._tail = b"}],%b\n\n" % named_within(reply)
         self._splitter = EventSplitter(max_event_bytes)
         self._log = TextLog()
         self._seen: set[int] = set()
