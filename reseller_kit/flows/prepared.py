@@ -66,7 +66,7 @@ class PreparedModels:
             self._upstreams = upstreams
         key = id(storefront), offered.name  # what is found holds its storefront, so that no other has its number
         found = self._known.get(key)
-        if found is None:
+        if found is None or found.offered is not offered:
             if len(self._known) >= _MOST:
                 self._known.clear()
             found = self._known[key] = prepare(offered, storefront, upstreams)
