@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from reseller_kit.core.catalog import OfferedModel, PriceList, PriceVersion, Route
-from reseller_kit.core.storefront import UpstreamConfig
+from reseller_kit.core.storefront import Storefront, UpstreamConfig
 from reseller_kit.db.authentication import KeyAccount
-from reseller_kit.flows.call.job import Job
+from reseller_kit.flows.call.job import Caller, Job, Wanted
 from reseller_kit.flows.endpoints import Endpoints
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.telemetry.metrics import Metrics
@@ -122,25 +122,28 @@ def make_runtime(clients: dict[str, Any], **settings: Any) -> Runtime:
     return cast("Runtime", runtime)
 
 
-def make_job(offered: OfferedModel, *others: OfferedModel, **changes: Any) -> Job:
+def make_job(offered: OfferedModel, *others: OfferedModel, account: KeyAccount = ACCOUNT, **wanted: Any) -> Job:
     """A held call of a model, on a storefront that offers others as well."""
     models = {model.name: model for model in (offered, *others)}
-    values: dict[str, Any] = {
-        "request_id": "req_1",
-        "storefront": SimpleNamespace(tenant_id=1, slug="aurora", models=models),
-        "account": ACCOUNT,
-        "offered": offered,
-        "served": offered,
-        "dialect": "openai",
-        "stream": False,
-        "choices": 1,
-        "output_limit": 100,
-        "window": None,
-        "epoch": 1,
-        "created_at": 0,
-        "started_ns": 0,
-    }
-    return Job(**(values | changes))
+    storefront = SimpleNamespace(tenant_id=1, slug="aurora", models=models)
+    caller = Caller(
+        request_id="req_1",
+        storefront=cast("Storefront", storefront),
+        account=account,
+        dialect="openai",
+        started_ns=0,
+        now=0,
+    )
+    values: dict[str, Any] = {"stream": False, "choices": 1, "input_bound": 0, "output_limit": None}
+    return Job(
+        caller=caller,
+        wanted=Wanted(**(values | wanted)),
+        offered=offered,
+        served=offered,
+        output_limit=100,
+        window=None,
+        epoch=1,
+    )
 
 
 def answered(status: int = 200, body: bytes = b"{}") -> Answer:

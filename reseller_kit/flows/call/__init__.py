@@ -1,8 +1,9 @@
 """One API call: admit and hold, ask a route, relay, settle. Decodes no request and sends no byte itself."""
 
-from .admit import Caller, admit
+from .admit import admit
 from .count import Counter, count
 from .generate import PlainResult, answer, stream
+from .job import Caller
 from .sink import Sink
 from .standby import Standby
 from .task import TaskResult, perform

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
-
-from msgspec import Struct, field
 
 from ...core.catalog import OfferedModel
 from ...core.errors import (
@@ -28,48 +26,14 @@ from ...core.times import format_time
 from ...core.usage import ONE_REQUEST
 from ...db.authentication import KeyAccount
 from ...db.ledger import LostLease, PlaceHold
-from ...telemetry.access import Note
 from ..limiter import Admission
 from ..prepared import PreparedModel
 from ..runtime import Runtime
-from .job import CallFacts, Job, encode_json
+from .job import Caller, CallFacts, Job, Wanted, encode_json
 from .passage import leave_upstream
 from .rates import limits_of, refusal, tokens_expected
 
 _MIN_SHRUNK_OUTPUT: Final = 256
-
-
-class Caller(Struct, frozen=True, kw_only=True):
-    """Who calls, where and when: `started_ns` monotonic, `now` in µs of the wall clock."""
-
-    request_id: str
-    storefront: Storefront
-    account: KeyAccount
-    dialect: str
-    started_ns: int
-    now: int
-    session: str = ""
-    """What the client calls its session in a header."""
-    note: Note = field(default_factory=Note)
-    """What is found out about the request, for the log."""
-
-
-class Wanted(Struct, frozen=True, kw_only=True):
-    """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none.
-
-    `inputs`: how many inputs share the input's bound, each of which may fill the model's context. `units`: the most of
-    each class that is not counted in tokens.
-    """
-
-    stream: bool
-    choices: int
-    input_bound: int
-    output_limit: int | None
-    inputs: int = 1
-    units: Mapping[str, int] = {}
-    conversation: int | None = None
-    named: bool = False
-    remember: int | None = None
 
 
 def find_model(storefront: Storefront, account: KeyAccount, name: str) -> OfferedModel:
@@ -119,30 +83,18 @@ async def admit(runtime: Runtime, caller: Caller, prepared: PreparedModel, wante
         raise _refused(outcome, caller.storefront)
     runtime.metrics.placed.inc()
     return Job(
-        request_id=caller.request_id,
-        storefront=caller.storefront,
-        account=caller.account,
+        caller=caller,
+        wanted=wanted,
         offered=offered,
         served=offered,
-        only=prepared.only,
-        dialect=caller.dialect,
-        stream=wanted.stream,
-        choices=wanted.choices,
-        inputs=wanted.inputs,
-        units=wanted.units or ONE_REQUEST,
         output_limit=outcome.output_limit,
         window=window,
         epoch=outcome.epoch,
-        created_at=caller.now,
-        started_ns=caller.started_ns,
-        input_bound=wanted.input_bound,
-        conversation=wanted.conversation,
-        named=wanted.named,
-        remember=wanted.remember,
+        units=wanted.units or ONE_REQUEST,
         lowered=outcome.output_limit < request.terms.output_limit,
+        only=prepared.only,
         admission=admission,
         expected=expected,
-        note=caller.note,
     )
 
 
@@ -189,7 +141,7 @@ def let_go(runtime: Runtime, job: Job) -> None:
     if job.upstream_admission is not None:
         leave_upstream(runtime, job, tokens=job.tokens)
     runtime.limiter.end(job.admission, job.tokens)
-    runtime.active.discard(job.request_id)
+    runtime.active.discard(job.caller.request_id)
 
 
 def _give_up(runtime: Runtime, request_id: str, admission: Admission) -> None:

@@ -124,12 +124,14 @@ class Attempts:
             body = self._passed_on(codec, sending, who)
         else:
             body, stops = self._translated(codec, sending, who)
-        reply = Reply(model=job.shown, request_id=job.request_id, maker=sending.maker, likely_input=job.expected[0])
+        reply = Reply(
+            model=job.shown, request_id=job.caller.request_id, maker=sending.maker, likely_input=job.expected[0]
+        )
         return _Written(codec.path(self._sent, sending), body, call.headers if native else (), codec, reply, stops)
 
     def _pseudonym(self) -> str:
         """What upstreams hear of the customer."""
-        return pseudonym_of(self._pepper, self._job.storefront.tenant_id, self._job.account.customer_id)
+        return pseudonym_of(self._pepper, self._job.caller.storefront.tenant_id, self._job.caller.account.customer_id)
 
     def _passed_on(self, codec: Codec, sending: Sending, who: str | None) -> bytes:
         """The request in its own API; `who`: the customer's pseudonym where the upstream is to hear it."""

@@ -46,21 +46,22 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
 def _asked(job: Job, suits: Suits) -> Iterator[OfferedModel]:
     """The model, and those that may answer instead, which are such as the customer could have asked for by name."""
     yield job.offered
+    models, account = job.caller.storefront.models, job.caller.account
     for name in job.offered.fallbacks:
-        model = job.storefront.models.get(name)
-        if model is not None and model.model == name and is_allowed(model, job.account.models) and suits.model(model):
+        model = models.get(name)
+        if model is not None and model.model == name and is_allowed(model, account.models) and suits.model(model):
             yield model
 
 
 def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable[[Route], bool]) -> Iterator[Route]:
     if len(offered.routes) == 1:
         return filter(serves, offered.routes)
-    conversation, endpoints = job.conversation, runtime.endpoints
+    conversation, endpoints = job.wanted.conversation, runtime.endpoints
     likely = _likely(runtime, job, offered)
     by = Weighed(
         point=_at_random if conversation is None else lambda endpoint: point_of(conversation, endpoint),
         cost=lambda route: _cost(route, likely),
-        speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.stream),
+        speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.wanted.stream),
         explore=random.random() if offered.strategy == "fastest" else 1.0,  # noqa: S311  # no secret either
     )
     ordered = order(offered.turns, offered.strategy, by, serves)
@@ -94,7 +95,7 @@ def _may_stay(job: Job, offered: OfferedModel, home: Route, first: Route, by: We
 
     Prompts that begin alike may be anybody's, so they go back to the route that the operator prefers.
     """
-    if offered.strategy == "priority" and home.priority > first.priority and not job.named:
+    if offered.strategy == "priority" and home.priority > first.priority and not job.wanted.named:
         return False
     return home.paid.id == first.paid.id or by.cost(home) <= by.cost(first)
 
@@ -110,8 +111,8 @@ def _at_random(_endpoint: EndpointName) -> float:
 
 def _likely(runtime: Runtime, job: Job, offered: OfferedModel) -> Mapping[str, int]:
     """What the call is likely to use, for a comparison of prices."""
-    output = min(job.output_limit, runtime.endpoints.speeds.output(offered.model)) * job.choices
-    return {**job.units, "input": job.input_bound // _BYTES_A_TOKEN, "output": output}
+    output = min(job.output_limit, runtime.endpoints.speeds.output(offered.model)) * job.wanted.choices
+    return {**job.units, "input": job.wanted.input_bound // _BYTES_A_TOKEN, "output": output}
 
 
 def _prices_units(route: Route, units: Mapping[str, int]) -> bool:

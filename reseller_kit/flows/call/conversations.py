@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ...wire.codec import Call
 from ...wire.conversation_name import conversation_name
-from .admit import Caller
+from .job import Caller
 
 _CACHED_BYTES: Final = 4096
 """Providers cache no prompt of fewer than about a thousand tokens, and few tokens of text are less than four bytes."""

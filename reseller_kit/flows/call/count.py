@@ -19,8 +19,9 @@ from ...core.routing import Weighed, endpoint_of, order
 from ...upstream.passage import Passage
 from ...wire.codec import Call, Sending
 from ..runtime import Runtime
-from .admit import Caller, enter, find_model
+from .admit import enter, find_model
 from .estimate import counted_input
+from .job import Caller
 from .serving import api_for, maker_of
 from .standby import Standby
 

@@ -17,11 +17,11 @@ from ...wire.codec import Api, Call, check_priced
 from ...wire.completion import Answer, Tap
 from ...wire.opening import opening_of
 from ..runtime import Runtime
-from .admit import Caller, Wanted, admit, prepared_for
+from .admit import admit, prepared_for
 from .attempt import Attempts, Reached
 from .conversations import Conversation, conversation_of
 from .endings import left_ending, plain_ending, stream_ending
-from .job import Job
+from .job import Caller, Job, Wanted
 from .keepalive import Keepalive
 from .pulse import Pulse
 from .settle import settle, settle_failed, settle_left
@@ -102,7 +102,7 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
                 # After the terminal event the connection may be kept, even if its last bytes are still on the way.
                 response.leave() if tap.done and not sink.gone() else response.abort()
         if sink.gone():
-            job.note.left = True
+            job.caller.note.left = True
             raise UpstreamFailed("the client left")
         raise attempts.exhausted()
     except BaseException as error:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ...core.catalog import OfferedModel, PriceVersion, Route
 from ...core.storefront import Storefront
@@ -50,39 +50,61 @@ class CheckpointFacts(Struct, frozen=True, kw_only=True):
     fallback: FallbackFacts | None = None
 
 
-class Job(Struct, kw_only=True, eq=False):
-    """A held call. Times in ns of the monotonic clock, except `created_at` (µs, wall clock)."""
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who calls, where and when: `started_ns` monotonic, `now` in µs of the wall clock."""
 
     request_id: str
     storefront: Storefront
     account: KeyAccount
-    offered: OfferedModel
-    """The model that was asked for."""
-    served: OfferedModel
-    """The model that is asked: the same, or one that it falls back to."""
     dialect: str
+    started_ns: int
+    now: int
+    session: str = ""
+    """What the client calls its session in a header."""
+    note: Note = field(default_factory=Note)
+    """What is found out about the request, for the log."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a decoded request asks for: bounds in tokens, `output_limit` None if it names none.
+
+    `inputs`: how many inputs share the input's bound, each of which may fill the model's context. `units`: the most of
+    each class that is not counted in tokens.
+    """
+
     stream: bool
     choices: int
-    output_limit: int
-    window: tuple[str, int] | None
-    epoch: int
-    """That of this process when the hold was placed."""
-    created_at: int
-    started_ns: int
+    input_bound: int
+    output_limit: int | None
     inputs: int = 1
-    units: Mapping[str, int] = ONE_REQUEST
-    """The most of each class that is not counted in tokens."""
-    lowered: bool = False
-    left_out: tuple[str, ...] = ()
-    """What of the request its upstream's API can't carry, as paths in the caller's."""
-    input_bound: int = 0
-    """Tokens of input at most."""
+    units: Mapping[str, int] = {}
     conversation: int | None = None
     """What calls of one conversation have in common; None where nothing hangs on it: no choice, or no prompt cache."""
     named: bool = False
     """Whether its client names the conversation, so that it is one for sure and not just a prompt that begins alike."""
     remember: int | None = None
     """The conversation for which the endpoint that answers is remembered."""
+
+
+class Job(Struct, kw_only=True, eq=False):
+    """A held call. Times in ns of the monotonic clock."""
+
+    caller: Caller
+    wanted: Wanted
+    offered: OfferedModel
+    """The model that was asked for."""
+    served: OfferedModel
+    """The model that is asked: the same, or one that it falls back to."""
+    output_limit: int
+    """Of one choice, in tokens, as it is held for."""
+    window: tuple[str, int] | None
+    epoch: int
+    """That of this process when the hold was placed."""
+    units: Mapping[str, int] = ONE_REQUEST
+    """The most of each class that is not counted in tokens."""
+    lowered: bool = False
+    left_out: tuple[str, ...] = ()
+    """What of the request its upstream's API can't carry, as paths in the caller's."""
     only: Candidate | None = None
     """The one route, where the model generates and neither it nor a fallback has another."""
     route: Route | None = None
@@ -93,7 +115,7 @@ class Job(Struct, kw_only=True, eq=False):
     ticket: Ticket | None = None
     """The upstream's key that the answer comes over."""
     settled: bool = False
-    admission: Admission = msgspec.field(default_factory=lambda: NOTHING_TAKEN)
+    admission: Admission = field(default_factory=lambda: NOTHING_TAKEN)
     """What the call takes of its caller's limits."""
     upstream_admission: Admission | None = None
     """And of its upstream's."""
@@ -104,8 +126,6 @@ class Job(Struct, kw_only=True, eq=False):
     read: int = 0
     written: int = 0
     """The tokens that it used in the end."""
-    note: Note = msgspec.field(default_factory=Note)
-    """What is found out about its request, for the log."""
 
     @property
     def fallback(self) -> OfferedModel | None:
@@ -151,11 +171,11 @@ class Job(Struct, kw_only=True, eq=False):
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request arrived."""
-        return (time.monotonic_ns() - self.started_ns) // 1_000_000
+        return (time.monotonic_ns() - self.caller.started_ns) // 1_000_000
 
     def first_byte_ms(self) -> int | None:
         """Milliseconds to the first byte of content; None before it."""
-        return None if self.first_byte_ns is None else (self.first_byte_ns - self.started_ns) // 1_000_000
+        return None if self.first_byte_ns is None else (self.first_byte_ns - self.caller.started_ns) // 1_000_000
 
 
 encode_json = msgspec.json.Encoder().encode

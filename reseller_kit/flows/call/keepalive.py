@@ -53,7 +53,7 @@ class Keepalive:
             try:
                 return tap.fail(error)
             except Exception:  # noqa: BLE001  # a tap that broke can't end its stream; anything else would look like a success
-                _log.exception("%s: a stream could not be ended in its own words", self._job.request_id)
+                _log.exception("%s: a stream could not be ended in its own words", self._job.caller.request_id)
         return self._writer().fail(error)
 
     def _look(self) -> None:
@@ -73,5 +73,5 @@ class Keepalive:
                 await self._sink.send(ping)
 
     def _writer(self) -> EventWriter:
-        reply = Reply(model=self._job.shown, request_id=self._job.request_id, maker="")
+        reply = Reply(model=self._job.shown, request_id=self._job.caller.request_id, maker="")
         return CODECS[self._call.api].event_writer(self._call, reply)

@@ -24,7 +24,7 @@ def passage_for(runtime: Runtime, job: Job, route: Route, config: UpstreamConfig
     if job.upstream_admission is not None:
         leave_upstream(runtime, job, tokens=0)
     limits = _limits(runtime, job, config) if config.limits else []
-    turn = Turn(job.storefront.tenant_id, job.account.customer_id)
+    turn = Turn(job.caller.storefront.tenant_id, job.caller.account.customer_id)
     if not limits:
         return Passage(turn=turn, deadlines=route.deadlines, exchange=job)
     seconds = runtime.upstream(config.name).endpoint.queue.seconds

@@ -57,7 +57,7 @@ class Pulse:
             tokenizer=tokenizer_of(job.served.model),
             fallback=job.fallback_facts,
         )
-        checkpoint = Checkpoint(job.request_id, job.storefront.tenant_id, encode_json(facts).decode())
+        checkpoint = Checkpoint(job.caller.request_id, job.caller.storefront.tenant_id, encode_json(facts).decode())
         future = self._runtime.ledger.submit(checkpoint)
         # A checkpoint that fails is made good by the next one, or by the settle.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())

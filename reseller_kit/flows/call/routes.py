@@ -54,7 +54,7 @@ class Attempt:
         """The body of its request."""
         self.ticket: Ticket | None = None
         """The key that a good answer came over, to learn of an error inside it."""
-        self._step = job.note.step.child(
+        self._step = job.caller.note.step.child(
             "upstream", upstream=candidate.route.upstream, model=candidate.route.upstream_model
         )
         self.again = False
@@ -68,8 +68,8 @@ class Attempt:
         self._first_byte_ms = (now - self._began_ns) // 1_000_000
         if self._job.first_byte_ns is None:
             self._job.first_byte_ns = now
-        if self._job.remember is not None:
-            self._note_conversation(self._job.remember)
+        if self._job.wanted.remember is not None:
+            self._note_conversation(self._job.wanted.remember)
         if self._permit is not None and self._permit.probe:
             # A stream may go on for minutes, and everyone waits for what its probe tells.
             self._runtime.endpoints.succeed(self.candidate.endpoint, self._permit)
@@ -81,7 +81,8 @@ class Attempt:
             if self._permit is not None:
                 endpoints.succeed(self.candidate.endpoint, self._permit)
             if self._first_byte_ms is not None:
-                endpoints.speeds.note_first_byte(self.candidate.endpoint, self._first_byte_ms, stream=self._job.stream)
+                stream = self._job.wanted.stream
+                endpoints.speeds.note_first_byte(self.candidate.endpoint, self._first_byte_ms, stream=stream)
 
     def failed(self, error: UpstreamFailed, fault: Fault = "endpoint") -> None:
         """It brought no answer, or not the whole of one."""
@@ -105,7 +106,7 @@ class Attempt:
         _log.log(
             level,
             "%s: attempt %d at upstream %s, model %s, failed (%s, %s): %s",
-            *(self._job.request_id, self._job.attempts, route.upstream, route.upstream_model, fault, kind),
+            *(self._job.caller.request_id, self._job.attempts, route.upstream, route.upstream_model, fault, kind),
             reason,
         )
         if self._permit is not None:
@@ -126,7 +127,7 @@ class Attempt:
         self._step.end(outcome or "not made")
         if outcome is not None:
             self._runtime.metrics.count_attempt(self.candidate.route.upstream, outcome)
-            note = self._job.note
+            note = self._job.caller.note
             note.upstream, note.attempts = self.candidate.route.upstream, self._job.attempts
         return True
 
@@ -134,7 +135,7 @@ class Attempt:
         runtime = self._runtime
         affinity, now = runtime.endpoints.affinity, time.monotonic()
         known, endpoint = affinity.of(conversation, now), self.candidate.endpoint
-        if self._job.conversation is None:
+        if self._job.wanted.conversation is None:
             known = None
         runtime.metrics.count_conversation("new" if known is None else "same" if known == endpoint else "moved")
         affinity.note(conversation, endpoint, now)
@@ -160,7 +161,7 @@ class Routes:
     async def take(self) -> Attempt | None:
         """The next one, whose model and route are the job's from now on; None when the choice is exhausted."""
         job, now = self._job, time.monotonic()
-        if job.attempts >= routing.MAX_ATTEMPTS or (job.attempts and job.note.left):
+        if job.attempts >= routing.MAX_ATTEMPTS or (job.attempts and job.caller.note.left):
             return None
         attempt = self._with_another_key(now) if self._last is not None else None
         if attempt is None:
@@ -270,10 +271,10 @@ class Routes:
         return attempt.client.open(
             path,
             body,
-            stream=job.stream,
-            request_id=job.request_id,
+            stream=job.wanted.stream,
+            request_id=job.caller.request_id,
             headers=headers,
-            affinity=job.conversation,
+            affinity=job.wanted.conversation,
             passage=passage,
         )
 

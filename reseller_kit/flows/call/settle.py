@@ -51,10 +51,10 @@ class Charges(Struct, frozen=True):
 
 def believed(job: Job, usage: Usage) -> tuple[Usage, bool]:
     """The usage as far as it is believed, and whether it was cut."""
-    served, n = job.served, job.choices
+    served, n = job.served, job.wanted.choices
     return clamp(
         usage,
-        context=served.context * job.inputs,
+        context=served.context * job.wanted.inputs,
         output_limit=job.output_limit * n,
         max_output=served.max_output * n,
         units=job.units,
@@ -100,14 +100,14 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     item = _item(job, ending, usage, capped=capped)
     job.settled = True
     job.read, job.written = usage.total_input_tokens, usage.total_output_tokens
-    job.note.outcome = ending.status
+    job.caller.note.outcome = ending.status
     first = runtime.ledger.submit(item)
     loop = first.get_loop()
     durable: asyncio.Future[None] = loop.create_future()
     first.add_done_callback(lambda done: _after(runtime, job, item, done, durable))
     timer = loop.call_later(_WAIT_SECONDS, _release, durable)
     try:
-        with job.note.step.child("settle", outcome=ending.status):
+        with job.caller.note.step.child("settle", outcome=ending.status):
             await durable
     finally:
         timer.cancel()
@@ -119,7 +119,7 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     if usage.cached_input_tokens:
         _count_cached(runtime, job, usage.cached_input_tokens)
     if capped:
-        _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.request_id)
+        _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.caller.request_id)
     return usage
 
 
@@ -133,7 +133,7 @@ async def settle_failed(runtime: Runtime, job: Job, error: BaseException) -> Non
         ending = Ending(status="refused", http_status=error.http_status)
     elif isinstance(error, InvalidRequest | NotFound):
         ending = Ending(status="refused", http_status=error.status)
-    elif job.note.left:
+    elif job.caller.note.left:
         ending = Ending(status="failed", http_status=LEFT)
     else:
         ending = Ending(status="failed", http_status=error.status if isinstance(error, KitError) else 500)
@@ -146,7 +146,7 @@ async def settle_left(runtime: Runtime, job: Job, ending: Callable[[], Ending], 
 
     Where its client left while the request was with an upstream, that one may charge for it, so `ending` is charged.
     """
-    if job.settled or not (job.note.left and job.in_flight):
+    if job.settled or not (job.caller.note.left and job.in_flight):
         await settle_failed(runtime, job, error)
         return
     with suppress(LostLease):
@@ -157,7 +157,7 @@ def _lose(runtime: Runtime, job: Job) -> NoReturn:
     """The hold is of an epoch that this process has lost: whoever sweeps resolves it."""
     job.settled = True
     let_go(runtime, job)
-    _log.warning("the hold of %s is left to the sweep", job.request_id)
+    _log.warning("the hold of %s is left to the sweep", job.caller.request_id)
     raise LostLease
 
 
@@ -172,20 +172,20 @@ def _after(
     """A try ended: the settle is over, or goes on in the background while the money stays held."""
     error = done.exception() if not done.cancelled() else ServiceUnavailable("The settle was cancelled.")
     if isinstance(error, ServiceUnavailable) and not isinstance(error, LostLease):
-        runtime.unsettled.add(job.request_id)
-        runtime.spawn(_again(runtime, job, item, durable), f"settle {job.request_id}")
+        runtime.unsettled.add(job.caller.request_id)
+        runtime.spawn(_again(runtime, job, item, durable), f"settle {job.caller.request_id}")
         return
-    runtime.unsettled.discard(job.request_id)
+    runtime.unsettled.discard(job.caller.request_id)
     if error is None:
         _count(runtime, job, item)
     elif isinstance(error, LostLease):
         runtime.metrics.settles.labels("lost").inc()
-        _log.warning("the hold of %s was resolved by another process", job.request_id)
+        _log.warning("the hold of %s was resolved by another process", job.caller.request_id)
         if not durable.done():
             durable.set_exception(error)
     else:
         runtime.metrics.settles.labels("failed").inc()
-        _log.error("settling %s failed; its money stays held", job.request_id, exc_info=error)
+        _log.error("settling %s failed; its money stays held", job.caller.request_id, exc_info=error)
     let_go(runtime, job)
     _release(durable)
 
@@ -193,7 +193,7 @@ def _after(
 def _count(runtime: Runtime, job: Job, item: Settle) -> None:
     """A settled call in the metrics."""
     usage = item.usage
-    series = runtime.metrics.settled_calls(job.storefront.slug, usage.public_model, usage.status, usage.upstream)
+    series = runtime.metrics.settled_calls(job.caller.storefront.slug, usage.public_model, usage.status, usage.upstream)
     series.count(
         ms=usage.latency_ms,
         first_byte_ms=usage.first_byte_ms,
@@ -214,14 +214,14 @@ async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Futu
 def _item(job: Job, ending: Ending, usage: Usage, *, capped: bool) -> Settle:
     quantities = quantities_of(usage)
     spent = charges(job, quantities)
-    at = now_us()
+    caller = job.caller
     return Settle(
         capture=Capture(
-            request_id=job.request_id, retail=spent.retail, wholesale=spent.wholesale, cost=spent.cost, at=at
+            request_id=caller.request_id, retail=spent.retail, wholesale=spent.wholesale, cost=spent.cost, at=now_us()
         ),
         usage=_usage_row(job, ending, usage, quantities, spent, capped=capped),
-        wallet_id=job.account.wallet_id,
-        reseller_wallet_id=job.storefront.reseller_wallet_id,
+        wallet_id=caller.account.wallet_id,
+        reseller_wallet_id=caller.storefront.reseller_wallet_id,
         window=job.window,
     )
 
@@ -229,18 +229,18 @@ def _item(job: Job, ending: Ending, usage: Usage, *, capped: bool) -> Settle:
 def _usage_row(
     job: Job, ending: Ending, usage: Usage, quantities: Mapping[str, int], spent: Charges, *, capped: bool
 ) -> UsageRow:
-    route = job.route
+    caller, route = job.caller, job.route
     return UsageRow(
-        id=job.request_id,
-        tenant_id=job.storefront.tenant_id,
-        customer_id=job.account.customer_id,
-        key_id=job.account.key_id,
+        id=caller.request_id,
+        tenant_id=caller.storefront.tenant_id,
+        customer_id=caller.account.customer_id,
+        key_id=caller.account.key_id,
         model=job.offered.name,
         public_model=job.served.model,
         upstream=None if route is None else route.upstream,
         upstream_model=None if route is None else route.upstream_model,
-        dialect=job.dialect,
-        stream=job.stream,
+        dialect=caller.dialect,
+        stream=job.wanted.stream,
         status=ending.status,
         http_status=ending.http_status,
         quantities=encode_json(quantities).decode(),
@@ -258,7 +258,7 @@ def _usage_row(
         first_byte_ms=job.first_byte_ms(),
         delivered_characters=ending.delivered_characters,
         tokenizer=ending.tokenizer,
-        created_at=job.created_at,
+        created_at=caller.now,
     )
 
 

@@ -19,9 +19,9 @@ from ...wire.pseudonyms import body_apart, body_named
 from ...wire.task import PATHS, Form, Prices, Task, TaskAnswer, check_offered, units_of
 from ..end_users import pseudonym_of
 from ..runtime import Runtime
-from .admit import Caller, Wanted, admit, prepared_for
+from .admit import admit, prepared_for
 from .candidates import Suits, candidates
-from .job import Job
+from .job import Caller, Job, Wanted
 from .routes import Attempt, Routes
 from .settle import LEFT, Ending, settle, settle_failed, settle_left
 from .standby import Standby
@@ -102,7 +102,7 @@ def _body(runtime: Runtime, job: Job, task: Task, config: UpstreamConfig, body: 
     """What is sent, with its user's name kept apart by customer."""
     if task.content_type != _JSON:
         return body
-    who = pseudonym_of(runtime.vault.pepper, job.storefront.tenant_id, job.account.customer_id)
+    who = pseudonym_of(runtime.vault.pepper, job.caller.storefront.tenant_id, job.caller.account.customer_id)
     sent = body_apart(body, who)
     hears = config.settings.get("end_user_ids") and config.dialect == "openai" and task.api in _OF_A_USER
     return body_named(sent, who) if hears else sent
@@ -112,7 +112,7 @@ async def _read(job: Job, task: Task, form: Form, response: Response, attempt: A
     try:
         body = await response.read(_MAX_ANSWER_BYTES)
         content_type = response.headers.get(b"content-type", b"").decode("latin-1")
-        answer = task.read(form.restore(body), content_type, _prices_of(job), job.request_id)
+        answer = task.read(form.restore(body), content_type, _prices_of(job), job.caller.request_id)
     except UpstreamFailed as error:
         attempt.failed(error)
         return None

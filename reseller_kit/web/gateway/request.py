@@ -65,10 +65,10 @@ def id_headers(request_id: str, dialect: str) -> list[Header]:
 
 def call_headers(job: Job) -> list[Header]:
     """What an answer says of its call beside its body."""
-    headers = id_headers(job.request_id, job.dialect)
+    headers = id_headers(job.caller.request_id, job.caller.dialect)
     if job.admission.limits:
         rates = rates_of(job.admission.limits, job.admission.room)
-        headers += rate_headers(rates, job.dialect, now_us())
+        headers += rate_headers(rates, job.caller.dialect, now_us())
     if job.lowered:
         headers.append((b"x-output-limit", b"%d" % job.output_limit))
     if job.left_out:

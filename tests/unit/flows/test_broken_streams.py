@@ -9,8 +9,7 @@ from typing import Any, cast
 import pytest
 
 from reseller_kit.flows.call import generate
-from reseller_kit.flows.call.admit import Caller
-from reseller_kit.flows.call.job import Job
+from reseller_kit.flows.call.job import Caller, Job
 from reseller_kit.flows.runtime import Runtime
 from reseller_kit.wire import openai_chat
 from tests.support.routing import Scripted, make_job, make_runtime, offer, route

@@ -23,8 +23,6 @@ from reseller_kit.db.ledger import Settle
 from reseller_kit.db.operator_audit import UsageFacts
 from reseller_kit.flows import sweep
 from reseller_kit.flows.call.admit import (
-    Caller,
-    Wanted,
     _hold_request,
     _terms,
     _window,
@@ -33,7 +31,7 @@ from reseller_kit.flows.call.admit import (
 from reseller_kit.flows.call.candidates import _prices_units
 from reseller_kit.flows.call.endings import stream_ending
 from reseller_kit.flows.call.generate import _wanted
-from reseller_kit.flows.call.job import CheckpointFacts, FallbackFacts, Job
+from reseller_kit.flows.call.job import Caller, CheckpointFacts, FallbackFacts, Job, Wanted
 from reseller_kit.flows.call.settle import Ending, _item, believed, charges, quantities_of
 from reseller_kit.flows.prepared import prepare
 from reseller_kit.flows.recompute import LEVELS, PinnedPrices, recompute
@@ -111,21 +109,15 @@ def make_caller(storefront: Storefront | None = None, account: KeyAccount = ACCO
     )
 
 
-def make_job(**changes: Any) -> Job:
+def make_job(asked: Wanted | None = None, **changes: Any) -> Job:
     values: dict[str, Any] = {
-        "request_id": "req_1",
-        "storefront": make_storefront(),
-        "account": ACCOUNT,
+        "caller": make_caller(),
+        "wanted": asked or wanted(),
         "offered": OFFERED,
         "served": changes.get("offered", OFFERED),
-        "dialect": "openai",
-        "stream": False,
-        "choices": 1,
         "output_limit": 100,
         "window": None,
         "epoch": 1,
-        "created_at": 0,
-        "started_ns": 0,
         "route": ROUTE,
     }
     return Job(**(values | changes))
@@ -243,7 +235,7 @@ def test_searches_are_held_for_believed_and_asked_only_where_they_have_a_price()
     assert (wanted.inputs, wanted.units) == (3, {"request": 1, "tool_call": 2})
     assert _wanted(replace(call, tool_calls=0)).units == {}
     assert (wanted.choices, _wanted(replace(call, n=3, summaries=1)).choices) == (1, 4)
-    job = make_job(units=wanted.units, inputs=3)
+    job = make_job(wanted, units=wanted.units)
     usage = Usage(input_tokens=3 * OFFERED.context, tool_calls=3)
     assert believed(job, usage) == (replace(usage, tool_calls=2), True)
     priced = replace(ROUTE, cost=replace(ROUTE.cost, price_list=PriceList(prices={"input": 1, "tool_call": 1})))
@@ -292,7 +284,7 @@ def test_a_cut_stream_is_charged_what_it_delivered_on_top_of_its_first_report(
 
 
 def test_usage_is_believed_up_to_the_limit_of_each_choice_asked_for() -> None:
-    job = make_job(choices=2)
+    job = make_job(wanted(choices=2))
     assert believed(job, Usage(output_tokens=200)) == (Usage(output_tokens=200), False)
     assert believed(job, Usage(output_tokens=201)) == (Usage(output_tokens=200), True)
     reasoning = Usage(output_tokens=9_000, reasoning_tokens=9_000)

@@ -122,7 +122,7 @@ async def test_a_call_whose_client_left_is_not_tried_again() -> None:
     first, second = Scripted(DEAD), Scripted(GOOD)
     runtime = make_runtime({"first": first, "second": second})
     job = make_job(offer("m", route("first"), route("second", priority=1)))
-    job.note.left = True
+    job.caller.note.left = True
     with pytest.raises(UpstreamFailed):
         await serve(runtime, job)
     assert (first.asked, second.asked, job.attempts) == (1, 0, 1)

@@ -43,7 +43,7 @@ async def test_only_who_leaves_an_upstream_at_work_pays(
     job: Any = SimpleNamespace(
         settled=False,
         in_flight=in_flight,
-        note=Note(left=left),
+        caller=SimpleNamespace(note=Note(left=left)),
         offered=None,
         served=SimpleNamespace(model="gpt-test"),
     )

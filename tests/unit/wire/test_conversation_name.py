@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reseller_kit.flows.call.admit import Caller
 from reseller_kit.flows.call.conversations import conversation_of
+from reseller_kit.flows.call.job import Caller
 from reseller_kit.wire import anthropic_messages, gemini, openai_chat, openai_responses
 from reseller_kit.wire.codec import Call
 from reseller_kit.wire.conversation_name import conversation_name as named_conversation
