@@ -83,10 +83,11 @@ class Window:
     def add(self, piece: int, amount: int) -> None:
         """Use an amount; pieces only move on."""
         self.used += amount
-        if self.pieces and self.pieces[-1][0] >= piece:
-            self.pieces[-1][1] += amount
+        pieces = self.pieces
+        if pieces and pieces[-1][0] >= piece:
+            pieces[-1][1] += amount
         elif amount:
-            self.pieces.append([piece, amount])
+            pieces.append([piece, amount])
 
     def give_back(self, piece: int, amount: int) -> None:
         """Use less, after all, of what was used at the time of a piece; nothing to do once that is forgotten."""
@@ -176,7 +177,7 @@ class Counters:
             else:
                 window = self._window(name, piece)
                 window.add(piece, limit.amount)
-                fills.append(_fill_of(window, now))
+                fills.append(Fill(window.used, max(0, window.empty_at() * PIECE_US - now)))
         return tuple(fills)
 
     def _fill(self, limit: Limit, piece: int, now: int) -> Fill:
@@ -186,9 +187,10 @@ class Counters:
         if window is None:
             return Fill(0, 0)
         window.forget(piece)
-        return _fill_of(window, now)
+        return Fill(window.used, max(0, window.empty_at() * PIECE_US - now))
 
     def _window(self, name: str, piece: int) -> Window:
+        """The window, made where there is none. What it should forget it does when somebody looks for room in it."""
         windows = self._windows
         window = windows.get(name)
         if window is None:
@@ -200,7 +202,6 @@ class Counters:
             window = windows[name] = Window()
         else:
             windows.move_to_end(name)
-            window.forget(piece)
         return window
 
     def _leave(self, name: str, amount: int) -> None:
@@ -209,10 +210,6 @@ class Counters:
             self._open[name] = rest
         else:
             self._open.pop(name, None)
-
-
-def _fill_of(window: Window, now: int) -> Fill:
-    return Fill(window.used, max(0, window.empty_at() * PIECE_US - now))
 
 
 class Bucket(Struct):

@@ -41,24 +41,25 @@ _LEAST_WAIT_SECONDS: Final = 1
 class Attempt:
     """One request to a candidate. Its circuit hears one word of how it went; `close` says that there was none."""
 
+    fault: Fault | None = None
+    sent = b""
+    """The body of its request."""
+    ticket: Ticket | None = None
+    """The key that a good answer came over, to learn of an error inside it."""
+    again = False
+    """Whether its fault may pass, so that it makes sense to ask the same endpoint again."""
+    _first_byte_ms: int | None = None
+    _told = False
+
     def __init__(
         self, runtime: Runtime, job: Job, candidate: Candidate, client: Upstream, permit: Permit | None
     ) -> None:
         self.candidate, self.client = candidate, client
         self._runtime, self._job, self._permit = runtime, job, permit
         self._began_ns = time.monotonic_ns()
-        self._first_byte_ms: int | None = None
-        self._told = False
-        self.fault: Fault | None = None
-        self.sent = b""
-        """The body of its request."""
-        self.ticket: Ticket | None = None
-        """The key that a good answer came over, to learn of an error inside it."""
         self._step = job.caller.note.step.child(
             "upstream", upstream=candidate.route.upstream, model=candidate.route.upstream_model
         )
-        self.again = False
-        """Whether its fault may pass, so that it makes sense to ask the same endpoint again."""
 
     def content(self) -> None:
         """The first content came: the call stays here."""
