@@ -7,7 +7,7 @@ by `TOKEN_CLASSES` and `UNIT_CLASSES`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, Literal
@@ -89,15 +89,20 @@ class PriceList(Struct, frozen=True, kw_only=True, dict=True):
         return chosen
 
     @cached_property
-    def charged(self) -> tuple[dict[str, int], ...]:
+    def charged(self) -> tuple[Mapping[str, int], ...]:
         """By place: what a unit of each class comes to, by its fallback where it is not named.
 
         What has no price is left out, but for a request, which is free unless it has one: every call is one.
         """
-        return tuple(_completed(prices) for prices in (self.prices, *(tier.prices for tier in self.tiers)))
+        return tuple(
+            _completed(tuple(prices.items())) for prices in (self.prices, *(tier.prices for tier in self.tiers))
+        )
 
 
-def _completed(prices: Mapping[str, int]) -> dict[str, int]:
+@lru_cache(maxsize=4_096)
+def _completed(named: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+    """The same for all storefronts with the same prices, of which there may be thousands."""
+    prices = dict(named)
     found = {name: price for name in USAGE_CLASSES if (price := price_of(prices, name)) is not None}
     return {"request": 0, **prices, **found}
 
