@@ -7,6 +7,7 @@ pointer rests on it.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,9 @@ _SVG: Final = "http://www.w3.org/2000/svg"
 _ROW: Final = 15
 _LETTER: Final = 6.2
 _LEAST: Final = 0.002
-_RATE: Final = 100
+_RATE: Final = 200
+_LIBRARY: Final = re.compile(r"^.*/(?:site-packages|lib/python[\d.]+|bin)/")
+"""Where on the machine a library lies."""
 _COLOURS: Final = {"reseller_kit": "#f4a261", "uvicorn": "#8ecae6", "uvloop": "#8ecae6"}
 _OTHER_COLOUR: Final = "#d8d8d8"
 
@@ -79,7 +82,8 @@ def _stacks(
     run_load(target, scenario, max(64, calls // 10), 64, cores)
     raw = scratch / f"{scenario.name}.txt"
     # A sampler that stops what it samples would be waited for with the load's core as busy as it is.
-    options = ("--nonblocking", "--format", "raw", "--rate", str(_RATE), "-o", str(raw))
+    # Threads that wait would be drawn as if they worked, if it were not for who holds the interpreter's lock.
+    options = ("--nonblocking", "--gil", "--format", "raw", "--rate", str(_RATE), "-o", str(raw))
     command = [str(spy), "record", *options, "--pid", str(target.pid)]
     say(f"sampling {target.name}, {scenario.name}")
     # It ends with SIGINT, which lets it write what it has.
@@ -117,9 +121,8 @@ def _short(name: str) -> str:
     """Function and file, without the line: a function is one frame wherever in it a sample fell."""
     function, _, place = name.partition(" (")
     path = place.rstrip(")").rpartition(":")[0] or place.rstrip(")")
-    for package in ("reseller_kit/", "site-packages/"):
-        if package in path:
-            path = package.replace("site-packages/", "") + path.rpartition(package)[2]
+    _, package, rest = path.rpartition("reseller_kit/")
+    path = package + rest if package else _LIBRARY.sub("", path)
     return f"{function} ({path})" if path else function
 
 

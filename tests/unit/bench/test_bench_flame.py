@@ -26,6 +26,12 @@ def test_a_function_is_one_frame_wherever_in_it_a_sample_fell() -> None:
     assert run.called["answer (reseller_kit/web/gateway/app.py)"].samples == 90
 
 
+def test_no_place_on_the_machine_is_named() -> None:
+    places = ("/root/.pyenv/versions/3.11.7/lib/python3.11", "/x/.venv/lib/python3.11/site-packages", "/x/.venv/bin")
+    root = flame.tree([f"wait ({place}/a/b.py:1) 1" for place in places])
+    assert set(root.called) == {"wait (a/b.py)"}
+
+
 def test_the_picture_is_xml_with_widths_by_share_and_the_share_in_each_title() -> None:
     drawn = ET.fromstring(flame.draw(flame.tree(STACKS)))
     space = {"s": "http://www.w3.org/2000/svg"}
