@@ -716,12 +716,34 @@ async def test_pieces_are_taken_in_the_moment_that_they_come() -> None:
         assert await response.read(LIMIT) == b"f"
 
 
-async def test_what_came_compressed_is_not_taken_as_it_came() -> None:
-    headers = b"content-encoding: gzip"
-    async with serving(answering(sized(gzip.compress(b"text"), headers))) as server, pool_for(server) as pool:
+async def test_what_comes_compressed_is_not_taken_as_it_comes() -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def in_steps(writer: asyncio.StreamWriter, n: int) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n")
+        await begun.wait()
+        text = gzip.compress(b"text")
+        writer.write(b"%x\r\n%b\r\n" % (len(text), text))
+        await over.wait()
+        writer.write(b"0\r\n\r\n")
+        return True
+
+    async with serving(in_steps) as server, pool_for(server) as pool:
         response = await ask(pool)
-        await response.wait(lambda: pytest.fail("there is nothing to take"))
-        assert await response.read(LIMIT) == b"text"
+        taken: list[bytes] = []
+
+        def take() -> bool:
+            taken.append(response.pop())
+            return False
+
+        waiting = asyncio.create_task(response.wait(take))
+        await asyncio.sleep(0)
+        begun.set()
+        await waiting
+        assert not taken
+        assert await response.chunk() == b"text"
+        over.set()
+        assert await response.chunk() == b""
 
 
 async def test_abort_after_the_end_keeps_the_connection() -> None:
