@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.db.ledger import Checkpoint, Item, LostLease, Posted, Settled, postgres, sqlite, writer
+from reseller_kit.db.ledger.postgres_sql import WRITE
 from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.flows.audit import audit
 from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
@@ -24,6 +26,8 @@ from tests.support.writer import fail_batches, outcomes
 
 # An embedded database has no connection to lose.
 on_postgres = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
+# What ends a transaction: the command, or calls that go at once, which alone have their tenants for a parameter.
+COMMITS = re.compile(rb"COMMIT|\x00\x00\x00.\{[0-9,]+\}", re.DOTALL)
 END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% ledger'"
 
 
@@ -184,7 +188,7 @@ async def test_a_lost_connection_is_made_anew(db: Database, backend: str) -> Non
 
 @asynccontextmanager
 async def cutting_proxy(url: str) -> AsyncIterator[tuple[str, list[str]]]:
-    """A way to the database that swallows the answer to a COMMIT and hangs up, as often as its list has entries."""
+    """A way to the database that swallows the answer to a commit and hangs up, as often as its list has entries."""
     target = make_url(url)
     cuts: list[str] = []
 
@@ -202,7 +206,7 @@ async def cutting_proxy(url: str) -> AsyncIterator[tuple[str, list[str]]]:
 
         answers = asyncio.create_task(back())
         while data := await reader.read(65536):
-            if cuts and b"COMMIT" in data:
+            if cuts and COMMITS.search(data):
                 swallow = bool(cuts.pop())
             to_server.write(data)
         to_server.close()
@@ -238,6 +242,30 @@ async def test_a_connection_that_breaks_at_the_commit_neither_loses_nor_doubles(
             assert (await audit(db)).findings == []
         await far.close()
     assert await wallet(db, shop.wallet_id) == (1_000 - 30 + 5 + 2, 30, 0)
+
+
+@on_postgres
+async def test_calls_that_go_at_once_and_fail_in_an_unknown_way_are_neither_lost_nor_doubled(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
+        await ledger.submit(hold(shop, 1))
+        fetchval = asyncpg.Connection.fetchval
+
+        async def garbled(connection: Any, query: str, *arguments: Any, **options: Any) -> Any:
+            answer = await fetchval(connection, query, *arguments, **options)
+            if query == WRITE:
+                monkeypatch.undo()
+                raise asyncpg.InternalClientError("the answer makes no sense")
+            return answer
+
+        monkeypatch.setattr(asyncpg.Connection, "fetchval", garbled)
+        assert isinstance(await ledger.submit(hold(shop, 30)), Hold)
+        assert asyncpg.Connection.fetchval is fetchval
+        assert (await audit(db)).findings == []
+    assert await wallet(db, shop.wallet_id) == (1_000, 31, 0)
 
 
 @on_postgres
@@ -296,7 +324,13 @@ def break_statement(monkeypatch: pytest.MonkeyPatch, backend: str, number: int) 
 
         monkeypatch.setattr(sqlite, "_many", many)
         return
-    real_parts = postgres._write_parts
+    real_parts, real_written = postgres._write_parts, postgres._written
+
+    def written(*batch: Any) -> Any:
+        count()
+        return real_written(*batch)
+
+    monkeypatch.setattr(postgres, "_written", written)
 
     async def write_parts(connection: Any, parts: Any) -> None:
         if any(part.parameters for part in parts):

@@ -168,6 +168,7 @@ async def test_a_transaction_under_way_is_waited_for(databases: Databases) -> No
             await ledger.submit(placed)
             store, begun, go_on = ledger._store, asyncio.Event(), asyncio.Event()
             assert isinstance(store, PostgresStore)
+            store._memory.forget()  # so that it goes in steps
             write = store._write
 
             async def slow(connection: Any, batch: Batch, sinks: Any) -> None:

@@ -61,6 +61,12 @@ class Batch:
     def __init__(self, items: Sequence[Item], *, owner: str, epoch: int, now: int, again: bool = False) -> None:
         self.items = items
         self.again = again
+        self.owner, self.epoch, self._now = owner, epoch, now
+        self._calls_only = _CALLS.issuperset(map(type, items))
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what was loaded and decided, of which nothing is written: the items are to be decided once more."""
         self.outcomes: list[Outcome | Exception] = []
         self.hold_inserts: list[Row] = []
         self.hold_updates: list[Row] = []
@@ -70,10 +76,8 @@ class Batch:
         self.operations: list[Row] = []
         self.cold = Cold()
         self.payouts: list[Row] = []
-        self.owner, self.epoch, self._now = owner, epoch, now
         self.settled_from = 0
         self.state = State()
-        self._calls_only = _CALLS.issuperset(map(type, items))
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
 
@@ -81,6 +85,19 @@ class Batch:
         """What to lock and read for these items, but for the holds that are remembered."""
         needs = needs_of(self.items, again=self.again)
         return replace(needs, holds=self.state.recall_holds(memory, needs.holds, (self.owner, self.epoch)))
+
+    def remembered(self, memory: Memory, needs: Needs) -> tuple[dict[int, Version], list[int]] | None:
+        """The versions of its wallets and key windows if it is calls that are remembered all the way; else None."""
+        unknown = needs.holds or needs.operations or needs.txns or needs.lots or needs.cold
+        if unknown or self.again or not self.owner or not self._calls_only:
+            return None
+        wallets, windows = memory.versions(needs.wallets), memory.window_versions(needs.windows)
+        return None if wallets is None or windows is None else (wallets, windows)
+
+    def recall_all(self, memory: Memory, needs: Needs, versions: Mapping[int, Version]) -> None:
+        """Take over all that is `remembered`."""
+        self.state.recall_windows(memory, needs.windows)
+        self.recall(memory, versions)
 
     def recall(self, memory: Memory, versions: Mapping[int, Version]) -> list[int]:
         """Take over the wallets that are remembered at these versions; those that are not.
@@ -116,6 +133,8 @@ class Batch:
         self.state.keep_holds(memory, (self.owner, self.epoch))
         if self._calls_only:
             self.state.keep_wallets(memory, written)
+        if written is not None:
+            self.state.keep_windows(memory, written)
 
     def window_upserts(self) -> list[Row]:
         """(key_id, started_at, tenant_id, spent, reserved) of each key window that is new or changed."""

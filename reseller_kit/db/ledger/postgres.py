@@ -1,5 +1,9 @@
 """The ledger's transactions on PostgreSQL, by asyncpg. One connection; decides nothing.
 
+Calls whose wallets are remembered are decided first and go to the server at once: one function there locks, compares
+the versions of what is remembered with what there is, and writes, in a transaction of its own. All else is begun,
+locked, read, decided, written and committed, one trip to the server each.
+
 Rows travel as one array a column, or as one array of records where there are many columns (asyncpg looks at each
 element of an array, but not into a record). What is written goes out in one statement where it can, one common table
 expression a table: a round trip costs more than many rows do. Wallets, then key windows, are locked in id order; a
@@ -23,7 +27,7 @@ from . import postgres_sql as sql
 from .batch import Batch
 from .needs import Needs
 from .rows import Row
-from .state import Loaded, Memory
+from .state import Loaded, Memory, Version
 from .store import LostLease, OutcomeUnknown
 
 _TIMEOUT_SECONDS: Final = 5
@@ -53,9 +57,46 @@ class PostgresStore:
     async def run(self, batch: Batch) -> None:
         """Run one batch as one transaction, durable when this returns."""
         connection = await self._connected()
+        needs = batch.needs(self._memory)
+        remembered = batch.remembered(self._memory, needs)
+        if remembered is None:
+            await self._run_in_steps(connection, batch, needs)
+        elif not await self._run_at_once(connection, batch, needs, *remembered):
+            batch.begin_anew()
+            await self._run_in_steps(connection, batch, batch.needs(self._memory))
+
+    async def _run_at_once(
+        self,
+        connection: Connection,
+        batch: Batch,
+        needs: Needs,
+        versions: Mapping[int, Version],
+        window_versions: Sequence[int],
+    ) -> bool:
+        """Decide from memory and write. False, and nothing is written, if that is not all, or anything is new since."""
+        batch.recall_all(self._memory, needs, versions)
+        batch.decide()
+        if batch.cold.overages:
+            return False
+        # Whose wallets are remembered, of that tenant the accounts that are no wallets are known as well.
+        windows = (*_columns(needs.windows, 2), Flat(window_versions))
+        arguments = (*_versions(versions), *windows, *_written(batch, self._sinks))
+        try:
+            own = await connection.fetchval(sql.WRITE, as_array(needs.tenants), batch.owner, batch.epoch, *arguments)
+        except Exception as error:
+            # What the server refuses, it has not committed.
+            if isinstance(error, asyncpg.PostgresError) and not _is_lost(connection, error):
+                raise
+            connection.terminate()
+            raise OutcomeUnknown from error
+        if own is None:
+            return False
+        batch.keep(self._memory, own)
+        return True
+
+    async def _run_in_steps(self, connection: Connection, batch: Batch, needs: Needs) -> None:
         written = False
         try:
-            needs = batch.needs(self._memory)
             await connection.execute(sql.BEGIN.format(tenants=as_array(needs.tenants)))
             try:
                 own = await self._load(connection, batch, needs)
@@ -142,6 +183,30 @@ class PostgresStore:
             rows = await connection.fetch(sql.SINKS, missing)
             self._sinks |= {(row["tenant_id"], row["kind"]): row["id"] for row in rows}
         return self._sinks
+
+
+def _versions(versions: Mapping[int, Version]) -> list[Flat]:
+    """Wallets, and the two parts of the version of each, as three arrays."""
+    return [Flat(list(versions)), *_columns(list(versions.values()), 2)]
+
+
+def _written(batch: Batch, sinks: Mapping[tuple[int, str], int]) -> list[Flat]:
+    """What was decided of calls, as the function's arrays."""
+    records = (
+        batch.state.account_updates(),
+        [_with_used_up(lot) for lot in batch.state.lot_updates()],
+        batch.hold_inserts,
+        batch.txn_rows(),
+        batch.entry_rows(sinks),
+        batch.usage,
+    )
+    return [
+        *(Flat(tuple(rows)) for rows in records),
+        *_columns(batch.checkpoint_rows(), 3),
+        *_columns(batch.hold_updates, 4),
+        *_columns(batch.state.lot_days(), 4),
+        *_columns(batch.window_upserts(), 5),
+    ]
 
 
 def _is_lost(connection: Connection, error: Exception) -> bool:
@@ -256,6 +321,11 @@ def _renumbered(statement: str, by: int) -> str:
 def _with_used_up(row: Row) -> Row:
     """A lot's update that also says whether anything remains; indexes are touched only where that is new."""
     return (*row[:6], row[0] == 0, *row[6:])
+
+
+def _columns(rows: Sequence[Row], number: int) -> list[Flat]:
+    """One array a column, empty ones without rows."""
+    return _transposed(rows) or [Flat(()) for _ in range(number)]
 
 
 def _transposed(rows: Sequence[Row]) -> list[Flat]:

@@ -100,7 +100,7 @@ LOTS_BY_ID = _select("lot", columns.LOT_READ, "id = ANY($1::text[])", "models")
 DAYS = _select("lot_day", columns.DAY_READ, "lot_id = ANY($1::text[])")
 WINDOWS = _select(
     "key_window",
-    columns.WINDOW_READ,
+    (*columns.WINDOW_READ, "xmin"),
     "(key_id, started_at) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) ORDER BY key_id, started_at FOR UPDATE",
 )
 HOLDS = _select("hold", columns.HOLD_READ, "request_id = ANY($1::text[])")
@@ -115,6 +115,8 @@ SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id 
 # The batch's tenants, for the policies, travel with what is sent anyway. Numbers alone: there is nothing to quote.
 # Each statement must see what was committed while it waited for its locks.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL " + SETTING + " = '{tenants}'"
+WRITE = f"SELECT ledger_write_1({', '.join(f'${i}' for i in range(1, 32))})"
+"""What a batch of calls writes, in one trip; the parameters stand in the migration that made the function."""
 FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
 UPDATE_ACCOUNT = _update_records("account", columns.ACCOUNT_CHANGED, ("id", "tenant_id"))
 UPDATE_LOT = _update_records("lot", (*columns.LOT_CHANGED, "used_up"), ("id", "wallet_id"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ from .cold import ColdRows
 from .needs import WindowKey
 from .rows import Row, hold_of, lot_of, lot_row
 
-_REMEMBERED_WALLETS: Final = 20_000
+_REMEMBERED: Final = 20_000
 
 Owner: TypeAlias = tuple[str, int]
 """A process's lease and its epoch."""
@@ -47,11 +47,13 @@ class Memory:
         self._owner: Owner = ("", 0)
         self._holds: dict[str, Hold] = {}
         self._wallets: dict[int, tuple[Wallet, list[Lot], Version]] = {}
+        self._windows: dict[WindowKey, tuple[KeyWindow, int]] = {}
 
     def forget(self) -> None:
         """The rows may be others than those that were written."""
         self._holds.clear()
         self._wallets.clear()
+        self._windows.clear()
 
     def forget_wallets(self) -> None:
         """Lots may be changed in ways that are not followed here."""
@@ -72,16 +74,46 @@ class Memory:
         wallet, lots, known = self._wallets.pop(wallet_id, (None, [], version))
         return None if wallet is None or known != version else (wallet, lots)
 
+    def versions(self, wallet_ids: Sequence[int]) -> dict[int, Version] | None:
+        """At which versions these wallets are remembered; None unless all of them are."""
+        remembered = self._wallets
+        try:
+            return {wallet_id: remembered[wallet_id][2] for wallet_id in wallet_ids}
+        except KeyError:
+            return None
+
+    def window_versions(self, keys: Sequence[WindowKey]) -> list[int] | None:
+        """At which versions these key windows are remembered; None unless all of them are."""
+        remembered = self._windows
+        try:
+            return [remembered[key][1] for key in keys]
+        except KeyError:
+            return None
+
+    def window(self, key: WindowKey) -> tuple[KeyWindow, int]:
+        """Take out a key window that is remembered, and its version. Raises KeyError."""
+        return self._windows.pop(key)
+
+    def keep_window(self, window: KeyWindow, version: int) -> None:
+        """A key window as the database has it."""
+        _make_room(self._windows)
+        self._windows[window.key_id, window.started_at] = window, version
+
     def keep_hold(self, hold: Hold) -> None:
         """A hold that is open in the database under this lease."""
         self._holds[hold.request_id] = hold
 
     def keep_wallet(self, wallet: Wallet, lots: Sequence[Lot], version: Version) -> None:
         """A wallet and its lots as the database has them; those that were longest out of use may be forgotten."""
-        if len(self._wallets) >= _REMEMBERED_WALLETS:
-            for oldest in list(islice(self._wallets, _REMEMBERED_WALLETS // 8)):
-                del self._wallets[oldest]
+        _make_room(self._wallets)
         self._wallets[wallet.id] = wallet, [lot for lot in lots if lot.remaining], version
+
+
+def _make_room(remembered: dict[Any, Any]) -> None:
+    """Forget what was longest out of use, where too much is remembered."""
+    if len(remembered) >= _REMEMBERED:
+        for oldest in list(islice(remembered, _REMEMBERED // 8)):
+            del remembered[oldest]
 
 
 class State:
@@ -99,6 +131,7 @@ class State:
         self._before_wallets: dict[int, tuple[int, int, int]] = {}
         self._before_lots: dict[str, tuple[int, int, int, int, int]] = {}
         self._before_windows: dict[WindowKey, tuple[int, int]] = {}
+        self._window_versions: dict[WindowKey, int] = {}
         self._days: dict[str, tuple[Lot, int, int]] = {}
         """Lots with a daily allowance, each with what the database has of its day; most batches have none."""
         self._days_unread: list[str] = []
@@ -118,12 +151,14 @@ class State:
             )
         for row in rows.lots:
             self._read_lot(row)
-        for key_id, started_at, spent, reserved in rows.windows:
+        for key_id, started_at, spent, reserved, *version in rows.windows:
             key = (key_id, started_at)
             self.windows[key] = KeyWindow(
                 key_id=key_id, started_at=started_at, limit=None, spent=spent, reserved=reserved
             )
             self._before_windows[key] = (spent, reserved)
+            if version:
+                (self._window_versions[key],) = version
         for row in rows.holds:
             self.holds[row[0]] = (hold_of(row), row[14], row[15])
         self.load_named(rows.named_lots)
@@ -172,6 +207,19 @@ class State:
                 for lot in self.lots[wallet_id]:
                     self._note_lot(lot)
         return unknown
+
+    def recall_windows(self, memory: Memory, keys: Iterable[WindowKey]) -> None:
+        """Take over key windows, all of which are remembered."""
+        for key in keys:
+            window, self._window_versions[key] = memory.window(key)
+            self.windows[key] = window
+            self._before_windows[key] = (window.spent, window.reserved)
+
+    def keep_windows(self, memory: Memory, written: int) -> None:
+        """Let key windows be remembered, once they are committed. `written`: the version of those that changed."""
+        versions = self._window_versions | {(w.key_id, w.started_at): written for w in self.changed_windows()}
+        for key, version in versions.items():
+            memory.keep_window(self.windows[key], version)
 
     def keep_holds(self, memory: Memory, owner: Owner) -> None:
         """Let what is open be remembered, once it is committed."""

@@ -1,0 +1,206 @@
+"""Calls that are decided from memory go to PostgreSQL in one trip, and only if nothing is new there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from reseller_kit.core.errors import LedgerFault
+from reseller_kit.core.ledger import Hold, HoldRefused
+from reseller_kit.db import tables as t
+from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
+from reseller_kit.db.ledger import Checkpoint, LedgerWriter, LostLease, Settled
+from reseller_kit.db.ledger.postgres_sql import WRITE
+from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle, wallet
+from tests.support.writer import assert_sound, count, outcomes
+
+pytestmark = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
+
+
+async def fund(ledger: LedgerWriter, *shops: Shop, **options: int) -> None:
+    """Credit and wholesale, and a call each: all wallets are remembered then, and the statement is prepared."""
+    for shop in shops:
+        await asyncio.gather(
+            ledger.submit(grant(shop, 1_000, key=None, **options)), ledger.submit(deposit(shop, 1_000))
+        )
+    for shop in shops:
+        placed = hold(shop, 1)
+        await ledger.submit(placed)
+        await ledger.submit(Checkpoint(placed.request.request_id, shop.tenant_id, "{}"))
+
+
+def connection_of(ledger: LedgerWriter) -> Any:
+    """The ledger's own."""
+    return ledger._store._connection  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def statements(ledger: LedgerWriter) -> AsyncIterator[list[str]]:
+    """What is sent to the server meanwhile."""
+    sent: list[str] = []
+
+    def note(record: Any) -> None:
+        sent.append(record.query)
+
+    with connection_of(ledger).query_logger(note):
+        yield sent
+        await asyncio.sleep(0)
+
+
+async def test_calls_of_several_storefronts_take_one_trip(db: Database) -> None:
+    shops = [await make_shop(db, slug) for slug in ("aurora", "borealis")]
+    calls = [hold(shop, 100, 80) for shop in shops]
+    async with open_ledger(db) as ledger:
+        await fund(ledger, *shops)
+        async with statements(ledger) as sent:
+            await asyncio.gather(*(ledger.submit(call) for call in calls))
+            noted = [Checkpoint(call.request.request_id, call.request.tenant_id, '{"seen": 1}') for call in calls]
+            await asyncio.gather(*(ledger.submit(item) for item in noted))
+            async with db.read(EVERY_TENANT) as connection:
+                seen = select(t.hold.c.request_id).where(t.hold.c.checkpoint == '{"seen": 1}')
+                assert set(await connection.scalars(seen)) == {call.request.request_id for call in calls}
+            ends = [settle(shop, call, {"input": 10}) for shop, call in zip(shops, calls, strict=True)]
+            assert await asyncio.gather(*(ledger.submit(end) for end in ends)) == [Settled("captured")] * 2
+        assert sent == [WRITE] * 3
+        for shop in shops:
+            assert await wallet(db, shop.wallet_id) == (970, 1, 0)
+            assert await wallet(db, shop.reseller_wallet) == (980, 0, 0)
+    assert await count(db, "usage_record") == 2
+    await assert_sound(db)
+
+
+async def test_the_policies_hold_within_the_function(db: Database) -> None:
+    """It runs with the rights of who calls it: for other tenants than its own it finds no wallet to lock."""
+    shop, other = await make_shop(db), await make_shop(db, "borealis")
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop, other)
+        own, versions = connection_of(ledger), ledger._store._memory.versions([shop.wallet_id])  # type: ignore[attr-defined]
+        assert versions is not None
+        (version, newest), nothing = versions[shop.wallet_id], [()] * 25
+        for tenant_id, is_written in ((shop.tenant_id, True), (other.tenant_id, False)):
+            arguments = (f"{{{tenant_id}}}", ledger.owner, 1, [shop.wallet_id], [version], [newest], *nothing)
+            assert (await own.fetchval(WRITE, *arguments) is not None) is is_written
+        assert await own.fetchval("SELECT current_setting('rk.tenants', true)") == ""
+
+
+async def test_a_lease_that_was_lost_places_and_settles_nothing(db: Database) -> None:
+    shop, call = await make_shop(db), None
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        call = hold(shop, 100)
+        await ledger.submit(call)
+        async with db.write(EVERY_TENANT) as connection:
+            await connection.execute(update(t.lease).values(epoch=2))
+        found = await outcomes([ledger.submit(hold(shop, 5)), ledger.submit(settle(shop, call, {"input": 10}))])
+        assert [type(outcome) for outcome in found] == [LostLease, LostLease]
+    assert await wallet(db, shop.wallet_id) == (1_000, 101, 0)
+
+
+async def test_a_settle_is_stamped_behind_the_leases_fence(db: Database) -> None:
+    shop, fence = await make_shop(db), now_us() + 3_600_000_000
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        call = hold(shop, 100)
+        await ledger.submit(call)
+        async with db.write(EVERY_TENANT) as connection:
+            await connection.execute(update(t.lease).values(settled_from=fence))
+        async with statements(ledger) as sent:
+            await ledger.submit(settle(shop, call, {"input": 10}))
+        assert sent == [WRITE]
+    async with db.read(EVERY_TENANT) as connection:
+        assert await connection.scalar(select(t.usage_record.c.settled_at)) == fence
+
+
+async def test_a_daily_allowance_is_used_in_one_trip_as_well(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop, daily=100)
+        async with statements(ledger) as sent:
+            assert isinstance(await ledger.submit(hold(shop, 90)), Hold)
+        assert sent == [WRITE]
+    async with open_ledger(db) as later:
+        assert isinstance(await later.submit(hold(shop, 10)), HoldRefused)
+
+
+async def test_keys_with_limits_take_one_trip(db: Database) -> None:
+    shop = await make_shop(db)
+    calls = [hold(shop, 60, key_limit=200) for _ in range(3)]
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        await ledger.submit(calls[0])
+        async with statements(ledger) as sent:
+            await ledger.submit(settle(shop, calls[0], {"input": 10}))
+            await ledger.submit(calls[1])
+            assert isinstance(await ledger.submit(hold(shop, 111, key_limit=200)), HoldRefused)
+            await ledger.submit(calls[2])
+        assert sent == [WRITE] * 4
+    async with open_ledger(db) as later:
+        assert isinstance(await later.submit(hold(shop, 51, key_limit=200)), HoldRefused)
+        assert isinstance(await later.submit(hold(shop, 50, key_limit=200)), Hold)
+        await assert_sound(db)
+
+
+async def test_a_keys_window_that_was_changed_elsewhere_is_read_again(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        await ledger.submit(hold(shop, 10, key_limit=100))
+        async with db.administer() as connection:
+            await connection.execute(update(t.key_window).values(spent_nano=85))
+        assert isinstance(await ledger.submit(hold(shop, 6, key_limit=100)), HoldRefused)
+        assert isinstance(await ledger.submit(hold(shop, 5, key_limit=100)), Hold)
+
+
+async def test_an_overage_is_written_down_with_its_call(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        call = hold(shop, 10)
+        await ledger.submit(call)
+        assert await ledger.submit(settle(shop, call, {"input": 100})) == Settled("captured")
+        await assert_sound(db)
+    assert await count(db, "overage") == 1
+    assert await wallet(db, shop.wallet_id) == (700, 1, 0)
+
+
+@pytest.mark.parametrize("gone", ["hold", "lot"])
+async def test_a_row_that_is_not_there_to_be_written_fails_its_call_alone(db: Database, gone: str) -> None:
+    shop, other = await make_shop(db), await make_shop(db, "borealis")
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop, other)
+        call, good = hold(shop, 100), hold(other, 100)
+        await asyncio.gather(ledger.submit(call), ledger.submit(good))
+        async with db.administer() as connection:
+            if gone == "hold":
+                await connection.execute(delete(t.hold).where(t.hold.c.request_id == call.request.request_id))
+            else:
+                await connection.execute(delete(t.lot).where(t.lot.c.wallet_id == shop.wallet_id))
+        ends = [settle(shop, call, {"input": 10}), settle(other, good, {"input": 10})]
+        failed, settled = await outcomes([ledger.submit(end) for end in ends])
+        assert isinstance(failed, LedgerFault)
+        assert settled == Settled("captured")
+    assert await wallet(db, shop.wallet_id) == (1_000, 101, 0)
+    assert await count(db, "usage_record") == 1
+
+
+async def test_the_rollups_wait_for_calls_that_are_under_way(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        call = hold(shop, 100)
+        await ledger.submit(call)
+        async with db.administer() as holder:
+            await holder.execute(text("SELECT FROM account WHERE id = :id FOR UPDATE"), {"id": shop.wallet_id})
+            settling = ledger.submit(settle(shop, call, {"input": 10}))
+            while not await holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                await asyncio.sleep(0.01)
+            with pytest.raises(DBAPIError, match="could not obtain lock"):
+                async with db.administer() as connection:
+                    await connection.execute(text("SELECT FROM lease FOR UPDATE NOWAIT"))
+        assert await settling == Settled("captured")
