@@ -157,6 +157,26 @@ async def test_a_keys_window_that_was_changed_elsewhere_is_read_again(db: Databa
         assert isinstance(await ledger.submit(hold(shop, 5, key_limit=100)), Hold)
 
 
+async def test_beside_another_process_calls_are_read_first_more_and_more_often(db: Database) -> None:
+    shop = await make_shop(db)
+    tried = []
+    async with open_ledger(db) as ledger, open_ledger(db) as other:
+        await fund(ledger, shop)
+        for _ in range(12):
+            await other.submit(hold(shop, 1))
+            async with statements(ledger) as sent:
+                await ledger.submit(hold(shop, 1))
+            tried.append(WRITE in sent)
+        assert tried == [number in {0, 2, 6} for number in range(12)]
+        for _ in range(3):
+            async with statements(ledger) as sent:
+                await ledger.submit(hold(shop, 1))
+        async with statements(ledger) as sent:
+            await ledger.submit(hold(shop, 1))
+        assert sent == [WRITE]
+        await assert_sound(db)
+
+
 async def test_an_overage_is_written_down_with_its_call(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:

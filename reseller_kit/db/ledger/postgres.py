@@ -34,6 +34,8 @@ _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
 """A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
 
+_MOST_IN_VAIN: Final = 6
+
 _BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 """Rows are found by their keys. A plan that was made when a table was small must not read a large one."""
 
@@ -49,6 +51,10 @@ class PostgresStore:
         self._connection: Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
         self._memory = Memory()
+        self._in_vain = 0
+        """How many batches in a row were decided on what another process had written since."""
+        self._in_steps = 0
+        """How many batches are read first before the next is tried from memory."""
 
     async def open(self) -> None:
         """Connect."""
@@ -59,7 +65,8 @@ class PostgresStore:
         connection = await self._connected()
         needs = batch.needs(self._memory)
         remembered = batch.remembered(self._memory, needs)
-        if remembered is None:
+        if remembered is None or self._in_steps:
+            self._in_steps = max(0, self._in_steps - 1)
             await self._run_in_steps(connection, batch, needs)
         elif not await self._run_at_once(connection, batch, needs, *remembered):
             batch.begin_anew()
@@ -90,7 +97,11 @@ class PostgresStore:
             connection.terminate()
             raise OutcomeUnknown from error
         if own is None:
+            # Processes that serve the same storefront write its wallet in turns: then it is no use to try each time.
+            self._in_vain = min(self._in_vain + 1, _MOST_IN_VAIN)
+            self._in_steps = 2**self._in_vain - 1
             return False
+        self._in_vain = 0
         batch.keep(self._memory, own)
         return True
 
