@@ -75,6 +75,21 @@ async def test_calls_of_several_storefronts_take_one_trip(db: Database) -> None:
     await assert_sound(db)
 
 
+async def test_a_checkpoint_beside_a_grant_goes_in_steps(db: Database) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        call = hold(shop, 100)
+        await ledger.submit(call)
+        noted = Checkpoint(call.request.request_id, shop.tenant_id, '{"seen": 1}')
+        async with statements(ledger) as sent:
+            await asyncio.gather(ledger.submit(noted), ledger.submit(grant(shop, 5)))
+        assert WRITE not in sent
+    async with db.read(EVERY_TENANT) as connection:
+        seen = select(t.hold.c.checkpoint).where(t.hold.c.request_id == call.request.request_id)
+        assert await connection.scalar(seen) == '{"seen": 1}'
+
+
 async def test_the_policies_hold_within_the_function(db: Database) -> None:
     """It runs with the rights of who calls it: for other tenants than its own it finds no wallet to lock."""
     shop, other = await make_shop(db), await make_shop(db, "borealis")
@@ -90,7 +105,7 @@ async def test_the_policies_hold_within_the_function(db: Database) -> None:
 
 
 async def test_a_lease_that_was_lost_places_and_settles_nothing(db: Database) -> None:
-    shop, call = await make_shop(db), None
+    shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await fund(ledger, shop)
         call = hold(shop, 100)
@@ -102,7 +117,8 @@ async def test_a_lease_that_was_lost_places_and_settles_nothing(db: Database) ->
     assert await wallet(db, shop.wallet_id) == (1_000, 101, 0)
 
 
-async def test_a_settle_is_stamped_behind_the_leases_fence(db: Database) -> None:
+@pytest.mark.parametrize("decided", ["from memory", "in steps"])
+async def test_a_settle_is_stamped_behind_the_leases_fence(db: Database, decided: str) -> None:
     shop, fence = await make_shop(db), now_us() + 3_600_000_000
     async with open_ledger(db) as ledger:
         await fund(ledger, shop)
@@ -110,9 +126,11 @@ async def test_a_settle_is_stamped_behind_the_leases_fence(db: Database) -> None
         await ledger.submit(call)
         async with db.write(EVERY_TENANT) as connection:
             await connection.execute(update(t.lease).values(settled_from=fence))
+        if decided == "in steps":
+            ledger._store._memory.forget()  # type: ignore[attr-defined]
         async with statements(ledger) as sent:
             await ledger.submit(settle(shop, call, {"input": 10}))
-        assert sent == [WRITE]
+        assert (sent == [WRITE]) is (decided == "from memory")
     async with db.read(EVERY_TENANT) as connection:
         assert await connection.scalar(select(t.usage_record.c.settled_at)) == fence
 
