@@ -75,6 +75,19 @@ async def test_calls_of_several_storefronts_take_one_trip(db: Database) -> None:
     await assert_sound(db)
 
 
+async def test_what_it_compares_is_what_was_committed_last(db: Database) -> None:
+    shop = await make_shop(db)
+    async with db.administer() as connection:
+        name = await connection.scalar(text("SELECT current_database()"))
+        level = "SET default_transaction_isolation = 'repeatable read'"
+        await connection.execute(
+            text(f'ALTER DATABASE "{name}" {level}')
+        )  # nosemgrep: sql-put-together – a name of ours
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        assert await connection_of(ledger).fetchval("SHOW transaction_isolation") == "read committed"
+
+
 async def test_a_checkpoint_beside_a_grant_goes_in_steps(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:

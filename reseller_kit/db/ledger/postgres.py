@@ -141,6 +141,8 @@ class PostgresStore:
                 server_settings={
                     "application_name": "reseller-kit ledger",
                     "idle_in_transaction_session_timeout": str(_ABANDONED_MS),
+                    # What is compared under a lock must be what was committed last, whatever the database's own level.
+                    "default_transaction_isolation": "read committed",
                     **_BY_INDEX,
                 },
             )
