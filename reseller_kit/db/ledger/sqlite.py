@@ -24,7 +24,7 @@ from .rows import Row
 from .state import Loaded, Memory, Version
 from .store import LostLease, OutcomeUnknown
 
-_CHECKPOINT_PAGES: Final = 8_000
+_CHECKPOINT_PAGES: Final = 16_000
 _LOCK_WAIT_MS: Final = 5_000
 _ENTRIES_AT_ONCE: Final = 48
 _encode = msgspec.json.Encoder().encode
