@@ -88,6 +88,23 @@ async def test_what_it_compares_is_what_was_committed_last(db: Database) -> None
         assert await connection_of(ledger).fetchval("SHOW transaction_isolation") == "read committed"
 
 
+async def test_what_another_process_is_writing_is_waited_for(db: Database) -> None:
+    shop = await make_shop(db)
+    a = t.account.c
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        async with db.write(EVERY_TENANT) as other:
+            more = update(t.account).where(a.id == shop.reseller_wallet).values(balance_nano=a.balance_nano + 5)
+            await other.execute(more)
+            placed = ledger.submit(hold(shop, 100, 80))
+            async with asyncio.timeout(30):
+                while not await other.scalar(waits):
+                    await asyncio.sleep(0.01)
+        assert isinstance(await placed, Hold)
+    assert await wallet(db, shop.reseller_wallet) == (1_005, 80, 0)
+
+
 async def test_a_checkpoint_beside_a_grant_goes_in_steps(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
