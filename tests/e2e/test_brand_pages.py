@@ -197,7 +197,7 @@ def test_published_words_reach_pages_in_their_language(shop: Shop, kim: Visitor)
         text = visitor.get("/?lang=de").text
         return text if "Ganz ruhig" in text else None
 
-    found = eventually(german, "the German tagline")
+    found = eventually(german, "the German tagline", 2)
     assert '<a href="https://blog.example/" rel="noopener">Blog &lt;b&gt;</a>' in found
     assert '<a href="https://github.com/solaria" rel="me noopener">GitHub</a>' in found
     assert "Sunlit answers." in visitor.get("/?lang=en").text
@@ -220,7 +220,7 @@ def test_an_odd_name_breaks_no_header_and_no_mail(shop: Shop) -> None:
     def renamed() -> bool | None:
         return name in visitor.get("/").text or None
 
-    eventually(renamed, "the name")
+    eventually(renamed, "the name", 2)
     refused = visitor.get("/v1/models", headers={"authorization": "Bearer nothing"})
     assert refused.status_code == 401
     assert (
