@@ -7,7 +7,7 @@ it: what is read here stays the same from one turn to the next.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
 from typing import Any, Final
 
 import msgspec
@@ -49,6 +49,7 @@ _TEXTS: Final = ("content", "parts", "text")
 _text = msgspec.json.Decoder(str).decode
 _metadata = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_at = json.JSONDecoder().raw_decode
+_blanks = re.compile(r"[ \t\r\n,]*").match
 
 
 def session_of(headers: Headers) -> str:
@@ -94,30 +95,31 @@ def _opening(turns: str) -> tuple[str, bool]:
     place = 1
     try:
         while True:
-            place = _skip_blanks(turns, place)
-            turn, place = _decode_at(turns, place)
-            texts.extend(_texts_in(turn))
+            turn, place = _decode_at(turns, _behind_blanks(turns, place))
+            _add_texts(turn, texts)
             if isinstance(turn, dict) and turn.get("role", "user") == "user":
-                return "".join(texts), turns[_skip_blanks(turns, place) :][:1] != "]"
+                return "".join(texts), not turns.startswith("]", _behind_blanks(turns, place))
     except (ValueError, RecursionError):
         # A turn that is longer than what is looked at, or the end.
         return "".join([*texts, turns[place:]]), False
 
 
-def _skip_blanks(turns: str, place: int) -> int:
-    return len(turns) - len(turns[place:].lstrip(" \t\r\n,"))
+def _behind_blanks(turns: str, place: int) -> int:
+    blanks = _blanks(turns, place)
+    return blanks.end() if blanks else place
 
 
-def _texts_in(item: Any) -> Iterable[str]:
-    """The text of a turn, whichever way its client wraps it."""
+def _add_texts(item: Any, texts: list[str]) -> None:
+    """Add the text of a turn, whichever way its client wraps it."""
     if isinstance(item, str):
-        yield item
-    elif isinstance(item, list):
-        for part in item:
-            yield from _texts_in(part)
+        texts.append(item)
     elif isinstance(item, dict):
         for name in _TEXTS:
-            yield from _texts_in(item.get(name))
+            if name in item:
+                _add_texts(item[name], texts)
+    elif isinstance(item, list):
+        for part in item:
+            _add_texts(part, texts)
 
 
 def _slice(raw: Raw, most: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain
 
 from msgspec import Struct
@@ -57,10 +58,10 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable
     if len(offered.routes) == 1:
         return filter(serves, offered.routes)
     conversation, endpoints = job.wanted.conversation, runtime.endpoints
-    likely = _likely(runtime, job, offered)
+    likely = cache(lambda: _likely(runtime, job, offered))
     by = Weighed(
         point=_at_random if conversation is None else lambda endpoint: point_of(conversation, endpoint),
-        cost=lambda route: _cost(route, likely),
+        cost=lambda route: _cost(route, likely()),
         speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.wanted.stream),
         explore=random.random() if offered.strategy == "fastest" else 1.0,  # noqa: S311  # no secret either
     )
