@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import chain
 
 from msgspec import Struct
@@ -58,10 +57,11 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable
     if len(offered.routes) == 1:
         return filter(serves, offered.routes)
     conversation, endpoints = job.wanted.conversation, runtime.endpoints
-    likely = cache(lambda: _likely(runtime, job, offered))
+    # All are compared by price, or two at most.
+    likely = _likely(runtime, job, offered) if offered.strategy == "lowest_cost" else None
     by = Weighed(
         point=_at_random if conversation is None else lambda endpoint: point_of(conversation, endpoint),
-        cost=lambda route: _cost(route, likely()),
+        cost=lambda route: _cost(route, likely or _likely(runtime, job, offered)),
         speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.wanted.stream),
         explore=random.random() if offered.strategy == "fastest" else 1.0,  # noqa: S311  # no secret either
     )
