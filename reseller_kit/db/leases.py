@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, delete, exists, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, delete, exists, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from . import sqlite_driver
 from . import tables as t
-from .engine import now_us
+from .engine import Database, now_us
 
 _BRIEF: Final = text("SET LOCAL idle_in_transaction_session_timeout = '2s'")
+_RENEW: Final = text("UPDATE lease SET renewed_at = :now WHERE owner = :owner AND epoch = :epoch")
 
 
 class OrphanHold(Struct, frozen=True, kw_only=True):
@@ -50,13 +53,23 @@ async def take(connection: AsyncConnection, owner: str, epoch: int, schema: str)
     )
 
 
-async def renew(connection: AsyncConnection, owner: str, epoch: int) -> bool:
+async def renew(db: Database, owner: str, epoch: int) -> bool:
     """Renew a lease; False when it was taken away."""
-    c = t.lease.c
-    result = await connection.execute(
-        update(t.lease).where(c.owner == owner, c.epoch == epoch).values(renewed_at=now_us())
-    )
-    return result.rowcount == 1
+    if db.backend == "sqlite":
+        return await db.in_one_trip(lambda connection: _renew_at_once(connection, owner, epoch))
+    async with db.keep_lease() as connection:
+        await be_brief(connection)
+        return (await connection.execute(_RENEW, _renewal(owner, epoch))).rowcount == 1
+
+
+def _renew_at_once(connection: sqlite3.Connection, owner: str, epoch: int) -> bool:
+    """Each second, and calls wait for the lock: it is not held from one turn of the event loop to the next."""
+    with sqlite_driver.transaction(connection):
+        return connection.execute(str(_RENEW), _renewal(owner, epoch)).rowcount == 1
+
+
+def _renewal(owner: str, epoch: int) -> dict[str, object]:
+    return {"owner": owner, "epoch": epoch, "now": now_us()}
 
 
 async def begin_again(connection: AsyncConnection, owner: str, epoch: int, schema: str) -> int:

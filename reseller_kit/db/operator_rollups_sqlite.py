@@ -50,18 +50,11 @@ def roll(connection: sqlite3.Connection, fence: int) -> bool:
         connection.execute(statement)
     for statement, given in known.gather:
         connection.execute(statement, {**given, **span})
-    sqlite_driver.begin(connection)
-    try:
+    with sqlite_driver.transaction(connection):
         if _rolled(connection) != rolled:
-            connection.execute("ROLLBACK")
             return True
         for statement, given in known.add:
             connection.execute(statement, {**given, **span})
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     return beyond is not None
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import operator
 import sqlite3 as standard
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, Self, TypeVar
 
@@ -23,7 +24,17 @@ try:
 except ImportError:
     library = standard
 
-__all__ = ["BEGIN", "NO_WAITING", "OWN_WAITING", "begin", "connect", "library", "run", "sqlalchemy_module"]
+__all__ = [
+    "BEGIN",
+    "NO_WAITING",
+    "OWN_WAITING",
+    "begin",
+    "connect",
+    "library",
+    "run",
+    "sqlalchemy_module",
+    "transaction",
+]
 
 BEGIN: Final = "BEGIN IMMEDIATE"
 
@@ -79,6 +90,19 @@ def begin(connection: standard.Connection, wait_ms: int = _BUSY_TIMEOUT_MS, *, a
             time.sleep(_LOOK_SECONDS)
     finally:
         connection.execute(afterwards)
+
+
+@contextmanager
+def transaction(connection: standard.Connection) -> Iterator[None]:
+    """A write transaction that commits when the block ends and rolls back when it raises. Blocks, as `begin` does."""
+    begin(connection)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite ends it itself on some errors, such as a full disk
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _begun(connection: standard.Connection, until: float) -> bool:

@@ -49,13 +49,12 @@ async def give_back(runtime: Runtime) -> None:
 
 async def _renew(runtime: Runtime) -> None:
     ledger = runtime.ledger
-    async with runtime.db.keep_lease() as connection:
-        await leases.be_brief(connection)
-        if not await leases.renew(connection, ledger.owner, ledger.epoch):
-            # Another process took us for dead and resolves our holds; begin again under a later epoch.
-            epoch = await leases.begin_again(connection, ledger.owner, ledger.epoch, schema.head())
-        else:
-            epoch = ledger.epoch
+    epoch = ledger.epoch
+    if not await leases.renew(runtime.db, ledger.owner, epoch):
+        # Another process took us for dead and resolves our holds; begin again under a later epoch.
+        async with runtime.db.keep_lease() as connection:
+            await leases.be_brief(connection)
+            epoch = await leases.begin_again(connection, ledger.owner, epoch, schema.head())
     now = time.monotonic()
     runtime.lease_gap = now - runtime.lease_renewed_at
     runtime.lease_renewed_at = now

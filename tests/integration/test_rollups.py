@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -250,15 +250,15 @@ async def test_records_that_another_process_took_in_meanwhile_count_once(
     async with open_ledger(db) as ledger:
         await fund(ledger, shop)
         await call(ledger, shop, {"input": 3})
-    real, others = sqlite_driver.begin, iter([sqlite_driver.connect(db.path)])
+    real, others = sqlite_driver.transaction, iter([sqlite_driver.connect(db.path)])
 
-    def late(connection: sqlite3.Connection) -> None:
+    def late(connection: sqlite3.Connection) -> AbstractContextManager[None]:
         for other in others:
             operator_rollups_sqlite.roll(other, now_us())
             other.close()
-        real(connection)
+        return real(connection)
 
-    monkeypatch.setattr(operator_rollups_sqlite, "sqlite_driver", SimpleNamespace(begin=late))
+    monkeypatch.setattr(operator_rollups_sqlite, "sqlite_driver", SimpleNamespace(transaction=late))
     await roll_up(db)
     assert next(others, None) is None
     assert await stored(db) == await expected(db) != {}
