@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple(a + b for a in ALPHABET for b in ALPHABET)
 _LOW: Final = (1 << 40) - 1
 _RANDOM_BYTES: Final = 4096
 _PUBLIC_ID: Final = re.compile(r"[a-z]{2,6}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -105,7 +105,7 @@ def made_at(public_id: str) -> int:
     """The moment (µs) that an id was made at, to the millisecond."""
     value = 0
     for character in public_id[public_id.index("_") + 1 :][:10]:
-        value = value << 5 | _ALPHABET.index(character)
+        value = value << 5 | ALPHABET.index(character)
     return value * 1000
 
 

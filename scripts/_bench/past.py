@@ -1,7 +1,7 @@
 """Makes a long past: usage records with every ledger row, balance and rollup, as months of calls leave them.
 
-Each step is one transaction of a few statements over some ten thousand calls, and leaves exact books: a run that was
-ended goes on where it stopped. `ledger audit` proves afterwards that the books are right.
+Each step, a day, is one transaction of a few statements that make all of its rows in the database, and leaves exact
+books: a run that was ended goes on where it stopped. `ledger audit` proves afterwards that the books are right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import asyncpg
 from msgspec import Struct
 from sqlalchemy import select
 
-from reseller_kit.core.ids import IdSource
 from reseller_kit.core.months import month_of, months
 from reseller_kit.core.storefront import Storefront
 from reseller_kit.db import partitions, sqlite_driver
@@ -27,8 +26,9 @@ from scripts._bench.ledger import Payer
 
 DAYS: Final = 180
 DAY_US: Final = 86_400_000_000
-_STEP: Final = 50_000
 _MODEL: Final = "gpt-5-mini"
+_WHILE_FILLING: Final = ("autovacuum = off", "max_wal_size = '8GB'", "checkpoint_timeout = '30min'")
+"""Of the whole server. It is tidied once, at the end."""
 _SINKS: Final = ("reseller_revenue", "wholesale_revenue", "upstream_cost", "upstream_payable")
 
 
@@ -39,6 +39,15 @@ class Timeline(Struct, frozen=True, kw_only=True):
     step_us: int
     total: int
     made: int
+
+    def days(self) -> Iterator[tuple[int, int]]:
+        """The days (UTC) that are not made yet: the first call of each, and the first behind it."""
+        first = self.made
+        while first < self.total:
+            midnight = ((self.start_us + first * self.step_us) // DAY_US + 1) * DAY_US
+            end = min(-((self.start_us - midnight) // self.step_us), self.total)
+            yield first, end
+            first = end
 
 
 class Shop(Struct, frozen=True):
@@ -59,12 +68,10 @@ async def make(db: Database, shops: Sequence[Shop], total: int, say: Callable[[s
             async with db.administer() as connection:
                 last = month_of(line.start_us + line.total * line.step_us)
                 await connection.run_sync(partitions.ensure, months(month_of(line.start_us), last))
-        await bulk.payers(await _payer_rows(db, shops))
-        source = IdSource()
-        for first in range(line.made, total, _STEP):
-            end = min(first + _STEP, total)
-            rows = [(n, source.next((line.start_us + n * line.step_us) * 1000)) for n in range(first, end)]
-            await bulk.append(rows, end)
+        if line.made < total:
+            await bulk.payers(await _payer_rows(db, shops))
+        for first, end in line.days():
+            await bulk.append(first, end)
             if end * 20 // total != first * 20 // total:
                 say(f"{db.backend}: {end:,} of {total:,} calls")
         if line.made < total:
@@ -82,10 +89,10 @@ class _Bulk(Protocol):
     """A connection that writes much at once."""
 
     async def payers(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Make the tables of a step, and name the customers."""
+        """Name the customers, and be ready for much."""
 
-    async def append(self, rows: Sequence[tuple[int, str]], made: int) -> None:
-        """Make these calls, after which there are `made`."""
+    async def append(self, first: int, end: int) -> None:
+        """Make the calls from `first` until before `end`."""
 
     async def timeline(self, total: int | None) -> Timeline:
         """The timeline, begun for `total` calls if there is none."""
@@ -104,13 +111,12 @@ class _Sqlite:
         self._connection.execute(past_rows.PAYER_TABLE)
         places = ", ".join("?" * len(rows[0]))
         self._connection.executemany(f"INSERT INTO bench_payer VALUES ({places})", rows)  # noqa: S608  # names of ours
-        for statement in past_rows.STEP_TABLES:
+        for statement in past_rows.LINE_TABLE:
             self._connection.execute(statement)
 
-    async def append(self, rows: Sequence[tuple[int, str]], made: int) -> None:
+    async def append(self, first: int, end: int) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT INTO bench_new (n, ulid) VALUES (?, ?)", rows)
-        for statement in past_rows.statements(made):
+        for statement in past_rows.statements("sqlite", first, end):
             self._connection.execute(statement)
         self._connection.execute("COMMIT")
 
@@ -135,14 +141,16 @@ class _Postgres:
     async def payers(self, rows: Sequence[tuple[Any, ...]]) -> None:
         await self._connection.execute(past_rows.PAYER_TABLE)
         await self._connection.copy_records_to_table("bench_payer", records=rows)
-        for statement in past_rows.STEP_TABLES:
+        for statement in past_rows.LINE_TABLE:
             await self._connection.execute(statement)
         await self._connection.execute("ANALYZE bench_payer")
+        for setting in _WHILE_FILLING:
+            await self._connection.execute(f"ALTER SYSTEM SET {setting}")
+        await self._connection.execute("SELECT pg_reload_conf()")
 
-    async def append(self, rows: Sequence[tuple[int, str]], made: int) -> None:
+    async def append(self, first: int, end: int) -> None:
         async with self._connection.transaction():
-            await self._connection.copy_records_to_table("bench_new", records=rows)
-            for statement in past_rows.statements(made):
+            for statement in past_rows.statements("postgresql", first, end):
                 await self._connection.execute(statement)
 
     async def timeline(self, total: int | None) -> Timeline:
@@ -154,6 +162,8 @@ class _Postgres:
         return _agreed(tuple(found), total)
 
     async def finish(self) -> None:
+        await self._connection.execute("ALTER SYSTEM RESET ALL")
+        await self._connection.execute("SELECT pg_reload_conf()")
         await self._connection.execute("VACUUM (ANALYZE)")
         await self._connection.execute("CHECKPOINT")
 
