@@ -171,7 +171,7 @@ async def _measure(place: targets.Provisioned, backend: str, begun: _Begun, argu
             append_empty=begun.append_empty,
             append_full=append_full,
             rolled_per_second=waiting / roll_seconds,
-            queries=await growth_queries.measure(db, payers[0].id, line, place.database_pid),
+            queries=await growth_queries.measure(db, fronts[0], payers[0].id, line, place.database_pid),
         )
     finally:
         await db.close()
