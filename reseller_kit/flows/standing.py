@@ -5,22 +5,25 @@ Reads what is known at retail and of the reseller's own balance; no cost of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from ..core.days import day_of, start_of
+from ..core.days import day_of
 from ..core.storefront import Storefront
 from ..core.wholesale import wholesale_terms
-from ..db import rollups, standing
+from ..db import insights, standing
 from ..db.accounts import Balance, drawn_on
 from ..db.engine import Database, now_us
-from ..db.rollups import SumFilter, Sums
+from ..db.insights import Money
 from ..db.standing import Standing, Steps
+from .insights import stretch_of
 
 DAYS: Final = 30
+_EPOCH: Final = date(1970, 1, 1)
 
 
 class Day(Struct, frozen=True):
@@ -44,14 +47,13 @@ class Stand(Struct, frozen=True, kw_only=True):
 
 async def look(db: Database, storefront: Storefront) -> Stand:
     """The storefront, as of now."""
-    now, zone = now_us(), ZoneInfo(storefront.timezone)
-    today = day_of(now, zone)
+    today = day_of(now_us(), ZoneInfo(storefront.timezone))
     first = today - timedelta(days=DAYS - 1)
-    since = start_of(first, zone)
+    stretch = stretch_of(first, today, storefront.timezone)
     terms = wholesale_terms(storefront.settings)
     async with db.read(storefront.tenant_id) as connection:
-        quarters = await rollups.sums(connection, storefront.tenant_id, SumFilter(None, since), "quarter")
-        counts = await standing.standing(connection, storefront.tenant_id, since=since)
+        money = await insights.money_by_day(connection, storefront.tenant_id, stretch)
+        counts = await standing.standing(connection, storefront.tenant_id, since=stretch.since)
         steps = await standing.steps(connection, storefront.tenant_id)
         balance = await drawn_on(connection, storefront.tenant_id, terms.settlement)
     return Stand(
@@ -60,13 +62,14 @@ async def look(db: Database, storefront: Storefront) -> Stand:
         balance=balance,
         settlement=terms.settlement,
         overdraft=terms.overdraft,
-        days=_days(quarters, first, zone),
+        days=_days(money, first),
     )
 
 
-def _days(quarters: list[tuple[int | str, Sums]], first: date, zone: ZoneInfo) -> tuple[Day, ...]:
-    found = {first + timedelta(days=number): Sums() for number in range(DAYS)}
-    for quarter, sums in quarters:
-        day = day_of(int(quarter), zone)
-        found[day] = found.get(day, Sums()) + sums
-    return tuple(Day(day, sums.calls, sums.retail_nano) for day, sums in sorted(found.items()))
+def _days(money: Sequence[Money], first: date) -> tuple[Day, ...]:
+    found = {one.number: one for one in money}
+    numbered = [(day, (day - _EPOCH).days) for day in (first + timedelta(days=number) for number in range(DAYS))]
+    return tuple(
+        Day(day, found[number].calls, found[number].retail) if number in found else Day(day, 0, 0)
+        for day, number in numbered
+    )

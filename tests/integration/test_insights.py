@@ -7,6 +7,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 from sqlalchemy import func, insert, select, update
 
 from reseller_kit.core.days import day_of, start_of
@@ -17,9 +18,11 @@ from reseller_kit.db import tenants
 from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.tenants import Tenant
+from reseller_kit.flows import snapshot, standing
 from reseller_kit.flows.insights import Insights, insights
 from reseller_kit.flows.rollup import roll_up
-from tests.support.factories import Key, deposit, grant, make_call, make_customer, make_key
+from reseller_kit.flows.unlock import unlock
+from tests.support.factories import SECRET_KEY, Key, deposit, grant, make_call, make_customer, make_key
 from tests.support.provisioning import applied, rows
 
 ZONE = "Pacific/Auckland"
@@ -99,6 +102,26 @@ async def test_days_are_those_of_the_zone(db: Database) -> None:
     assert [day.calls for day in found.days] == [0, 2, 1]
     assert [day.active for day in found.days] == [0, 1, 1]
     assert found.active == 1
+
+
+async def test_the_first_pages_days_are_those_of_the_insights(db: Database) -> None:
+    await applied(db)
+    tenant = await shop(db)
+    jane, key = await caller(db, tenant, "jane@example.com")
+    midnight = start_of(day_of(now_us(), ZoneInfo(ZONE)), ZoneInfo(ZONE))
+    for moment in (midnight - 40 * DAY_US, midnight - 1, midnight):
+        await make_call(db, jane, key, created_at=moment, quantities={"input": 1_003})
+    await roll_up(db)
+    await make_call(db, jane, key, created_at=midnight - DAY_US - HOUR_US)
+    served = await snapshot.load(db, await unlock(db, SECRET_KEY))
+    front = next(entry.storefront for entry in served.hosts.values() if entry.storefront.slug == "aurora")
+    stand = await standing.look(db, structs.replace(front, timezone=ZONE))
+    found = await of(db, tenant, standing.DAYS)
+    assert [(day.day, day.calls, day.retail) for day in stand.days] == [
+        (day.day, day.calls, day.retail) for day in found.days
+    ]
+    assert [day.calls for day in stand.days[-3:]] == [1, 1, 1]
+    assert stand.steps.called
 
 
 async def test_orders_and_what_became_of_them(db: Database) -> None:
