@@ -106,6 +106,13 @@ def test_a_class_without_price_or_fallback_is_refused(unpriced: str) -> None:
         charge_lines(PriceList(prices={"input": 1, "output": 1}), {unpriced: 1})
 
 
+@pytest.mark.parametrize("unpriced", ["seconds", "images", "tool_call", "characters", "surprise"])
+def test_of_what_there_is_nothing_there_need_be_no_price(unpriced: str) -> None:
+    price_list = PriceList(prices={"input": 3_000, "output": 9_000})
+    assert charge(price_list, {"input": 5, unpriced: 0, "output": 2}) == 15 + 18
+    assert charge_lines(price_list, {"input": 5, unpriced: 0}) == [("input", 5, 3_000, 15_000)]
+
+
 def test_cache_writes_never_cost_what_cache_reads_do() -> None:
     prices = PriceList(prices={"input": 1_000, "cached_input": 100, "output": 4_000})
     assert charge(prices, {"cache_write": 10}) == 10
