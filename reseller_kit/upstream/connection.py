@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection to an upstream, with one request at a time. Follows no redirect and repeats nothing.
 
 The hot path is `buffer_updated`: the parser appends body pieces straight to a list and one waiting reader is woken
-per read. Deadlines are timestamps that a single lazy timer looks at, never a timer per piece.
+per read. A head is kept as it came, since hardly anybody asks for its headers. Deadlines are timestamps that a single
+lazy timer looks at, never a timer per piece.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from ..core.deadlines import Deadlines
 from .decoding import inflater_for
 from .endpoint import Endpoint
 from .faults import FaultKind, TransportFailed
+from .head import CONTENT_ENCODING, CONTENT_LENGTH, END, LINE_END, TRANSFER_ENCODING, values_in
 from .response import Response
 
 MAX_HEADERS = 128
-"""Names of headers in an answer, and values of names that came before."""
+"""Lines of an answer's head."""
 MAX_OVERHEAD_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
 """One read of a socket, so that what one answer can have in memory is a small multiple of it."""
@@ -30,7 +32,6 @@ WINDOW_BYTES = 1024 * 1024
 COPIED_BYTES = 16 * 1024
 """Up to here head and body are put together for one write; larger bodies cost more to copy."""
 STALL_SECONDS = 600.0
-_TOO_MANY = f"more than {MAX_HEADERS} headers"
 LEAVE_SECONDS = 1.0
 
 
@@ -59,9 +60,8 @@ class Connection(asyncio.BufferedProtocol):
         self._open = False
         self._parts: list[bytes] = []
         self._response: Response | None = None
-        self._headers: dict[bytes, bytes] = {}
-        """Where headers go: the answer's own, trailers nowhere."""
-        self._repeated = 0
+        self._head = b""
+        """What has come of an answer whose head is not whole."""
         self._overhead_bytes = 0
         self._served = False
         self._complete = False
@@ -84,8 +84,7 @@ class Connection(asyncio.BufferedProtocol):
     def start(self, request: bytes, deadlines: Deadlines, body: bytes = b"") -> Response:
         """Send a whole request with one write, `body` behind it if given; the connection is `usable`."""
         response = self._response = Response(self, self._parts)
-        self._headers = response.headers
-        self._repeated = self._overhead_bytes = 0
+        self._head, self._overhead_bytes = b"", 0
         if len(body) > COPIED_BYTES:
             self._transport.writelines((request, body))
         else:
@@ -170,6 +169,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         pieces = len(self._parts)
         response.buffered += len(data)
+        if not response.status:
+            self._head += data
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -199,47 +200,35 @@ class Connection(asyncio.BufferedProtocol):
         if self._complete:
             raise ValueError("bytes follow the answer")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser: a header or trailer."""
-        headers, name = self._headers, name.lower()
-        if name in headers:
-            value = self._joined(headers[name], value)
-        headers[name] = value
-
     def on_headers_complete(self) -> None:
         """Parser: the head is whole. What it raises breaks the exchange."""
         response = self._response
         if response is None:
             raise ValueError("an answer to no request")
         status = self._parser.get_status_code()
-        headers = response.headers
-        if len(headers) > MAX_HEADERS:
-            raise ValueError(_TOO_MANY)
+        head, _, rest = self._head.lstrip(LINE_END).partition(END)
+        if head.count(LINE_END) > MAX_HEADERS:
+            raise ValueError(f"more than {MAX_HEADERS} headers")
         if status < 200:
             if status < 100 or status == 101:
                 raise ValueError(f"status {status} was not asked for")
-            headers.clear()
+            self._head = rest
             return
-        transfer = headers.get(b"transfer-encoding")
-        if transfer is not None and transfer.strip().lower() != b"chunked":
+        lowered = head.lower()
+        chunked = TRANSFER_ENCODING in lowered
+        if chunked and values_in(lowered, TRANSFER_ENCODING) != [b"chunked"]:
             raise ValueError("the transfer-encoding is not chunked")
-        self._until_close = transfer is None and b"content-length" not in headers
+        self._until_close = not chunked and CONTENT_LENGTH not in lowered
         self._keep_alive = self._parser.should_keep_alive()
-        if b"content-encoding" in headers:
-            response.decoder = inflater_for(headers[b"content-encoding"])
-        response.status = status
-        self._headers = {}
+        if CONTENT_ENCODING in lowered:
+            response.decoder = inflater_for(b", ".join(values_in(lowered, CONTENT_ENCODING)))
+        response.status, response.raw_head = status, head
+        self._head = b""
 
     def on_message_complete(self) -> None:
         """Parser: the answer is whole."""
         if self._response is not None and self._response.status:
             self._complete = True
-
-    def _joined(self, before: bytes, value: bytes) -> bytes:
-        self._repeated += 1
-        if self._repeated > MAX_HEADERS:
-            raise ValueError(_TOO_MANY)
-        return before + b", " + value
 
     def _discard(self, response: Response) -> None:
         self._parts.clear()

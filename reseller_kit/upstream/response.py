@@ -12,6 +12,7 @@ from ..core.verdict import Verdict
 from .credentials import Ticket
 from .decoding import Inflater
 from .faults import TransportFailed
+from .head import headers_in
 
 
 class Refusal(Struct, frozen=True):
@@ -38,7 +39,7 @@ class Response:
     """An answer whose head has come; the body is taken piece by piece or whole.
 
     Read it to the end, `leave()` it or `abort()` it, always: `try: … finally: response.abort()`.
-    `headers`: lower-case names, repeated ones joined by `, `; at most 128 names, 64 KiB together with the status line.
+    `raw_head`: its status line and headers as they came, without the empty line; at most 128 headers, 64 KiB together.
     `refusal`: of an answer of 300 or more. `ticket`: the key that it came over, to tell of what the head did not say.
     """
 
@@ -51,8 +52,8 @@ class Response:
         "decoder",
         "ended",
         "fault",
-        "headers",
         "parts",
+        "raw_head",
         "refusal",
         "status",
         "ticket",
@@ -60,7 +61,7 @@ class Response:
 
     def __init__(self, source: Source, parts: list[bytes]) -> None:
         self.status = 0
-        self.headers: dict[bytes, bytes] = {}
+        self.raw_head = b""
         self.parts = parts
         self.buffered = 0
         self.ended = False
@@ -72,6 +73,11 @@ class Response:
         self._waiter: asyncio.Future[None] | None = None
         self._take: Callable[[], bool] | None = None
         self._on_end: Callable[[], None] | None = None
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """Those of the head, looked for each time: names in small letters, repeated ones joined by `, `."""
+        return headers_in(self.raw_head)
 
     async def chunk(self) -> bytes:
         """The body bytes that have come since the last call, `b""` at its end.

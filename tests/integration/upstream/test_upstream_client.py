@@ -182,6 +182,23 @@ async def test_a_plain_answer_and_what_was_sent() -> None:
         assert body == b'{"a":1}'
 
 
+async def test_headers_of_any_case_and_with_blanks_around_them() -> None:
+    lines = b"HTTP/1.1 200 OK\r\nContent-LENGTH:\t2 \r\nX-Colons:  a:b: \t\r\nx-empty:\r\nX-COLONS: c\r\n\r\nok"
+    async with serving(answering(lines)) as server, pool_for(server) as pool:
+        for _ in range(2):
+            response = await ask(pool)
+            assert await response.read(LIMIT) == b"ok"
+            assert response.headers == {b"content-length": b"2", b"x-colons": b"a:b:, c", b"x-empty": b""}
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("name", [b"Content-Length", b"Transfer-Encoding", b"Content-Encoding"])
+async def test_a_value_that_looks_like_a_header_frames_nothing(name: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nx: " + name + b": 1\r\n\r\nall of it"
+    async with serving(answering(answer, keep=False)) as server, pool_for(server) as pool:
+        assert await (await ask(pool)).read(LIMIT) == b"all of it"
+
+
 async def test_a_request_without_a_body_has_no_length() -> None:
     async with serving(answering(sized(b"ok"))) as server, pool_for(server) as pool:
         response = await pool.send(request_head(pool.endpoint, "GET", "/models"))
@@ -529,7 +546,14 @@ async def test_a_reader_that_never_comes_back_is_cut(monkeypatch: pytest.MonkeyP
         (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd", "HTTP"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "transfer-encoding"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "transfer-enc",
+        ),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n\r\n", "HTTP"),
+        (b"HTTP/1.1 200 OK\r\na: b\r\n content-length: 1\r\n\r\nx", "HTTP"),
+        (b"HTTP/1.1 200 OK\r\na: b\n\ncontent-length: 1\r\n\r\nx", "HTTP"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length : 1\r\n\r\nx", "HTTP"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "HTTP"),
         (b"HTTP/1.1 200 OK\r\nbad header: 1\r\n\r\n", "HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "headers"),
