@@ -18,6 +18,8 @@ class Note(msgspec.Struct, eq=False):
     """What those who answer a request find out about it, for its line, its metrics and its trace."""
 
     step: Step = UNTRACED
+    request_id: str = ""
+    """As the answer bears it."""
     surface: str = ""
     tenant: str = ""
     host: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ..flows.runtime import Runtime
@@ -11,7 +12,7 @@ from ..telemetry.access import AccessLine, Note
 from ..telemetry.logs import iso_time
 from ..telemetry.steps import UNTRACED
 from .hosts import Headers, Peers, is_secure
-from .responses import WRITER_KEY, Message, Send, Writer
+from .responses import WRITER_KEY, Header, Message, Send, Writer
 
 NOTE_KEY: Final = "reseller_kit.note"
 """Where a request's `Note` is in its scope."""
@@ -35,7 +36,7 @@ class Visit:
         if self._writer is not None:
             scope[WRITER_KEY] = self
         self._began_at, self._began_ns = time.time(), time.monotonic_ns()
-        self._status, self._bytes, self._first_ns, self._id = 0, 0, 0, b""
+        self._status = self._bytes = self._first_ns = 0
         self.secure = is_secure(scope, trusted)
         """Whether the client came by https."""
         self.note = scope[NOTE_KEY] = Note(route=NO_ROUTE)
@@ -47,10 +48,10 @@ class Visit:
         """Hand on what is sent, and take note of it."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            for name, value in message["headers"]:
-                if name == _ID:
-                    self._id = value
-                    break
+            if not self.note.request_id:
+                self.note.request_id = next(
+                    (value.decode("latin-1") for name, value in message["headers"] if name == _ID), ""
+                )
             if self.secure:
                 message = {**message, "headers": [*message["headers"], _STRICT]}
         elif message.get("body"):
@@ -58,6 +59,15 @@ class Visit:
                 self._first_ns = time.monotonic_ns()
             self._bytes += len(message["body"])
         await self._send(message)
+
+    def answer(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        """As `Writer.answer`, and take note of it."""
+        if self._writer is None or not self._writer.answer(
+            status, (*headers, _STRICT) if self.secure else headers, body
+        ):
+            return False
+        self._status, self._bytes, self._first_ns = status, len(body), time.monotonic_ns()
+        return True
 
     def ready(self) -> bool:
         """As `Writer.ready`."""
@@ -81,7 +91,7 @@ class Visit:
         if note.step is not UNTRACED:
             note.step.tell(
                 name=f"{method} {note.route}",
-                request_id=self._id.decode("latin-1"),
+                request_id=note.request_id,
                 tenant=note.tenant,
                 surface=note.surface,
                 status=status,
@@ -94,7 +104,7 @@ class Visit:
         self._runtime.access_log.write(
             AccessLine(
                 time=iso_time(self._began_at),
-                request_id=self._id.decode("latin-1"),
+                request_id=note.request_id,
                 tenant=note.tenant,
                 host=note.host,
                 surface=note.surface,

@@ -19,6 +19,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from .cycle import App, Cycle
+from .hosts import NAMED_KEY
 from .responses import Header
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._common: tuple[list[Header], bytes] = ([], b"")
         self._url = b""
         self._headers: list[Header] = []
-        self._expects = False
+        """Where headers go: a request's own, trailers nowhere (RFC 9110, section 6.5.1)."""
         self._reading = True
         self.full = False
         self._drained: asyncio.Future[None] | None = None
@@ -162,27 +163,24 @@ class Connection(asyncio.Protocol):
         """Parser: a request begins."""
         self._began_at, self._heard_bytes, self._bare_bytes = self._heard_at, 0, 0
         self._receiving = self._in_head = True
-        self._url, self._headers, self._expects = b"", [], False
+        self._url, self._headers = b"", []
 
     def on_url(self, url: bytes) -> None:
         """Parser: a piece of the target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser: a header is whole, or a trailer, which nobody here heeds (RFC 9110, section 6.5.1)."""
-        if not self._in_head:
-            return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._expects = True
-        self._headers.append((name, value))
+        """Parser: a header is whole, or a trailer."""
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Parser: the head is whole. What it raises is an invalid request."""
         self._in_head = False
-        parser, headers = self._parser, self._headers
+        parser = self._parser
         if not self._url.startswith(b"/"):
             self._claim_host()
+        headers, self._headers = self._headers, []
+        named = dict(headers)
         path, raw_path, query = _PLAIN_TARGETS.get(self._url) or _target(self._url)
         scope = {
             "type": "http",
@@ -197,12 +195,14 @@ class Connection(asyncio.Protocol):
             "raw_path": raw_path,
             "query_string": query,
             "headers": headers,
+            NAMED_KEY: named,
             "state": self._app_state.copy(),
         }
         present = self._cycle
         leaving = isinstance(self._server, State) and self._server.leaving
         kept = parser.should_keep_alive() and not leaving
-        cycle = Cycle(self, scope, keep_alive=kept, expects=self._expects)
+        expects = named.get(b"expect", b"").lower() == b"100-continue"
+        cycle = Cycle(self, scope, keep_alive=kept, expects=expects)
         if present is None or present.complete:
             self._begin(cycle)
         else:

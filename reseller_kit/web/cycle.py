@@ -22,6 +22,9 @@ _STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.ph
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _NOT_IN_VALUES: Final = bytes([*range(9), *range(10, 32), 127])
 _OF_THE_CONNECTION: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_MOST_KNOWN: Final = 500
+_KNOWN: Final[dict[bytes, bytes]] = {}
+"""Names that were looked at before, as their lines begin; but for those of the connection."""
 _BODILESS: Final = frozenset({204, 304})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MOST_PIECES: Final = 256
@@ -134,7 +137,9 @@ class Cycle:
             self._expects = False
         if not (self.gone or self.complete):
             self._line.resume_reading()
-            await self._heard()
+            if not self._rung:
+                await self._heard()
+            self._rung = False
         if self.gone or self.complete:
             return {"type": "http.disconnect"}
         pieces = self._pieces
@@ -156,6 +161,14 @@ class Cycle:
         else:
             self._start(message["status"], message.get("headers", ()))
 
+    def answer(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        """As `Writer.answer`."""
+        if self.started or self.gone or self._line.full:
+            return False
+        self._start(status, headers, len(body))
+        self._write(body, more=False)
+        return True
+
     def ready(self) -> bool:
         """As `Writer.ready`."""
         return self.started and not (self._head or self._line.full or self.gone or self.complete)
@@ -173,27 +186,31 @@ class Cycle:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
-        self._rung = False
 
-    def _start(self, status: int, headers: Iterable[Header]) -> None:
+    def _start(self, status: int, headers: Iterable[Header], length: int | None = None) -> None:
+        """Make the head. `length`: the body's, where no header says it."""
         lines: list[bytes] = []
-        self._measured, self._left, told = False, 0, False
-        for given, value in headers:
-            name = _KNOWN.get(given) or _written(given)
-            if name in _OF_THE_CONNECTION:
-                told = self._heed(name, value) or told
-                if name == b"transfer-encoding":
-                    continue
-            lines += (name, b": ", value, b"\r\n")
+        self._measured, self._left, told = length is not None, length or 0, False
+        for name, value in headers:
+            begin = _KNOWN.get(name)
+            if begin is None:
+                begin = _beginning(name)
+                if begin[:-2] in _OF_THE_CONNECTION:
+                    told = self._heed(begin[:-2], value) or told
+                    if begin == b"transfer-encoding: ":
+                        continue
+            lines += (begin, value, b"\r\n")
         joined = b"".join(lines)
-        if len(joined) - len(joined.translate(None, _NOT_IN_VALUES)) != len(lines) // 2:  # those that end lines
+        if len(joined) - len(joined.translate(None, _NOT_IN_VALUES)) != len(lines) // 3 * 2:  # those that end lines
             raise RuntimeError("a header's value holds a control character")
         self._silent = self._head_only or status in _BODILESS
         self._chunked = not (self._silent or self._old or self._measured)
         first = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-        chunked = b"transfer-encoding: chunked\r\n" if self._chunked else b""
+        framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
+        if length is not None:
+            framing = b"content-length: %d\r\n" % length
         close = b"" if self.keep_alive or told else b"connection: close\r\n"
-        self._head = b"".join((first, self._line.common(), joined, chunked, close, b"\r\n"))
+        self._head = b"".join((first, self._line.common(), joined, framing, close, b"\r\n"))
         self.started, self._expects = True, False
 
     def _heed(self, name: bytes, value: bytes) -> bool:
@@ -209,7 +226,7 @@ class Cycle:
         head, self._head = self._head, b""
         parts = self._framed(body, more=more)
         if head:
-            parts.insert(0, head)
+            parts = (head, *parts)
         transport = self._line.transport
         if len(parts) > 1 and len(body) > _COPIED_BYTES:
             transport.writelines(parts)
@@ -222,18 +239,18 @@ class Cycle:
                 transport.close()
             self._line.answered()
 
-    def _framed(self, body: bytes, *, more: bool) -> list[bytes]:
+    def _framed(self, body: bytes, *, more: bool) -> tuple[bytes, ...]:
         """A piece of the body as it is written. Raises RuntimeError for one that its content-length has no room for."""
         if self._silent:
-            return []
+            return ()
         if self._chunked:
             end = () if more else (b"0\r\n\r\n",)
-            return [b"%x\r\n" % len(body), body, b"\r\n", *end] if body else [*end]
+            return (b"%x\r\n" % len(body), body, b"\r\n", *end) if body else end
         if self._measured:
             self._left -= len(body)
             if self._left < 0 or (self._left and not more):
                 raise RuntimeError("the body is not as long as its content-length says")
-        return [body] if body else []
+        return (body,) if body else ()
 
     async def _apologize(self) -> None:
         """An answer in place of one that the application did not give; what it had begun was not written yet."""
@@ -244,16 +261,11 @@ class Cycle:
         await self.send({"type": "http.response.body", "body": text})
 
 
-def _written(name: bytes) -> bytes:
-    """A name in small letters, to be known from now on. Raises RuntimeError for what is none."""
+def _beginning(name: bytes) -> bytes:
+    """How the line of a header begins, to be known from now on. Raises RuntimeError for a name that is none."""
     if _NAME.fullmatch(name) is None:
         raise RuntimeError("a header's name is none")
-    written = name.lower()
-    if len(_KNOWN) < _MOST_KNOWN:
-        _KNOWN[name] = written
-    return written
-
-
-_MOST_KNOWN: Final = 500
-_KNOWN: Final[dict[bytes, bytes]] = {}
-"""Names that were looked at before."""
+    begin = name.lower() + b": "
+    if begin[:-2] not in _OF_THE_CONNECTION and len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN[name] = begin
+    return begin

@@ -16,7 +16,7 @@ from ..wire.errors import error_response
 from . import infra, management, webhooks
 from .access import NO_ROUTE, NOTE_KEY, Visit
 from .gateway import Gateway, canonical, dialect_of, is_api
-from .hosts import HostTable, Peers, Scope, Site, StorefrontUnread, client_of, is_secure
+from .hosts import HostTable, Peers, Scope, Site, StorefrontUnread, client_of, is_secure, named_headers
 from .responses import Receive, Send, plain, respond
 
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class Dispatcher:
 
     async def _site(self, scope: Scope, *, secure: bool) -> Site:
         """Where the request came to. Raises UnknownHost, or ServiceUnavailable for a storefront that can't be read."""
-        site = None
+        site, named = None, named_headers(scope)
         while site is None:
             hosts = self._hosts
             if hosts.snapshot is not self._runtime.snapshot:
@@ -113,7 +113,7 @@ class Dispatcher:
                     self._runtime.secured.forget()
                 hosts = self._hosts = HostTable(self._runtime.snapshot)
             try:
-                site = hosts.find(scope["headers"])
+                site = hosts.find(scope["headers"], named)
             except StorefrontUnread as unread:
                 await self._runtime.openings.open(unread.host)
         if secure and site.entry is not None and not site.entry.secured:

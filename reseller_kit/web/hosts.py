@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -15,6 +15,10 @@ from ..core.visitors import client_address
 
 Scope = Mapping[str, Any]
 Headers = Sequence[tuple[bytes, bytes]]
+Named = Mapping[bytes, bytes]
+"""Headers by name, the last of each name."""
+NAMED_KEY: Final = "reseller_kit.named"
+"""Where a request's headers are by name in its scope, if the server has put them there."""
 
 
 class Site(Struct, frozen=True):
@@ -43,18 +47,13 @@ class HostTable:
         self.snapshot = snapshot
         self._seen: dict[bytes, Site] = {}
 
-    def find(self, headers: Headers) -> Site:
+    def find(self, headers: Headers, named: Named) -> Site:
         """The site of a request.
 
         Raises UnknownHost unless there is exactly one well-formed Host that lives here, or StorefrontUnread.
         """
-        host: bytes | None = None
-        for name, value in headers:
-            if name == b"host":
-                if host is not None:
-                    raise _unknown()
-                host = value
-        if host is None:
+        host = named.get(b"host")
+        if host is None or (len(named) < len(headers) and [name for name, _ in headers].count(b"host") > 1):
             raise _unknown()
         site = self._seen.get(host)
         return self._resolve(host) if site is None else site
@@ -71,6 +70,11 @@ class HostTable:
         if len(self._seen) < self._MAX_SEEN:
             self._seen[raw] = site
         return site
+
+
+def named_headers(scope: Scope) -> Named:
+    """A request's headers by name."""
+    return scope.get(NAMED_KEY) or dict(scope["headers"])
 
 
 class Peers:

@@ -6,22 +6,26 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from ..core.errors import InvalidRequest
-from .hosts import Headers
+from .hosts import Headers, Named
 
 _KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _QUERY_NAMES: Final = frozenset({"key", "api_key", "api-key", "apikey", "access_token", "x-api-key"})
 
 
-def key_of(headers: Headers) -> str | None:
-    """The key of the first header that holds one: Authorization, else one of the key headers.
+def key_of(headers: Headers, named: Named) -> str | None:
+    """The key of the headers that may hold one.
 
     Raises InvalidRequest when two headers hold different keys.
     """
+    present = _KEY_HEADERS.intersection(named)
+    if len(present) == 1 and len(named) == len(headers):
+        (name,) = present
+        return _key_in(name, named[name]) or None
     found: str | None = None
     for name, value in headers:
         if name not in _KEY_HEADERS:
             continue
-        key = _bearer(value) if name == b"authorization" else value.decode("latin-1").strip()
+        key = _key_in(name, value)
         if not key:
             continue
         if found is not None and key != found:
@@ -47,6 +51,9 @@ def refuse_key_in_query(query: bytes) -> None:
             )
 
 
-def _bearer(value: bytes) -> str:
-    scheme, _, token = value.decode("latin-1").strip().partition(" ")
+def _key_in(name: bytes, value: bytes) -> str:
+    text = value.decode("latin-1").strip()
+    if name != b"authorization":
+        return text
+    scheme, _, token = text.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

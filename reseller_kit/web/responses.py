@@ -17,7 +17,10 @@ WRITER_KEY: Final = "reseller_kit.writer"
 
 
 class Writer(Protocol):
-    """Pieces of a body given to the server without a wait, between the first and the last one, which are for `send`."""
+    """What the server takes without a wait: whole answers, and pieces of a body between the first and the last one."""
+
+    def answer(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        """Send a whole answer, whose length is not among its headers; False where `send` has to, which may wait."""
 
     def ready(self) -> bool:
         """Whether the client takes one now; if not, `send` waits until it does or is gone."""
@@ -31,8 +34,18 @@ TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
 NO_STORE: Header = (b"cache-control", b"no-store")
 
 
-async def respond(send: Send, status: int, headers: Iterable[Header], body: bytes, *, head: bool = False) -> None:
-    """One whole response; with `head` the headers alone."""
+async def respond(
+    send: Send,
+    status: int,
+    headers: Iterable[Header],
+    body: bytes,
+    *,
+    head: bool = False,
+    writer: Writer | None = None,
+) -> None:
+    """One whole response; with `head` the headers alone. `writer`: for what may go at once instead of by `send`."""
+    if writer is not None and not head and writer.answer(status, headers, body):
+        return
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": b"" if head else body})

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from .codec import Api, Call, Headers
+from .codec import Api, Call
 
 _SESSION_HEADERS: Final = frozenset(
     {
@@ -52,9 +53,11 @@ _decode_at = json.JSONDecoder().raw_decode
 _blanks = re.compile(r"[ \t\r\n,]*").match
 
 
-def session_of(headers: Headers) -> str:
-    """What the client calls its session in a header; empty where it does not."""
-    for name, value in headers:
+def session_of(named: Mapping[bytes, bytes]) -> str:
+    """What the client calls its session in a header, by their names in small letters; empty where it does not."""
+    if _SESSION_HEADERS.isdisjoint(named):
+        return ""
+    for name, value in named.items():
         if name in _SESSION_HEADERS and value:
             return value[:_MAX_NAME_BYTES].decode("latin-1")
     return ""

@@ -202,6 +202,34 @@ async def test_pieces_without_a_wait_are_sent_as_others_are(method: bytes, versi
     assert readiness == [False, False, True, False] * 2
 
 
+@pytest.mark.parametrize("body", [b"", b"whole", b"x" * 100_000], ids=["empty", "small", "large"])
+@pytest.mark.parametrize("status", [200, 204, 299])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+async def test_an_answer_at_once_is_the_one_that_is_sent(
+    method: bytes, version: bytes, status: int, body: bytes
+) -> None:
+    taken: list[bool] = []
+    headers = [(b"X-Odd", b"\xff\t1"), (b"connection", b"keep-alive, close"), (b"x-odd", b"")]
+
+    async def answering(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        if scope["path"] == "/at-once":
+            taken.append(scope[WRITER_KEY].answer(status, headers, body))
+            taken.append(scope[WRITER_KEY].answer(status, headers, body))
+        else:
+            length = (b"content-length", b"%d" % len(body))
+            await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+            await send({"type": "http.response.body", "body": body})
+
+    async with serving(Connection, answering) as port:
+        request = b"%b /%b HTTP/%b\r\nhost: x\r\n\r\n"
+        sent, closed = await exchange(port, request % (method, b"sent", version))
+        whole, closed_too = await exchange(port, request % (method, b"at-once", version))
+    assert (undated(whole), closed_too) == (undated(sent), closed)
+    assert whole.endswith(b"\r\n\r\n" if method == b"HEAD" or status == 204 else b"\r\n\r\n" + body)
+    assert taken == [True, False]
+
+
 async def test_a_client_that_does_not_keep_up_is_not_written_to_without_a_wait() -> None:
     found: list[bool] = []
 
@@ -348,9 +376,12 @@ async def test_a_connection_that_asks_for_nothing_more_is_closed(monkeypatch: py
 @pytest.mark.parametrize(
     "header", [(b"x a", b"1"), (b"x\r\nset-cookie", b"1"), (b"", b"1"), (b"x", b"1\r\nset-cookie: a"), (b"x", b"\x00")]
 )
-async def test_a_header_that_would_break_the_answer_is_not_sent(header: tuple[bytes, bytes]) -> None:
-    async def careless(_scope: Any, receive: Any, send: Any) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_header_that_would_break_the_answer_is_not_sent(header: tuple[bytes, bytes], *, at_once: bool) -> None:
+    async def careless(scope: Any, receive: Any, send: Any) -> None:
         await receive()
+        if at_once:
+            scope[WRITER_KEY].answer(200, [header], b"ok")
         await send({"type": "http.response.start", "status": 200, "headers": [header]})
         await send({"type": "http.response.body", "body": b"ok"})
 

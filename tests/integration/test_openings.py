@@ -107,15 +107,15 @@ async def test_it_is_the_same_as_one_that_was_read_with_all_others(runtime: Runt
 
 async def test_a_host_that_is_live_and_unread_is_told_from_one_that_is_unknown(runtime: Runtime) -> None:
     with pytest.raises(StorefrontUnread) as unread:
-        HostTable(runtime.snapshot).find(headers(AURORA))
+        HostTable(runtime.snapshot).find(headers(AURORA), dict(headers(AURORA)))
     assert unread.value.host == AURORA
     with pytest.raises(UnknownHost):
-        HostTable(runtime.snapshot).find(headers("nobody.example"))
+        HostTable(runtime.snapshot).find(headers("nobody.example"), dict(headers("nobody.example")))
     before = runtime.snapshot
     await runtime.openings.open("nobody.example")
     assert runtime.snapshot is before
     await runtime.openings.open(AURORA)
-    site = HostTable(runtime.snapshot).find(headers(AURORA))
+    site = HostTable(runtime.snapshot).find(headers(AURORA), dict(headers(AURORA)))
     assert site.entry is entry(runtime, AURORA)
 
 
@@ -189,7 +189,7 @@ async def test_a_host_that_goes_away_while_it_is_read_is_unknown(
     monkeypatch.setattr(snapshots, "load_storefront", load_late)
     await runtime.openings.open(AURORA)
     with pytest.raises(UnknownHost):
-        HostTable(runtime.snapshot).find(headers(AURORA))
+        HostTable(runtime.snapshot).find(headers(AURORA), dict(headers(AURORA)))
 
 
 async def test_a_price_whose_moment_passes_while_it_is_read_is_not_missed(

@@ -30,6 +30,7 @@ from ..gateway.body import ClientGone, read_body
 from ..gateway.calling import Calling
 from ..gateway.request import Request as Call
 from ..guards import known
+from ..hosts import named_headers
 from ..pages import Handler, Pages, storefront_of
 from ..responses import Receive, Send, respond
 from ..sessions import Session, required_session, session_of
@@ -79,6 +80,7 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path=ANSWER,
         method=scope["method"],
         headers=scope["headers"],
+        named=named_headers(scope),
         dialect="openai",
         started_ns=time.monotonic_ns(),
         now=now_us(),

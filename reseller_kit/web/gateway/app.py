@@ -31,10 +31,10 @@ from ...wire.errors import error_response
 from ...wire.rate_headers import rate_headers
 from ...wire.task import PATHS
 from ..access import NO_ROUTE, NOTE_KEY
-from ..hosts import Headers, Peers, Scope, client_of
+from ..hosts import Headers, Peers, Scope, client_of, named_headers
 from ..keys import key_of, refuse_key_in_query
 from ..price_feed import feed_of
-from ..responses import JSON, Receive, Send, respond
+from ..responses import JSON, WRITER_KEY, Receive, Send, respond
 from . import cors, gemini, reads, text_completions
 from .body import ClientGone
 from .calling import Calling
@@ -90,24 +90,28 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, storefront: Storefront) -> None:
         """Answer one request on a storefront's host."""
-        headers = scope["headers"]
-        path = canonical(scope["path"])
-        request = Request(
-            id=new_id("req"),
-            scope=scope,
-            receive=receive,
-            send=cors.readable(send) if b"origin" in dict(headers) else send,
-            storefront=storefront,
-            path=path,
-            method=scope["method"],
-            headers=headers,
-            dialect=dialect_of(path, headers),
-            started_ns=time.monotonic_ns(),
-            now=now_us(),
-            note=scope[NOTE_KEY],
-        )
+        request = _request(scope, receive, send, storefront)
         try:
-            await self._answer(request)
+            if cors.is_preflight(request.method, request.headers):
+                await self._permit(request)
+                return
+            refuse_key_in_query(scope["query_string"])
+            handler = self._handler(request)
+            if handler is None:
+                await self._probe(request)
+                return
+            with request.note.step.child("authenticate"):
+                account = await authenticate(
+                    self._runtime.keys,
+                    storefront,
+                    key_of(request.headers, request.named),
+                    request.now,
+                    address=lambda: client_of(scope, self._trusted),
+                )
+            met = storefront.as_met_by(account.group_id)
+            if met is not storefront:
+                request = msgspec.structs.replace(request, storefront=met)
+            await handler(request, account)
         except ClientGone:
             return
         except KitError as error:
@@ -115,27 +119,6 @@ class Gateway:
         except Exception:  # noqa: BLE001  # the last line: whatever happens is an answer in the caller's dialect
             _log.exception("%s: unexpected failure", request.id)
             await self._refuse(request, ServiceUnavailable("Something went wrong here. Please try again."))
-
-    async def _answer(self, request: Request) -> int:
-        if cors.is_preflight(request.method, request.headers):
-            return await self._permit(request)
-        refuse_key_in_query(request.scope["query_string"])
-        handler = self._handler(request)
-        if handler is None:
-            return await self._probe(request)
-        key, scope, trusted = key_of(request.headers), request.scope, self._trusted
-        with request.note.step.child("authenticate"):
-            account = await authenticate(
-                self._runtime.keys,
-                request.storefront,
-                key,
-                request.now,
-                address=lambda: client_of(scope, trusted),
-            )
-        storefront = request.storefront.as_met_by(account.group_id)
-        if storefront is not request.storefront:
-            request = msgspec.structs.replace(request, storefront=storefront)
-        return await handler(request, account)
 
     def _handler(self, request: Request) -> Handler | None:
         """The route's handler; None for a probe. Raises NotFound or MethodNotAllowed."""
@@ -166,18 +149,16 @@ class Gateway:
             return self._ask_model
         return {**self._read_model, **self._ask_model} if ":" in path else self._read_model
 
-    async def _probe(self, request: Request) -> int:
+    async def _probe(self, request: Request) -> None:
         """Clients probe a base URL before they use it; a bare yes says that the address is right."""
         head = request.method == "HEAD"
         await respond(request.send, 200, (JSON, *id_headers(request.id, request.dialect)), b"{}", head=head)
-        return 200
 
-    async def _permit(self, request: Request) -> int:
+    async def _permit(self, request: Request) -> None:
         """Lets a browser send what its page wants to."""
         headers = [*id_headers(request.id, request.dialect), *cors.permission(request.headers)]
         await request.send({"type": "http.response.start", "status": 204, "headers": headers})
         await request.send({"type": "http.response.body", "body": b""})
-        return 204
 
     async def _models(self, request: Request, account: KeyAccount) -> int:
         return await send_json(request, reads.model_list(request.storefront, account, request.dialect))
@@ -218,7 +199,32 @@ class Gateway:
         headers = answer.headers
         if isinstance(error, RateLimited):
             headers = [*headers, *rate_headers(error.rates, request.dialect, now_us())]
-        await respond(request.send, answer.status, headers, answer.body, head=request.method == "HEAD")
+        await respond(
+            request.send, answer.status, headers, answer.body, head=request.method == "HEAD", writer=request.writer
+        )
+
+
+def _request(scope: Scope, receive: Receive, send: Send, storefront: Storefront) -> Request:
+    """What the gateway knows of a request at its start; its id is noted."""
+    headers, named, note = scope["headers"], named_headers(scope), scope[NOTE_KEY]
+    path, of_a_page = canonical(scope["path"]), b"origin" in named
+    note.request_id = request_id = new_id("req")
+    return Request(
+        id=request_id,
+        scope=scope,
+        receive=receive,
+        send=cors.readable(send) if of_a_page else send,
+        storefront=storefront,
+        path=path,
+        method=scope["method"],
+        headers=headers,
+        named=named,
+        dialect=dialect_of(path, headers),
+        started_ns=time.monotonic_ns(),
+        now=now_us(),
+        note=note,
+        writer=None if of_a_page else scope.get(WRITER_KEY),
+    )
 
 
 def _wants_socket(headers: Headers) -> bool:

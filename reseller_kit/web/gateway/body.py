@@ -16,8 +16,6 @@ WHOLE_SECONDS: Final = 60.0
 BYTES_A_SECOND: Final = 16 * 1024
 """A body has a minute, and a second more for each 16 KiB that came: slow lines are served, a drip is not."""
 
-_OF_THE_BODY: Final = frozenset({b"content-length", b"content-encoding"})
-
 
 class ClientGone(Exception):
     """The client left before it had sent its request."""
@@ -77,12 +75,13 @@ async def _read_on(receive: Receive, first: bytes, limit: int) -> bytes:
 
 
 def _check_headers(headers: Headers, limit: int) -> None:
-    for name, value in headers:
-        if name not in _OF_THE_BODY:
-            continue
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise _too_large(limit)
-        if name == b"content-encoding" and value.strip().lower() != b"identity":
+    named = dict(headers)
+    length = named.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+    if b"content-encoding" in named:
+        encodings = [value for name, value in headers if name == b"content-encoding"]
+        if any(value.strip().lower() != b"identity" for value in encodings):
             raise InvalidRequest(
                 "Compressed request bodies are not accepted. Send plain JSON.", param="content-encoding"
             )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Callable
+from typing import Final
 
 from ...core.errors import KitError
 from ...db.authentication import KeyAccount
@@ -27,7 +26,6 @@ from .request import Handler, Request, call_headers, send_json
 from .stream import StreamSink
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 _RESPONSES_COUNTER: Final = calls.Counter(
     path=lambda _call, _sending: openai_responses.COUNT_PATH,
     encode=openai_responses.encode_count,
@@ -108,18 +106,21 @@ class Calling:
             if turn is not None:
                 made.on_end = lambda end: turn.end(self._runtime, response_in(end))
             return await self._stream(request, caller, call, made)
-        result = await self._while_wanted(request, lambda standby: calls.answer(self._runtime, caller, call, standby))
+        with self._standing_by(request) as standby:
+            result = await calls.answer(self._runtime, caller, call, standby)
         if turn is not None:
             turn.end(self._runtime, result.body)
-        await respond(request.send, 200, [JSON, *call_headers(result.job)], rewrite(result.body))
+        headers = [JSON, *call_headers(result.job)]
+        await respond(request.send, 200, headers, rewrite(result.body), writer=request.writer)
         return 200
 
     async def perform(self, request: Request, account: KeyAccount, task: Task) -> int:
         """Answer a decoded task."""
         caller = request.caller(account)
-        result = await self._while_wanted(request, lambda standby: calls.perform(self._runtime, caller, task, standby))
-        content_type = (b"content-type", result.content_type.encode())
-        await respond(request.send, 200, [content_type, *call_headers(result.job)], result.body)
+        with self._standing_by(request) as standby:
+            result = await calls.perform(self._runtime, caller, task, standby)
+        headers = [(b"content-type", result.content_type.encode()), *call_headers(result.job)]
+        await respond(request.send, 200, headers, result.body, writer=request.writer)
         return 200
 
     def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
@@ -130,21 +131,12 @@ class Calling:
         return handle
 
     async def _count(self, request: Request, caller: calls.Caller, call: Call, counter: calls.Counter | None) -> int:
-        return await self._while_wanted(
-            request, lambda standby: calls.count(self._runtime, caller, call, counter, standby)
-        )
+        with self._standing_by(request) as standby:
+            return await calls.count(self._runtime, caller, call, counter, standby)
 
-    async def _while_wanted(self, request: Request, begin: Callable[[calls.Standby], Awaitable[_T]]) -> _T:
+    def _standing_by(self, request: Request) -> PlainCall:
         """A plain answer, ended early when its client leaves or the process must end."""
-        answering = PlainCall(request.receive, request.note)
-        self._runtime.answering.add(answering)
-        try:
-            return await begin(answering)
-        except asyncio.CancelledError as error:
-            answering.explain(error)
-        finally:
-            self._runtime.answering.discard(answering)
-            answering.close()
+        return PlainCall(request.receive, request.note, self._runtime.answering)
 
     async def _stream(self, request: Request, caller: calls.Caller, call: Call, sink: StreamSink) -> int:
         self._runtime.answering.add(sink)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final, NoReturn, cast
+from typing import Final, Self, cast
 
 from ...core.errors import Restarting
+from ...flows.runtime import Answering
 from ...telemetry.access import Note
 from ..responses import Receive
 from .body import ClientGone, has_left
@@ -17,20 +18,40 @@ _UNWATCHED_SECONDS: Final = 0.25
 
 
 class PlainCall:
-    """The current task's plain call. Ended early, its task is cancelled, which settles it; `explain` says why.
+    """The current task's plain call, over when its block is left. Ended early, its task is cancelled, which settles it.
+
+    Its block raises ClientGone or Restarting then. `answering`: where it is found for as long as it runs.
 
     `note` hears that the client left: what an upstream is at goes on for a while, nothing is tried again, and
     the settle knows why the call ended.
     """
 
-    def __init__(self, receive: Receive, note: Note, *, abandoned_seconds: float = ABANDONED_SECONDS) -> None:
-        self._receive, self._note = receive, note
+    def __init__(
+        self,
+        receive: Receive,
+        note: Note,
+        answering: set[Answering],
+        *,
+        abandoned_seconds: float = ABANDONED_SECONDS,
+    ) -> None:
+        self._receive, self._note, self._answering = receive, note, answering
         self._abandoned_seconds = abandoned_seconds
         self._left_at: float | None = None
         self._began_at = time.monotonic()
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
         self._watch: asyncio.Task[None] | None = None
         self._held = self._answered = self._ended = False
+
+    def __enter__(self) -> Self:
+        """It begins."""
+        self._answering.add(self)
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """It is over; a cancellation that was its end raises what it means, any other stays what it is."""
+        self.close()
+        if isinstance(error, asyncio.CancelledError) and self._ended and not self._task.uncancel():
+            raise (ClientGone if self._note.left else Restarting) from None
 
     def look(self, now: float) -> None:
         """Watch for the client once the call takes long, and end it once that is long gone; `now` is monotonic."""
@@ -68,17 +89,10 @@ class PlainCall:
             self.end()
 
     def close(self) -> None:
-        """The call is over."""
+        """Stand by no longer."""
+        self._answering.discard(self)
         if self._watch is not None:
             self._watch.cancel()
-
-    def explain(self, error: asyncio.CancelledError) -> NoReturn:
-        """Raise what the cancellation means: ClientGone, Restarting, or itself if it is not ours."""
-        if not self._ended or self._task.uncancel():
-            raise error
-        if self._note.left:
-            raise ClientGone from None
-        raise Restarting from None
 
     async def _wait(self) -> None:
         if await has_left(self._receive):

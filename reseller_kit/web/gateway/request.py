@@ -17,8 +17,8 @@ from ...telemetry.access import Note
 from ...wire.conversation_name import session_of
 from ...wire.errors import Dialect
 from ...wire.rate_headers import rate_headers
-from ..hosts import Headers, Scope
-from ..responses import JSON, Header, Receive, Send, respond
+from ..hosts import Headers, Named, Scope
+from ..responses import JSON, Header, Receive, Send, Writer, respond
 
 _MAX_HEADER_BYTES: Final = 1000
 
@@ -34,11 +34,14 @@ class Request(Struct, frozen=True, eq=False):
     path: str
     method: str
     headers: Headers
+    named: Named
     dialect: Dialect
     started_ns: int
     now: int
     note: Note = field(default_factory=Note)
     """What is found out about it, for the log."""
+    writer: Writer | None = None
+    """What whole answers may go through at once."""
 
     def caller(self, account: KeyAccount) -> calls.Caller:
         """Who calls, for a flow."""
@@ -49,7 +52,7 @@ class Request(Struct, frozen=True, eq=False):
             dialect=self.dialect,
             started_ns=self.started_ns,
             now=self.now,
-            session=session_of(self.headers),
+            session=session_of(self.named),
             note=self.note,
         )
 
@@ -79,5 +82,5 @@ def call_headers(job: Job) -> list[Header]:
 async def send_json(request: Request, body: bytes) -> int:
     """A 200 that is not kept by anyone."""
     headers = (JSON, (b"cache-control", b"no-store"), *id_headers(request.id, request.dialect))
-    await respond(request.send, 200, headers, body, head=request.method == "HEAD")
+    await respond(request.send, 200, headers, body, head=request.method == "HEAD", writer=request.writer)
     return 200

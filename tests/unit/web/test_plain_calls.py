@@ -39,19 +39,14 @@ async def answer(
     abandoned_seconds: float = 60.0,
 ) -> str:
     """As the gateway runs a plain call."""
-    call = PlainCall(receive, note, abandoned_seconds=abandoned_seconds)
-    made.append(call)
-    try:
+    with PlainCall(receive, note, set(), abandoned_seconds=abandoned_seconds) as call:
+        made.append(call)
         if hold is not None:
             await hold.wait()
         call.held()
         if paid:
             call.answered()
         await asyncio.sleep(work)
-    except asyncio.CancelledError as error:
-        call.explain(error)
-    finally:
-        call.close()
     return "answered"
 
 
@@ -149,7 +144,7 @@ async def test_a_cancellation_from_elsewhere_stays_one() -> None:
 
 
 def watching_plainly(receive: Receive) -> PlainCall:
-    call = PlainCall(receive, Note())
+    call = PlainCall(receive, Note(), set())
     call.look(time.monotonic() + 1)
     return call
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
@@ -12,6 +13,7 @@ from reseller_kit.flows.call.job import Job
 from reseller_kit.web.gateway.json_array import JsonArraySink
 from reseller_kit.web.gateway.stream import StreamSink
 from reseller_kit.web.gateway.text_completions import TextSink
+from reseller_kit.web.responses import Header
 
 
 class Server:
@@ -19,6 +21,9 @@ class Server:
 
     def __init__(self, messages: list[dict[str, Any]]) -> None:
         self._messages = messages
+
+    def answer(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        raise AssertionError("a stream is sent piece by piece")
 
     def ready(self) -> bool:
         return True

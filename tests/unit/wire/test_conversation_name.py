@@ -89,7 +89,7 @@ def test_what_the_client_says_goes_before_what_it_asks() -> None:
 @pytest.mark.parametrize("name", ["claude-code-tool", "codex-echo"])
 def test_real_agents_name_their_session(name: str) -> None:
     recorded = json.loads((FIXTURES / f"{name}.json").read_text())
-    headers = [(key.encode(), str(value).encode()) for key, value in recorded["headers"].items()]
+    headers = {key.encode(): str(value).encode() for key, value in recorded["headers"].items()}
     assert session_of(headers) == "00000001-0000-7000-8000-000000000001"
 
 
