@@ -8,7 +8,7 @@ import gc
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,15 +74,11 @@ class Application:
         self._dispatch: Dispatcher | None = None
         self._runtime: Runtime | None = None
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
         """ASGI entry: lifespan and HTTP."""
         if scope["type"] == "http" and self._dispatch is not None:
-            await self._dispatch(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            return self._dispatch(scope, receive, send)
+        return self._beside(scope, receive, send)
 
     def leave(self) -> None:
         """Tell balancers that this process ends soon; calls are taken until it drains."""
@@ -108,6 +104,14 @@ class Application:
     def busy(self) -> bool:
         """Whether calls are under way."""
         return self._runtime is not None and bool(self._runtime.active)
+
+    async def _beside(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Whatever is no HTTP request."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

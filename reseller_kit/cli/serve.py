@@ -291,6 +291,7 @@ def _run(
     application = Application(settings, port=port, workers=workers)
     config = uvicorn.Config(
         application,
+        interface="asgi3",
         loop="uvloop",
         http=Connection,
         ws="none",

@@ -90,8 +90,9 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._transport.write(request + body)
         self._limits = deadlines
-        self._ends_at = self._loop.time() + deadlines.total
-        self._arm(deadlines.first_byte)
+        now = self._loop.time()
+        self._ends_at = now + deadlines.total
+        self._arm(deadlines.first_byte, now)
         return response
 
     def give_up(self, response: Response) -> None:
@@ -103,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         """The reader took everything: read on if reading was held back."""
         if self._paused and self._response is not None:
             self._paused = False
-            self._arm(self._limits.idle)
+            self._arm(self._limits.idle, self._loop.time())
             self._transport.resume_reading()
 
     def leave(self, response: Response) -> None:
@@ -111,7 +112,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._response is response and not self._left:
             self._parts.clear()
             response.buffered = 0
-            self._arm(LEAVE_SECONDS)
+            self._arm(LEAVE_SECONDS, self._loop.time())
             self._left = True
             if self._paused:
                 self._paused = False
@@ -120,7 +121,7 @@ class Connection(asyncio.BufferedProtocol):
     def keep(self) -> None:
         """Wait for the next request, for as long as the endpoint says."""
         self._ends_at = inf
-        self._arm(self._endpoint.keep_alive_seconds)
+        self._arm(self._endpoint.keep_alive_seconds, self._loop.time())
 
     def close(self) -> None:
         """Close the unused connection, or cut the exchange that runs on it."""
@@ -282,15 +283,14 @@ class Connection(asyncio.BufferedProtocol):
         if not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        self._arm(STALL_SECONDS)
+        self._arm(STALL_SECONDS, self._loop.time())
 
-    def _arm(self, seconds: float) -> None:
-        now = self._loop.time()
-        self._deadline = min(now + seconds, self._ends_at)
-        if self._deadline < self._timer_at:
+    def _arm(self, seconds: float, now: float) -> None:
+        self._deadline = deadline = min(now + seconds, self._ends_at)
+        if deadline < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
-            self._set_timer(max(self._deadline - now, 0))
+            self._set_timer(max(deadline - now, 0))
 
     def _set_timer(self, seconds: float) -> None:
         self._timer_at = self._loop.time() + seconds

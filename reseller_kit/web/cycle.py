@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -159,9 +159,9 @@ class Cycle:
         if self.started:
             self._write(message.get("body", b""), more=message.get("more_body", False))
         else:
-            self._start(message["status"], message.get("headers", ()))
+            self._start(message["status"], list(message.get("headers", ())))
 
-    def answer(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         """As `Writer.answer`."""
         if self.started or self.gone or self._line.full:
             return False
@@ -187,21 +187,16 @@ class Cycle:
             self._waiters.append(waiter)
             await waiter
 
-    def _start(self, status: int, headers: Iterable[Header], length: int | None = None) -> None:
+    def _start(self, status: int, headers: Sequence[Header], length: int | None = None) -> None:
         """Make the head. `length`: the body's, where no header says it."""
-        lines: list[bytes] = []
         self._measured, self._left, told = length is not None, length or 0, False
-        for name, value in headers:
-            begin = _KNOWN.get(name)
-            if begin is None:
-                begin = _beginning(name)
-                if begin[:-2] in _OF_THE_CONNECTION:
-                    told = self._heed(begin[:-2], value) or told
-                    if begin == b"transfer-encoding: ":
-                        continue
-            lines += (begin, value, b"\r\n")
-        joined = b"".join(lines)
-        if len(joined) - len(joined.translate(None, _NOT_IN_VALUES)) != len(lines) // 3 * 2:  # those that end lines
+        try:
+            lines = [_KNOWN[name] + value for name, value in headers]
+        except KeyError:
+            lines, told = self._looked_at(headers)
+        lines.append(b"")
+        joined = b"\r\n".join(lines)
+        if len(joined) - len(joined.translate(None, _NOT_IN_VALUES)) != 2 * len(lines) - 2:  # those that end lines
             raise RuntimeError("a header's value holds a control character")
         self._silent = self._head_only or status in _BODILESS
         self._chunked = not (self._silent or self._old or self._measured)
@@ -212,6 +207,19 @@ class Cycle:
         close = b"" if self.keep_alive or told else b"connection: close\r\n"
         self._head = b"".join((first, self._line.common(), joined, framing, close, b"\r\n"))
         self.started, self._expects = True, False
+
+    def _looked_at(self, headers: Sequence[Header]) -> tuple[list[bytes], bool]:
+        """The lines of headers of which some are new or the connection's own, and whether they say that it ends."""
+        lines: list[bytes] = []
+        told = False
+        for given, value in headers:
+            begin = _KNOWN.get(given) or _beginning(given)
+            name = begin[:-2]
+            if name in _OF_THE_CONNECTION:
+                told = self._heed(name, value) or told
+            if name != b"transfer-encoding":
+                lines.append(begin + value)
+        return lines, told
 
     def _heed(self, name: bytes, value: bytes) -> bool:
         """What an answer says of its connection; whether that it ends."""

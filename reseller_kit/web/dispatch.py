@@ -55,45 +55,38 @@ class Dispatcher:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request, and note what it came to."""
-        visit = Visit(self._runtime, self._trusted, scope, send)
-        try:
-            await self._answer(scope, receive, visit)
-        finally:
-            visit.close()
-
-    async def _answer(self, scope: dict[str, Any], receive: Receive, visit: Visit) -> None:
-        path: str = scope["path"]
-        send, note = visit.send, visit.note
-        if infra.is_infra(path):
-            note.surface, note.route = "infra", path if path in infra.ROUTES else NO_ROUTE
-            await infra.answer(self._runtime, self._internal, scope, send)
-            return
-        try:
-            site = await self._site(scope, secure=visit.secure)
-        except (UnknownHost, ServiceUnavailable) as error:
-            note.surface = "unknown"
-            await _unbranded(scope, send, error)
-            return
-        note.host, note.tenant = site.host, "" if site.entry is None else site.entry.storefront.slug
-        note.surface = "pages"
-        if not (site.loopback or visit.secure):  # only loopback names and literals are served over http
-            await _to_https(site.host, scope, send)
-        elif site.entry is None:
-            await self._platform(site.host, scope, receive, send)
-        elif webhooks.is_webhook(path):
-            note.surface, note.route = "webhook", webhooks.ROUTE
-            await webhooks.answer(self._runtime, site.entry.storefront, scope, receive, send)
-        elif is_api(path, site.entry.role, scope["headers"]):
-            note.surface = "api"
-            await self._gateway(scope, receive, send, site.entry.storefront)
-        elif site.entry.role == "alias":
-            await self._to_primary(site.entry.storefront, scope, send)
-        elif management.is_management(path):
-            note.surface = "management"
-            await management.answer(self._runtime, site.entry.storefront, scope, receive, send, port=self._port)
-        else:
-            self._note(scope, site.entry.storefront, site.host)
-            await self._pages(scope, receive, send)
+        with Visit(self._runtime, self._trusted, scope, send) as visit:
+            path, send, note = scope["path"], visit.send, visit.note
+            if infra.is_infra(path):
+                note.surface, note.route = "infra", path if path in infra.ROUTES else NO_ROUTE
+                await infra.answer(self._runtime, self._internal, scope, send)
+                return
+            try:
+                site = await self._site(scope, secure=visit.secure)
+            except (UnknownHost, ServiceUnavailable) as error:
+                note.surface = "unknown"
+                await _unbranded(scope, send, error)
+                return
+            note.host, note.tenant = site.host, "" if site.entry is None else site.entry.storefront.slug
+            note.surface = "pages"
+            if not (site.loopback or visit.secure):  # only loopback names and literals are served over http
+                await _to_https(site.host, scope, send)
+            elif site.entry is None:
+                await self._platform(site.host, scope, receive, send)
+            elif webhooks.is_webhook(path):
+                note.surface, note.route = "webhook", webhooks.ROUTE
+                await webhooks.answer(self._runtime, site.entry.storefront, scope, receive, send)
+            elif is_api(path, site.entry.role, scope["headers"]):
+                note.surface = "api"
+                await self._gateway(scope, receive, send, site.entry.storefront)
+            elif site.entry.role == "alias":
+                await self._to_primary(site.entry.storefront, scope, send)
+            elif management.is_management(path):
+                note.surface = "management"
+                await management.answer(self._runtime, site.entry.storefront, scope, receive, send, port=self._port)
+            else:
+                self._note(scope, site.entry.storefront, site.host)
+                await self._pages(scope, receive, send)
 
     def _note(self, scope: dict[str, Any], storefront: Storefront, host: str) -> None:
         """What pages find in their request's scope."""

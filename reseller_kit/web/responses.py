@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
 from ..core.ids import new_id
@@ -19,7 +19,7 @@ WRITER_KEY: Final = "reseller_kit.writer"
 class Writer(Protocol):
     """What the server takes without a wait: whole answers, and pieces of a body between the first and the last one."""
 
-    def answer(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         """Send a whole answer, whose length is not among its headers; False where `send` has to, which may wait."""
 
     def ready(self) -> bool:
@@ -37,7 +37,7 @@ NO_STORE: Header = (b"cache-control", b"no-store")
 async def respond(
     send: Send,
     status: int,
-    headers: Iterable[Header],
+    headers: Sequence[Header],
     body: bytes,
     *,
     head: bool = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -22,7 +22,7 @@ class Server:
     def __init__(self, messages: list[dict[str, Any]]) -> None:
         self._messages = messages
 
-    def answer(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         raise AssertionError("a stream is sent piece by piece")
 
     def ready(self) -> bool:
