@@ -108,22 +108,23 @@ def match_template(template: Template, block: bytes) -> tuple[str, bytes] | None
 def run_of(template: Template, blocks: list[bytes], start: int) -> Run | None:
     """The events of this form from `start` up to the last of it; None if another form is among them.
 
-    They are cut at their seams and decoded all together, which is quicker than to look at each: as many strings as
-    events means that each is of the form. Only for a form without padding.
+    All are cut alike, and decoded and compared together, which is quicker than to look at each: the same bytes around
+    the texts and as many strings as events mean that each is of the form. Only for a form without padding.
     """
     head, tail, stop = template.head, template.tail, len(blocks)
     while stop > start and not (blocks[stop - 1].endswith(tail) and blocks[stop - 1].startswith(head)):
         stop -= 1
-    run = b"\n\n".join(blocks[start:stop])
-    if not run.startswith(head):
+    run, head_bytes, tail_bytes = blocks[start:stop], template.head_bytes, template.tail_bytes
+    # Not by a split at what is between two texts: that looks it over again for each place (CPython's two-way search).
+    raws = [block[head_bytes:-tail_bytes] for block in run]
+    if b"%b%b%b" % (head, template.seam.join(raws), tail) != b"\n\n".join(run):
         return None
-    raws = run[template.head_bytes : -template.tail_bytes].split(template.seam)
     try:
         # No string goes on over the end of a line, so none can reach into the next event.
         texts = _STRINGS.decode(b"[%b]" % b",\n".join(raws))
     except _NO_STRING:
         return None
-    if not len(texts) == len(raws) == stop - start or not all(texts):
+    if len(texts) != len(raws) or not all(texts):
         return None
     return Run(texts, b"%b%b%b" % (template.sent_head, template.sent_seam.join(raws), template.sent_end))
 
