@@ -94,8 +94,7 @@ async def stream(runtime: Runtime, caller: Caller, call: Call, sink: Sink) -> Jo
             try:
                 held = await _until_started(stream, reached, tap)
                 if held is not None:
-                    await _send(stream, held)
-                    await _relay(runtime, stream, reached, tap)
+                    await _relay(runtime, stream, reached, tap, held)
                     return job
             finally:
                 reached.attempt.close()
@@ -220,24 +219,18 @@ async def _open(stream: _Stream, tap: Tap, held: list[bytes]) -> list[bytes]:
     return [rest] if (rest := whole[len(opening) :]) else []
 
 
-async def _send(stream: _Stream, data: bytes) -> None:
+async def _send(stream: _Stream, data: bytes, *, last: bool = False) -> None:
     if not stream.sink.started:
         await stream.sink.start(stream.job)
-    if data:
+    if data or last:
         stream.keepalive.sent()
-        await stream.sink.send(data)
+        await stream.sink.send(data, last=last)
 
 
-async def _relay(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap) -> None:
+async def _relay(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap, begun: bytes) -> None:
+    """Hand on the stream that has `begun`, and settle it. What came with its end waits for that and leaves with it."""
     job, call, sink = stream.job, stream.call, stream.sink
-    pulse = Pulse(runtime, job, call, tap)
-    try:
-        await _pass_on(runtime, stream, reached.response, tap, pulse)
-    except UpstreamFailed as error:
-        if not sink.unwanted():
-            reached.attempt.failed(error)
-    finally:
-        pulse.stop()
+    rest = begun if _is_over(tap) else await _pass_on_noted(runtime, stream, reached, tap, begun)
     stream.keepalive.stop()
     whole = tap.whole
     if whole:
@@ -249,22 +242,42 @@ async def _relay(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap) 
         end = tap.finish(usage) if whole else tap.fail(_why(tap))
     except LostLease as error:
         end = tap.fail(error)
-    await sink.send(end, last=True)
+    await _send(stream, rest + end, last=True)
 
 
-async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: Tap, pulse: Pulse) -> None:
-    """Hand on what comes until its end. Raises UpstreamFailed."""
+async def _pass_on_noted(runtime: Runtime, stream: _Stream, reached: Reached, tap: Tap, begun: bytes) -> bytes:
+    """As `_pass_on`, while what was delivered is noted and a fault is told of; never raises UpstreamFailed."""
+    pulse = Pulse(runtime, stream.job, stream.call, tap)
+    try:
+        await _send(stream, begun)
+        return await _pass_on(runtime, stream, reached.response, tap, pulse)
+    except UpstreamFailed as error:
+        if not stream.sink.unwanted():
+            reached.attempt.failed(error)
+        return b""
+    finally:
+        pulse.stop()
+
+
+async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: Tap, pulse: Pulse) -> bytes:
+    """Hand on what comes until its end; what came with that is not sent but returned. Raises UpstreamFailed."""
     job, sink = stream.job, stream.sink
+    rest = b""
 
     def hand_on() -> bool:
         """What came, in the same moment and without waking the task; whether nothing is left to do but to wait."""
+        nonlocal rest
         if not sink.ready() or runtime.heartbeat.doubtful() or job.epoch != runtime.ledger.epoch:
             return False
-        if out := tap.feed(response.pop()):
+        out = tap.feed(response.pop())
+        if _is_over(tap):
+            rest = out
+            return False
+        if out:
             stream.keepalive.sent()
             sink.write(out)
         pulse.beat()
-        return not _is_over(tap)
+        return True
 
     while not (_is_over(tap) or sink.gone()):
         pulse.beat()
@@ -272,19 +285,24 @@ async def _pass_on(runtime: Runtime, stream: _Stream, response: Response, tap: T
         if _is_over(tap):
             break
         data = await response.chunk()
-        if runtime.heartbeat.doubtful():
-            # While this process stood still its hold may have become another's: give nothing more.
-            await runtime.heartbeat.confirmed()
-        if job.epoch != runtime.ledger.epoch:
+        if not await _is_ours(runtime, job):
             break
         ended = not data
         out = tap.end() if ended else tap.feed(data)
         del data  # while the client takes its time, one copy of this is enough
+        if ended or _is_over(tap):
+            return out
         if out:
             stream.keepalive.sent()
             await sink.send(out)
-        if ended:
-            break
+    return rest
+
+
+async def _is_ours(runtime: Runtime, job: Job) -> bool:
+    """Whether more may be given: while this process stood still its hold may have become another's."""
+    if runtime.heartbeat.doubtful():
+        await runtime.heartbeat.confirmed()
+    return job.epoch == runtime.ledger.epoch
 
 
 def _is_over(tap: Tap) -> bool:

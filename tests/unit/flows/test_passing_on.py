@@ -191,6 +191,14 @@ async def test_the_end_wakes_the_task(relay: Relay) -> None:
     assert b"two" not in relay.client.written
 
 
+async def test_what_comes_with_the_end_is_left_for_it(relay: Relay) -> None:
+    relay.come(event("one"))
+    relay.come(event("two"), DONE)
+    await outcome(relay)
+    assert b"two" in relay.task.result()
+    assert b"two" not in relay.client.written + relay.client.sent
+
+
 async def test_what_comes_behind_a_cancelled_wait_is_left(relay: Relay) -> None:
     relay.task.cancel()
     relay.come(event("one"))
