@@ -129,6 +129,7 @@ class Runtime:
         self.lease_gap = 0.0
         """Seconds between the last two renewals: whoever was away itself takes nobody for dead yet."""
         self.answering: set[Answering] = set()
+        self.open_streams = 0
         """API calls that are being answered, to be looked at each second and told to end when they must."""
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
         self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
@@ -176,6 +177,7 @@ class Runtime:
         """Figures that are looked up when they are asked for."""
         metrics, pools = self.metrics, self.db.pools
         metrics.open_calls.set_function(lambda: len(self.active))
+        metrics.open_streams.set_function(lambda: self.open_streams)
         metrics.unsettled.set_function(lambda: len(self.unsettled))
         metrics.ledger_waiting.set_function(lambda: self.ledger.waiting)
         metrics.lease_age.set_function(lambda: time.monotonic() - self.lease_renewed_at)

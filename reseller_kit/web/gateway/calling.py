@@ -140,7 +140,7 @@ class Calling:
 
     async def _stream(self, request: Request, caller: calls.Caller, call: Call, sink: StreamSink) -> int:
         self._runtime.answering.add(sink)
-        self._runtime.metrics.open_streams.inc()
+        self._runtime.open_streams += 1
         try:
             await calls.stream(self._runtime, caller, call, sink)
         # What the caller needs to know was sent in-band, once the stream had begun.
@@ -153,7 +153,7 @@ class Calling:
                 raise
             _log.exception("%s: failed after the stream had begun", request.id)
         finally:
-            self._runtime.metrics.open_streams.dec()
+            self._runtime.open_streams -= 1
             self._runtime.answering.discard(sink)
             sink.close()
         return 200
