@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
 from ..flows.runtime import Runtime
@@ -86,6 +86,11 @@ class Visit:
         if self._writer is not None:
             self._bytes += len(body)
             self._writer.write(body)
+
+    def when_gone(self, call: Callable[[], None] | None) -> None:
+        """As `Writer.when_gone`."""
+        if self._writer is not None:
+            self._writer.when_gone(call)
 
     def close(self) -> None:
         """The request is over: log it, count it, end its trace."""

@@ -65,6 +65,7 @@ class Cycle:
         "_line",
         "_measured",
         "_old",
+        "_on_gone",
         "_pieces",
         "_rung",
         "_silent",
@@ -85,6 +86,7 @@ class Cycle:
         self.keep_alive = keep_alive and not self._old
         self._rung = False
         self._waiters: list[asyncio.Future[None]] = []
+        self._on_gone: Callable[[], None] | None = None
         self.more_body = True
         self.body_size = 0
         """Bytes that came and were not received yet."""
@@ -129,6 +131,10 @@ class Cycle:
                 if not waiter.done():
                     waiter.set_result(None)
             self._waiters.clear()
+        if self.gone:
+            call, self._on_gone = self._on_gone, None
+            if call is not None:
+                call()
 
     async def receive(self) -> Message:
         """ASGI: the next piece of the body, or that there is nobody to answer any more."""
@@ -179,6 +185,15 @@ class Cycle:
             self._line.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
         else:
             self._write(body, more=True)
+
+    def when_gone(self, call: Callable[[], None] | None) -> None:
+        """As `Writer.when_gone`; the rest of the request is to have been received."""
+        if call is not None and self.gone:
+            call()
+            return
+        self._on_gone = call
+        if call is not None and not self.complete:
+            self._line.resume_reading()  # or nothing would be heard of its leaving
 
     async def _heard(self) -> None:
         """Returns once it has rung; what rings for the end is heard by all who wait."""

@@ -28,6 +28,9 @@ class Writer(Protocol):
     def write(self, body: bytes) -> None:
         """A piece, while it is `ready`."""
 
+    def when_gone(self, call: Callable[[], None] | None) -> None:
+        """Call this when the client leaves before it has its answer, at once if it has; None: nobody asks any more."""
+
 
 JSON: Header = (b"content-type", b"application/json")
 TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")

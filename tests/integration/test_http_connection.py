@@ -439,3 +439,43 @@ async def test_all_who_wait_for_the_end_hear_of_it() -> None:
     async with serving(Connection, watched) as port:
         await exchange(port, CLOSE)
     assert heard == ["http.disconnect"] * 2
+
+
+async def test_a_server_tells_once_who_has_left_and_nobody_who_does_not_ask() -> None:
+    told: list[bytes] = []
+
+    async def watching(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        path, writer, left = scope["raw_path"], scope[WRITER_KEY], asyncio.Event()
+        await receive()
+
+        def leave() -> None:
+            told.append(path)
+            left.set()
+
+        writer.when_gone(leave)
+        if path == b"/unasked":
+            writer.when_gone(None)
+        if path == b"/answered":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"whole"})
+            return
+        if path == b"/unasked":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        else:
+            await left.wait()
+        writer.when_gone(leave)  # at once
+        told.append(b"ended")
+
+    async with serving(Connection, watching) as port:
+        await exchange(port, GET % b"answered")
+        for path, heard in ((b"left", 3), (b"unasked", 5)):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            # The second request stops the reading until the first one is answered.
+            writer.write(GET % path + GET % b"behind")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.close()
+            while len(told) < heard:
+                await asyncio.sleep(0.01)
+    assert told == [b"/left", b"/left", b"ended", b"/unasked", b"ended"]

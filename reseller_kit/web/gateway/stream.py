@@ -19,7 +19,7 @@ _EVENT_STREAM: Sequence[Header] = (
 class StreamSink:
     """One client's event stream. `close` ends the watch for its leaving; `on_end` gets the last bytes before it.
 
-    `writer`: the server's, if it has one.
+    `writer`: the server's, if it has one; else a task watches.
     """
 
     response_headers: Sequence[Header] = _EVENT_STREAM
@@ -33,9 +33,13 @@ class StreamSink:
         self._gone = False
         self._ending = False
         self._on_gone: Callable[[], object] | None = None
-        self._watch = asyncio.get_running_loop().create_task(self._wait(receive))
+        self._watch: asyncio.Task[None] | None = None
         self.started = False
         self.finished = False
+        if writer is not None:
+            writer.when_gone(self._left)
+        else:
+            self._watch = asyncio.get_running_loop().create_task(self._wait(receive))
 
     def gone(self) -> bool:
         """Whether the client has left."""
@@ -64,7 +68,7 @@ class StreamSink:
             self.end()
 
     def look(self, now: float) -> None:
-        """Nothing to do: `_wait` notices at once when the client leaves."""
+        """Nothing to do: it is noticed at once when the client leaves."""
 
     async def start(self, job: Job) -> None:
         """Send status and headers."""
@@ -99,10 +103,17 @@ class StreamSink:
 
     def close(self) -> None:
         """Stop watching."""
-        self._watch.cancel()
+        if self._writer is not None:
+            self._writer.when_gone(None)
+        elif self._watch is not None:
+            self._watch.cancel()
 
-    async def _wait(self, receive: Receive) -> None:
-        if await has_left(receive) and not self.finished:
+    def _left(self) -> None:
+        if not self.finished:
             self._gone = True
             if self._on_gone is not None:
                 self._on_gone()
+
+    async def _wait(self, receive: Receive) -> None:
+        if await has_left(receive):
+            self._left()

@@ -7,12 +7,14 @@ import gc
 import time
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from reseller_kit.core.errors import ServiceUnavailable
 from reseller_kit.telemetry.access import Note
+from reseller_kit.web.cycle import Cycle
 from reseller_kit.web.gateway.body import ClientGone
 from reseller_kit.web.gateway.plain import PlainCall
 from reseller_kit.web.gateway.stream import StreamSink
@@ -155,7 +157,20 @@ def watching_a_stream(receive: Receive) -> StreamSink:
     return StreamSink(receive, send, lambda _job: [])
 
 
-@pytest.mark.parametrize("watching", [watching_plainly, watching_a_stream])
+CYCLES: list[Cycle] = []
+"""Kept, as a connection keeps the latest one."""
+
+
+def heard_of_by_the_server(receive: Receive) -> StreamSink:
+    async def send(_message: MutableMapping[str, Any]) -> None: ...
+
+    line: Any = SimpleNamespace(resume_reading=lambda: None)
+    cycle = Cycle(line, {"http_version": "1.1", "method": "GET"}, keep_alive=True, expects=False)
+    CYCLES.append(cycle)
+    return StreamSink(receive, send, lambda _job: [], cycle)
+
+
+@pytest.mark.parametrize("watching", [watching_plainly, watching_a_stream, heard_of_by_the_server])
 async def test_a_call_whose_client_was_watched_is_let_go_without_the_collector(
     watching: Callable[[Receive], PlainCall | StreamSink],
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -21,6 +21,7 @@ class Server:
 
     def __init__(self, messages: list[dict[str, Any]]) -> None:
         self._messages = messages
+        self.tell: Callable[[], None] | None = None
 
     def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         raise AssertionError("a stream is sent piece by piece")
@@ -31,6 +32,9 @@ class Server:
     def write(self, body: bytes) -> None:
         assert body
         self._messages.append({"body": body, "more_body": True})
+
+    def when_gone(self, call: Callable[[], None] | None) -> None:
+        self.tell = call
 
 
 async def framed(kind: type[StreamSink], *sent: bytes, at_once: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -85,3 +89,36 @@ async def test_chat_events_become_completions(*, at_once: bool) -> None:
     assert body.count(b'"text":"Well"') == 2
     assert b"delta" not in body
     assert body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_the_server_tells_that_the_client_left() -> None:
+    server, told = Server([]), []
+    sink = StreamSink(no_message, no_message, lambda _job: [], server)
+    sink.on_gone(lambda: told.append("first"))
+    sink.on_gone(lambda: told.append("left"))
+    assert not sink.gone()
+    assert server.tell is not None
+    server.tell()
+    assert sink.gone()
+    assert told == ["left"]
+    await sink.send(b"more")
+    sink.close()
+    assert server.tell is None
+
+
+async def test_who_leaves_behind_the_last_byte_leaves_no_stream() -> None:
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    server = Server(messages)
+    sink = StreamSink(no_message, send, lambda _job: [], server)
+    await sink.send(b"end", last=True)
+    assert server.tell is not None
+    server.tell()
+    assert not sink.gone()
+
+
+async def no_message(*_: Any) -> Any:
+    raise NotImplementedError

@@ -13,7 +13,7 @@ from reseller_kit.web.hosts import Peers
 from reseller_kit.web.responses import WRITER_KEY
 
 
-async def test_bytes_that_were_not_waited_for_are_counted_too() -> None:
+async def test_the_server_s_writer_is_reached_and_its_bytes_are_counted() -> None:
     lines: list[Any] = []
     got: list[bytes] = []
     runtime: Any = SimpleNamespace(
@@ -24,13 +24,16 @@ async def test_bytes_that_were_not_waited_for_are_counted_too() -> None:
         got.append(message.get("body", b""))
 
     scope: dict[str, Any] = {"scheme": "https", "method": "POST", "headers": []}
-    scope[WRITER_KEY] = SimpleNamespace(ready=lambda: True, write=got.append)
+    calls: list[Any] = []
+    scope[WRITER_KEY] = SimpleNamespace(ready=lambda: True, write=got.append, when_gone=calls.append)
     visit = Visit(runtime, Peers(()), scope, send)
     assert scope[WRITER_KEY] is visit
     await visit.send({"type": "http.response.start", "status": 200, "headers": []})
     await visit.send({"type": "http.response.body", "body": b"one", "more_body": True})
     assert visit.ready()
     visit.write(b"two!")
+    visit.when_gone(None)
+    assert calls == [None]
     await visit.send({"type": "http.response.body", "body": b"three"})
     visit.close()
     assert b"".join(got) == b"onetwo!three"
