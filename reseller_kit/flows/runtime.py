@@ -129,8 +129,8 @@ class Runtime:
         self.lease_gap = 0.0
         """Seconds between the last two renewals: whoever was away itself takes nobody for dead yet."""
         self.answering: set[Answering] = set()
-        self.open_streams = 0
         """API calls that are being answered, to be looked at each second and told to end when they must."""
+        self.open_streams = 0
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
         self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
