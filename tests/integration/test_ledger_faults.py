@@ -17,7 +17,17 @@ from reseller_kit.core.errors import ServiceUnavailable
 from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database
-from reseller_kit.db.ledger import Checkpoint, Item, LostLease, Posted, Settled, postgres, sqlite, writer
+from reseller_kit.db.ledger import (
+    Checkpoint,
+    Item,
+    LostLease,
+    Posted,
+    Settled,
+    postgres,
+    postgres_at_once,
+    sqlite,
+    writer,
+)
 from reseller_kit.db.ledger.postgres_sql import WRITE
 from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.flows.audit import audit
@@ -252,18 +262,18 @@ async def test_calls_that_go_at_once_and_fail_in_an_unknown_way_are_neither_lost
     async with open_ledger(db) as ledger:
         await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
         await ledger.submit(hold(shop, 1))
-        fetchval = asyncpg.Connection.fetchval
+        fetchrow = asyncpg.Connection.fetchrow
 
         async def garbled(connection: Any, query: str, *arguments: Any, **options: Any) -> Any:
-            answer = await fetchval(connection, query, *arguments, **options)
+            answer = await fetchrow(connection, query, *arguments, **options)
             if query == WRITE:
                 monkeypatch.undo()
                 raise asyncpg.InternalClientError("the answer makes no sense")
             return answer
 
-        monkeypatch.setattr(asyncpg.Connection, "fetchval", garbled)
+        monkeypatch.setattr(asyncpg.Connection, "fetchrow", garbled)
         assert isinstance(await ledger.submit(hold(shop, 30)), Hold)
-        assert asyncpg.Connection.fetchval is fetchval
+        assert asyncpg.Connection.fetchrow is fetchrow
         assert (await audit(db)).findings == []
     assert await wallet(db, shop.wallet_id) == (1_000, 31, 0)
 
@@ -324,13 +334,13 @@ def break_statement(monkeypatch: pytest.MonkeyPatch, backend: str, number: int) 
 
         monkeypatch.setattr(sqlite, "_many", many)
         return
-    real_parts, real_written = postgres._write_parts, postgres._written
+    real_parts, real_arguments = postgres._write_parts, postgres_at_once.arguments
 
-    def written(*batch: Any) -> Any:
+    def arguments(*batch: Any) -> Any:
         count()
-        return real_written(*batch)
+        return real_arguments(*batch)
 
-    monkeypatch.setattr(postgres, "_written", written)
+    monkeypatch.setattr(postgres_at_once, "arguments", arguments)
 
     async def write_parts(connection: Any, parts: Any) -> None:
         if any(part.parameters for part in parts):

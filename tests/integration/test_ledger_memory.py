@@ -13,7 +13,7 @@ from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, Settled
-from reseller_kit.db.ledger.postgres import Flat
+from reseller_kit.db.ledger.postgres_arrays import Flat
 from reseller_kit.db.ledger.rows import Row
 from reseller_kit.db.ledger.state import Loaded, State
 from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle, take, wallet

@@ -7,6 +7,7 @@ the caller writes it down in the same transaction. A refused operation leaves th
 from .clawback import Clawback, Clawed, claw_back, refund_target
 from .corrections import DEBT, CallReversal, charged_parts, overage_parts, reverse_call
 from .decide import call_txn_id, capture, place_hold, void
+from .floors import Floors
 from .lots import accrual, accrue, cash_of, return_cash
 from .move import expire_lots, grant, move_wholesale, take_back
 from .refunds import RefundRequest, consume_refund, hold_refund, release_refund
@@ -46,6 +47,7 @@ __all__ = [
     "Clawback",
     "Clawed",
     "Entry",
+    "Floors",
     "Grant",
     "Hold",
     "HoldRefused",

@@ -13,6 +13,7 @@ from msgspec.structs import astuple, replace
 
 from ...core.errors import KitError, LedgerFault
 from ...core.ledger import (
+    Floors,
     Hold,
     HoldRefused,
     Posting,
@@ -44,9 +45,10 @@ from .items import (
     Settled,
     TakeCredit,
 )
+from .memory import Memory, Version
 from .needs import Movement, Needs, body_of, needs_of
 from .rows import Row, hold_row
-from .state import Loaded, Memory, State, Version
+from .state import Loaded, State
 
 _CALLS: Final = frozenset({PlaceHold, Settle, Checkpoint})
 
@@ -55,7 +57,8 @@ class Batch:
     """Items that share one transaction. After `decide`, `outcomes` has one answer or exception an item.
 
     `again`: these items were run before and the answer was lost, so each may be carried out already.
-    `settled_from` is set by the store, under the lease's lock: no settle is stamped before it.
+    `settled_from` is set by the store, under the lease's lock: no settle is stamped before it. `floors` says what was
+    decided depends on, where the store has asked for it by putting one there.
     """
 
     def __init__(self, items: Sequence[Item], *, owner: str, epoch: int, now: int, again: bool = False) -> None:
@@ -77,6 +80,7 @@ class Batch:
         self.cold = Cold()
         self.payouts: list[Row] = []
         self.settled_from = 0
+        self.floors: Floors | None = None
         self.state = State()
         self._known: dict[tuple[int, str, str], tuple[str, bytes | str]] = {}
         self._posted: dict[str, int] = {}
@@ -139,11 +143,13 @@ class Batch:
     def window_upserts(self) -> list[Row]:
         """(key_id, started_at, tenant_id, spent, reserved) of each key window that is new or changed."""
         changed = self.state.changed_windows()
-        if not changed:
-            return []
-        tenants = {item.request.key_id: item.request.tenant_id for item in self.items if isinstance(item, PlaceHold)}
-        tenants |= {item.usage.key_id: item.usage.tenant_id for item in self.items if isinstance(item, Settle)}
+        tenants = self.key_tenants() if changed else {}
         return [(w.key_id, w.started_at, tenants[w.key_id], w.spent, w.reserved) for w in changed]
+
+    def key_tenants(self) -> dict[str, int]:
+        """Whose the keys are that call."""
+        tenants = {item.request.key_id: item.request.tenant_id for item in self.items if isinstance(item, PlaceHold)}
+        return tenants | {item.usage.key_id: item.usage.tenant_id for item in self.items if isinstance(item, Settle)}
 
     def checkpoint_rows(self) -> list[Row]:
         """(checkpoint, request_id, tenant_id), the last of each call."""
@@ -204,7 +210,10 @@ class Batch:
         if request.key_limit is not None:
             window = self.state.window((request.key_id, request.window_started_at))
             window.limit = request.key_limit
-        hold = place_hold(request, wallet, self.state.lots.get(wallet.id, []), reseller, window)
+        lots = self.state.lots.get(wallet.id, [])
+        hold = place_hold(request, wallet, lots, reseller, window)
+        if self.floors is not None:
+            self.floors.note_hold(request, hold, wallet, lots, reseller, window)
         if isinstance(hold, Hold):
             hold.epoch = self.epoch
             self.hold_inserts.append(hold_row(hold, self.owner, self.epoch, item.call))
@@ -236,6 +245,8 @@ class Batch:
         lots = self.state.lots.get(wallet.id, [])
         window = None if item.window is None else self.state.window(item.window)
         consumed = {lot.id: lot.consumed for lot in lots} if charge.retail > hold.retail else None
+        if self.floors is not None:
+            self.floors.note_end(charge, hold, wallet, lots, reseller)
         if charge.retail or charge.wholesale or charge.cost:
             posting = capture(charge, hold, wallet, lots, reseller, window)
         else:

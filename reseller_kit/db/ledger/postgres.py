@@ -13,27 +13,32 @@ wallet's lock also guards its lots and holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
+from ...core.ledger import Floors
 from .. import application_role
 from ..scope import as_array
-from . import cold_postgres
+from . import cold_postgres, postgres_at_once
 from . import postgres_sql as sql
 from .batch import Batch
+from .differences import Found, learn
+from .memory import Memory, Version
 from .needs import Needs
+from .postgres_arrays import Flat, transposed
 from .rows import Row
-from .state import Loaded, Memory, Version
+from .state import Loaded
 from .store import LostLease, OutcomeUnknown
 
 _TIMEOUT_SECONDS: Final = 5
 _ABANDONED_MS: Final = 2_000
 """A process that stands still inside a transaction loses it, and with it the locks that all others wait for."""
 
+_BESIDE: Final = 64
 _MOST_IN_VAIN: Final = 6
 
 _BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
@@ -51,8 +56,10 @@ class PostgresStore:
         self._connection: Connection | None = None
         self._sinks: dict[tuple[int, str], int] = {}
         self._memory = Memory()
+        self._beside = 0
+        """For how many batches it is noted what their decisions depend on: others write the same wallets."""
         self._in_vain = 0
-        """How many batches in a row were decided on what another process had written since."""
+        """How many batches in a row were decided on what another process had changed since."""
         self._in_steps = 0
         """How many batches are read first before the next is tried from memory."""
 
@@ -80,30 +87,40 @@ class PostgresStore:
         versions: Mapping[int, Version],
         window_versions: Sequence[int],
     ) -> bool:
-        """Decide from memory and write. False, and nothing is written, if that is not all, or anything is new since."""
+        """Decide from memory and write. False, and nothing is written, if that is not all, or would not do any more."""
         batch.recall_all(self._memory, needs, versions)
+        if self._beside:
+            batch.floors = Floors()
         batch.decide()
         if batch.cold.overages:
             return False
         # Whose wallets are remembered, of that tenant the accounts that are no wallets are known as well.
-        windows = (*_columns(needs.windows, 2), Flat(window_versions))
-        arguments = (*_versions(versions), *windows, *_written(batch, self._sinks))
+        arguments = postgres_at_once.arguments(batch, needs, versions, window_versions, self._sinks)
         try:
-            own = await connection.fetchval(sql.WRITE, as_array(needs.tenants), batch.owner, batch.epoch, *arguments)
+            own, *found = await connection.fetchrow(sql.WRITE, *arguments)
         except Exception as error:
             # What the server refuses, it has not committed.
             if isinstance(error, asyncpg.PostgresError) and not _is_lost(connection, error):
                 raise
             connection.terminate()
             raise OutcomeUnknown from error
+        self._see_others(batch, written=own is not None, met=any(found))
         if own is None:
-            # Processes that serve the same storefront write its wallet in turns: then it is no use to try each time.
-            self._in_vain = min(self._in_vain + 1, _MOST_IN_VAIN)
-            self._in_steps = 2**self._in_vain - 1
             return False
-        self._in_vain = 0
+        learn(batch.state, Found(*found), needs.windows)
         batch.keep(self._memory, own)
         return True
+
+    def _see_others(self, batch: Batch, *, written: bool, met: bool) -> None:
+        """Whether other processes write what this one writes decides how the next batches are run."""
+        if batch.floors is None:
+            self._beside = 0 if written else _BESIDE
+        elif written:
+            self._beside, self._in_vain = _BESIDE if met else self._beside - 1, 0
+        else:
+            # What has to be the same is written by others in turns: then it is no use to try each time.
+            self._in_vain = min(self._in_vain + 1, _MOST_IN_VAIN)
+            self._in_steps = 2**self._in_vain - 1
 
     async def _run_in_steps(self, connection: Connection, batch: Batch, needs: Needs) -> None:
         written = False
@@ -165,22 +182,22 @@ class PostgresStore:
         """Write what was decided."""
         accounts, lots = batch.state.account_updates(), batch.state.lot_updates()
         made = (
-            _Part("lots_made", sql.INSERT_LOT, _transposed(batch.state.lot_inserts())),
-            _Part("checkpoints", sql.CHECKPOINT, _transposed(batch.checkpoint_rows())),
+            _Part("lots_made", sql.INSERT_LOT, transposed(batch.state.lot_inserts())),
+            _Part("checkpoints", sql.CHECKPOINT, transposed(batch.checkpoint_rows())),
         )
         holds_made = _Part("holds_made", sql.INSERT_HOLD, _records(batch.hold_inserts))
         resolved = batch.hold_updates
         changed = (
             _Part("accounts", sql.UPDATE_ACCOUNT, _records(accounts), len(accounts)),
             _Part("lots", sql.UPDATE_LOT, _records([_with_used_up(lot) for lot in lots]), len(lots)),
-            _Part("lot_days", sql.UPSERT_LOT_DAY, _transposed(batch.state.lot_days())),
-            _Part("windows", sql.UPSERT_WINDOW, _transposed(batch.window_upserts())),
-            _Part("holds", sql.RESOLVE_HOLD, _transposed(resolved), len(resolved)),
+            _Part("lot_days", sql.UPSERT_LOT_DAY, transposed(batch.state.lot_days())),
+            _Part("windows", sql.UPSERT_WINDOW, transposed(batch.window_upserts())),
+            _Part("holds", sql.RESOLVE_HOLD, transposed(resolved), len(resolved)),
             _Part("txns", sql.INSERT_TXN, _records(batch.txn_rows())),
             _Part("entries", sql.INSERT_ENTRY, _records(batch.entry_rows(sinks))),
             _Part("records", sql.INSERT_USAGE, _records(batch.usage)),
-            _Part("operations", sql.INSERT_OPERATION, _transposed(batch.operations)),
-            _Part("payouts", sql.APPROVE_PAYOUT, _transposed(batch.payouts), len(batch.payouts)),
+            _Part("operations", sql.INSERT_OPERATION, transposed(batch.operations)),
+            _Part("payouts", sql.APPROVE_PAYOUT, transposed(batch.payouts), len(batch.payouts)),
         )
         # Parts of one statement do not see each other's rows, and none may change what another one changes.
         if batch.touches_a_hold_twice:
@@ -196,30 +213,6 @@ class PostgresStore:
             rows = await connection.fetch(sql.SINKS, missing)
             self._sinks |= {(row["tenant_id"], row["kind"]): row["id"] for row in rows}
         return self._sinks
-
-
-def _versions(versions: Mapping[int, Version]) -> list[Flat]:
-    """Wallets, and the two parts of the version of each, as three arrays."""
-    return [Flat(list(versions)), *_columns(list(versions.values()), 2)]
-
-
-def _written(batch: Batch, sinks: Mapping[tuple[int, str], int]) -> list[Flat]:
-    """What was decided of calls, as the function's arrays."""
-    records = (
-        batch.state.account_updates(),
-        [_with_used_up(lot) for lot in batch.state.lot_updates()],
-        batch.hold_inserts,
-        batch.txn_rows(),
-        batch.entry_rows(sinks),
-        batch.usage,
-    )
-    return [
-        *(Flat(tuple(rows)) for rows in records),
-        *_columns(batch.checkpoint_rows(), 3),
-        *_columns(batch.hold_updates, 4),
-        *_columns(batch.state.lot_days(), 4),
-        *_columns(batch.window_upserts(), 5),
-    ]
 
 
 def _is_lost(connection: Connection, error: Exception) -> bool:
@@ -256,35 +249,14 @@ async def _read(connection: Connection, needs: Needs, accounts: Sequence[Any]) -
     unknown = Flat([row["id"] for row in accounts])
     return Loaded(
         accounts=accounts,
-        windows=await connection.fetch(sql.WINDOWS, *_transposed(needs.windows)) if needs.windows else (),
+        windows=await connection.fetch(sql.WINDOWS, *transposed(needs.windows)) if needs.windows else (),
         lots=await connection.fetch(sql.LOTS, unknown) if accounts else (),
         holds=await connection.fetch(sql.HOLDS, Flat(needs.holds)) if needs.holds else (),
-        operations=await connection.fetch(sql.OPERATIONS, *_transposed(needs.operations)) if needs.operations else (),
+        operations=await connection.fetch(sql.OPERATIONS, *transposed(needs.operations)) if needs.operations else (),
         txns=await connection.fetch(sql.TXNS, needs.txns) if needs.txns else (),
         cold=await cold_postgres.read(connection, needs.cold) if needs.cold else None,
         named_lots=await connection.fetch(sql.LOTS_BY_ID, needs.lots) if needs.lots else (),
     )
-
-
-class Flat:
-    """The elements of an array parameter, none of which is an array itself.
-
-    asyncpg walks an array twice, at first only to look for arrays in it. That costs more than all the rest: three
-    checks against abstract classes for each element. So the first walk finds nothing.
-    """
-
-    __slots__ = ("_elements", "_walked")
-
-    def __init__(self, elements: Sequence[Any]) -> None:
-        self._elements = elements
-        self._walked = False
-
-    def __len__(self) -> int:
-        return len(self._elements)
-
-    def __iter__(self) -> Iterator[Any]:
-        walked, self._walked = self._walked, True
-        return iter(self._elements if walked else ())
 
 
 class _Part(NamedTuple):
@@ -334,13 +306,3 @@ def _renumbered(statement: str, by: int) -> str:
 def _with_used_up(row: Row) -> Row:
     """A lot's update that also says whether anything remains; indexes are touched only where that is new."""
     return (*row[:6], row[0] == 0, *row[6:])
-
-
-def _columns(rows: Sequence[Row], number: int) -> list[Flat]:
-    """One array a column, empty ones without rows."""
-    return _transposed(rows) or [Flat(()) for _ in range(number)]
-
-
-def _transposed(rows: Sequence[Row]) -> list[Flat]:
-    """One array a column; none at all without rows."""
-    return [Flat(column) for column in zip(*rows, strict=True)]

@@ -115,7 +115,7 @@ SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id 
 # The batch's tenants, for the policies, travel with what is sent anyway. Numbers alone: there is nothing to quote.
 # Each statement must see what was committed while it waited for its locks.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL " + SETTING + " = '{tenants}'"
-WRITE = f"SELECT ledger_write_1({', '.join(f'${i}' for i in range(1, 32))})"
+WRITE = f"SELECT * FROM ledger_write_2({', '.join(f'${i}' for i in range(1, 38))})"  # noqa: S608  # values are bound
 """What a batch of calls writes, in one trip; the parameters stand in the migration that made the function."""
 FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
 UPDATE_ACCOUNT = _update_records("account", columns.ACCOUNT_CHANGED, ("id", "tenant_id"))
@@ -157,3 +157,5 @@ RECORDS: Final = {
 """Tables whose rows travel as records → the columns of `row_type`, in its order. For `account` and `lot` what changes
 and what it is found by.
 """
+LOT_DIFFERENCE: Final = ("lot_row_2", (*columns.LOT_CHANGED, "id", "wallet_id"))
+"""The type of a lot's differences, and its columns. A wallet's have the type of its row."""

@@ -19,9 +19,10 @@ import msgspec
 from .. import sqlite_driver
 from . import cold_sqlite, columns
 from .batch import Batch
+from .memory import Memory, Version
 from .needs import Needs
 from .rows import Row
-from .state import Loaded, Memory, Version
+from .state import Loaded
 from .store import LostLease, OutcomeUnknown
 
 _CHECKPOINT_PAGES: Final = 16_000
