@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from msgspec import Struct
@@ -40,6 +41,15 @@ class Sales(Struct, frozen=True, kw_only=True):
     price: int
     credits: int
     refunded: int
+
+
+class Turnover(Struct, frozen=True, kw_only=True):
+    """What transactions of a code moved on accounts of a kind, in nano-USD; `later`: behind the time asked for."""
+
+    kind: str
+    code: str
+    later: bool
+    amount: int
 
 
 async def balance_at(connection: AsyncConnection, tenant_id: int, wallet_id: int, at: int) -> int:
@@ -112,19 +122,24 @@ async def movements(connection: AsyncConnection, tenant_id: int, wallet_id: int,
 
 
 async def by_code(
-    connection: AsyncConnection, tenant_id: int, kind: str, since: int, until: int
-) -> dict[str, tuple[int, int]]:
-    """What moved on all of the tenant's accounts of a kind: code of the transaction → (how many lines, their sum)."""
+    connection: AsyncConnection, tenant_id: int, kinds: Collection[str], since: int, until: int
+) -> list[Turnover]:
+    """What moved from `since` on, by code, on all of the tenant's accounts of these kinds: one look at each entry."""
     e, x, a = t.entry.c, t.txn.c, t.account.c
     joined = t.txn.join(t.entry, e.txn_id == x.id).join(t.account, a.id == e.account_id)
+    later = (x.created_at >= until).label("later")
     statement = (
-        select(x.code, func.count().label("lines"), _sum(e.amount_nano).label("amount"))
+        select(a.kind, x.code, later, _sum(e.amount_nano).label("amount"))
         .select_from(joined)
-        .where(x.tenant_id == tenant_id, e.tenant_id == tenant_id, a.tenant_id == tenant_id, a.kind == kind)
-        .where(x.created_at >= since, x.created_at < until, *_between(e.txn_id, since, until))
-        .group_by(x.code)
+        .where(x.tenant_id == tenant_id, e.tenant_id == tenant_id, a.tenant_id == tenant_id, a.kind.in_(kinds))
+        .where(x.created_at >= since, _from(e.txn_id, since))
+        .group_by(a.kind, x.code, later)
+        .order_by(x.code)
     )
-    return {row.code: (row.lines, row.amount) for row in await connection.execute(statement)}
+    return [
+        Turnover(kind=row.kind, code=row.code, later=bool(row.later), amount=row.amount)
+        for row in await connection.execute(statement)
+    ]
 
 
 async def moved_by(connection: AsyncConnection, tenant_id: int, wallet_id: int, code: str, ref: str, since: int) -> int:

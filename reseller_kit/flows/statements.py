@@ -27,6 +27,7 @@ from .customers import require_customer
 from .subscription_periods import UPGRADE
 from .tenants import require_tenant
 
+_CREDIT: Final = "customer_wallet"
 _MOST_MONTHS: Final = 120
 
 
@@ -142,13 +143,14 @@ async def reseller_statement(db: Database, tenant_slug: str, month: str) -> Rese
         since, until = span_of(wanted, tenant)
         settlement = wholesale_terms(tenant.settings).settlement
         drawn_on = await accounts.drawn_on(connection, tenant.id, settlement)
-        credited = await statements.by_code(connection, tenant.id, "customer_wallet", since, until)
-        moved = await statements.by_code(connection, tenant.id, accounts.DRAWN_ON[settlement], since, until)
+        kinds = (_CREDIT, accounts.DRAWN_ON[settlement])
+        moved = await statements.by_code(connection, tenant.id, kinds, since, until)
         by_model = await rollups.sums(connection, tenant.id, SumFilter(None, since, until), "model")
-        now = drawn_on.balance
-        later = await statements.by_code(connection, tenant.id, accounts.DRAWN_ON[settlement], until, now_us() + 1)
-        closing = now - sum(amount for _, amount in later.values())
-        account = {code: amount for code, (_, amount) in sorted(moved.items())}
+        closing = drawn_on.balance - sum(one.amount for one in moved if one.later and one.kind != _CREDIT)
+        credited, account = (
+            {one.code: one.amount for one in moved if not one.later and (one.kind == _CREDIT) is credit}
+            for credit in (True, False)
+        )
         return ResellerStatement(
             month=wanted,
             since=since,
@@ -165,7 +167,7 @@ async def reseller_statement(db: Database, tenant_slug: str, month: str) -> Rese
             opening=closing - sum(account.values()),
             closing=closing,
             account=account,
-            credited={code: amount for code, (_, amount) in sorted(credited.items())},
+            credited=credited,
             tenant=tenant,
         )
 
