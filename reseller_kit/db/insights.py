@@ -6,7 +6,7 @@ were. Days are numbered since 1970 by the clocks of a zone, whose offsets (`core
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from .rollup_sums import total
 from .rollups import SumFilter, rolled_until, storefront_rows
 
 Offsets = Sequence[tuple[int, int]]
+Following = Callable[[ColumnElement[int]], ColumnElement[int]]
 UNPAID_EVENTS: Final = ("cancel", "lapse")
 
 
@@ -35,6 +36,11 @@ class Stretch(Struct, frozen=True):
         first = self.offsets[0][1]
         offset = case(*((at >= since, value) for since, value in reversed(self.offsets)), else_=first)
         return (at + offset) // DAY_US
+
+    def following(self, at: ColumnElement[int]) -> ColumnElement[int]:
+        """A moment behind `at` and not behind the end of its day; near to that, unless clocks change."""
+        end = (self.number(at) + 1) * DAY_US - max(offset for _, offset in self.offsets)
+        return case((end > at, end), else_=at + 1)
 
 
 class Money(Struct, frozen=True, kw_only=True):
@@ -72,11 +78,13 @@ async def money_by_model(connection: AsyncConnection, tenant_id: int, stretch: S
 
 async def active_by_day(connection: AsyncConnection, tenant_id: int, stretch: Stretch) -> dict[int, int]:
     """How many customers made calls, by day; and under -1 how many in all."""
-    rows = (await _callers(connection, tenant_id, stretch.since, stretch.until)).subquery().c
+    span = (stretch.since, stretch.until)
+    rows = (await callers(connection, tenant_id, span, stretch.following)).subquery().c
     number = stretch.number(rows.at).label("number")
-    counted = func.count(distinct(rows.customer_id))
-    found = {row.number: row[1] for row in await connection.execute(select(number, counted).group_by(number))}
-    return {**found, -1: int(await connection.scalar(select(counted)) or 0)}
+    by_day = select(number, func.count(distinct(rows.customer_id))).group_by(number)
+    found = {row.number: row[1] for row in await connection.execute(by_day)}
+    ever = (await callers(connection, tenant_id, span, lambda _: literal_column(str(stretch.until)))).subquery().c
+    return {**found, -1: int(await connection.scalar(select(func.count(distinct(ever.customer_id)))) or 0)}
 
 
 async def new_by_day(connection: AsyncConnection, tenant_id: int, stretch: Stretch) -> dict[int, int]:
@@ -157,11 +165,16 @@ async def cohorts(connection: AsyncConnection, tenant_id: int, starts: Sequence[
     within = (c.tenant_id == tenant_id, c.created_at >= starts[0], c.created_at < starts[-1])
     joined = select(signed_up.label("joined"), func.count()).where(*within).group_by(signed_up)
     found = {(row.joined, -1): row[1] for row in await connection.execute(joined)}
-    callers = (await _callers(connection, tenant_id, starts[0], starts[-1])).subquery().c
-    called = _month(callers.at, starts)
+    ends: list[ColumnElement[int]] = [literal_column(str(start)) for start in starts[1:]]
+
+    def next_month(at: ColumnElement[int]) -> ColumnElement[int]:
+        return case(*((at < end, end) for end in ends), else_=ends[-1])
+
+    rows = (await callers(connection, tenant_id, (starts[0], starts[-1]), next_month)).subquery().c
+    called = _month(rows.at, starts)
     statement = (
         select(signed_up.label("joined"), called.label("called"), func.count(distinct(c.id)))
-        .join(t.customer, c.id == callers.customer_id)
+        .join(t.customer, c.id == rows.customer_id)
         .where(*within)
         .group_by(signed_up, called)
     )
@@ -186,23 +199,28 @@ async def _storefront(connection: AsyncConnection, tenant_id: int, stretch: Stre
     return storefront_rows(tenant_id, wanted, await rolled_until(connection)).subquery()
 
 
-async def _callers(connection: AsyncConnection, tenant_id: int, since: int, until: int) -> Any:
-    """(customer_id, at) of every quarter of an hour in which a customer made calls.
+async def callers(connection: AsyncConnection, tenant_id: int, span: tuple[int, int], following: Following) -> Any:
+    """(customer_id, at) of quarters of an hour in [since, until) in which a customer made calls; not of all of them.
 
-    Customer by customer, whose rows of the time lie together, as in `rollups`; and the few calls settled since.
+    Of each customer the first one, then the first from the end of its day or month on, and so on: an index finds each
+    at once. The few calls settled since the rollups are there one by one.
     """
     c, s, u = t.customer.c, t.usage_total.c, t.usage_record.c
-    own = (s.tenant_id == c.tenant_id) & (s.customer_id == c.id) & (s.grain == literal_column("'quarter'"))
-    each = own & (s.at >= since) & (s.at < until)
-    rolled: Select[Any] = (
-        select(c.id.label("customer_id"), s.at.label("at"))
-        .select_from(t.customer.outerjoin(t.usage_total, each))
-        .where(c.tenant_id == tenant_id, func.coalesce(s.calls, 0) > 0)
-    )
+    since, until = span
+
+    def first(customer_id: ColumnElement[str], after: ColumnElement[int] | int) -> ColumnElement[int]:
+        own = (s.tenant_id == tenant_id, s.customer_id == customer_id, s.grain == literal_column("'quarter'"))
+        found = select(s.at).where(*own, s.at >= after, s.at < until).order_by(s.at).limit(1)
+        return found.scalar_subquery().label("at")
+
+    begun: Select[Any] = select(c.id.label("customer_id"), first(c.id, since)).where(c.tenant_id == tenant_id)
+    found = begun.cte("callers", recursive=True)
+    again = select(found.c.customer_id, first(found.c.customer_id, following(found.c["at"])))
+    found = found.union_all(again.where(found.c["at"].is_not(None)))
     waiting = select(u.customer_id, u.created_at.label("at")).where(
         u.settled_at >= await rolled_until(connection),
         u.tenant_id + 0 == tenant_id,
         u.created_at >= since,
         u.created_at < until,
     )
-    return union_all(rolled, waiting)
+    return union_all(select(found).where(found.c["at"].is_not(None)), waiting)

@@ -10,16 +10,17 @@ import pytest
 from msgspec import structs
 from sqlalchemy import func, insert, select, update
 
-from reseller_kit.core.days import day_of, start_of
+from reseller_kit.core.days import QUARTER_US, day_of, start_of
 from reseller_kit.core.errors import InvalidRequest
-from reseller_kit.core.times import DAY_US, HOUR_US
+from reseller_kit.core.times import DAY_US, HOUR_US, parse_time
+from reseller_kit.db import insights as insight_rows
 from reseller_kit.db import tables as t
 from reseller_kit.db import tenants
 from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.tenants import Tenant
 from reseller_kit.flows import snapshot, standing
-from reseller_kit.flows.insights import Insights, insights
+from reseller_kit.flows.insights import Insights, insights, stretch_of
 from reseller_kit.flows.rollup import roll_up
 from reseller_kit.flows.unlock import unlock
 from tests.support.factories import SECRET_KEY, Key, deposit, grant, make_call, make_customer, make_key
@@ -102,6 +103,69 @@ async def test_days_are_those_of_the_zone(db: Database) -> None:
     assert [day.calls for day in found.days] == [0, 2, 1]
     assert [day.active for day in found.days] == [0, 1, 1]
     assert found.active == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "moments", "active"),
+    [
+        # Clocks go back at 01:00 UTC: the 25th has 25 hours, to the quarter before 23:00 UTC.
+        (
+            "Europe/Berlin",
+            "2026-10-24",
+            ["2026-10-24T21:59:59Z", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59Z", "2026-10-25T23:00:00Z"],
+            [1, 1, 1],
+        ),
+        # Of the long day only the hour that it has more, and of the next one only the first quarter.
+        (
+            "Europe/Berlin",
+            "2026-10-24",
+            ["2026-10-25T22:14:00Z", "2026-10-25T22:59:00Z", "2026-10-25T23:01:00Z"],
+            [0, 1, 1],
+        ),
+        # Clocks go forward at midnight: the 6th begins at one o'clock.
+        (
+            "America/Santiago",
+            "2026-09-05",
+            ["2026-09-06T03:59:59Z", "2026-09-06T04:00:00Z", "2026-09-07T02:59:59Z", "2026-09-07T03:00:00Z"],
+            [1, 1, 1],
+        ),
+        ("Asia/Kathmandu", "2026-10-01", ["2026-10-01T18:14:59Z", "2026-10-01T18:15:00Z"], [1, 1, 0]),
+    ],
+)
+@pytest.mark.parametrize("rolled", [False, True])
+async def test_a_customer_is_counted_on_each_day_with_a_call(
+    db: Database, zone: str, first: str, moments: list[str], active: list[int], *, rolled: bool
+) -> None:
+    await applied(db)
+    tenant = await shop(db)
+    jane, key = await caller(db, tenant, "jane@example.com")
+    for moment in moments:
+        await make_call(db, jane, key, created_at=parse_time(moment))
+    if rolled:
+        await roll_up(db)
+    begin = dt.date.fromisoformat(first)
+    found = await insights(db, tenant.id, zone, begin, begin + dt.timedelta(days=2))
+    assert [day.active for day in found.days] == active
+    assert found.active == 1
+
+
+async def test_callers_are_found_by_index_a_day_at_a_time(db: Database) -> None:
+    """What a customer called within a day, however much it was, is passed over."""
+    await applied(db)
+    tenant = await shop(db)
+    jane, _ = await caller(db, tenant, "jane@example.com")
+    since = start_of(dt.date(2026, 10, 1), ZoneInfo("UTC"))
+    grain = {"tenant_id": tenant.id, "customer_id": jane.id, "grain": "quarter", "model": "", "key_id": ""}
+    sums = dict.fromkeys(t.TOTALLED, 1)
+    quarters = [{**grain, "at": since + number * QUARTER_US, **sums} for number in range(10 * 96)]
+    async with db.write(EVERY_TENANT) as connection:
+        await connection.execute(insert(t.usage_total), quarters)
+    stretch = stretch_of(dt.date(2026, 10, 1), dt.date(2026, 10, 10), "UTC")
+    async with db.read(tenant.id) as connection:
+        found = await connection.execute(
+            await insight_rows.callers(connection, tenant.id, (stretch.since, stretch.until), stretch.following)
+        )
+    assert [row.at for row in found] == [since + number * DAY_US for number in range(10)]
 
 
 async def test_the_first_pages_days_are_those_of_the_insights(db: Database) -> None:
