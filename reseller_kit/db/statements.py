@@ -132,7 +132,7 @@ async def by_code(
         select(a.kind, x.code, later, _sum(e.amount_nano).label("amount"))
         .select_from(joined)
         .where(x.tenant_id == tenant_id, e.tenant_id == tenant_id, a.tenant_id == tenant_id, a.kind.in_(kinds))
-        .where(x.created_at >= since, _from(e.txn_id, since))
+        .where(x.created_at >= since, _from(e.txn_id, since), _from(x.id, since))
         .group_by(a.kind, x.code, later)
         .order_by(x.code)
     )
