@@ -100,12 +100,16 @@ async def customer_statement(db: Database, tenant_id: int, customer_id: str, mon
         models = await statements.calls_by_model(connection, tenant_id, wallet, since, until)
         moved = [movement_of(one) for one in found]
         moved += [Movement(code="call", amount=use.amount) for use in models]
+        closing = await statements.balance_at(connection, tenant_id, wallet, until)
+        opening = closing - sum(one.amount for one in moved)
+        if len(found) == statements.MAX_ROWS:
+            opening = await statements.balance_at(connection, tenant_id, wallet, since)
         return CustomerStatement(
             month=wanted,
             since=since,
             until=until,
-            opening=await statements.balance_at(connection, tenant_id, wallet, since),
-            closing=await statements.balance_at(connection, tenant_id, wallet, until),
+            opening=opening,
+            closing=closing,
             sums=sums(moved),
             models=tuple(models),
             movements=tuple(found),

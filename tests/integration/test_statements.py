@@ -15,6 +15,7 @@ from reseller_kit.core.months import month_of, parse_month
 from reseller_kit.core.statement import KINDS
 from reseller_kit.core.times import DAY_US
 from reseller_kit.db import provisioning
+from reseller_kit.db import statements as rows_of_statements
 from reseller_kit.db import tables as t
 from reseller_kit.db.customers import Customer
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
@@ -143,6 +144,16 @@ async def test_a_customer_s_month_agrees_with_the_ledger_to_the_nano(books: Book
         str(found.month)[:4],
         "'=Top up",
     )
+
+
+async def test_balances_are_right_when_a_month_has_more_than_is_listed(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await books.live()
+    monkeypatch.setattr(rows_of_statements, "MAX_ROWS", 2)
+    found = await customer_statement(books.db, books.tenant.id, books.customer.id, books.month)
+    assert len(found.movements) == 2
+    assert (found.opening, found.closing) == (0, await books.balance())
 
 
 async def test_months_follow_one_another_and_a_closed_one_does_not_change(books: Books) -> None:
