@@ -18,8 +18,10 @@ import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 
 from ..core.errors import SchemaOutdated
+from . import sqlite_lookaside
 
 try:
+    sqlite_lookaside.give("pysqlite3")
     from pysqlite3 import dbapi2 as library
 except ImportError:
     library = standard
