@@ -10,12 +10,14 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
+from ...core.ledger import Txn
 from .. import sqlite_driver
 from . import cold_sqlite, columns
 from .batch import Batch
@@ -28,12 +30,12 @@ from .store import LostLease, OutcomeUnknown
 _CHECKPOINT_PAGES: Final = 16_000
 _LOCK_WAIT_MS: Final = 5_000
 _ENTRIES_AT_ONCE: Final = 48
+"""Starting a statement costs more than a row of it, and entries are by far the most rows."""
 _encode = msgspec.json.Encoder().encode
 
 
-def _insert(table: str, names: Sequence[str], rows: int = 1) -> str:
-    row = f"({', '.join('?' * len(names))})"
-    return f"INSERT INTO {table} ({', '.join(_quoted(names))}) VALUES {', '.join([row] * rows)}"  # noqa: S608  # names come from `columns`, values are bound
+def _insert(table: str, names: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(_quoted(names))}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _select(table: str, names: Sequence[str], where: str) -> str:
@@ -79,8 +81,6 @@ _CHECKPOINT = "UPDATE hold SET checkpoint = ? WHERE request_id = ? AND tenant_id
 _INSERT_HOLD = _insert("hold", columns.HOLD_INSERT)
 _INSERT_LOT = _insert("lot", columns.LOT_INSERT)
 _INSERT_TXN = _insert("txn", columns.TXN_INSERT)
-_INSERT_ENTRY = _insert("entry", columns.ENTRY_INSERT)
-_INSERT_ENTRIES = _insert("entry", columns.ENTRY_INSERT, rows=_ENTRIES_AT_ONCE)
 _INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT)
 _INSERT_USAGE = _insert("usage_record", columns.USAGE_INSERT)
 
@@ -177,7 +177,7 @@ class SqliteStore:
         if batch.txns:
             _many(connection, _INSERT_TXN, batch.txn_rows())
             sinks = self._sink_accounts(connection, {txn.tenant_id for txn in batch.txns})
-            _insert_entries(connection, batch.entry_rows(sinks))
+            _insert_entries(connection, batch.txns, sinks)
         _many(connection, _INSERT_USAGE, batch.usage)
         _many(connection, _INSERT_OPERATION, batch.operations)
         cold_sqlite.write(connection, batch.cold)
@@ -258,12 +258,31 @@ def _read(connection: sqlite3.Connection, needs: Needs, unknown: list[int]) -> L
     )
 
 
-def _insert_entries(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Several rows a statement: entries are by far the most rows, and starting a statement costs more than a row."""
-    whole = len(rows) - len(rows) % _ENTRIES_AT_ONCE
-    starts = range(0, whole, _ENTRIES_AT_ONCE)
-    _many(connection, _INSERT_ENTRIES, [tuple(chain(*rows[start : start + _ENTRIES_AT_ONCE])) for start in starts])
-    _many(connection, _INSERT_ENTRY, rows[whole:])
+def _insert_entries(connection: sqlite3.Connection, txns: Sequence[Txn], sinks: Mapping[tuple[int, str], int]) -> None:
+    by_lines: dict[int, list[list[int | str]]] = {}
+    for txn in txns:
+        tenant_id = txn.tenant_id
+        values: list[int | str] = [txn.id, tenant_id]
+        for entry in txn.entries:
+            account_id = entry.wallet_id
+            values.append(sinks[tenant_id, entry.account] if account_id is None else account_id)
+            values.append(entry.amount)
+        by_lines.setdefault(len(txn.entries), []).append(values)
+    for lines, rows in by_lines.items():
+        at_once = max(1, _ENTRIES_AT_ONCE // lines)
+        whole = len(rows) - len(rows) % at_once
+        together = [tuple(chain(*rows[start : start + at_once])) for start in range(0, whole, at_once)]
+        _many(connection, _insert_lines(lines, at_once), together)
+        _many(connection, _insert_lines(lines, 1), rows[whole:])
+
+
+@cache
+def _insert_lines(lines: int, txns: int) -> str:
+    """Statement for so many transactions of so many lines: of each its id, its tenant, a line's account and amount."""
+    rows = []
+    for first in range(1, txns * (2 + 2 * lines), 2 + 2 * lines):
+        rows += [f"(?{first}, {n}, ?{first + 1}, ?{first + 2 + 2 * n}, ?{first + 3 + 2 * n})" for n in range(lines)]
+    return f"INSERT INTO entry ({', '.join(_quoted(columns.ENTRY_INSERT))}) VALUES {', '.join(rows)}"  # noqa: S608  # names come from `columns`, values are bound
 
 
 def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[Row], *, counted: bool = False) -> None:
