@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
 from msgspec import structs
 from sqlalchemy import make_url, update
 
+from reseller_kit.core.errors import Overloaded
 from reseller_kit.core.ledger import Hold, HoldRefused
+from reseller_kit.db import sqlite_driver
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, Settled
@@ -19,6 +22,7 @@ from reseller_kit.db.ledger.state import Loaded, State
 from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
 from tests.support.writer import assert_sound
 
+on_sqlite = pytest.mark.parametrize("backend", ["sqlite"])
 on_postgres = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
 
 
@@ -41,6 +45,37 @@ async def test_a_wallet_that_another_process_wrote_is_read_again(db: Database) -
         assert isinstance(await one.submit(hold(shop, 250)), Hold)
         assert isinstance(await other.submit(hold(shop, 1)), HoldRefused)
         assert await wallet(db, shop.wallet_id) == (1_050, 1_050, 0)
+        await assert_sound(db)
+
+
+class _FullDisk:
+    """A connection of which no transaction is committed."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if statement == "COMMIT":
+            raise sqlite_driver.library.OperationalError("database or disk is full")
+        return self._connection.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+@on_sqlite
+async def test_what_was_not_committed_is_not_remembered(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        store: Any = ledger._store
+        await ledger.submit(grant(shop, 1_000))
+        assert isinstance(await ledger.submit(hold(shop, 300)), Hold)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "_connection", _FullDisk(store._connection))
+            with pytest.raises(Overloaded):
+                await ledger.submit(hold(shop, 400))
+        assert isinstance(await ledger.submit(hold(shop, 700)), Hold)
+        assert await wallet(db, shop.wallet_id) == (1_000, 1_000, 0)
         await assert_sound(db)
 
 

@@ -122,8 +122,7 @@ class SqliteStore:
         except BaseException:
             _roll_back(connection)
             raise
-        await self._commit(connection)
-        batch.keep(self._memory)
+        await self._commit(connection, batch)
 
     async def close(self) -> None:
         """Stop the thread and close the connection."""
@@ -147,13 +146,18 @@ class SqliteStore:
                 lambda: sqlite_driver.begin(connection, _LOCK_WAIT_MS, afterwards=sqlite_driver.NO_WAITING)
             )
 
-    async def _commit(self, connection: sqlite3.Connection) -> None:
+    async def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        """Commit, and meanwhile let the process remember what is committed then; whatever fails is forgotten."""
+        committed = self._thread.run(lambda: connection.execute("COMMIT"))
         try:
-            await self._thread.run(lambda: connection.execute("COMMIT"))
-        except sqlite_driver.library.Error as error:
-            if not connection.in_transaction:
-                raise OutcomeUnknown from error
-            _roll_back(connection)
+            batch.keep(self._memory)
+            await committed
+        except BaseException as error:
+            self._memory.forget()
+            if isinstance(error, sqlite_driver.library.Error):
+                if not connection.in_transaction:
+                    raise OutcomeUnknown from error
+                _roll_back(connection)
             raise
 
     def _check_lease(self, connection: sqlite3.Connection, batch: Batch) -> None:
@@ -207,11 +211,12 @@ class _Thread:
             self._jobs.put(None)
             self._thread.join()
 
-    async def run(self, call: Callable[[], Any]) -> Any:
+    def run(self, call: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Begin a call; its result."""
         future = asyncio.get_running_loop().create_future()
         self._jobs.put((call, future))
         # A cancelled caller must not run on while the thread still uses the connection.
-        return await asyncio.shield(future)
+        return asyncio.shield(future)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
