@@ -91,7 +91,7 @@ class SqliteStore:
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._sinks: dict[tuple[int, str], int] = {}
+        self._sinks: dict[int, dict[str, int]] = {}
         self._memory = Memory()
         self._thread = _Thread()
 
@@ -181,19 +181,18 @@ class SqliteStore:
         _many(connection, _CHECKPOINT, batch.checkpoint_rows())
         if batch.txns:
             _many(connection, _INSERT_TXN, batch.txn_rows())
-            sinks = self._sink_accounts(connection, {txn.tenant_id for txn in batch.txns})
-            _insert_entries(connection, batch.txns, sinks)
+            self._find_sinks(connection, {txn.tenant_id for txn in batch.txns})
+            _insert_entries(connection, batch.txns, self._sinks)
         _many(connection, _INSERT_USAGE, batch.usage)
         _many(connection, _INSERT_OPERATION, batch.operations)
         cold_sqlite.write(connection, batch.cold)
         _many(connection, _APPROVE_PAYOUT, batch.payouts, counted=True)
 
-    def _sink_accounts(self, connection: sqlite3.Connection, tenants: set[int]) -> dict[tuple[int, str], int]:
-        missing = [tenant_id for tenant_id in tenants if (tenant_id, "breakage") not in self._sinks]
+    def _find_sinks(self, connection: sqlite3.Connection, tenants: set[int]) -> None:
+        missing = [tenant_id for tenant_id in tenants if "breakage" not in self._sinks.get(tenant_id, ())]
         if missing:
-            rows = connection.execute(_SINKS, (_encode(missing).decode(),)).fetchall()
-            self._sinks |= {(tenant_id, kind): account_id for tenant_id, kind, account_id in rows}
-        return self._sinks
+            for tenant_id, kind, account_id in connection.execute(_SINKS, (_encode(missing).decode(),)):
+                self._sinks.setdefault(tenant_id, {})[kind] = account_id
 
 
 class _Thread:
@@ -264,14 +263,16 @@ def _read(connection: sqlite3.Connection, needs: Needs, unknown: list[int]) -> L
     )
 
 
-def _insert_entries(connection: sqlite3.Connection, txns: Sequence[Txn], sinks: Mapping[tuple[int, str], int]) -> None:
+def _insert_entries(
+    connection: sqlite3.Connection, txns: Sequence[Txn], sinks: Mapping[int, Mapping[str, int]]
+) -> None:
     by_lines: dict[int, list[list[int | str]]] = {}
     for txn in txns:
-        tenant_id = txn.tenant_id
-        values: list[int | str] = [txn.id, tenant_id]
+        own = sinks[txn.tenant_id]
+        values: list[int | str] = [txn.id, txn.tenant_id]
         for entry in txn.entries:
-            account_id = entry.wallet_id
-            values.append(sinks[tenant_id, entry.account] if account_id is None else account_id)
+            wallet_id = entry.wallet_id
+            values.append(own[entry.account] if wallet_id is None else wallet_id)
             values.append(entry.amount)
         by_lines.setdefault(len(txn.entries), []).append(values)
     for lines, rows in by_lines.items():

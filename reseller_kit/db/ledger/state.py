@@ -140,7 +140,7 @@ class State:
     def keep_holds(self, memory: Memory, owner: Owner) -> None:
         """Let what is open be remembered, once it is committed."""
         for hold, name, epoch in self.holds.values():
-            if name and (name, epoch) == owner and hold.state == "open":
+            if hold.state == "open" and name and (name, epoch) == owner:
                 memory.keep_hold(hold)
 
     def keep_wallets(self, memory: Memory, written: int | None) -> None:
