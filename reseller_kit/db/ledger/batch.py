@@ -133,12 +133,17 @@ class Batch:
             self.outcomes.append(outcome)
 
     def keep(self, memory: Memory, written: int | None = None) -> None:
-        """Let the process remember what is committed now. `written`: the version of what was written, if new."""
+        """Let the process remember what is committed now, and let go of the rows.
+
+        `written`: the version of what was written, if new.
+        """
         self.state.keep_holds(memory, (self.owner, self.epoch))
         if self._calls_only:
             self.state.keep_wallets(memory, written)
         if written is not None:
             self.state.keep_windows(memory, written)
+        self.state = State()
+        self.hold_inserts, self.hold_updates, self.txns, self.usage = [], [], [], []
 
     def window_upserts(self) -> list[Row]:
         """(key_id, started_at, tenant_id, spent, reserved) of each key window that is new or changed."""
