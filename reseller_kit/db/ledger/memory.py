@@ -6,7 +6,7 @@ and what it leaves is put back behind its commit; so whatever fails is forgotten
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
@@ -50,10 +50,16 @@ class Memory:
         """Take out a hold that was placed under this lease and is open as far as this process knows."""
         return self._holds.pop(request_id, None)
 
-    def wallet(self, wallet_id: int, version: Version) -> tuple[Wallet, list[Lot]] | None:
-        """Take out a wallet with all lots of which something remains, if nobody has written them since."""
-        wallet, lots, known = self._wallets.pop(wallet_id, (None, [], version))
-        return None if wallet is None or known != version else (wallet, lots)
+    def wallets(self, versions: Mapping[int, Version]) -> tuple[list[tuple[Wallet, list[Lot], Version]], list[int]]:
+        """Take out wallets with all lots of which something remains, if nobody has written them since; the others."""
+        found, unknown = [], []
+        for wallet_id, version in versions.items():
+            remembered = self._wallets.pop(wallet_id, None)
+            if remembered is None or remembered[2] != version:
+                unknown.append(wallet_id)
+            else:
+                found.append(remembered)
+        return found, unknown
 
     def versions(self, wallet_ids: Sequence[int]) -> dict[int, Version] | None:
         """At which versions these wallets are remembered; None unless all of them are."""
@@ -84,10 +90,10 @@ class Memory:
         """A hold that is open in the database under this lease."""
         self._holds[hold.request_id] = hold
 
-    def keep_wallet(self, wallet: Wallet, lots: Sequence[Lot], version: Version) -> None:
-        """A wallet and its lots as the database has them; those that were longest out of use may be forgotten."""
+    def keep_wallets(self, wallets: Mapping[int, tuple[Wallet, list[Lot], Version]]) -> None:
+        """Wallets and their lots as the database has them; those that were longest out of use may be forgotten."""
         _make_room(self._wallets)
-        self._wallets[wallet.id] = wallet, [lot for lot in lots if lot.remaining], version
+        self._wallets |= wallets
 
 
 def _make_room(remembered: dict[Any, Any]) -> None:

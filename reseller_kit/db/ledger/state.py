@@ -112,16 +112,12 @@ class State:
     def recall_wallets(self, memory: Memory, versions: Mapping[int, Version]) -> list[int]:
         """Take over the wallets that are remembered as of these versions, with their lots; the others."""
         self.versions = dict(versions)
-        unknown = []
-        for wallet_id, version in versions.items():
-            remembered = memory.wallet(wallet_id, version)
-            if remembered is None:
-                unknown.append(wallet_id)
-            else:
-                wallet, self.lots[wallet_id] = remembered
-                self._take_wallet(wallet)
-                for lot in self.lots[wallet_id]:
-                    self._note_lot(lot)
+        found, unknown = memory.wallets(versions)
+        for wallet, lots, _ in found:
+            self.lots[wallet.id] = lots
+            self._take_wallet(wallet)
+            for lot in lots:
+                self._note_lot(lot)
         return unknown
 
     def recall_windows(self, memory: Memory, keys: Iterable[WindowKey]) -> None:
@@ -147,6 +143,7 @@ class State:
         """Let wallets be remembered, once they are committed. `written`: the version of what was written, if new."""
         accounts = set() if written is None else {wallet.id for wallet in self.changed_wallets()}
         moved = set() if written is None else self._moved()
+        kept = {}
         for wallet_id, known in self.versions.items():
             wallet = self.wallets.get(wallet_id)
             if wallet is None:
@@ -155,7 +152,8 @@ class State:
             if written is not None:
                 account, newest = known
                 version = (written if wallet_id in accounts else account, written if wallet_id in moved else newest)
-            memory.keep_wallet(wallet, self.lots.get(wallet_id, ()), version)
+            kept[wallet_id] = (wallet, [lot for lot in self.lots.get(wallet_id, ()) if lot.remaining], version)
+        memory.keep_wallets(kept)
 
     def add_lots(self, lots: Iterable[Lot]) -> None:
         """Lots that a decision made."""
