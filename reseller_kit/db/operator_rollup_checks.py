@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, literal_column, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, or_, select, tuple_, union_all
 
 from . import tables as t
 from .operator_audit import Connection, of_tenant
@@ -40,20 +40,28 @@ async def archived_totals(connection: Connection, tenant_id: int | None) -> dict
 
 async def totals_apart(connection: Connection, tenant_id: int | None) -> list[str]:
     """Customers whose `usage_total` does not sum up to their rollups, by quarter or by day; some hundred at most."""
+    found = await connection.scalars(apart(tenant_id))
+    return sorted(set(found))
+
+
+def apart(tenant_id: int | None) -> Select[Any]:
+    """Those customers.
+
+    Each table is summed by customer by itself, in the order that it has, and only then compared: what SQLite sorts it
+    keeps in memory, and of both tables together that would be gigabytes.
+    """
     s = t.usage_total.c
     names = ("calls", "retail_nano")
-    rolled = select(
-        _r.tenant_id, _r.customer_id, literal_column("''").label("grain"), *((-_r[name]).label(name) for name in names)
-    ).where(_r.customer_id != "")
-    stated = select(s.tenant_id, s.customer_id, s.grain, *(s[name] for name in names))
-    parts = [of_tenant(stated, t.usage_total, tenant_id)]
+    owner = (_r.tenant_id, _r.customer_id)
+    rolled = select(*owner, *((-func.sum(_r[name])).label(name) for name in names)).where(_r.customer_id != "")
+    sums = of_tenant(rolled, t.usage_rollup, tenant_id).group_by(*owner).cte("rolled")
+    stated = select(s.tenant_id, s.customer_id, s.grain, *(func.sum(s[name]).label(name) for name in names))
+    parts = [of_tenant(stated, t.usage_total, tenant_id).group_by(s.tenant_id, s.customer_id, s.grain)]
     for grain in ("quarter", "day"):
-        own = of_tenant(rolled, t.usage_rollup, tenant_id).subquery().c
         # nosemgrep: sql-put-together – the two grains of the line above
         label: ColumnElement[str] = literal_column(f"'{grain}'")
-        parts.append(select(own.tenant_id, own.customer_id, label, *(own[name] for name in names)))
+        parts.append(select(sums.c.tenant_id, sums.c.customer_id, label, *(sums.c[name] for name in names)))
     both = union_all(*parts).subquery().c
     statement = select(both.customer_id).group_by(both.tenant_id, both.customer_id, both.grain)
     differing = or_(*(func.sum(both[name]) != 0 for name in names))
-    found = await connection.scalars(statement.having(differing).order_by(both.customer_id).limit(_FEW))
-    return sorted(set(found))
+    return statement.having(differing).order_by(both.customer_id).limit(_FEW)
