@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -148,12 +148,11 @@ class SqliteStore:
 
     async def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
         """Commit, and meanwhile let the process remember what is committed then; whatever fails is forgotten."""
-        committed = self._thread.run(lambda: connection.execute("COMMIT"))
+        memory = self._memory
         try:
-            batch.keep(self._memory)
-            await committed
+            await self._thread.run(lambda: connection.execute("COMMIT"), lambda: batch.keep(memory))
         except BaseException as error:
-            self._memory.forget()
+            self._memory = Memory()
             if isinstance(error, sqlite_driver.library.Error):
                 if not connection.in_transaction:
                     raise OutcomeUnknown from error
@@ -195,11 +194,14 @@ class SqliteStore:
                 self._sinks.setdefault(tenant_id, {})[kind] = account_id
 
 
+_Job: TypeAlias = tuple[Callable[[], Any], "asyncio.Future[Any]", Callable[[], object] | None]
+
+
 class _Thread:
     """One thread that runs one waiting call at a time and hands its result to the event loop."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="ledger-commit", daemon=True)
 
     def start(self) -> None:
@@ -210,17 +212,22 @@ class _Thread:
             self._jobs.put(None)
             self._thread.join()
 
-    def run(self, call: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Begin a call; its result."""
+    def run(self, call: Callable[[], Any], meanwhile: Callable[[], object] | None = None) -> asyncio.Future[Any]:
+        """Begin a call; its result. `meanwhile` runs on the event loop, always before the result is there.
+
+        It is the thread that asks for it: before a call is under way, the thread would wait for the interpreter's lock.
+        """
         future = asyncio.get_running_loop().create_future()
-        self._jobs.put((call, future))
+        self._jobs.put((call, future, meanwhile))
         # A cancelled caller must not run on while the thread still uses the connection.
         return asyncio.shield(future)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            call, future = job
+            call, future, meanwhile = job
             loop = future.get_loop()
+            if meanwhile is not None:
+                loop.call_soon_threadsafe(meanwhile)
             try:
                 result = call()
             except BaseException as error:  # noqa: BLE001  # handed to the waiting caller, whatever it is
