@@ -121,14 +121,12 @@ class Counters:
     def take(self, limits: Sequence[Limit], now: int) -> Room:
         """Take each limit's amount, or nothing if there is one without room; `now` in µs of a steady clock."""
         piece = now // PIECE_US
-        refused, longest = None, -1
-        for index, limit in enumerate(limits):
-            wait = self._wait(limit, piece, now)
-            if wait > longest and wait:
-                refused, longest = index, wait
-        if refused is None:
+        waits = [self._wait(limit, piece, now) for limit in limits]
+        if not any(waits):
             return Room(None, 0, piece, self._count(limits, piece, now))
-        return Room(refused, longest, piece, tuple([self._fill(limit, piece, now) for limit in limits]))
+        longest = max(waits)
+        fills = tuple([self._fill(limit, piece, now) for limit in limits])
+        return Room(waits.index(longest), longest, piece, fills)
 
     def note(self, limits: Sequence[Limit], now: int) -> None:
         """Count what somebody else let through."""

@@ -232,10 +232,6 @@ class Metrics:
             )
         return found
 
-    def count_attempt(self, upstream: str, outcome: str) -> None:
-        """One more request to this upstream that went so."""
-        self.attempts.labels(upstream, outcome).inc()
-
     def count_conversation(self, outcome: str) -> None:
         """One more call with a choice of endpoints: its conversation is new, went on where it was, or moved."""
         self.conversations.labels(outcome).inc()

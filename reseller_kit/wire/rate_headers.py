@@ -5,7 +5,7 @@ Sources: OpenAI API reference, "Rate limits in headers"; Anthropic API reference
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ..core.rates import Rate, Rates
@@ -25,11 +25,16 @@ def rate_headers(rates: Rates, dialect: str, now: int) -> list[tuple[bytes, byte
             if rate is not None:
                 headers += _anthropic(what, rate, now)
         return headers
-    for names, rate in ((_REQUESTS, rates.requests), (_TOKENS, rates.tokens)):
-        if rate is not None:
-            values = b"%d" % rate.most, b"%d" % rate.remains, duration(rate.full_in).encode()
-            headers += zip(names, values, strict=True)
+    if rates.requests is not None:
+        headers += _openai(_REQUESTS, rates.requests)
+    if rates.tokens is not None:
+        headers += _openai(_TOKENS, rates.tokens)
     return headers
+
+
+def _openai(names: tuple[bytes, bytes, bytes], rate: Rate) -> Sequence[tuple[bytes, bytes]]:
+    limit, remaining, reset = names
+    return (limit, b"%d" % rate.most), (remaining, b"%d" % rate.remains), (reset, duration(rate.full_in).encode())
 
 
 def _anthropic(what: bytes, rate: Rate, now: int) -> Iterator[tuple[bytes, bytes]]:

@@ -54,6 +54,7 @@ class Breaker:
         "_closed_at",
         "_generation",
         "_open",
+        "_permit",
         "_probing",
         "_until",
         "_window",
@@ -71,6 +72,8 @@ class Breaker:
         self._until = self._claimed_until = 0.0
         self._closed_at: float | None = None
         self._generation = 0
+        self._permit = Permit(0)
+        """That of every call of this generation but a probe."""
         self._window = Window(RATE_SECONDS)
 
     def state(self, now: float) -> State:
@@ -105,7 +108,7 @@ class Breaker:
         """Let a call in; None where there is no admission. A probe takes the one slot until it is told of."""
         admission = self.admission(now)
         if admission == "yes":
-            return Permit(self._generation)
+            return self._permit
         if admission != "probe":
             return None
         self._probing = True
@@ -155,6 +158,7 @@ class Breaker:
 
     def _begin(self) -> None:
         self._generation += 1
+        self._permit = Permit(self._generation)
         self._probing = False
         self._claimed_until = 0.0
         self._window.clear()

@@ -27,8 +27,11 @@ from .routes import Attempt, Routes
 from .serving import api_for, maker_of
 
 
-class _Written(Struct, frozen=True):
-    """A request as it goes to an upstream, and what is to be made of the answer."""
+class Written(Struct, frozen=True):
+    """A request as it goes to an upstream, and what is to be made of the answer.
+
+    `stops`: where the answer is cut, what of the caller's stop sequences the upstream was not told.
+    """
 
     path: str
     body: bytes
@@ -44,24 +47,23 @@ class Reached(Struct, frozen=True):
     attempt: Attempt
     response: Response
     call: Call
-    codec: Codec
-    reply: Reply
-    stops: tuple[str, ...] = ()
-    """Where the answer is cut: what of the caller's stop sequences the upstream was not told."""
+    written: Written
 
     def open_tap(self) -> Tap:
         """The tap for its stream."""
-        if self.codec.api == self.call.api:
-            return self.codec.open_tap(self.call, self.reply)
-        writer = CODECS[self.call.api].event_writer(self.call, self.reply)
-        return TranslatedTap(self.codec.event_reader(self.reply), writer, self.call.api, self.stops)
+        call, codec, reply = self.call, self.written.codec, self.written.reply
+        if codec.api == call.api:
+            return codec.open_tap(call, reply)
+        writer = CODECS[call.api].event_writer(call, reply)
+        return TranslatedTap(codec.event_reader(reply), writer, call.api, self.written.stops)
 
     def read_answer(self, body: bytes) -> Answer:
         """Its plain answer. Raises UpstreamFailed for what is none."""
-        if self.codec.api == self.call.api:
-            return self.codec.read_answer(self.call, body, self.reply)
-        completion = cut_completion(self.codec.read_completion(body, self.reply), self.stops)
-        return TranslatedAnswer(completion=completion, codec=CODECS[self.call.api], call=self.call, reply=self.reply)
+        call, codec, reply = self.call, self.written.codec, self.written.reply
+        if codec.api == call.api:
+            return codec.read_answer(call, body, reply)
+        completion = cut_completion(codec.read_completion(body, reply), self.written.stops)
+        return TranslatedAnswer(completion=completion, codec=CODECS[call.api], call=call, reply=reply)
 
 
 class Attempts:
@@ -87,8 +89,8 @@ class Attempts:
         routes = self._routes
         while (attempt := await routes.take()) is not None:
             try:
-                sent = self._write(attempt)
-                response = await routes.open(attempt, sent.path, sent.body, sent.headers)
+                written = self._write(attempt)
+                response = await routes.open(attempt, written.path, written.body, written.headers)
             except UpstreamFailed:
                 continue
             except InvalidRequest as error:
@@ -96,7 +98,7 @@ class Attempts:
                 routes.skip(attempt)
                 continue
             if response.status < 300:
-                return Reached(attempt, response, self._call, sent.codec, sent.reply, sent.stops)
+                return Reached(attempt, response, self._call, written)
             await routes.refused(attempt, response)
         if self._refusal is not None and not self._job.attempts:
             raise self._refusal
@@ -106,7 +108,7 @@ class Attempts:
         """Why there is no answer."""
         return self._routes.exhausted()
 
-    def _write(self, attempt: Attempt) -> _Written:
+    def _write(self, attempt: Attempt) -> Written:
         """The request of an attempt. Raises InvalidRequest for what can't be said in the API that it goes to."""
         job, call, config = self._job, self._call, attempt.candidate.config
         codec = CODECS[api_for(call.api, config) or call.api]
@@ -127,7 +129,7 @@ class Attempts:
         reply = Reply(
             model=job.shown, request_id=job.caller.request_id, maker=sending.maker, likely_input=job.expected[0]
         )
-        return _Written(codec.path(self._sent, sending), body, call.headers if native else (), codec, reply, stops)
+        return Written(codec.path(self._sent, sending), body, call.headers if native else (), codec, reply, stops)
 
     def _pseudonym(self) -> str:
         """What upstreams hear of the customer."""

@@ -118,7 +118,7 @@ class Attempt:
 
     def close(self, outcome: str | None = "left") -> None:
         """Nothing more will be told. Frees the place of a probe that nothing was told of. None: it was never made."""
-        if self._tell(outcome) and self._permit is not None:
+        if not self._told and self._tell(outcome) and self._permit is not None:
             self._runtime.endpoints.release(self.candidate.endpoint, self._permit)
 
     def _tell(self, outcome: str | None) -> bool:
@@ -127,9 +127,9 @@ class Attempt:
         self._told = True
         self._step.end(outcome or "not made")
         if outcome is not None:
-            self._runtime.metrics.count_attempt(self.candidate.route.upstream, outcome)
-            note = self._job.caller.note
-            note.upstream, note.attempts = self.candidate.route.upstream, self._job.attempts
+            note, upstream = self._job.caller.note, self.candidate.route.upstream
+            note.upstream, note.attempts = upstream, self._job.attempts
+            self._runtime.metrics.attempts.labels(upstream, outcome).value += 1
         return True
 
     def _note_conversation(self, conversation: int) -> None:
