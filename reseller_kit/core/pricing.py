@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import mul
 from typing import Final
 
 from msgspec import Struct
@@ -128,11 +127,10 @@ def charge(price_list: PriceList, quantities: Mapping[str, int]) -> int:
     `request` is optional: every call is one, and a list that does not name it has no price per request.
     """
     prices = price_list.charged[price_list.place(input_tokens(quantities)) if price_list.tiers else 0]
-    try:
-        pico = sum(map(mul, quantities.values(), map(prices.__getitem__, quantities)))
-    except KeyError:
-        # Of what there is nothing there need be no price.
-        pico = sum([quantity * prices[name] for name, quantity in quantities.items() if quantity])
+    pico = 0
+    for name, quantity in quantities.items():
+        if quantity:  # of what there is nothing there need be no price
+            pico += quantity * prices[name]
     return charge_nano(pico)
 
 

@@ -8,7 +8,6 @@ kept for information.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import compress
 from types import MappingProxyType
 from typing import Final
 
@@ -86,10 +85,38 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasoning_tokens: int = 0
     irregular: bool = False
 
-    def quantities(self) -> dict[str, int]:
+    def quantities(self) -> dict[str, int]:  # noqa: C901, PLR0912  # every call asks, and this costs a quarter of a loop
         """Quantity by price class; classes of which there is nothing are left out."""
-        figures = structs.astuple(self)
-        return dict(compress(zip(PRICE_CLASSES, figures, strict=False), figures))
+        found: dict[str, int] = {}
+        if self.input_tokens:
+            found["input"] = self.input_tokens
+        if self.cached_input_tokens:
+            found["cached_input"] = self.cached_input_tokens
+        if self.cache_write_tokens:
+            found["cache_write"] = self.cache_write_tokens
+        if self.cache_write_1h_tokens:
+            found["cache_write_1h"] = self.cache_write_1h_tokens
+        if self.output_tokens:
+            found["output"] = self.output_tokens
+        if self.input_audio_tokens:
+            found["input_audio"] = self.input_audio_tokens
+        if self.output_audio_tokens:
+            found["output_audio"] = self.output_audio_tokens
+        if self.input_image_tokens:
+            found["input_image"] = self.input_image_tokens
+        if self.output_image_tokens:
+            found["output_image"] = self.output_image_tokens
+        if self.seconds:
+            found["seconds"] = self.seconds
+        if self.characters:
+            found["characters"] = self.characters
+        if self.images:
+            found["images"] = self.images
+        if self.requests:
+            found["request"] = self.requests
+        if self.tool_calls:
+            found["tool_call"] = self.tool_calls
+        return found
 
     @property
     def total_input_tokens(self) -> int:
@@ -173,15 +200,21 @@ def clamp(
 
 def _is_plausible(usage: Usage, context: int, output_limit: int) -> bool:
     """The common case: whole, non-negative figures of tokens, all within their bounds, and no other units."""
-    figures: tuple[int, ...] = structs.astuple(usage)[:-1]
-    if {*map(type, figures)} != _INTEGERS or min(figures) < 0 or max(figures) >= ABSURD:
+    try:
+        if type(sum(structs.astuple(usage))) is not int:
+            return False
+    except TypeError:
         return False
-    plain, cached, written, written_1h, output, audio_in, audio_out, image_in, image_out, *units, reasoning = figures
+    for figure in usage.quantities().values():
+        if type(figure) is not int or not 0 <= figure < ABSURD:
+            return False
+    reasoning = usage.reasoning_tokens
     return (
-        plain + cached + written + written_1h + audio_in + image_in <= context
-        and output + audio_out + image_out <= output_limit
-        and reasoning <= output
-        and not any(units)
+        usage.total_input_tokens <= context
+        and usage.total_output_tokens <= output_limit
+        and type(reasoning) is int
+        and 0 <= reasoning <= usage.output_tokens
+        and not (usage.seconds or usage.characters or usage.images or usage.requests or usage.tool_calls)
     )
 
 
@@ -201,4 +234,3 @@ def _cut(figures: dict[str, int], fields: tuple[str, ...], bound: int) -> None:
 
 
 _QUANTITIES: Final = tuple(field for field in Usage.__struct_fields__ if field != "irregular")
-_INTEGERS: Final = {int}

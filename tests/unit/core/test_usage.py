@@ -65,11 +65,15 @@ def test_an_irregular_report_is_flagged_even_within_bounds() -> None:
     assert clamp(usage, context=100, output_limit=10, max_output=10) == (usage, True)
 
 
-@pytest.mark.parametrize("figure", [-1, 1.5, True, "7", None, float("nan")])
-def test_what_is_no_whole_number_counts_as_nothing(figure: Any) -> None:
-    clamped, capped = clamp(Usage(input_tokens=figure, output_tokens=5), context=100, output_limit=10, max_output=10)
-    assert capped
-    assert clamped == Usage(output_tokens=5)
+@pytest.mark.parametrize("field", [*_CLASS_FIELDS, "reasoning_tokens"])
+@pytest.mark.parametrize("figure", [-1, 1.5, 0.0, True, "7", "", None, float("nan")])
+def test_what_is_no_whole_number_counts_as_nothing(field: str, figure: Any) -> None:
+    figures: dict[str, Any] = {"input_tokens": 1, "output_tokens": 5}
+    usage, without = Usage(**{**figures, field: figure}), Usage(**{**figures, field: 0})
+    clamped, capped = clamp(usage, context=100, output_limit=10, max_output=10)
+    assert clamped == without
+    assert [type(getattr(clamped, name)) for name in _FIELDS] == [int] * len(_FIELDS)
+    assert capped == (usage != without)
 
 
 @given(_any_usage, st.integers(0, 10**7), st.integers(0, 10**6), st.integers(0, 10**6))
