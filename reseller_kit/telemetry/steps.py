@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from collections.abc import Awaitable
+from typing import Final, Self, TypeVar
+
+T = TypeVar("T")
 
 Fact = str | int | bool
 """What a step may be told of: words of a bounded set, names from the configuration, and figures. Never content."""
@@ -14,6 +17,10 @@ class Step:
     def child(self, name: str, **facts: Fact | None) -> Step:  # noqa: ARG002  # traced steps use them
         """A part of this one that begins now."""
         return self
+
+    def around(self, name: str, work: Awaitable[T], **facts: Fact | None) -> Awaitable[T]:  # noqa: ARG002  # as `child`
+        """The work to wait for, as a part of this step that ends with it."""
+        return work
 
     def tell(self, **facts: Fact | None) -> None:
         """Add facts; those that are None are left out."""

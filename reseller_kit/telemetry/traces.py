@@ -6,6 +6,7 @@ Spans are handed over in batches by a thread of its own. What the collector does
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from .steps import UNTRACED, Fact, Step
+from .steps import UNTRACED, Fact, Step, T
 
 _PATH: Final = "/v1/traces"
 _PREFIX: Final = "reseller_kit."
@@ -70,6 +71,10 @@ class _Traced(Step):
         )
         step.tell(**facts)
         return step
+
+    async def around(self, name: str, work: Awaitable[T], **facts: Fact | None) -> T:
+        with self.child(name, **facts):
+            return await work
 
     def tell(self, **facts: Fact | None) -> None:
         for name, value in facts.items():

@@ -18,11 +18,12 @@ from ..core.deadlines import Deadlines
 from .decoding import inflater_for
 from .endpoint import Endpoint
 from .faults import FaultKind, TransportFailed
-from .head import CONTENT_ENCODING, CONTENT_LENGTH, END, LINE_END, TRANSFER_ENCODING, values_in
+from .head import CONTENT_ENCODING, CONTENT_LENGTH, ENCODING, END, LINE_END, TRANSFER_ENCODING, values_in
 from .response import Response
 
 MAX_HEADERS = 128
-"""Lines of an answer's head."""
+"""In an answer whose head is over `PLAIN_HEAD_BYTES`."""
+PLAIN_HEAD_BYTES = 1024
 MAX_OVERHEAD_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
 """One read of a socket, so that what one answer can have in memory is a small multiple of it."""
@@ -85,6 +86,7 @@ class Connection(asyncio.BufferedProtocol):
         """Send a whole request with one write, `body` behind it if given; the connection is `usable`."""
         response = self._response = Response(self, self._parts)
         self._head, self._overhead_bytes = b"", 0
+        self._until_close = False
         if len(body) > COPIED_BYTES:
             self._transport.writelines((request, body))
         else:
@@ -208,21 +210,17 @@ class Connection(asyncio.BufferedProtocol):
             raise ValueError("an answer to no request")
         status = self._parser.get_status_code()
         head, _, rest = self._head.lstrip(LINE_END).partition(END)
-        if head.count(LINE_END) > MAX_HEADERS:
+        if len(head) > PLAIN_HEAD_BYTES and head.count(LINE_END) > MAX_HEADERS:
             raise ValueError(f"more than {MAX_HEADERS} headers")
         if status < 200:
             if status < 100 or status == 101:
                 raise ValueError(f"status {status} was not asked for")
             self._head = rest
             return
-        lowered = head.lower()
-        chunked = TRANSFER_ENCODING in lowered
-        if chunked and values_in(lowered, TRANSFER_ENCODING) != [b"chunked"]:
-            raise ValueError("the transfer-encoding is not chunked")
-        self._until_close = not chunked and CONTENT_LENGTH not in lowered
         self._keep_alive = self._parser.should_keep_alive()
-        if CONTENT_ENCODING in lowered:
-            response.decoder = inflater_for(b", ".join(values_in(lowered, CONTENT_ENCODING)))
+        lowered = head.lower()
+        if lowered.find(ENCODING) >= 0 or not self._keep_alive:
+            self._frame(response, lowered)
         response.status, response.raw_head = status, head
         self._head = b""
 
@@ -230,6 +228,16 @@ class Connection(asyncio.BufferedProtocol):
         """Parser: the answer is whole."""
         if self._response is not None and self._response.status:
             self._complete = True
+
+    def _frame(self, response: Response, lowered: bytes) -> None:
+        """How the body is sent and where it ends, unless it is as long as the head says and the connection is kept."""
+        transfer = values_in(lowered, TRANSFER_ENCODING)
+        if transfer not in ([], [b"chunked"]):
+            raise ValueError("the transfer-encoding is not chunked")
+        self._until_close = not (transfer or values_in(lowered, CONTENT_LENGTH))
+        encoding = values_in(lowered, CONTENT_ENCODING)
+        if encoding:
+            response.decoder = inflater_for(b", ".join(encoding))
 
     def _discard(self, response: Response) -> None:
         self._parts.clear()

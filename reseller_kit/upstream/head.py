@@ -9,6 +9,8 @@ from typing import Final
 
 LINE_END: Final = b"\r\n"
 END: Final = b"\r\n\r\n"
+ENCODING: Final = b"-encoding:"
+"""Where this is not, neither of the next two is."""
 TRANSFER_ENCODING: Final = b"\r\ntransfer-encoding:"
 CONTENT_ENCODING: Final = b"\r\ncontent-encoding:"
 CONTENT_LENGTH: Final = b"\r\ncontent-length:"

@@ -97,7 +97,8 @@ class Connection(asyncio.Protocol):
         self._common: tuple[list[Header], bytes] = ([], b"")
         self._url = b""
         self._headers: list[Header] = []
-        """Where headers go: a request's own, trailers nowhere (RFC 9110, section 6.5.1)."""
+        self._named: dict[bytes, bytes] = {}
+        """Where headers go, also by name: a request's own, trailers nowhere (RFC 9110, section 6.5.1)."""
         self._reading = True
         self.full = False
         self._drained: asyncio.Future[None] | None = None
@@ -163,7 +164,7 @@ class Connection(asyncio.Protocol):
         """Parser: a request begins."""
         self._began_at, self._heard_bytes, self._bare_bytes = self._heard_at, 0, 0
         self._receiving = self._in_head = True
-        self._url, self._headers = b"", []
+        self._url, self._headers, self._named = b"", [], {}
 
     def on_url(self, url: bytes) -> None:
         """Parser: a piece of the target."""
@@ -171,7 +172,9 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Parser: a header is whole, or a trailer."""
-        self._headers.append((name.lower(), value))
+        name = name.lower()
+        self._headers.append((name, value))
+        self._named[name] = value
 
     def on_headers_complete(self) -> None:
         """Parser: the head is whole. What it raises is an invalid request."""
@@ -179,8 +182,8 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         if not self._url.startswith(b"/"):
             self._claim_host()
-        headers, self._headers = self._headers, []
-        named = dict(headers)
+        headers, named = self._headers, self._named
+        self._headers, self._named = [], {}
         path, raw_path, query = _PLAIN_TARGETS.get(self._url) or _target(self._url)
         scope = {
             "type": "http",

@@ -19,6 +19,7 @@ from ..flows.patience import limited_wait
 from ..flows.payments import receive
 from ..flows.runtime import Runtime
 from .gateway.body import ClientGone, read_body
+from .hosts import named_headers
 from .responses import JSON, NO_STORE, Receive, Send, respond
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ async def _keep(runtime: Runtime, storefront: Storefront, scope: dict[str, Any],
         raise NotFound("There is nothing here.")
     if scope["method"] != "POST":
         raise MethodNotAllowed("Deliveries are sent by POST.", allow="POST")
-    body = await read_body(receive_, scope["headers"], _MAX_BODY)
+    body = await read_body(receive_, scope["headers"], named_headers(scope), _MAX_BODY)
     headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
     async with limited_wait(_WAIT_SECONDS):
         try:

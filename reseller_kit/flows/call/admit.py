@@ -70,8 +70,8 @@ async def admit(runtime: Runtime, caller: Caller, prepared: PreparedModel, wante
     request = _hold_request(caller, prepared, wanted, window)
     runtime.active.add(caller.request_id)
     try:
-        with caller.note.step.child("hold"):
-            outcome = await _place(runtime, PlaceHold(request, _facts(prepared, caller.dialect, stream=wanted.stream)))
+        item = PlaceHold(request, _facts(prepared, caller.dialect, stream=wanted.stream))
+        outcome = await caller.note.step.around("hold", _place(runtime, item))
     except BaseException:
         runtime.metrics.holds.labels("failed").inc()
         # The hold may be durable all the same; the sweep voids it once it is no longer active.

@@ -107,8 +107,7 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     first.add_done_callback(lambda done: _after(runtime, job, item, done, durable))
     timer = loop.call_later(_WAIT_SECONDS, _release, durable)
     try:
-        with job.caller.note.step.child("settle", outcome=ending.status):
-            await durable
+        await job.caller.note.step.around("settle", durable, outcome=ending.status)
     finally:
         timer.cancel()
     if ending.http_status != LEFT:

@@ -103,7 +103,7 @@ async def _serve(runtime: Runtime, call: Call) -> int:
     request: Request[Any, Any, Any] = Request(call.scope)  # type: ignore[arg-type]
     session = _believed(request, call)
     account = await playground_account(runtime.db, call.storefront, session.customer_id)
-    body = await read_body(call.receive, call.headers)
+    body = await read_body(call.receive, call.headers, call.named)
     # Headers of the page's request are the browser's own, and say nothing about the call.
     return await Calling(runtime).generate(call, account, openai_chat.decode(body, ()))
 

@@ -100,14 +100,14 @@ class Gateway:
             if handler is None:
                 await self._probe(request)
                 return
-            with request.note.step.child("authenticate"):
-                account = await authenticate(
-                    self._runtime.keys,
-                    storefront,
-                    key_of(request.headers, request.named),
-                    request.now,
-                    address=lambda: client_of(scope, self._trusted),
-                )
+            found = authenticate(
+                self._runtime.keys,
+                storefront,
+                key_of(request.headers, request.named),
+                request.now,
+                address=lambda: client_of(scope, self._trusted),
+            )
+            account = await request.note.step.around("authenticate", found)
             met = storefront.as_met_by(account.group_id)
             if met is not storefront:
                 request = msgspec.structs.replace(request, storefront=met)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from ...core.errors import InvalidRequest, RequestTimeout, RequestTooLarge
-from ..hosts import Headers
+from ..hosts import Headers, Named
 from ..responses import Receive
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
@@ -21,13 +21,13 @@ class ClientGone(Exception):
     """The client left before it had sent its request."""
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body.
+async def read_body(receive: Receive, headers: Headers, named: Named, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. `named`: the headers by name.
 
     Raises RequestTooLarge over `limit` bytes, RequestTimeout for one that stalls or drips, InvalidRequest for one that
     is encoded.
     """
-    _check_headers(headers, limit)
+    _check_headers(headers, named, limit)
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
@@ -74,8 +74,7 @@ async def _read_on(receive: Receive, first: bytes, limit: int) -> bytes:
         raise RequestTimeout("The request's body did not arrive in time. Please send it again.") from None
 
 
-def _check_headers(headers: Headers, limit: int) -> None:
-    named = dict(headers)
+def _check_headers(headers: Headers, named: Named, limit: int) -> None:
     length = named.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)

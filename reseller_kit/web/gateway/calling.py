@@ -19,7 +19,6 @@ from ...wire.openai_responses.kept import response_in
 from ...wire.task import Task, TaskApi
 from ...wire.tasks import DECODERS, decode_transcription
 from ..responses import JSON, WRITER_KEY, respond
-from .body import read_body
 from .form import read_form
 from .plain import PlainCall
 from .request import Handler, Request, call_headers, send_json
@@ -47,7 +46,7 @@ class Calling:
         """The handler of a path that generates; `decode` reads its body."""
 
         async def handle(request: Request, account: KeyAccount) -> int:
-            call = decode(await read_body(request.receive, request.headers), request.headers)
+            call = decode(await request.body(), request.headers)
             return await self.generate(request, account, call)
 
         return handle
@@ -58,20 +57,20 @@ class Calling:
         """The handler of a path that counts the input of what `decode` reads; `write` makes the answer's body."""
 
         async def handle(request: Request, account: KeyAccount) -> int:
-            call = decode(await read_body(request.receive, request.headers), request.headers)
+            call = decode(await request.body(), request.headers)
             return await send_json(request, write(await self._count(request, request.caller(account), call, counter)))
 
         return handle
 
     async def respond(self, request: Request, account: KeyAccount) -> int:
         """A request of Responses, which may go on from an earlier one and be gone on from."""
-        call = openai_responses.decode(await read_body(request.receive, request.headers), request.headers)
+        call = openai_responses.decode(await request.body(), request.headers)
         turn = await responses.begin(self._runtime, request.caller(account), call)
         return await self.generate(request, account, turn.call, turn=turn)
 
     async def count_response(self, request: Request, account: KeyAccount) -> int:
         """The tokens that such a request would read."""
-        call = openai_responses.decode_count(await read_body(request.receive, request.headers), request.headers)
+        call = openai_responses.decode_count(await request.body(), request.headers)
         caller = request.caller(account)
         turn = await responses.begin(self._runtime, caller, call)
         tokens = await self._count(request, caller, turn.call, _RESPONSES_COUNTER)
@@ -83,7 +82,7 @@ class Calling:
 
     async def transcribe(self, request: Request, account: KeyAccount) -> int:
         """The one task whose body is a form."""
-        task = decode_transcription(read_form(await read_body(request.receive, request.headers), request.headers))
+        task = decode_transcription(read_form(await request.body(), request.headers))
         return await self.perform(request, account, task)
 
     async def generate(
@@ -125,7 +124,7 @@ class Calling:
 
     def _performing(self, decode: Callable[[bytes], Task]) -> Handler:
         async def handle(request: Request, account: KeyAccount) -> int:
-            task = decode(await read_body(request.receive, request.headers))
+            task = decode(await request.body())
             return await self.perform(request, account, task)
 
         return handle

@@ -11,7 +11,6 @@ from ...flows.call import Counter
 from ...wire import gemini
 from ...wire.codec import Call
 from ...wire.codec import Headers as CallHeaders
-from .body import read_body
 from .calling import Calling
 from .json_array import JsonArraySink
 from .paths import gemini_target
@@ -32,14 +31,14 @@ def handler(calling: Calling) -> Handler:
         if verb == "countTokens":
             return await calling.counting(_count_of(model), _COUNTER, gemini.count_body)(request, account)
         decode = gemini.decode_batch if verb == "batchEmbedContents" else gemini.decode_one
-        task = decode(await read_body(request.receive, request.headers), model=model)
+        task = decode(await request.body(), model=model)
         return await calling.perform(request, account, task)
 
     return handle
 
 
 async def _generate(calling: Calling, request: Request, account: KeyAccount, model: str, *, stream: bool) -> int:
-    body = await read_body(request.receive, request.headers)
+    body = await request.body()
     call = gemini.decode(body, request.headers, model=model, stream=stream)
     sink = StreamSink if _wants_events(request.scope["query_string"]) else JsonArraySink
     return await calling.generate(request, account, call, sink=sink)

@@ -19,6 +19,7 @@ from ...wire.errors import Dialect
 from ...wire.rate_headers import rate_headers
 from ..hosts import Headers, Named, Scope
 from ..responses import JSON, Header, Receive, Send, Writer, respond
+from .body import read_body
 
 _MAX_HEADER_BYTES: Final = 1000
 
@@ -42,6 +43,10 @@ class Request(Struct, frozen=True, eq=False):
     """What is found out about it, for the log."""
     writer: Writer | None = None
     """What whole answers may go through at once."""
+
+    async def body(self) -> bytes:
+        """The whole body. Raises what `read_body` does."""
+        return await read_body(self.receive, self.headers, self.named)
 
     def caller(self, account: KeyAccount) -> calls.Caller:
         """Who calls, for a flow."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...db.authentication import KeyAccount
 from ...wire import text_completions
-from .body import read_body
 from .calling import Calling
 from .request import Handler, Request
 from .stream import StreamSink
@@ -22,7 +21,7 @@ def handler(calling: Calling) -> Handler:
     """The handler of a POST to `/v1/completions`."""
 
     async def handle(request: Request, account: KeyAccount) -> int:
-        call = text_completions.decode(await read_body(request.receive, request.headers), request.headers)
+        call = text_completions.decode(await request.body(), request.headers)
         return await calling.generate(request, account, call, sink=TextSink, rewrite=text_completions.answer_body)
 
     return handle

@@ -38,6 +38,7 @@ from ...flows.runtime import Runtime
 from ...telemetry.access import Note
 from ..access import NOTE_KEY
 from ..gateway.body import ClientGone, read_body
+from ..hosts import named_headers
 from ..responses import JSON, NO_STORE, Header, Receive, Send, respond
 from .endpoint import Call, Endpoint
 from .openapi import openapi
@@ -86,7 +87,7 @@ async def answer(
     """Answer one request."""
     request_id, extra = new_id("req"), tuple[Header, ...]()
     try:
-        body = await read_body(receive, scope["headers"], _MAX_BODY)
+        body = await read_body(receive, scope["headers"], named_headers(scope), _MAX_BODY)
         asked = _asked(runtime, storefront, scope, body, request_id)
         found = await _answered(asked, port)
     except ClientGone:

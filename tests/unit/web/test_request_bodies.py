@@ -37,19 +37,19 @@ def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_drip_is_ended_in_the_middle() -> None:
     with pytest.raises(RequestTimeout):
-        await read_body(pieces(*[b"x"] * 100, pause=0.05), [])
+        await read_body(pieces(*[b"x"] * 100, pause=0.05), [], {})
 
 
 async def test_silence_is_ended() -> None:
     with pytest.raises(RequestTimeout):
-        await read_body(pieces(b"x", pause=0.0, then="silence"), [])
+        await read_body(pieces(b"x", pause=0.0, then="silence"), [], {})
 
 
 async def test_a_slow_line_that_carries_something_is_served() -> None:
     sent = [b"x" * 4096] * 10  # 0.3 s, and a quarter of a second for each part
-    assert await read_body(pieces(*sent, pause=0.06), []) == b"".join(sent)
+    assert await read_body(pieces(*sent, pause=0.06), [], {}) == b"".join(sent)
 
 
 async def test_who_leaves_in_the_middle_is_gone() -> None:
     with pytest.raises(ClientGone):
-        await read_body(pieces(b"x", pause=0.0, then="leave"), [])
+        await read_body(pieces(b"x", pause=0.0, then="leave"), [], {})
