@@ -36,7 +36,7 @@ def rates_of(limits: Sequence[Limit], room: Room) -> Rates:
     for limit, fill in zip(limits, room.fills, strict=True):
         if limit.kind == "concurrency" or limit.scope not in _TOLD:
             continue
-        rate = Rate(limit.most, max(0, limit.most - fill.used), fill.empty_in)
+        rate = Rate(limit.most, limit.most - fill.used if fill.used < limit.most else 0, fill.empty_in)
         if limit.kind == "requests":
             requests = rate if requests is None else _closer(requests, rate)
         else:

@@ -294,7 +294,8 @@ class Connection(asyncio.BufferedProtocol):
         self._arm(STALL_SECONDS, self._loop.time())
 
     def _arm(self, seconds: float, now: float) -> None:
-        self._deadline = deadline = min(now + seconds, self._ends_at)
+        deadline = now + seconds
+        self._deadline = deadline = min(self._ends_at, deadline)
         if deadline < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()

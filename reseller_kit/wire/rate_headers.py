@@ -6,6 +6,7 @@ Sources: OpenAI API reference, "Rate limits in headers"; Anthropic API reference
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from ..core.rates import Rate, Rates
@@ -46,7 +47,12 @@ def _anthropic(what: bytes, rate: Rate, now: int) -> Iterator[tuple[bytes, bytes
 
 def duration(us: int) -> str:
     """As OpenAI writes it: `120ms`, `1.5s`, `6m0s`."""
-    ms = -(-us // 1000)
+    return _of_ms(-(-us // 1000))
+
+
+@lru_cache(maxsize=4_096)
+def _of_ms(ms: int) -> str:
+    """A window that was just used is empty again in one of the same few hundred milliseconds."""
     if ms < _SECOND_MS:
         return f"{ms}ms"
     minutes, rest = divmod(ms, _MINUTE_MS)

@@ -117,8 +117,8 @@ class Attempts:
             model=attempt.candidate.route.upstream_model,
             provider=config.provider,
             maker=maker_of(config),
-            output_limit=_limit_to_send(job, call),
-            room=job.sent_limit,
+            output_limit=_limit_to_send(job, call, room := job.sent_limit),
+            room=room,
         )
         who = self._pseudonym() if config.settings.get("end_user_ids") else None
         stops: tuple[str, ...] = ()
@@ -173,11 +173,11 @@ def _has_prices(model: OfferedModel, call: Call) -> bool:
     return all(name in prices for name in (*NEEDED, *call.needs))
 
 
-def _limit_to_send(job: Job, call: Call) -> int | None:
+def _limit_to_send(job: Job, call: Call, most: int) -> int | None:
     """The limit of the hold, where the caller's own does not already say it or a lower one.
 
     A fallback is always told: what it writes where nothing is said may be more than was held for.
     """
     if call.output_limit is None and job.served is job.offered:
         return job.output_limit if job.lowered else None
-    return job.sent_limit
+    return most

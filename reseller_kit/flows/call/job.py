@@ -140,7 +140,8 @@ class Job(Struct, kw_only=True, eq=False):
     @property
     def sent_limit(self) -> int:
         """Output tokens of one choice that the model which is asked may write."""
-        return min(self.output_limit, self.served.max_output)
+        most = self.served.max_output
+        return min(most, self.output_limit)
 
     @property
     def fallback_facts(self) -> FallbackFacts | None:
