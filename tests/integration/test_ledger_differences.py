@@ -28,7 +28,7 @@ from tests.support.ledger import (
     take,
     wallet,
 )
-from tests.support.writer import assert_sound, outcomes
+from tests.support.writer import assert_sound, outcomes, watch_failures
 
 pytestmark = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
 
@@ -40,6 +40,8 @@ class Pair:
 
     def __init__(self, db: Database, shop: Shop, one: LedgerWriter, other: LedgerWriter) -> None:
         self.db, self.shop, self.one, self.other = db, shop, one, other
+        self.failures = [watch_failures(one), watch_failures(other)]
+        """What the database refused: nothing where the checks work, as its own would come too late."""
 
     async def remember(self) -> None:
         """Each of them has all of the storefront in mind, as it was before the other one's last call."""
@@ -135,6 +137,7 @@ async def test_to_the_last_nano_of(db: Database, retail: int, wholesale: int, li
         for ledger in (pair.other, pair.one):
             again = await ledger.submit(hold(pair.shop, retail and 1, wholesale and 1, key_limit=limit))
             assert isinstance(again, HoldRefused)
+        assert pair.failures == [[], []]
         await assert_sound(db)
 
 
@@ -147,7 +150,29 @@ async def test_processes_at_once_admit_exactly_what_is_there(db: Database, short
         asked = [(pair.one, pair.other)[n % 2].submit(call) for n, call in enumerate(calls)]
         placed = sum(isinstance(outcome, Hold) for outcome in await asyncio.gather(*asked))
         assert placed == (498 if short == "key" else 998) // 7
+        assert pair.failures == [[], []]
         await assert_sound(db)
+
+
+@pytest.mark.parametrize("wallet_of", ["customer", "reseller"])
+async def test_what_another_process_is_taking_is_waited_for(db: Database, wallet_of: str) -> None:
+    a, lot = t.account.c, t.lot.c
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with a_pair(db) as pair:
+        wallet_id = pair.shop.wallet_id if wallet_of == "customer" else pair.shop.reseller_wallet
+        async with db.write(EVERY_TENANT) as taking:
+            taken = update(t.account).where(a.id == wallet_id).values(reserved_nano=a.reserved_nano + 990)
+            await taking.execute(taken)
+            if wallet_of == "customer":
+                await taking.execute(update(t.lot).values(reserved_nano=lot.reserved_nano + 990))
+            asked = pair.one.submit(hold(pair.shop, 9, 9))
+            async with asyncio.timeout(30):
+                while not await taking.scalar(waits):
+                    await asyncio.sleep(0.01)
+        refused = await asked
+        assert isinstance(refused, HoldRefused)
+        assert refused.available == 8
+        assert pair.failures == [[], []]
 
 
 async def taken_by_hand(pair: Pair) -> None:
@@ -292,9 +317,11 @@ async def test_a_lease_that_was_lost_adds_nothing(db: Database) -> None:
 
 async def test_a_key_whose_window_is_gone_is_read_again(db: Database) -> None:
     async with a_pair(db) as pair:
+        await held(pair.one, hold(pair.shop, 1))
         async with db.administer() as connection:
             await connection.execute(text("DELETE FROM key_window"))
         assert isinstance(await pair.one.submit(hold(pair.shop, LIMIT, key_limit=LIMIT)), Hold)
+        assert pair.failures == [[], []]
 
 
 # --- Any order --------------------------------------------------------------------------------------------------------
