@@ -56,7 +56,7 @@ READS: dict[str, Query] = {
     "credit_alerts.is_unwanted": lambda c, tenant, x: credit_alerts.is_unwanted(c, tenant, x.customer.id, "walk"),
     "credit_alerts.latest_purchase": lambda c, tenant, x: credit_alerts.latest_purchase(c, tenant, x.customer.id),
     "statements.balance_at": lambda c, tenant, x: statements.balance_at(c, tenant, x.wallet, LATER),
-    "statements.by_code": lambda c, tenant, _: statements.by_code(c, tenant, "customer_wallet", 0, LATER),
+    "statements.by_code": lambda c, tenant, _: statements.by_code(c, tenant, ("customer_wallet",), 0, LATER),
     "statements.calls_by_model": lambda c, tenant, x: statements.calls_by_model(c, tenant, x.wallet, 0, LATER),
     "statements.moved_by": lambda c, tenant, x: statements.moved_by(c, tenant, x.wallet, "grant", "", 0),
     "statements.movements": lambda c, tenant, x: statements.movements(c, tenant, x.wallet, 0, LATER),
