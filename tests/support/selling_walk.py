@@ -48,9 +48,15 @@ async def fill(connection: Connection, tenant_id: int, customer: Customer) -> No
     await audit_log.record(connection, tenant_id, "test", "edit.update", "tenant", "ours", before=before)
 
 
+async def callers(connection: Connection, tenant_id: int) -> set[str]:
+    found = await insights.callers(connection, tenant_id, (ALWAYS.since, ALWAYS.until), ALWAYS.following)
+    return {row.customer_id for row in await connection.execute(found)}
+
+
 READS: dict[str, Query] = {
     "audit_log.touching": lambda c, tenant, _: audit_log.touching(c, tenant, ("pricing.",), 10, None),
     "insights.active_by_day": lambda c, tenant, _: insights.active_by_day(c, tenant, ALWAYS),
+    "insights.callers": lambda c, tenant, _: callers(c, tenant),
     "insights.cohorts": lambda c, tenant, _: insights.cohorts(c, tenant, (0, 1 << 52)),
     "insights.events_by_day": lambda c, tenant, _: insights.events_by_day(c, tenant, ALWAYS, ("lapse",)),
     "insights.failed_calls": lambda c, tenant, _: insights.failed_calls(c, tenant, ALWAYS),
