@@ -298,8 +298,8 @@ class Deliveries(Stage):
     def _crash(self, writer: int, queue: Sequence[Action], number: int) -> None:
         """The process dies at the nth write, or between the commit and its answer."""
         owner = self.owner(writer)
-        if self.world.crash(writer, [action.item() for action in queue], number):
-            act.expect_all(self.books, queue, owner)
+        committed = self.world.crash(writer, [action.item() for action in queue], number)
+        act.expect_all(self.books, queue[:committed], owner)
         self.judge()
 
     def _away(self, writer: int, queue: Sequence[Action], _number: int) -> None:

@@ -20,6 +20,7 @@ from reseller_kit.db import tables as t
 from reseller_kit.db.calls import CallFacts, find_call
 from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.db.ledger import Item, LedgerWriter, Posted, Settled, new_owner, open_writer, postgres, sqlite
+from reseller_kit.db.ledger.batch import Batch
 from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.db.vouchers import VoucherRow
 from reseller_kit.flows.audit import AuditReport, audit
@@ -107,10 +108,10 @@ class World:
         with self._around(writer, refuse):
             return self.deliver(writer, items)
 
-    def crash(self, writer: int, items: Sequence[Item], number: int) -> bool:
-        """The writer's process dies at the `number`th write, or behind the commit; whether it was committed.
+    def crash(self, writer: int, items: Sequence[Item], number: int) -> int:
+        """The writer's process dies at the `number`th write, or behind the commit; how many items were committed.
 
-        Another process takes its place.
+        Those are all, none, or the first half of a batch that the database refused. Another process takes its place.
         """
         return self.run(self._crash(writer, items, number))
 
@@ -217,17 +218,19 @@ class World:
         finally:
             store.run = run  # type: ignore[method-assign]
 
-    async def _crash(self, writer: int, items: Sequence[Item], number: int) -> bool:
+    async def _crash(self, writer: int, items: Sequence[Item], number: int) -> int:
         dying = self.writers[writer]
-        committed = False
+        committed = 0
+        run = dying._store.run
 
-        async def die_behind(run: Run) -> None:
+        async def die_behind(batch: Batch) -> None:
             nonlocal committed
-            await run()
-            committed = True
+            await run(batch)
+            committed = len(batch.items)
             raise Crashed
 
-        with self._around(writer, die_behind), _failing_write(self._backend, number, Crashed()):
+        dying._store.run = die_behind  # type: ignore[method-assign]
+        with _failing_write(self._backend, number, Crashed()):
             for item in items:
                 dying.submit(item)
             assert dying._task is not None
