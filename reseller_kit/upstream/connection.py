@@ -22,8 +22,7 @@ from .head import CONTENT_ENCODING, CONTENT_LENGTH, ENCODING, END, LINE_END, TRA
 from .response import Response
 
 MAX_HEADERS = 128
-"""In an answer whose head is over `PLAIN_HEAD_BYTES`."""
-PLAIN_HEAD_BYTES = 1024
+"""Lines of an answer's head."""
 MAX_OVERHEAD_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
 """One read of a socket, so that what one answer can have in memory is a small multiple of it."""
@@ -210,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
             raise ValueError("an answer to no request")
         status = self._parser.get_status_code()
         head, _, rest = self._head.lstrip(LINE_END).partition(END)
-        if len(head) > PLAIN_HEAD_BYTES and head.count(LINE_END) > MAX_HEADERS:
+        if head.count(LINE_END) > MAX_HEADERS:
             raise ValueError(f"more than {MAX_HEADERS} headers")
         if status < 200:
             if status < 100 or status == 101:

@@ -39,7 +39,7 @@ class Response:
     """An answer whose head has come; the body is taken piece by piece or whole.
 
     Read it to the end, `leave()` it or `abort()` it, always: `try: … finally: response.abort()`.
-    `raw_head`: its status line and headers as they came, without the empty line; at most 64 KiB.
+    `raw_head`: its status line and headers as they came, without the empty line; at most 128 headers, 64 KiB together.
     `refusal`: of an answer of 300 or more. `ticket`: the key that it came over, to tell of what the head did not say.
     """
 

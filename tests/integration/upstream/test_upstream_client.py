@@ -557,6 +557,7 @@ async def test_a_reader_that_never_comes_back_is_cut(monkeypatch: pytest.MonkeyP
         (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "HTTP"),
         (b"HTTP/1.1 200 OK\r\nbad header: 1\r\n\r\n", "HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "headers"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n" + b"a:\r\n" * 200 + b"\r\n", "headers"),
         (b"HTTP/1.1 200 OK\r\na: " + b"x" * 200_000, "headers"),
         (b"HTTP/1.1 103 Hints\r\n\r\n" * 5000, "headers"),
         (b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 1\r\n\r\nx", "content-encoding"),
