@@ -38,7 +38,7 @@ _REASONS = ("duplicate_charge", "activation_failed", "billing_error", "goodwill"
 
 @click.group(cls=Group)
 def order() -> None:
-    """Orders of customers: place, look up, approve, reject, refund."""
+    """Orders of customers: create, look up, approve, reject, refund."""
 
 
 @order.command()

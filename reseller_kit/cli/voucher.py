@@ -18,7 +18,7 @@ from .output import csv_shown, emit, facts, more, table
 
 @click.group(cls=Group)
 def voucher() -> None:
-    """Vouchers: make, list, revoke, export, redeem."""
+    """Vouchers: create, list, revoke, export, redeem."""
 
 
 @voucher.command()

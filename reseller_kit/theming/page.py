@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ from .brand import Brand
 from .console import Frame
 from .support import AnnouncementRow
 
+_MOST_FIELDS: Final = 100
+"""No page has more fields in its address."""
 _FIRST_WORD: Final = re.compile(r"[A-Za-z]+")
 _TELLING: Final[Mapping[str, frozenset[str]]] = {
     "text": frozenset({"output"}),
@@ -254,7 +257,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
     `view` is what this page alone shows: a Struct that its template knows. `visitor`: who is logged in; `csrf`: what
     each form on the page carries. `desk`: the frame of a page of the console. `viewing`: the page is shown to
-    a member of the team as a customer sees it.
+    a member of the team as a customer sees it. `query`: what stands behind the path's question mark.
     """
 
     path: str
@@ -276,6 +279,7 @@ class Page(Struct, frozen=True, kw_only=True):
     csrf: str = ""
     desk: Frame | None = None
     viewing: Viewing | None = None
+    query: str = ""
 
     @property
     def canonical_url(self) -> str:
@@ -291,6 +295,14 @@ class Page(Struct, frozen=True, kw_only=True):
     def languages(self) -> tuple[tuple[str, str], ...]:
         """The languages of the storefront's pages, each with its name in itself."""
         return tuple((code, locale.language_name(code)) for code in self.brand.languages)
+
+    def in_language(self, code: str) -> str:
+        """The link to this very page in another language: nothing else that it was asked for is lost."""
+        try:
+            asked = parse_qsl(self.query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            asked = []
+        return "?" + urlencode([*(pair for pair in asked if pair[0] != "lang"), ("lang", code)])
 
     @property
     def dir(self) -> Literal["ltr", "rtl"]:

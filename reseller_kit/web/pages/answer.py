@@ -97,6 +97,7 @@ class Pages:
             announcements=rows_of(request),
             desk=desk,
             viewing=banner_of(request),
+            query=request.url.query,
         )
         noindex = noindex or desk is not None
         page = views.page_of(runtime_of(request), storefront, asked, self.port, error=error, view=view, noindex=noindex)

@@ -40,6 +40,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     announcements: tuple[AnnouncementRow, ...] = ()
     desk: Desk | None = None
     viewing: Viewing | None = None
+    query: str = ""
 
 
 def brand_of(storefront: Storefront) -> Brand:
@@ -80,6 +81,7 @@ def page_of(
         desk=None if asked.desk is None else _frame(storefront, asked.desk, asked.path),
         links=_links(storefront, asked.session),
         viewing=asked.viewing,
+        query=asked.query,
     )
 
 

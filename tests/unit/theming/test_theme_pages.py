@@ -8,6 +8,7 @@ import re
 import shlex
 import tomllib
 from html.parser import HTMLParser
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
@@ -217,6 +218,21 @@ def test_what_a_seller_gives_stays_text_in_legal_pages(document: str) -> None:
     assert legal.legal_text(LIBRARY, "daylight", brand, "en", document).version != (
         legal.legal_text(LIBRARY, "daylight", sample_brand(), "en", document).version
     )
+
+
+def test_another_language_of_a_page_is_the_same_page() -> None:
+    asked = "token=a%2Bb%26c&lang=en&since=2026-11-01&empty="
+    languages = ("en", "de", "ar")
+    brand = msgspec.structs.replace(sample_page("/faq").brand, languages=languages)
+    html = render("daylight", "/faq", brand=brand, query=asked)
+    links = [html_module.unescape(link) for link in re.findall(r'href="(\?[^"]*)" lang="', html)]
+    assert len(links) == len(languages)
+    for link, code in zip(links, languages, strict=True):
+        assert parse_qsl(link[1:], keep_blank_values=True) == [
+            ("token", "a+b&c"), ("since", "2026-11-01"), ("empty", ""), ("lang", code),
+        ]  # fmt: skip
+    assert 'href="?lang=' in render("daylight", "/faq", brand=brand, query="&".join(["a=1"] * 5_000))
+    assert "<script>" not in render("daylight", "/faq", brand=brand, query='"><script>=1')
 
 
 def test_a_legal_text_of_the_brand_replaces_the_themes() -> None:
