@@ -30,6 +30,8 @@ class Candidate(Struct, frozen=True):
     """Where it leads to."""
     breaks: bool
     """Whether its endpoint has a circuit."""
+    only: bool = False
+    """Whether the model has no other, nor a fallback."""
 
 
 class PreparedModel(Struct, frozen=True, kw_only=True, eq=False):
@@ -41,8 +43,8 @@ class PreparedModel(Struct, frozen=True, kw_only=True, eq=False):
     """Whether it can answer conversations: it has prices of text, and is not known for upstreams that serve none."""
     choice: bool
     """Whether there is more than one place where a conversation's prompt cache may lie."""
-    only: Candidate | None
-    """The one route of a model that generates and has no other, nor a fallback."""
+    first: Candidate | None
+    """The route that is asked first unless a conversation is elsewhere; None where it is to be chosen."""
     context: int
     """Tokens that the model can read, or one that it falls back to if that can read more."""
     retail: tuple[Bound, ...]
@@ -73,9 +75,9 @@ class PreparedModels:
         return found
 
 
-def candidate_of(offered: OfferedModel, route: Route, config: UpstreamConfig) -> Candidate:
+def candidate_of(offered: OfferedModel, route: Route, config: UpstreamConfig, *, only: bool = False) -> Candidate:
     """A route with what it leads to."""
-    return Candidate(offered, route, config, endpoint_of(route), config.breaks)
+    return Candidate(offered, route, config, endpoint_of(route), config.breaks, only)
 
 
 def prepare(offered: OfferedModel, storefront: Storefront, upstreams: Upstreams) -> PreparedModel:
@@ -89,9 +91,18 @@ def prepare(offered: OfferedModel, storefront: Storefront, upstreams: Upstreams)
         offered=offered,
         generates=generates and offered.retail.price_list.prices.keys() >= NEEDED,
         choice=not single or any(len(config.api_keys) > 1 for config in known),
-        only=candidate_of(offered, offered.routes[0], known[0]) if single and known and known[0].apis else None,
+        first=_first_of(offered, upstreams, only=single),
         context=max(model.context for model in (offered, *fallbacks)),
         retail=bounds(offered.retail.price_list),
         wholesale=bounds(offered.wholesale.price_list),
         facts={},
     )
+
+
+def _first_of(offered: OfferedModel, upstreams: Upstreams, *, only: bool) -> Candidate | None:
+    """The route that is alone with the first priority, where that decides, if its upstream answers conversations."""
+    if not offered.routes or (offered.strategy != "priority" and len(offered.routes) > 1):
+        return None
+    route, *alike = offered.turns[0]
+    config = upstreams.get(route.upstream)
+    return None if alike or config is None or not config.apis else candidate_of(offered, route, config, only=only)

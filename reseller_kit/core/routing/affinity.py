@@ -39,12 +39,16 @@ class Affinity:
             return None
         return endpoint
 
-    def note(self, conversation: int, endpoint: EndpointName, now: float) -> None:
-        """The endpoint answered the conversation at `now` (s)."""
-        self._known[conversation] = endpoint, now
-        self._known.move_to_end(conversation)
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)
+    def note(self, conversation: int, endpoint: EndpointName, now: float) -> EndpointName | None:
+        """The endpoint answered the conversation at `now` (s). The one that answered before, as `of` tells."""
+        known = self._known
+        found = known.pop(conversation, None)
+        known[conversation] = endpoint, now
+        if found is None:
+            if len(known) > self._most:
+                known.popitem(last=False)
+            return None
+        return found[0] if now - found[1] <= self._seconds else None
 
 
 def point_of(conversation: int, endpoint: EndpointName) -> float:

@@ -92,7 +92,7 @@ async def admit(runtime: Runtime, caller: Caller, prepared: PreparedModel, wante
         epoch=outcome.epoch,
         units=wanted.units or ONE_REQUEST,
         lowered=outcome.output_limit < request.terms.output_limit,
-        only=prepared.only,
+        first=prepared.first,
         admission=admission,
         expected=expected,
     )

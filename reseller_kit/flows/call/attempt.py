@@ -21,7 +21,7 @@ from ...wire.translated import TranslatedAnswer, TranslatedTap
 from ..end_users import pseudonym_of
 from ..prepared import NEEDED, Candidate
 from ..runtime import Runtime
-from .candidates import Suits, candidates
+from .candidates import Suits, candidates, is_at_home
 from .job import Job
 from .routes import Attempt, Routes
 from .serving import api_for, maker_of
@@ -76,7 +76,7 @@ class Attempts:
         self._job, self._call = job, call
         self._pepper = runtime.vault.pepper
         self._sent = apart(call, self._pseudonym()) if says_who(call) else call
-        self._routes = Routes(runtime, job, _candidates(runtime, job, call))
+        self._routes = Routes(runtime, job, candidates_of(runtime, job, call))
         self._conversation: Conversation | None = None
         self._refusal: InvalidRequest | None = None
 
@@ -158,13 +158,28 @@ class Attempts:
         return body, stops
 
 
-def _candidates(runtime: Runtime, job: Job, call: Call) -> Iterator[Candidate]:
+def candidates_of(runtime: Runtime, job: Job, call: Call) -> Iterator[Candidate]:
     """The routes that may serve the call, and nothing of it that they would hold in a circle."""
-    only, upstreams = job.only, runtime.snapshot.upstreams
-    if only is not None and job.units is ONE_REQUEST and upstreams.get(only.route.upstream) is only.config:
-        return iter((only,))
-    suits = Suits(lambda config: api_for(call.api, config) is not None, lambda model: _has_prices(model, call))
-    return candidates(runtime, job, suits)
+    first, upstreams = job.first, runtime.snapshot.upstreams
+    if first is None or job.units is not ONE_REQUEST or upstreams.get(first.route.upstream) is not first.config:
+        return candidates(runtime, job, _suits(call))
+    if first.only:
+        return iter((first,))
+    if is_at_home(runtime, job, first.endpoint):
+        return _behind(first, runtime, job, call)
+    return candidates(runtime, job, _suits(call))
+
+
+def _behind(first: Candidate, runtime: Runtime, job: Job, call: Call) -> Iterator[Candidate]:
+    """The first one, and all others, which are not looked at before they are asked for."""
+    yield first
+    for candidate in candidates(runtime, job, _suits(call)):
+        if candidate.route is not first.route:
+            yield candidate
+
+
+def _suits(call: Call) -> Suits:
+    return Suits(lambda config: api_for(call.api, config) is not None, lambda model: _has_prices(model, call))
 
 
 def _has_prices(model: OfferedModel, call: Call) -> bool:

@@ -43,6 +43,13 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
             yield candidate_of(offered, route, upstreams[route.upstream])
 
 
+def is_at_home(runtime: Runtime, job: Job, endpoint: EndpointName) -> bool:
+    """Whether the call's conversation, if it is any, was answered at no other endpoint."""
+    conversation = job.wanted.conversation
+    known = None if conversation is None else runtime.endpoints.affinity.of(conversation, time.monotonic())
+    return known is None or known == endpoint
+
+
 def _asked(job: Job, suits: Suits) -> Iterator[OfferedModel]:
     """The model, and those that may answer instead, which are such as the customer could have asked for by name."""
     yield job.offered

@@ -105,8 +105,8 @@ class Job(Struct, kw_only=True, eq=False):
     lowered: bool = False
     left_out: tuple[str, ...] = ()
     """What of the request its upstream's API can't carry, as paths in the caller's."""
-    only: Candidate | None = None
-    """The one route, where the model generates and neither it nor a fallback has another."""
+    first: Candidate | None = None
+    """The route that is asked first, unless the conversation is elsewhere; None where it is to be chosen."""
     route: Route | None = None
     attempts: int = 0
     in_flight: bool = False

@@ -133,13 +133,11 @@ class Attempt:
         return True
 
     def _note_conversation(self, conversation: int) -> None:
-        runtime = self._runtime
-        affinity, now = runtime.endpoints.affinity, time.monotonic()
-        known, endpoint = affinity.of(conversation, now), self.candidate.endpoint
+        runtime, endpoint = self._runtime, self.candidate.endpoint
+        known = runtime.endpoints.affinity.note(conversation, endpoint, time.monotonic())
         if self._job.wanted.conversation is None:
             known = None
         runtime.metrics.count_conversation("new" if known is None else "same" if known == endpoint else "moved")
-        affinity.note(conversation, endpoint, now)
 
 
 class Routes:

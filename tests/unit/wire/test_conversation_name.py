@@ -93,6 +93,27 @@ def test_real_agents_name_their_session(name: str) -> None:
     assert session_of(headers) == "00000001-0000-7000-8000-000000000001"
 
 
+WORDS = st.text(st.one_of(st.sampled_from('"\\\n,]} aé😀'), st.characters(codec="utf-8")), max_size=1_200)
+
+
+@given(
+    asked=WORDS,
+    rules=st.none() | WORDS,
+    role=st.sampled_from(["system", "developer", "assistant"]),
+    goes_on=st.booleans(),
+)
+def test_a_short_beginning_is_read_in_one_step_as_it_is_read_in_several(
+    *, asked: str, rules: str | None, role: str, goes_on: bool
+) -> None:
+    """What is wrapped into parts is never read in one step."""
+    first = [] if rules is None else [{"role": role, "content": rules}]
+    more = [HELLO, HI] if goes_on else []
+    short = named_conversation(chat(*first, {"role": "user", "content": asked}, *more), "")
+    parts = [{"type": "text", "text": asked}]
+    assert short == named_conversation(chat(*first, {"role": "user", "content": parts}, *more), "")
+    assert (short.text, short.goes_on) == ("head:" + (rules or "") + asked, goes_on)
+
+
 @given(st.text(max_size=9_000), st.sampled_from(["system", "user", "assistant"]))
 def test_any_prompt_has_a_short_name(text: str, role: str) -> None:
     name = conversation_name(chat({"role": role, "content": text}, HI), "")
