@@ -51,13 +51,13 @@ _text = msgspec.json.Decoder(str).decode
 _metadata = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_at = json.JSONDecoder().raw_decode
 _blanks = re.compile(r"[ \t\r\n,]*").match
-_SHORT: Final = r'"([^"\\]{0,1000}+)"'
+_SHORT: Final = '"([^"]{0,1000}+)"'
 _plain = re.compile(
     rf'\[(?:\{{"role": ?"(?:system|developer)", ?"content": ?{_SHORT}\}}, ?)?'
     rf'\{{"role": ?"user", ?"content": ?{_SHORT}\}}([],])'
 ).match
-"""How most prompts begin: at most a short system message and a short one of the user's, both without an escape. What
-`_opening` finds in these, in one step."""
+"""How most prompts begin: at most a short system message and a short one of the user's. Where neither has an escape,
+these are what `_opening` finds, in one step."""
 
 
 def session_of(named: Mapping[bytes, bytes]) -> str:
@@ -101,7 +101,8 @@ def conversation_name(call: Call, session: str) -> ConversationName:
     plain = _plain(head)
     if plain is not None:
         rules, asked, behind = plain.groups("")
-        return ConversationName(text + rules + asked, goes_on=behind == ",")
+        if "\\" not in rules and "\\" not in asked:
+            return ConversationName(text + rules + asked, goes_on=behind == ",")
     opening, goes_on = _opening(head)
     return ConversationName(text + opening, goes_on=goes_on)
 
@@ -142,7 +143,7 @@ def _add_texts(item: Any, texts: list[str]) -> None:
 
 
 def _slice(raw: Raw, most: int) -> str:
-    return bytes(memoryview(raw)[:most]).decode("utf-8", "ignore")
+    return (bytes(raw) if len(raw) <= most else bytes(memoryview(raw)[:most])).decode("utf-8", "ignore")
 
 
 def _string(raw: Raw) -> str:

@@ -45,9 +45,16 @@ def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
 
 def is_at_home(runtime: Runtime, job: Job, endpoint: EndpointName) -> bool:
     """Whether the call's conversation, if it is any, was answered at no other endpoint."""
-    conversation = job.wanted.conversation
-    known = None if conversation is None else runtime.endpoints.affinity.of(conversation, time.monotonic())
+    known = _home(runtime, job, time.monotonic())
     return known is None or known == endpoint
+
+
+def _home(runtime: Runtime, job: Job, now: float) -> EndpointName | None:
+    """Where the call's conversation was answered last, if a prompt cache may lie there."""
+    wanted = job.wanted
+    if wanted.conversation is None or wanted.remember is None:
+        return None
+    return runtime.endpoints.affinity.of(wanted.remember, now)
 
 
 def _asked(job: Job, suits: Suits) -> Iterator[OfferedModel]:
@@ -74,7 +81,7 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable
     )
     ordered = order(offered.turns, offered.strategy, by, serves)
     now = time.monotonic()
-    known = None if conversation is None else endpoints.affinity.of(conversation, now)
+    known = _home(runtime, job, now)
     if known is None or endpoints.admission(known, now) != "yes":
         return ordered
     looked: list[Route] = []

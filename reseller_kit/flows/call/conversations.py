@@ -1,4 +1,4 @@
-"""The number that the calls of one conversation share, so that they are answered where its prompt cache lies."""
+"""The numbers that the calls of one conversation share, so that they are answered where its prompt cache lies."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _CACHED_BYTES: Final = 4096
 
 
 class Conversation(Struct, frozen=True):
-    """`number`: 64 bits of a digest of the conversation's name, the same in each process. `named`: by its client.
+    """`own`: a number of the conversation's name in this process. `named`: by its client.
 
-    `cached`: a prompt cache may lie somewhere. The first turn of a short prompt has none, so that it goes as if there
-    were no conversation; where it went is remembered for the second.
+    `shared`: 64 bits of a digest of it, the same in each process, where a prompt cache may lie somewhere. The first
+    turn of a short prompt has none, so that it goes as if there were no conversation; where it went is remembered for
+    the second.
     """
 
-    number: int
+    own: int
+    shared: int | None
     named: bool
-    cached: bool
 
 
 def conversation_of(caller: Caller, call: Call) -> Conversation:
@@ -34,6 +35,7 @@ def conversation_of(caller: Caller, call: Call) -> Conversation:
     """
     name = conversation_name(call, caller.session)
     whose = f"{caller.storefront.tenant_id}\0{caller.account.customer_id}\0{call.model}\0{name.text}"
-    number = int.from_bytes(hashlib.blake2b(whose.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-    cached = name.named or name.goes_on or call.input_bound >= _CACHED_BYTES
-    return Conversation(number, name.named, cached)
+    shared = None
+    if name.named or name.goes_on or call.input_bound >= _CACHED_BYTES:
+        shared = int.from_bytes(hashlib.blake2b(whose.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return Conversation(hash(whose), shared, name.named)

@@ -132,9 +132,9 @@ def _wanted(call: Call, found: Conversation | None = None) -> Wanted:
         output_limit=call.output_limit,
         inputs=call.inputs,
         units={**ONE_REQUEST, "tool_call": call.tool_calls} if call.tool_calls else {},
-        conversation=found.number if found is not None and found.cached else None,
+        conversation=None if found is None else found.shared,
         named=found is not None and found.named,
-        remember=None if found is None else found.number,
+        remember=None if found is None else found.own,
     )
 
 

@@ -79,11 +79,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
     inputs: int = 1
     units: Mapping[str, int] = {}
     conversation: int | None = None
-    """What calls of one conversation have in common; None where nothing hangs on it: no choice, or no prompt cache."""
+    """What calls of one conversation have in common in every process; None where nothing hangs on it: no choice, or no
+    prompt cache."""
     named: bool = False
     """Whether its client names the conversation, so that it is one for sure and not just a prompt that begins alike."""
     remember: int | None = None
-    """The conversation for which the endpoint that answers is remembered."""
+    """The conversation for which this process remembers the endpoint that answers; None where there is no choice."""
 
 
 class Job(Struct, kw_only=True, eq=False):

@@ -106,7 +106,7 @@ async def test_what_is_known_to_be_first_changes_no_order(places: list[tuple[str
         runtime.endpoints.affinity.note(7, endpoint_of(known), time.monotonic())
 
     def ordered(first: Candidate | None) -> list[EndpointName]:
-        job = make_job(offered, conversation=7, named=True)
+        job = make_job(offered, conversation=7, remember=7, named=True)
         job.first = first
         return [each.endpoint for each in candidates_of(runtime, job, call)]
 

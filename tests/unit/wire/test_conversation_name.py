@@ -50,7 +50,7 @@ def test_a_first_turn_that_no_provider_caches_is_told_from_what_goes_on() -> Non
         who: Any = SimpleNamespace(
             storefront=SimpleNamespace(tenant_id=1), account=SimpleNamespace(customer_id="a"), session=session
         )
-        return conversation_of(who, call).cached
+        return conversation_of(who, call).shared is not None
 
     assert not cached(chat(SYSTEM, HI))
     assert not cached(responses("Hi"))
@@ -149,5 +149,6 @@ def test_no_two_customers_share_a_conversation() -> None:
         )
     )
     assert len(seen) == 4
-    assert all(0 <= each.number < 2**64 and each.named and each.cached for each in seen)
+    assert all(each.shared is not None and 0 <= each.shared < 2**64 and each.named for each in seen)
+    assert len({each.own for each in seen}) == 4
     assert conversation_of(caller(1, "a"), chat(HI)) in seen
