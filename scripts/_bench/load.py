@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections import deque
+from itertools import cycle
 from math import inf
 from typing import Final, cast
 
@@ -20,15 +21,16 @@ import uvloop
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to send where, without a body by GET. `end`: what a good answer's last bytes hold.
 
-    `limit_seconds` ends a run that hangs. Each connection sends its next call when the last byte of an answer has come,
-    the first ones spread over `spread` seconds. With `rate` calls begin at so many a second whatever came back; one
-    that finds all connections busy waits.
+    `limit_seconds` ends a run that hangs. Connections take turns with `key` and `more_keys`. Each sends its next call
+    when the last byte of an answer has come, the first ones spread over `spread` seconds. With `rate` calls begin at so
+    many a second whatever came back; one that finds all connections busy waits.
     `gaps`: the time between the pieces of an answer is kept too.
     """
 
     port: int
     path: str
     key: str = ""
+    more_keys: tuple[str, ...] = ()
     body: bytes = b""
     end: bytes
     calls: int
@@ -68,14 +70,13 @@ class _Run:
         more = "".join(f"{name}: {value}\r\n" for name, value in order.headers.items())
         if order.body:
             more += f"content-type: application/json\r\ncontent-length: {len(order.body)}\r\n"
-        if order.key:
-            more += f"authorization: Bearer {order.key}\r\n"
         head = (
             f"{'POST' if order.body else 'GET'} {order.path} HTTP/1.1\r\nhost: {order.host}:{order.port}\r\n{more}"
-            "accept: */*\r\nuser-agent: bench\r\n\r\n"
+            "accept: */*\r\nuser-agent: bench\r\n"
         )
+        keys = [f"authorization: Bearer {key}\r\n" if key else "" for key in (order.key, *order.more_keys)]
         self.order = order
-        self.request = head.encode() + order.body
+        self.requests = cycle([f"{head}{key}\r\n".encode() + order.body for key in keys])
         self.left = order.calls
         self.latencies: list[float] = []
         self.first_bytes: list[float] = []
@@ -128,6 +129,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, run: _Run) -> None:
         self._run = run
+        self._request = next(run.requests)
         self._tail = b""
         self._waiting = False
         self._started = 0.0
@@ -174,7 +176,7 @@ class _Connection(asyncio.Protocol):
         """Send a call that was to be sent at this moment."""
         self._waiting, self._first, self._tail = True, 0.0, b""
         self._started = due
-        self._transport.write(self._run.request)
+        self._transport.write(self._request)
 
     def close(self) -> None:
         """There is nothing more to send."""

@@ -97,15 +97,16 @@ def measure(
 
 def run_load(target: Target, scenario: Scenario, calls: int, connections: int, cores: Cores) -> _Sample:
     """Send calls of one kind to one target, from the other core. Raises LoadFailed, but for what a peer fails."""
-    connections = scenario.connections or connections
+    connections = (scenario.connections or connections) * target.load
     share = 1.0 if scenario.timed else target.share
     order = Order(
         port=target.port,
         key=target.key,
+        more_keys=target.more_keys,
         path=scenario.path,
         body=scenario.body,
         end=scenario.end if scenario.stream else b"}",
-        calls=max(connections, int((scenario.calls or calls) * share)),
+        calls=max(connections, int((scenario.calls or calls) * share) * target.load),
         connections=connections,
         headers=dict(target.headers),
         rate=scenario.rate,

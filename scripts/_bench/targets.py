@@ -95,8 +95,9 @@ class WrongBooks(RuntimeError):
 class Target:
     """A server under load. `pid` is whose processor time counts, `database_pid` the database server's, if any.
 
-    `headers` are sent with each call. A slow one gets a `share` of the calls, and is not asked what is `timed`. Calls
-    that a `peer` fails are counted; one that fails at any other target ends the run.
+    `headers` are sent with each call. `more_keys` are of customers that call beside the one of `key`. One with more
+    `load` gets as many times the connections and calls, a slow one a `share` of the calls, and is not asked what is
+    `timed`. Calls that a `peer` fails are counted; one that fails at any other target ends the run.
     """
 
     name: str
@@ -108,6 +109,8 @@ class Target:
     share: float = 1.0
     timed: bool = True
     peer: bool = False
+    more_keys: tuple[str, ...] = ()
+    load: int = 1
 
 
 @dataclass(frozen=True)
@@ -220,9 +223,13 @@ def serving(
 
 
 def count_usage(target: Target) -> int:
-    """The customer's usage records, counted through the product's API."""
+    """The customers' usage records, counted through the product's API."""
+    return sum(_count_usage(target, key) for key in (target.key, *target.more_keys))
+
+
+def _count_usage(target: Target, key: str) -> int:
     total, cursor = 0, None
-    headers = {"authorization": f"Bearer {target.key}"}
+    headers = {"authorization": f"Bearer {key}"}
     with httpx.Client(
         base_url=f"http://127.0.0.1:{target.port}", headers=headers, trust_env=False, timeout=60
     ) as client:
