@@ -10,7 +10,7 @@ import operator
 import sqlite3 as standard
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, Self, TypeVar
 
@@ -32,6 +32,7 @@ __all__ = [
     "OWN_WAITING",
     "begin",
     "connect",
+    "copy_log",
     "library",
     "run",
     "sqlalchemy_module",
@@ -51,6 +52,7 @@ _BUSY_TIMEOUT_MS: Final = 10_000
 OWN_WAITING: Final = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}"
 NO_WAITING: Final = "PRAGMA busy_timeout = 0"
 _LOOK_SECONDS: Final = 0.001
+_LONGEST_LOG_PAGES: Final = 32_000
 _ERRORS: Final = (
     "DatabaseError",
     "Error",
@@ -71,6 +73,8 @@ def connect(path: str, *, foreign_keys: bool = True, query_only: bool = False) -
     connection: standard.Connection = library.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # The ledger has the log copied before it is half as long. This is for a process without one, or where that fails.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG_PAGES}")
     connection.execute(OWN_WAITING)
     connection.execute("PRAGMA foreign_keys = ON" if foreign_keys else "PRAGMA foreign_keys = OFF")
     if query_only:
@@ -105,6 +109,15 @@ def transaction(connection: standard.Connection) -> Iterator[None]:
         if connection.in_transaction:  # SQLite ends it itself on some errors, such as a full disk
             connection.execute("ROLLBACK")
         raise
+
+
+def copy_log(connection: standard.Connection) -> None:
+    """Copy the write-ahead log into the database as far as it goes now, while others read and write. Blocks.
+
+    What can't be copied stays in the log, and is copied later.
+    """
+    with suppress(library.Error):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
 
 def _begun(connection: standard.Connection, until: float) -> bool:

@@ -11,6 +11,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from functools import cache
 from itertools import chain
 from typing import Any, Final, TypeAlias
@@ -27,7 +28,9 @@ from .rows import Row
 from .state import Loaded
 from .store import LostLease, OutcomeUnknown
 
-_CHECKPOINT_PAGES: Final = 16_000
+_LOG_PAGES: Final = 16_000
+_REST_PAGES: Final = 2_000
+_LOOK_EVERY: Final = 8
 _LOCK_WAIT_MS: Final = 5_000
 _ENTRIES_AT_ONCE: Final = 48
 """Starting a statement costs more than a row of it, and entries are by far the most rows."""
@@ -94,6 +97,8 @@ class SqliteStore:
         self._sinks: dict[int, dict[str, int]] = {}
         self._memory = Memory()
         self._thread = _Thread()
+        self._batches = 0
+        self._copying: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
         """Open the connection and start the thread that waits."""
@@ -103,12 +108,13 @@ class SqliteStore:
         # A commit behind which a page was split looks at every page that is kept: 64 MB of them take 0.1 ms.
         self._connection.execute("PRAGMA cache_size = -16384")
         self._connection.execute(sqlite_driver.NO_WAITING)
-        # Hot pages are written again by every batch: the fewer checkpoints, the fewer times they are copied.
-        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
     async def run(self, batch: Batch) -> None:
         """Run one batch as one transaction, durable when this returns."""
         connection = self._opened()
+        self._batches += 1
+        if self._batches % _LOOK_EVERY == 0:
+            await self._shorten_log(connection)
         await self._begin(connection)
         try:
             self._check_lease(connection, batch)
@@ -127,6 +133,8 @@ class SqliteStore:
     async def close(self) -> None:
         """Stop the thread and close the connection."""
         self._thread.stop()
+        if self._copying is not None:
+            await self._copying
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -135,6 +143,20 @@ class SqliteStore:
         if self._connection is None:
             raise RuntimeError("the ledger is not open")
         return self._connection
+
+    async def _shorten_log(self, connection: sqlite3.Connection) -> None:
+        """Have a long log copied into the database: most of it while commits go on, what they add between two of them.
+
+        The next commit begins a log that is copied wholly anew. Hot pages are written again by every batch: the longer
+        the log, the fewer times they are copied.
+        """
+        _, pages, copied = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+        if pages < _LOG_PAGES or not (self._copying is None or self._copying.done()):
+            return
+        if pages - copied > _REST_PAGES:
+            self._copying = asyncio.ensure_future(asyncio.to_thread(_copy_log, self._path))
+        else:
+            await self._thread.run(lambda: sqlite_driver.copy_log(connection))
 
     async def _begin(self, connection: sqlite3.Connection) -> None:
         try:
@@ -249,6 +271,11 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # SQLite ends the transaction itself on some errors, such as a full disk
         connection.execute("ROLLBACK")
+
+
+def _copy_log(path: str) -> None:
+    with suppress(sqlite_driver.library.Error), closing(sqlite_driver.connect(path)) as connection:
+        sqlite_driver.copy_log(connection)
 
 
 def _version(connection: sqlite3.Connection) -> Version:
