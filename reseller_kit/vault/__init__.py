@@ -5,7 +5,7 @@ encrypts each secret with AES-256-GCM under its own name as associated data; the
 """
 
 from .box import DataKey, Vault, WrongSecretKey, generate_secret_key, open_vault, seal_new_keys
-from .hashing import key_digest, key_hasher, token_digest
+from .hashing import key_digest, token_digest
 
 __all__ = [
     "DataKey",
@@ -13,7 +13,6 @@ __all__ = [
     "WrongSecretKey",
     "generate_secret_key",
     "key_digest",
-    "key_hasher",
     "open_vault",
     "seal_new_keys",
     "token_digest",

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
 
 
 def key_digest(pepper: bytes, key: str) -> bytes:
     """HMAC-SHA256 of an API key: what is stored of it and what it is found by."""
     return hmac.digest(pepper, key.encode("utf-8", "surrogateescape"), "sha256")
-
-
-def key_hasher(pepper: bytes) -> Callable[[str], bytes]:
-    """`key_digest` under one pepper, whose key schedule is set up once."""
-    keyed = hmac.new(pepper, digestmod="sha256")
-
-    def digest(key: str) -> bytes:
-        found = keyed.copy()
-        found.update(key.encode("utf-8", "surrogateescape"))
-        return found.digest()
-
-    return digest
 
 
 def token_digest(pepper: bytes, purpose: str, token: str) -> bytes:

@@ -16,7 +16,7 @@ from reseller_kit.core import apikey
 from reseller_kit.db import revisions
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import Database
-from reseller_kit.vault import key_hasher
+from reseller_kit.vault import key_digest
 from scripts._bench.targets import MODEL, TENANT
 
 SLUG: Final = "many"
@@ -146,7 +146,6 @@ _OF_LOAD: Final = "b.tenant_id = (SELECT id FROM tenant WHERE slug = :slug)"
 
 async def _known_keys(connection: AsyncConnection, pepper: bytes, count: int) -> list[str]:
     """Further keys of the customer under load."""
-    hashed = key_hasher(pepper)
     keys = [apikey.generate("sk") for _ in range(count)]
     copied = {"id": ":id", "digest": ":digest"}
     names = _columns(t.api_key)
@@ -157,7 +156,7 @@ async def _known_keys(connection: AsyncConnection, pepper: bytes, count: int) ->
         text("SELECT min(k.id) FROM api_key k JOIN tenant m ON m.id = k.tenant_id WHERE m.slug = :slug"),
         {"slug": TENANT},
     )
-    rows = [{"id": f"key_known{n}", "digest": hashed(key), "b": first} for n, key in enumerate(keys)]
+    rows = [{"id": f"key_known{n}", "digest": key_digest(pepper, key), "b": first} for n, key in enumerate(keys)]
     await connection.execute(text(statement), rows)
     return keys
 

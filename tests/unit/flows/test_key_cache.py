@@ -12,7 +12,9 @@ from reseller_kit.db.authentication import KeyAccount
 from reseller_kit.db.engine import Database
 from reseller_kit.flows import authenticate
 from reseller_kit.flows.authenticate import KeyCache
+from reseller_kit.vault import key_digest
 
+PEPPER = b"p" * 32
 OWNERS = {"key_a": "cus_1", "key_b": "cus_1", "key_c": "cus_2", "key_d": "cus_2"}
 
 
@@ -30,8 +32,8 @@ class Accounts:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.cache = KeyCache(cast("Database", self), b"p" * 32)
-        self.by_digest = {self.cache.get(1, key)[0]: account(key, customer_id) for key, customer_id in OWNERS.items()}
+        self.cache = KeyCache(cast("Database", self), PEPPER)
+        self.by_digest = {key_digest(PEPPER, key): account(key, customer_id) for key, customer_id in OWNERS.items()}
 
     @asynccontextmanager
     async def read(self, _scope: object) -> AsyncIterator[None]:
@@ -44,12 +46,11 @@ class Accounts:
 
     async def use(self, *keys: str) -> None:
         for key in keys:
-            digest, known = self.cache.get(1, key)
-            if known is None:
-                await self.cache.load(1, digest)
+            if self.cache.get(1, key) is None:
+                await self.cache.load(1, key)
 
     def known(self) -> set[str]:
-        return {key for key in OWNERS if self.cache.get(1, key)[1] is not None}
+        return {key for key in OWNERS if self.cache.get(1, key) is not None}
 
 
 @pytest.fixture
@@ -90,7 +91,6 @@ async def test_of_too_many_the_first_goes(accounts: Accounts, monkeypatch: pytes
 async def test_what_was_read_while_something_changed_is_not_kept(
     accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest, _ = accounts.cache.get(1, "key_a")
     find = accounts.find
 
     async def changed_meanwhile(*asked: Any) -> KeyAccount:
@@ -98,5 +98,5 @@ async def test_what_was_read_while_something_changed_is_not_kept(
         return await find(*asked)
 
     monkeypatch.setattr(authenticate, "find_key", changed_meanwhile)
-    assert await accounts.cache.load(1, digest) is not None
+    assert await accounts.cache.load(1, "key_a") is not None
     assert accounts.known() == set()
