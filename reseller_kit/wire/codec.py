@@ -37,7 +37,8 @@ class Call(Struct, frozen=True, kw_only=True):
     runs and by compaction. `summaries`: outputs beside those of the choices, such as compaction's. `tool_calls`:
     how often tools may be used that the provider charges by the call. `needs`: price classes beyond text that the
     request asks for. `headers`: those of the caller's that an upstream of the same API gets to see. `shown`: members
-    of the answer that stand for what `fields` says of them, or no longer says.
+    of the answer that stand for what `fields` says of them, or no longer says. `signed`: whether a chat's messages
+    may hold signatures that an answer in translation bore.
     """
 
     api: Api
@@ -55,6 +56,7 @@ class Call(Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     shown: Mapping[str, Raw] = {}
+    signed: bool = True
 
 
 class Counted(Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ class _Part(Struct):
 class _Message(Struct):
     role: str
     content: str | list[_Part] | None = None
+    reasoning_details: Raw = NULL
 
 
 class _Tool(Struct):
@@ -90,7 +91,8 @@ def decode(body: bytes, _headers: Headers = ()) -> Call:
         _check_service_tier(head.service_tier)
     if head.tools:
         _check_tools(head.tools)
-    media = measure(fields["messages"]) if _has_media(head.messages) else NO_MEDIA
+    has_media, signed = _look_through(head.messages)
+    media = measure(fields["messages"]) if has_media else NO_MEDIA
     needs = _needs(head.modalities) if head.modalities else ()
     return Call(
         api="chat",
@@ -104,6 +106,7 @@ def decode(body: bytes, _headers: Headers = ()) -> Call:
         input_bound=len(body) - media.characters + media.tokens,
         media_tokens=media.tokens,
         needs=("input_audio", *needs) if media.has_audio else needs,
+        signed=signed,
     )
 
 
@@ -117,7 +120,8 @@ def encode(call: Call, sending: Sending) -> bytes:
     for name in left_out_of(call):
         del fields[name]
     fields["model"] = Raw(quote(sending.model))
-    fields["messages"] = without_marked(fields["messages"])
+    if call.signed:
+        fields["messages"] = without_marked(fields["messages"])
     limit = sending.output_limit
     if limit is not None and (call.output_limit is None or limit < call.output_limit):
         _lower_limit(fields, limit, limit_field(sending.provider))
@@ -157,11 +161,15 @@ def counted(call: Call) -> Counted:
     )
 
 
-def _has_media(messages: list[_Message]) -> bool:
+def _look_through(messages: list[_Message]) -> tuple[bool, bool]:
+    """Whether there are media in the messages, and whether an answer's signatures may be."""
+    has_media = signed = False
     for message in messages:
-        if type(message.content) is list and any(part.type in MEDIA_TYPES for part in message.content):
-            return True
-    return False
+        if type(message.content) is list:
+            has_media = has_media or any(part.type in MEDIA_TYPES for part in message.content)
+        if message.reasoning_details is not NULL:
+            signed = True
+    return has_media, signed
 
 
 def _higher(one: int | None, other: int | None) -> int | None:

@@ -24,6 +24,14 @@ def test_marked_details_are_left_out() -> None:
     assert sent({"role": "user", "content": "Hi"}, marked, own) == [{"role": "user", "content": "Hi"}, said, own]
 
 
+def test_marked_details_are_found_however_their_member_is_written() -> None:
+    message = {"role": "assistant", "reasoning_details": [{"signature": mark("a", "openai")}]}
+    body = json.dumps({"model": "m", "messages": [message]}).encode()
+    for written in (rb"reasoning\u005fdetails", b'reasoning_details": null, "reasoning_details'):
+        told = json.loads(encode(decode(body.replace(b"reasoning_details", written)), _SENDING))
+        assert told["messages"] == [{"role": "assistant"}]
+
+
 def test_a_text_that_looks_like_a_mark_is_left_alone() -> None:
     messages = [{"role": "user", "content": f"What is {mark('a', 'b')}?"}]
     assert sent(*messages) == messages
