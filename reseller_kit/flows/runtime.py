@@ -55,6 +55,8 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 _REFRESH_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 0.25
+_SETTLE_SECONDS: Final = 5.0
+"""How long a call waits for its settle, which goes on without it then."""
 
 _APART: Final = frozenset({"key", "customer", UPSTREAM_KEY, endpoints.KIND})
 """Kinds of changes that no part of the snapshot hangs on."""
@@ -119,13 +121,14 @@ class Runtime:
         """Request ids whose holds this process is working on."""
         self.unsettled: set[str] = set()
         """Request ids whose settle the database could not take; it is tried again."""
+        self.settling: dict[asyncio.Future[None], float] = {}
+        """Calls that wait for their settle, and since when (monotonic), the oldest first."""
         self.backlog = Backlog(db, self.metrics)
         self.limiter = Limiter(self.metrics)
         self.announcements: Announcements | None = None
         self._news = asyncio.Event()
         self.openings = Openings(self, self._news.set)
-        self.heartbeat = Heartbeat()
-        self.lease_renewed_at = time.monotonic()
+        self.heartbeat, self.lease_renewed_at = Heartbeat(), time.monotonic()
         self.lease_gap = 0.0
         """Seconds between the last two renewals: whoever was away itself takes nobody for dead yet."""
         self.answering: set[Answering] = set()
@@ -134,8 +137,7 @@ class Runtime:
         self.responses = KeptResponses(db, vault, self.spawn, kept_bytes)
         self.upstream_keys = KeyBook(db, self.spawn, self.metrics)
         self.endpoints = Endpoints(db, self.metrics, self.spawn)
-        self.board = Board(db, self.spawn)
-        self.legal = LegalArchive(db)
+        self.board, self.legal = Board(db, self.spawn), LegalArchive(db)
         self.brand_files = BrandFiles(db)
         self.secured = SecuredHosts(db, self.spawn)
         self.past_days = PastDays(db)
@@ -189,12 +191,20 @@ class Runtime:
         self.heartbeat.on_lag = metrics.loop_lag.observe
 
     async def look_after_calls(self) -> None:
-        """See to every call that is being answered four times a second, for ever."""
+        """See to every call that is being answered four times a second, for ever.
+
+        One that has waited for its settle for five seconds waits no longer.
+        """
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.monotonic()
             for call in tuple(self.answering):
                 call.look(now)
+            for durable, since in self.settling.items():
+                if now - since < _SETTLE_SECONDS:
+                    break
+                if not durable.done():
+                    durable.set_result(None)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run work beside the request that began it; `finish_background` waits for it."""

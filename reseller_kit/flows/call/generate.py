@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 from typing import Final, cast
 
 from msgspec import Struct
@@ -69,7 +70,7 @@ async def answer(runtime: Runtime, caller: Caller, call: Call, standby: Standby)
         standby.answered()
         usage = await settle(runtime, job, plain_ending(job, call, found))
     except asyncio.CancelledError as error:
-        await settle_left(runtime, job, lambda: left_ending(job, call), error)
+        await settle_left(runtime, job, partial(left_ending, job, call), error)
         raise
     except BaseException as error:
         await settle_failed(runtime, job, error)

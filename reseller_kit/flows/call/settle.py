@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final, NoReturn
 
 from msgspec import Struct
@@ -21,7 +23,6 @@ from .admit import let_go
 from .job import Job, encode_json
 
 _log = logging.getLogger(__name__)
-_WAIT_SECONDS: Final = 5
 _RETRY_SECONDS: Final = 0.5
 _NOTHING: Final = Usage()
 LEFT: Final = 499
@@ -102,14 +103,13 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     job.read, job.written = usage.total_input_tokens, usage.total_output_tokens
     job.caller.note.outcome = ending.status
     first = runtime.ledger.submit(item)
-    loop = first.get_loop()
-    durable: asyncio.Future[None] = loop.create_future()
-    first.add_done_callback(lambda done: _after(runtime, job, item, done, durable))
-    timer = loop.call_later(_WAIT_SECONDS, _release, durable)
+    durable: asyncio.Future[None] = first.get_loop().create_future()
+    first.add_done_callback(partial(_after, runtime, job, item, durable))
+    runtime.settling[durable] = time.monotonic()
     try:
         await job.caller.note.step.around("settle", durable, outcome=ending.status)
     finally:
-        timer.cancel()
+        del runtime.settling[durable]
     if ending.http_status != LEFT:
         runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
     if job.ticket is not None:
@@ -160,13 +160,8 @@ def _lose(runtime: Runtime, job: Job) -> NoReturn:
     raise LostLease
 
 
-def _release(durable: asyncio.Future[None]) -> None:
-    if not durable.done():
-        durable.set_result(None)
-
-
 def _after(
-    runtime: Runtime, job: Job, item: Settle, done: asyncio.Future[Outcome], durable: asyncio.Future[None]
+    runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None], done: asyncio.Future[Outcome]
 ) -> None:
     """A try ended: the settle is over, or goes on in the background while the money stays held."""
     error = done.exception() if not done.cancelled() else ServiceUnavailable("The settle was cancelled.")
@@ -186,7 +181,8 @@ def _after(
         runtime.metrics.settles.labels("failed").inc()
         _log.error("settling %s failed; its money stays held", job.caller.request_id, exc_info=error)
     let_go(runtime, job)
-    _release(durable)
+    if not durable.done():
+        durable.set_result(None)
 
 
 def _count(runtime: Runtime, job: Job, item: Settle) -> None:
@@ -207,7 +203,7 @@ def _count(runtime: Runtime, job: Job, item: Settle) -> None:
 async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None]) -> None:
     runtime.metrics.settle_retries.inc()
     await asyncio.sleep(_RETRY_SECONDS)
-    runtime.ledger.submit(item).add_done_callback(lambda done: _after(runtime, job, item, done, durable))
+    runtime.ledger.submit(item).add_done_callback(partial(_after, runtime, job, item, durable))
 
 
 def _item(job: Job, ending: Ending, usage: Usage, *, capped: bool) -> Settle:
