@@ -72,9 +72,7 @@ class Limiter:
 
     async def take(self, limits: Sequence[Limit]) -> Admission:
         """Take what a call asks for. Unless the admission's room refused it, `end` it, whatever comes."""
-        if not limits:
-            return NOTHING_TAKEN
-        if self._shared is not None and self._together:
+        if limits and self._shared is not None and self._together:
             try:
                 room = await self._shared.take(limits)
             except Away as error:
@@ -82,6 +80,15 @@ class Limiter:
             else:
                 taken = self._clock() // PIECE_US
                 return Admission(limits=limits, room=room, taken=taken, shared=room.piece)
+        return self._take_alone(limits)
+
+    def take_at_once(self, limits: Sequence[Limit]) -> Admission | None:
+        """As `take`, without a wait; None where other processes have to be asked."""
+        return None if self._together else self._take_alone(limits)
+
+    def _take_alone(self, limits: Sequence[Limit]) -> Admission:
+        if not limits:
+            return NOTHING_TAKEN
         room = self._own.take(limits, self._clock())
         if self._shared is not None:
             self._metrics.limits_alone.inc()

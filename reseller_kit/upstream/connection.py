@@ -209,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
             raise ValueError("an answer to no request")
         status = self._parser.get_status_code()
         head, _, rest = self._head.lstrip(LINE_END).partition(END)
-        if head.count(LINE_END) > MAX_HEADERS:
+        if head.count(b"\n") > MAX_HEADERS:
             raise ValueError(f"more than {MAX_HEADERS} headers")
         if status < 200:
             if status < 100 or status == 101:

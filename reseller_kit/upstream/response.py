@@ -155,7 +155,11 @@ class Response:
         while not self.status:
             if self.fault is not None:
                 raise self.fault
-            await self._arrival()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
     def wake(self) -> None:
         """Something has come (the connection says so)."""

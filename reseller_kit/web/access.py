@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from ..flows.runtime import Runtime
 from ..telemetry.access import AccessLine, Note
@@ -28,7 +28,7 @@ _TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2
 
 
 class Visit:
-    """One request, over when its block is left. `send` in place of the server's own."""
+    """One request, over when it is closed. `send` in place of the server's own."""
 
     def __init__(self, runtime: Runtime, trusted: Peers, scope: dict[str, Any], send: Send) -> None:
         self._runtime, self._method, self._send = runtime, scope["method"], send
@@ -43,14 +43,6 @@ class Visit:
         if runtime.traces is not None:
             parent = _parent(scope["headers"]) if trusted.include(scope) else None
             self.note.step = runtime.traces.begin("request", parent)
-
-    def __enter__(self) -> Self:
-        """It has begun already."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """It is over, however."""
-        self.close()
 
     async def send(self, message: Message) -> None:
         """Hand on what is sent, and take note of it."""

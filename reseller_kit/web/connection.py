@@ -97,8 +97,7 @@ class Connection(asyncio.Protocol):
         self._common: tuple[list[Header], bytes] = ([], b"")
         self._url = b""
         self._headers: list[Header] = []
-        self._named: dict[bytes, bytes] = {}
-        """Where headers go, also by name: a request's own, trailers nowhere (RFC 9110, section 6.5.1)."""
+        """Where headers go: a request's own, trailers nowhere (RFC 9110, section 6.5.1)."""
         self._reading = True
         self.full = False
         self._drained: asyncio.Future[None] | None = None
@@ -164,7 +163,7 @@ class Connection(asyncio.Protocol):
         """Parser: a request begins."""
         self._began_at, self._heard_bytes, self._bare_bytes = self._heard_at, 0, 0
         self._receiving = self._in_head = True
-        self._url, self._headers, self._named = b"", [], {}
+        self._url, self._headers = b"", []
 
     def on_url(self, url: bytes) -> None:
         """Parser: a piece of the target."""
@@ -172,9 +171,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Parser: a header is whole, or a trailer."""
-        name = name.lower()
-        self._headers.append((name, value))
-        self._named[name] = value
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Parser: the head is whole. What it raises is an invalid request."""
@@ -182,8 +179,8 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         if not self._url.startswith(b"/"):
             self._claim_host()
-        headers, named = self._headers, self._named
-        self._headers, self._named = [], {}
+        headers, self._headers = self._headers, []
+        named = dict(headers)
         path, raw_path, query = _PLAIN_TARGETS.get(self._url) or _target(self._url)
         scope = {
             "type": "http",
@@ -204,7 +201,7 @@ class Connection(asyncio.Protocol):
         present = self._cycle
         leaving = isinstance(self._server, State) and self._server.leaving
         kept = parser.should_keep_alive() and not leaving
-        expects = named.get(b"expect", b"").lower() == b"100-continue"
+        expects = b"expect" in named and named[b"expect"].lower() == b"100-continue"
         cycle = Cycle(self, scope, keep_alive=kept, expects=expects)
         if present is None or present.complete:
             self._begin(cycle)
@@ -264,11 +261,14 @@ class Connection(asyncio.Protocol):
         else:
             self._idle_since = self._loop.time()
 
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A request's task has nothing more to do: nobody has to wait for it when the server ends."""
+        self._server.tasks.discard(task)
+
     def _begin(self, cycle: Cycle) -> None:
         self._cycle = cycle
-        task = self._loop.create_task(cycle.run(self._app))
-        self._server.tasks.add(task)
-        task.add_done_callback(self._server.tasks.discard)
+        cycle.task = self._loop.create_task(cycle.run(self._app))
+        self._server.tasks.add(cycle.task)
 
     def _pause_reading(self) -> None:
         if self._reading:

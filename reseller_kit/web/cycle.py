@@ -52,6 +52,9 @@ class Line(Protocol):
     def answered(self) -> None:
         """The answer's last byte was written."""
 
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """The request's task has nothing more to do."""
+
 
 class Cycle:
     """One request on its way through the application."""
@@ -77,10 +80,13 @@ class Cycle:
         "more_body",
         "scope",
         "started",
+        "task",
     )
 
     def __init__(self, line: Line, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
         """`expects`: the client waits to be told that its body is wanted."""
+        self.task: asyncio.Task[None]
+        """What runs it."""
         self._line, self.scope, self._expects = line, scope, expects
         self._old = scope["http_version"] == "1.0"
         self.keep_alive = keep_alive and not self._old
@@ -99,8 +105,8 @@ class Cycle:
 
     async def run(self, app: App) -> None:
         """Let the application answer. Whatever it fails to do is made an answer, or a closed connection."""
-        scope = self.scope
-        del self.scope  # from here on it leads back to this
+        scope, task = self.scope, self.task
+        del self.scope, self.task  # from here on both lead back to this
         scope[WRITER_KEY] = self
         try:
             await app(scope, self.receive, self.send)
@@ -109,12 +115,11 @@ class Cycle:
         else:
             if not (self.gone or self.complete):
                 _log.error("the application left its answer unfinished")
-        if self.gone or self.complete:
-            return
-        if self.started and not self._head:
-            self._line.transport.close()
-        else:
-            await self._apologize()
+        try:
+            if not (self.gone or self.complete):
+                await self._make_up()
+        finally:
+            self._line.ended(task)
 
     def add(self, piece: bytes) -> None:
         """A piece of the body came."""
@@ -274,6 +279,13 @@ class Cycle:
             if self._left < 0 or (self._left and not more):
                 raise RuntimeError("the body is not as long as its content-length says")
         return (body,) if body else ()
+
+    async def _make_up(self) -> None:
+        """For an answer that is not whole: another one in its place, or none where it has begun to leave."""
+        if self.started and not self._head:
+            self._line.transport.close()
+        else:
+            await self._apologize()
 
     async def _apologize(self) -> None:
         """An answer in place of one that the application did not give; what it had begun was not written yet."""

@@ -55,20 +55,23 @@ class Dispatcher:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request, and note what it came to."""
-        with Visit(self._runtime, self._trusted, scope, send) as visit:
+        visit = Visit(self._runtime, self._trusted, scope, send)
+        try:
             path, send, note = scope["path"], visit.send, visit.note
             if infra.is_infra(path):
                 note.surface, note.route = "infra", path if path in infra.ROUTES else NO_ROUTE
                 await infra.answer(self._runtime, self._internal, scope, send)
                 return
             try:
-                site = await self._site(scope, secure=visit.secure)
+                site = self._find(scope) or await self._open(scope)
             except (UnknownHost, ServiceUnavailable) as error:
                 note.surface = "unknown"
                 await _unbranded(scope, send, error)
                 return
             note.host, note.tenant = site.host, "" if site.entry is None else site.entry.storefront.slug
             note.surface = "pages"
+            if visit.secure and site.entry is not None and not site.entry.secured:
+                self._runtime.secured.reached(site.entry.storefront.tenant_id, site.host)
             if not (site.loopback or visit.secure):  # only loopback names and literals are served over http
                 await _to_https(site.host, scope, send)
             elif site.entry is None:
@@ -87,6 +90,8 @@ class Dispatcher:
             else:
                 self._note(scope, site.entry.storefront, site.host)
                 await self._pages(scope, receive, send)
+        finally:
+            visit.close()
 
     def _note(self, scope: dict[str, Any], storefront: Storefront, host: str) -> None:
         """What pages find in their request's scope."""
@@ -96,22 +101,30 @@ class Dispatcher:
         scope[SECURE_KEY] = is_secure(scope, self._trusted)
         scope[CLIENT_KEY] = client_of(scope, self._trusted)
 
-    async def _site(self, scope: Scope, *, secure: bool) -> Site:
-        """Where the request came to. Raises UnknownHost, or ServiceUnavailable for a storefront that can't be read."""
-        site, named = None, named_headers(scope)
-        while site is None:
-            hosts = self._hosts
-            if hosts.snapshot is not self._runtime.snapshot:
-                if hosts.snapshot.revision != self._runtime.snapshot.revision:
-                    self._runtime.secured.forget()
-                hosts = self._hosts = HostTable(self._runtime.snapshot)
+    def _find(self, scope: Scope) -> Site | None:
+        """Where the request came to; None where that storefront has to be read first. Raises UnknownHost."""
+        try:
+            return self._table().find(scope["headers"], named_headers(scope))
+        except StorefrontUnread:
+            return None
+
+    async def _open(self, scope: Scope) -> Site:
+        """The same once it is read. Raises UnknownHost, or ServiceUnavailable for a storefront that can't be read."""
+        while True:
             try:
-                site = hosts.find(scope["headers"], named)
+                return self._table().find(scope["headers"], named_headers(scope))
             except StorefrontUnread as unread:
-                await self._runtime.openings.open(unread.host)
-        if secure and site.entry is not None and not site.entry.secured:
-            self._runtime.secured.reached(site.entry.storefront.tenant_id, site.host)
-        return site
+                host = unread.host
+            await self._runtime.openings.open(host)
+
+    def _table(self) -> HostTable:
+        """That of the present snapshot."""
+        hosts, snapshot = self._hosts, self._runtime.snapshot
+        if hosts.snapshot is not snapshot:
+            if hosts.snapshot.revision != snapshot.revision:
+                self._runtime.secured.forget()
+            hosts = self._hosts = HostTable(snapshot)
+        return hosts
 
     async def _platform(self, host: str, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """The operator's own hosts: metrics and schema for internal peers, pages for operators."""

@@ -65,7 +65,10 @@ async def admit(runtime: Runtime, caller: Caller, prepared: PreparedModel, wante
         # A database may have room for holds and none for what they settle to.
         raise Overloaded("The service is not available right now. Please try again in a moment.", retry_after_seconds=1)
     expected = tokens_expected(wanted.input_bound, wanted.output_limit, wanted.choices)
-    admission = await enter(runtime, limits_of(caller.storefront, caller.account, expected))
+    limits = limits_of(caller.storefront, caller.account, expected)
+    admission = runtime.limiter.take_at_once(limits) or await runtime.limiter.take(limits)
+    if admission.room.refused is not None:
+        raise refusal(limits, admission.room)
     window = _window(caller)
     request = _hold_request(caller, prepared, wanted, window)
     runtime.active.add(caller.request_id)

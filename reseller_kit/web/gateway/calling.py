@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from ...core.errors import KitError
@@ -34,6 +35,10 @@ _RESPONSES_COUNTER: Final = calls.Counter(
 
 def _as_it_is(body: bytes) -> bytes:
     return body
+
+
+def _keep(runtime: Runtime, turn: Turn, end: bytes) -> None:
+    turn.end(runtime, response_in(end))
 
 
 class Calling:
@@ -85,7 +90,7 @@ class Calling:
         task = decode_transcription(read_form(await request.body(), request.headers))
         return await self.perform(request, account, task)
 
-    async def generate(
+    def generate(
         self,
         request: Request,
         account: KeyAccount,
@@ -94,23 +99,29 @@ class Calling:
         sink: type[StreamSink] = StreamSink,
         rewrite: Callable[[bytes], bytes] = _as_it_is,
         turn: Turn | None = None,
-    ) -> int:
+    ) -> Awaitable[int]:
         """Answer a decoded call, plain or streamed.
 
         `sink` frames its events, `rewrite` a plain answer's body; `turn` keeps the answer.
         """
         caller = request.caller(account)
-        if call.stream:
-            made = sink(request.receive, request.send, call_headers, request.scope.get(WRITER_KEY))
-            if turn is not None:
-                made.on_end = lambda end: turn.end(self._runtime, response_in(end))
-            return await self._stream(request, caller, call, made)
+        if not call.stream:
+            return self._answer(request, caller, call, rewrite, turn)
+        made = sink(request.receive, request.send, call_headers, request.scope.get(WRITER_KEY))
+        if turn is not None:
+            made.on_end = partial(_keep, self._runtime, turn)
+        return self._stream(request, caller, call, made)
+
+    async def _answer(
+        self, request: Request, caller: calls.Caller, call: Call, rewrite: Callable[[bytes], bytes], turn: Turn | None
+    ) -> int:
         with self._standing_by(request) as standby:
             result = await calls.answer(self._runtime, caller, call, standby)
         if turn is not None:
             turn.end(self._runtime, result.body)
-        headers = [JSON, *call_headers(result.job)]
-        await respond(request.send, 200, headers, rewrite(result.body), writer=request.writer)
+        headers, body, writer = [JSON, *call_headers(result.job)], rewrite(result.body), request.writer
+        if writer is None or not writer.answer(200, headers, body):
+            await respond(request.send, 200, headers, body)
         return 200
 
     async def perform(self, request: Request, account: KeyAccount, task: Task) -> int:

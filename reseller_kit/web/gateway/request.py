@@ -44,9 +44,9 @@ class Request(Struct, frozen=True, eq=False):
     writer: Writer | None = None
     """What whole answers may go through at once."""
 
-    async def body(self) -> bytes:
+    def body(self) -> Awaitable[bytes]:
         """The whole body. Raises what `read_body` does."""
-        return await read_body(self.receive, self.headers, self.named)
+        return read_body(self.receive, self.headers, self.named)
 
     def caller(self, account: KeyAccount) -> calls.Caller:
         """Who calls, for a flow."""
