@@ -13,7 +13,7 @@ from typing import Final
 MARK: Final = "Q" * 24
 """What a marked signature begins with; its bytes in a request say that it has to be looked at more closely.
 
-Every request is searched for it: being long, and of one rare letter, it lets the search pass over 25 bytes at a time.
+Requests are searched for it: being long, and of one rare letter, it lets the search pass over 25 bytes at a time.
 Its length is a multiple of three, so that its base64 is a beginning as well.
 """
 _TAG_LENGTH: Final = 8
