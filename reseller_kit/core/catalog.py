@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import Final, Literal
 
@@ -158,10 +158,31 @@ class LaterPrice(Struct, frozen=True):
     price_list: PriceList
 
 
-def by_priority(routes: Iterable[Route]) -> tuple[tuple[Route, ...], ...]:
+class Turn(tuple[Route, ...]):  # noqa: SLOT001  # it keeps what it found out
+    """Routes among which weights decide. What follows from them is found out once."""
+
+    @cached_property
+    def shares(self) -> tuple[int, ...]:
+        """The weights up to each of them, added up."""
+        return tuple(accumulate(max(0, route.weight) for route in self))
+
+    @cached_property
+    def endpoints(self) -> tuple[tuple[str, str], ...]:
+        """Where each of them leads to: an upstream and the model's name there."""
+        return tuple((route.upstream, route.upstream_model) for route in self)
+
+    @cached_property
+    def alike(self) -> dict[tuple[str, str], Route]:
+        """All of them by where they lead, if they have the same prices; else none."""
+        if any(route.paid.price_list != self[0].paid.price_list for route in self):
+            return {}
+        return dict(zip(reversed(self.endpoints), reversed(self), strict=True))
+
+
+def by_priority(routes: Iterable[Route]) -> tuple[Turn, ...]:
     """Routes in turn, the lowest number first, and those of one priority together."""
     priority = attrgetter("priority")
-    return tuple(tuple(alike) for _, alike in groupby(sorted(routes, key=priority), key=priority))
+    return tuple(Turn(alike) for _, alike in groupby(sorted(routes, key=priority), key=priority))
 
 
 class OfferedModel(Struct, frozen=True, kw_only=True, dict=True):
@@ -186,9 +207,9 @@ class OfferedModel(Struct, frozen=True, kw_only=True, dict=True):
     """Unix seconds, as `GET /v1/models` shows."""
 
     @cached_property
-    def turns(self) -> tuple[tuple[Route, ...], ...]:
-        """The routes by priority."""
-        return by_priority(self.routes)
+    def turns(self) -> tuple[Turn, ...]:
+        """The routes by priority, or all together where only weights count."""
+        return (Turn(self.routes),) if self.strategy == "weighted" else by_priority(self.routes)
 
     @cached_property
     def upstreams(self) -> frozenset[str]:

@@ -53,16 +53,13 @@ class Affinity:
 
 def point_of(conversation: int, endpoint: EndpointName) -> float:
     """A number in [0, 1) that hangs on the two alone: for rendezvous hashing, the same in every process."""
-    return _mix(conversation ^ _digest(endpoint)) * _SPAN
+    # Every bit of the result hangs on every bit of the number (the finaliser of SplitMix64).
+    number = conversation ^ _digest(endpoint)
+    number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+    number = (number ^ (number >> 27)) * 0x94D049BB133111EB & _MASK
+    return (number ^ (number >> 31)) * _SPAN
 
 
 @functools.lru_cache(maxsize=4096)
 def _digest(endpoint: EndpointName) -> int:
     return int.from_bytes(hashlib.blake2b("\0".join(endpoint).encode(), digest_size=8).digest())
-
-
-def _mix(number: int) -> int:
-    """Every bit of the result hangs on every bit of the number (the finaliser of SplitMix64)."""
-    number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-    number = (number ^ (number >> 27)) * 0x94D049BB133111EB & _MASK
-    return number ^ (number >> 31)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,6 +21,7 @@ from ..runtime import Runtime
 from .admit import is_allowed
 from .job import Job
 
+_BY_WEIGHT: Final = frozenset({"priority", "weighted"})
 _BYTES_A_TOKEN = 4
 """Of text in most languages; the bound of a call's input counts bytes."""
 
@@ -33,10 +36,14 @@ class Suits(Struct, frozen=True):
 def candidates(runtime: Runtime, job: Job, suits: Suits) -> Iterator[Candidate]:
     """All of them: those of the model first, then those of its fallbacks. None is made before it is asked for."""
     upstreams = runtime.snapshot.upstreams
+    fit: dict[str, bool] = {}
 
     def serves(route: Route) -> bool:
-        config = upstreams.get(route.upstream)
-        return config is not None and suits.upstream(config) and _prices_units(route, job.units)
+        name = route.upstream
+        if name not in fit:
+            config = upstreams.get(name)
+            fit[name] = config is not None and suits.upstream(config)
+        return fit[name] and _prices_units(route, job.units)
 
     for offered in _asked(job, suits):
         for route in _ordered(runtime, job, offered, serves):
@@ -74,7 +81,8 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable
     # All are compared by price, or two at most.
     likely = _likely(runtime, job, offered) if offered.strategy == "lowest_cost" else None
     by = Weighed(
-        point=_at_random if conversation is None else lambda endpoint: point_of(conversation, endpoint),
+        point=_at_random if conversation is None else partial(point_of, conversation),
+        draw=random.random if conversation is None else None,
         cost=lambda route: _cost(route, likely or _likely(runtime, job, offered)),
         speed=lambda endpoint: endpoints.speeds.first_byte(endpoint, stream=job.wanted.stream),
         explore=random.random() if offered.strategy == "fastest" else 1.0,  # noqa: S311  # no secret either
@@ -84,6 +92,10 @@ def _ordered(runtime: Runtime, job: Job, offered: OfferedModel, serves: Callable
     known = _home(runtime, job, now)
     if known is None or endpoints.admission(known, now) != "yes":
         return ordered
+    home = offered.turns[0].alike.get(known)
+    if home is not None and offered.strategy in _BY_WEIGHT and serves(home):
+        # Whichever of these would be first: none is preferred to another, nor cheaper.
+        return chain((home,), (route for route in ordered if route is not home))
     looked: list[Route] = []
     # One that is due for a probe counts: were everybody at home elsewhere, nobody would find out that it is back.
     for first in ordered:

@@ -37,6 +37,7 @@ class Known:
     points: dict[str, float] = field(default_factory=dict)
     speeds: dict[str, float] = field(default_factory=dict)
     explore: float = 1.0
+    drawn: bool = False
 
     def weighed(self, draw: random.Random | None = None) -> Weighed:
         def point(endpoint: EndpointName) -> float:
@@ -47,14 +48,15 @@ class Known:
             cost=lambda found: found.cost.price_list.prices["input"],
             speed=lambda endpoint: self.speeds.get(endpoint[0]),
             explore=self.explore,
+            draw=None if draw is None or not self.drawn else draw.random,
         )
 
 
-@given(ROUTES, st.sampled_from(STRATEGIES), st.randoms(use_true_random=False))
+@given(routes=ROUTES, strategy=st.sampled_from(STRATEGIES), draw=st.randoms(use_true_random=False), drawn=st.booleans())
 def test_every_route_is_asked_once_whatever_the_strategy(
-    routes: list[Route], strategy: Strategy, draw: random.Random
+    *, routes: list[Route], strategy: Strategy, draw: random.Random, drawn: bool
 ) -> None:
-    found = order(by_priority(routes), strategy, Known().weighed(draw))
+    found = order(by_priority(routes), strategy, Known(drawn=drawn).weighed(draw))
     assert sorted(map(endpoint_of, found)) == sorted(map(endpoint_of, routes))
 
 
@@ -109,6 +111,42 @@ def test_weights_are_shares_within_a_priority_and_across_all() -> None:
     assert firsts["a"] / 4_000 == pytest.approx(0.75, abs=0.03)
     firsts = Counter(next(order(by_priority(routes), "weighted", by)).upstream for _ in range(4_000))
     assert firsts["c"] / 4_000 == pytest.approx(0.5, abs=0.03)
+
+
+def test_one_number_draws_the_first_in_proportion_to_weights_among_those_that_suit() -> None:
+    draw = random.Random(6)
+    routes = [route("a", weight=3), route("b", weight=2), route("c", weight=1), route("d", weight=0)]
+    by = Known(drawn=True).weighed(draw)
+    firsts = Counter(next(order(by_priority(routes), "priority", by)).upstream for _ in range(4_000))
+    assert [firsts[name] / 4_000 for name in "abcd"] == pytest.approx([1 / 2, 1 / 3, 1 / 6, 0], abs=0.03)
+    some = Counter(
+        next(order(by_priority(routes), "weighted", by, lambda found: found.upstream != "a")).upstream
+        for _ in range(4_000)
+    )
+    assert [some[name] / 4_000 for name in "abcd"] == pytest.approx([0, 2 / 3, 1 / 3, 0], abs=0.03)
+    second = Counter(names(order(by_priority(routes), "priority", by))[1] for _ in range(4_000))
+    assert second["b"] / 4_000 == pytest.approx(1 / 2 * 2 / 3 + 1 / 6 * 2 / 5, abs=0.03)
+
+
+def test_routes_without_a_weight_are_asked_all_the_same() -> None:
+    by = Known(drawn=True).weighed(random.Random(8))
+    routes = [route("a", weight=0), route("b", weight=0)]
+    assert sorted(names(order(by_priority(routes), "priority", by))) == ["a", "b"]
+    assert list(order((), "priority", by)) == list(order((), "weighted", by)) == list(order((), "fastest", by)) == []
+
+
+def test_of_many_routes_only_the_first_is_looked_at_until_another_is_asked_for() -> None:
+    looked: list[Route] = []
+
+    def suits(found: Route) -> bool:
+        looked.append(found)
+        return True
+
+    routes = [route(f"u{number}") for number in range(100)]
+    ordered = order(by_priority(routes), "priority", Known(drawn=True).weighed(random.Random(9)), suits)
+    assert next(ordered) is looked[0]
+    assert len(looked) == 1
+    assert len(list(ordered)) == 99
 
 
 def test_the_fastest_comes_first_and_what_was_never_measured_before_it() -> None:
