@@ -1,4 +1,4 @@
-"""Shows what was measured: a table, one JSON document, and what the guard says. Measures nothing."""
+"""Shows what was measured: a table and one JSON document. Measures nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from scripts._bench.cores import Cores
 from scripts._bench.rounds import Figures, Plan
 from scripts._bench.targets import Books
 
-# 200 µs is four times the 51 µs that the pass-through took where the goal was set; a ratio holds on any machine.
-MOST_TIMES_PASS_THROUGH: Final = 4.0
 GOAL_CALLS_PER_CORE_SECOND: Final = 5000
 _COLUMNS: Final = (
     "target",
@@ -79,21 +77,6 @@ def document(
             if each.target.startswith("gateway")
         },
     }
-
-
-def regressions(figures: Sequence[Figures]) -> list[str]:
-    """What the guard objects to: a gateway that takes too many times the processor time of what it is compared with."""
-    slow = [
-        f"{each.target}, {each.mode}: {each.times_pass_through:.2f} times the pass-through, "
-        f"{MOST_TIMES_PASS_THROUGH} at most"
-        for each in figures
-        if each.times_pass_through is not None and each.times_pass_through > MOST_TIMES_PASS_THROUGH
-    ]
-    return slow + [
-        f"{each.target}, {each.mode}: {each.times_base:.2f} times {each.base}, {each.most_times} at most"
-        for each in figures
-        if each.times_base is not None and each.most_times is not None and each.times_base > each.most_times
-    ]
 
 
 def _row(each: Figures) -> tuple[str, ...]:

@@ -34,16 +34,18 @@ class Plan:
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """Medians over the rounds for one target and scenario (`mode`).
+    """Medians over the rounds for one target and scenario (`mode`); `cpu_us_by_round` has each.
 
     `added` is the latency beyond asking the upstream directly; `times_base` the processor time in that of `base`,
-    another scenario of the same target, with `most_times` of it as the goal. `failed_calls`: of all rounds together.
+    another scenario of the same target, with `most_times` of it as the goal. `times_pass_through` is the median of what
+    each round says, since its calls were made one after the other. `failed_calls`: of all rounds together.
     """
 
     target: str
     mode: str
     calls_per_second: float
     cpu_us_per_call: float
+    cpu_us_by_round: tuple[float, ...]
     calls_per_core_second: float
     database_cpu_us_per_call: float | None
     p50_ms: float
@@ -155,6 +157,7 @@ def _medians(name: str, scenario: Scenario, samples: Sequence[_Sample]) -> Figur
         calls_per_second=median(sample.report.calls / sample.report.seconds for sample in samples),
         failed_calls=sum(sample.report.failed for sample in samples),
         cpu_us_per_call=cpu,
+        cpu_us_by_round=tuple(sample.cpu_us for sample in samples),
         calls_per_core_second=1e6 / cpu if cpu else 0.0,
         database_cpu_us_per_call=median(database) if database else None,
         p50_ms=median(sample.report.p50_ms for sample in samples),
@@ -178,8 +181,9 @@ def _compared(figures: Figures, all_figures: Sequence[Figures]) -> Figures:
             added_gap_p99_ms=figures.gap_p99_ms - direct.gap_p99_ms,
         )
     if yardstick is not None and yardstick.cpu_us_per_call and figures.target.startswith("gateway"):
+        pairs = zip(figures.cpu_us_by_round, yardstick.cpu_us_by_round, strict=True)
         figures = msgspec.structs.replace(
-            figures, times_pass_through=figures.cpu_us_per_call / yardstick.cpu_us_per_call
+            figures, times_pass_through=median(own / passed for own, passed in pairs if passed)
         )
     base = next((each for each in all_figures if (each.target, each.mode) == (figures.target, figures.base)), None)
     if base is not None and base.cpu_us_per_call:

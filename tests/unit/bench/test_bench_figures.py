@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts._bench import cores, peers, report
+from scripts._bench import cores, guard, peers, report
 from scripts._bench.load import Report, _percentile
 from scripts._bench.rounds import Figures, _compared, _medians, _Sample
 from scripts._bench.scenarios import ALL_TARGETS, CODE_BYTES, LARGE_BYTES, apis, beside_peers
@@ -35,6 +35,7 @@ def make_figures(
         mode=mode,
         calls_per_second=1000.0,
         cpu_us_per_call=cpu_us,
+        cpu_us_by_round=(cpu_us,),
         calls_per_core_second=1e6 / cpu_us,
         database_cpu_us_per_call=None,
         p50_ms=p50_ms,
@@ -94,13 +95,45 @@ def test_latency_is_added_to_direct_and_processor_time_compared_with_the_pass_th
     assert (direct.added_p50_ms, direct.times_pass_through) == (None, None)
     assert (yardstick.added_p50_ms, yardstick.times_pass_through) == (3, None)
     assert (gateway.added_p50_ms, gateway.added_p99_ms, gateway.times_pass_through) == (7, 14, 3)
-    assert report.regressions([direct, yardstick, gateway]) == []
 
 
-def test_the_guard_objects_to_a_gateway_that_grew_slow() -> None:
-    every = [make_figures("pass-through", 50), make_figures("gateway, postgres", 201)]
-    (objection,) = report.regressions([_compared(each, every) for each in every])
-    assert objection.startswith("gateway, postgres, plain: 4.02 times")
+def compared(*every: Figures) -> list[Figures]:
+    return [_compared(each, every) for each in every]
+
+
+def test_the_guard_objects_to_a_gateway_that_grew_slow_and_to_no_slow_machine(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    guard.record(compared(make_figures("pass-through", 50), make_figures("gateway, postgres", 150)), path)
+    baseline = guard.recorded(path)
+    assert baseline == {"gateway, postgres, plain": 3}
+    slow_machine = compared(make_figures("pass-through", 500), make_figures("gateway, postgres", 1_720))
+    assert guard.objections(slow_machine, baseline) == {}
+    objections = guard.objections(
+        compared(make_figures("pass-through", 50), make_figures("gateway, postgres", 174)), baseline
+    )
+    (objection,) = objections.values()
+    assert objection == "gateway, postgres, plain: 3.48 times the pass-through, 3.00 recorded, 1.16 of it"
+    assert guard.objections(slow_machine, {}) == {}
+
+
+def test_a_slow_minute_of_the_machine_is_one_of_both() -> None:
+    plain = ALL_TARGETS[0]
+    passed = _medians("pass-through", plain, [make_sample(50), make_sample(100), make_sample(50), make_sample(60)])
+    gateway = _medians(
+        "gateway, sqlite", plain, [make_sample(150), make_sample(300), make_sample(450), make_sample(180)]
+    )
+    assert compared(passed, gateway)[1].times_pass_through == 3
+
+
+def test_only_what_every_run_objects_to_is_a_loss() -> None:
+    assert guard.lasting([{"a": "first", "b": "first"}, {"a": "second", "c": "second"}]) == ["second"]
+    assert guard.lasting([{"a": "first"}, {}]) == []
+    assert guard.lasting([]) == []
+
+
+def test_what_is_recorded_is_of_all_that_a_check_measures() -> None:
+    targets = [f"gateway, {backend}" for backend in ("sqlite", "postgres")]
+    assert guard.recorded().keys() == {f"{target}, {each.name}" for target in targets for each in ALL_TARGETS}
 
 
 def test_a_scenario_is_compared_with_its_base_on_the_same_target() -> None:
@@ -110,7 +143,7 @@ def test_a_scenario_is_compared_with_its_base_on_the_same_target() -> None:
         make_figures("gateway, sqlite", 151, mode="messages 50 kB", base="plain", most_times=1.5),
         make_figures("gateway, postgres", 449, mode="messages 50 kB", base="plain", most_times=1.5),
     ]
-    (objection,) = report.regressions([_compared(each, every) for each in every])
+    (objection,) = guard.objections(compared(*every), {}).values()
     assert objection == "gateway, sqlite, messages 50 kB: 1.51 times plain, 1.5 at most"
 
 
