@@ -25,6 +25,7 @@ a, e, h, u, x = t.account.c, t.entry.c, t.hold.c, t.usage_record.c, t.txn.c
 
 # Each line of a call's transaction has its place: retail, wholesale, cost, each twice, and those that are zero are left
 # out. (txn_id, line) is a key, so no line can stand in for another one. CROSS JOIN is how SQLite is told the order.
+# Tenants are compared by a difference: by an equation PostgreSQL may join all entries of a tenant with all its calls.
 _AS_CHARGED: Final = text(
     """
     SELECT count(*) FROM usage_record u CROSS JOIN hold h CROSS JOIN (
@@ -38,8 +39,9 @@ _AS_CHARGED: Final = text(
     ) s CROSS JOIN txn x CROSS JOIN entry e
     WHERE u.id > :after AND u.id <= :until AND s.tenant_id = u.tenant_id
         AND h.request_id = u.id AND h.request_id > :after AND h.request_id <= :until
-        AND x.id = 'txn_' || substr(u.id, 5) AND x.id > :txn_after AND x.id <= :txn_until AND x.tenant_id = u.tenant_id
-        AND e.txn_id = x.id AND e.txn_id > :txn_after AND e.txn_id <= :txn_until AND e.tenant_id = u.tenant_id
+        AND x.id = 'txn_' || substr(u.id, 5) AND x.id > :txn_after AND x.id <= :txn_until
+        AND x.tenant_id - u.tenant_id = 0 AND e.tenant_id - u.tenant_id = 0
+        AND e.txn_id = x.id AND e.txn_id > :txn_after AND e.txn_id <= :txn_until
         AND e.line >= 0 AND e.amount_nano <> 0
         AND CASE e.line + CASE WHEN u.retail_nano = 0 THEN 2 ELSE 0 END
                 + CASE WHEN u.wholesale_nano = 0 AND (u.retail_nano = 0 OR e.line >= 2) THEN 2 ELSE 0 END
