@@ -27,7 +27,7 @@ def generate() -> str:
 
 def canonical(typed: str) -> str | None:
     """The code as `generate` wrote it, however it was typed; None for what is no code."""
-    text = typed[: _MAX_TYPED + 1].translate(_SEPARATORS).upper()
+    text = typed[:_MAX_TYPED].translate(_SEPARATORS).upper()
     if len(typed) > _MAX_TYPED or len(text) != _LENGTH or not _VALUES.keys() >= set(text):
         return None
     *body, check = (_VALUES[character] for character in text)

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reseller_kit.core.errors import Conflict
-from reseller_kit.core.order import CREDITED, GIVEN_UP, STATES, UNPAID, OrderEvent, allowed, refund_event, transition
+from reseller_kit.core.order import (
+    CREDITED,
+    GIVEN_UP,
+    STATES,
+    UNPAID,
+    OrderEvent,
+    Transition,
+    allowed,
+    refund_event,
+    transition,
+)
 
 EVENTS = get_args(OrderEvent)
 
@@ -34,6 +44,10 @@ def test_a_sale_goes_its_way() -> None:
         "partially_refunded",
         "refunded",
     ]
+
+
+def test_a_change_names_its_event_and_the_states_before_and_after() -> None:
+    assert transition("paid", "activate") == Transition(event="activate", before="paid", after="activated")
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=30))

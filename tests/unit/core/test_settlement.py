@@ -39,6 +39,7 @@ def known(payment: Payment, **other: Any) -> Known:
         ({"items": (PaidItem(price_ref="pri_cheap", quantity=1),)}, "another price"),
         ({"items": (PaidItem(price_ref="pri_starter", quantity=2),)}, "quantity"),
         ({"items": ()}, "another price"),
+        ({"items": tuple(PaidItem(price_ref="pri_starter", quantity=n) for n in (1, 2))}, "quantity"),
         ({"currency": "EUR"}, "EUR"),
         ({"subtotal": 999}, "999"),
         ({"discount": 1}, "999"),
@@ -60,6 +61,10 @@ def test_a_payment_that_is_not_what_was_ordered_is_put_in_question(other: dict[s
 
 def test_tax_and_fees_are_never_compared() -> None:
     assert doubts(AGREED, known(paid(ORDER, "txn_1", 1000, tax=777, fee=99, total=1777))) == ()
+
+
+def test_a_discount_counts_before_tax() -> None:
+    assert doubts(AGREED, known(paid(ORDER, "txn_1", 1100, discount=100))) == ()
 
 
 def test_a_payment_that_is_not_completed_moves_nothing() -> None:
@@ -102,6 +107,40 @@ def test_what_is_left_counts_what_is_pending_and_asked() -> None:
     assert left_of(GOOD, gone) == 900
     assert left_of(GOOD, gone, asked=850) == 50
     assert left_of(GOOD, gone, asked=5000) == 0
+
+
+def test_money_that_buys_nothing_and_went_back_ends_as_a_refund() -> None:
+    wrong = paid(ORDER, "txn_1", 1000, currency="EUR")
+    wanted = target(AGREED, [known(wrong)], [adjusted("adj_1", wrong)])
+    assert (wanted.kept, wanted.questions, wanted.returned) == (None, (), True)
+    steps: list[tuple[Any, tuple[str, ...]]] = [
+        ("checkout_open", ("question", "refund")),
+        ("review", ("refund",)),
+        ("duplicate_paid", ("refund",)),
+        ("refunded", ()),
+    ]
+    for state, events in steps:
+        assert before_credit(state, wanted, credited=False) == events
+
+
+@pytest.mark.parametrize(
+    ("back", "kind", "event", "place"),
+    [
+        (0, "refund", "reinstate", "activated"),
+        (1, "refund", "refund_part", "partially_refunded"),
+        (1199, "refund", "refund_part", "partially_refunded"),
+        (1200, "refund", "refund", "refunded"),
+        (1, "chargeback", "charge_back", "charged_back"),
+        (1200, "chargeback", "charge_back", "charged_back"),
+    ],
+)
+def test_credit_that_was_granted_follows_what_went_back(back: int, kind: str, event: str, place: Any) -> None:
+    wanted = target(AGREED, [known(GOOD)], [adjusted("adj_1", GOOD, back, kind=kind)])
+    elsewhere: Any = "charged_back" if place != "charged_back" else "activated"
+    assert after_credit(elsewhere, wanted, credited=True) == event
+    assert transition(elsewhere, event, credited=True).after == place  # type: ignore[arg-type]
+    assert after_credit(place, wanted, credited=True) is None
+    assert after_credit("paid", wanted, credited=True) is None
 
 
 def test_an_order_that_was_cancelled_is_not_paid_behind_its_back() -> None:

@@ -28,6 +28,12 @@ def test_a_code_may_be_typed_in_any_way(retype: object) -> None:
     assert voucher.canonical(retype(code)) == code
 
 
+def test_a_code_may_be_typed_with_spaces_up_to_64_characters() -> None:
+    code = voucher.generate()
+    assert voucher.canonical(code.ljust(64)) == code
+    assert voucher.canonical(code.ljust(65)) is None
+
+
 @given(st.data())
 def test_one_wrong_character_is_always_seen(data: st.DataObject) -> None:
     code = voucher.generate().replace("-", "")
