@@ -109,9 +109,10 @@ async def test_without_a_choice_thresholds_are_parts_of_the_latest_purchase(db: 
     assert await watch_credit(db) == 0
     async with db.write(EVERY_TENANT) as connection:
         await provisioning.publish_package(connection, tenant.id, "starter", {"id": "starter", "title": "Starter"})
-        await add_order(connection, tenant.id, _Of(customer), "ord_1", "one")
-        values = {"lot_id": "lot_1", "credits_nano": parse_amount("100.00")}
-        await connection.execute(update(t.purchase_order).values(values))
+        for number, credits_ in enumerate(("10.00", "100.00")):
+            await add_order(connection, tenant.id, _Of(customer), f"ord_{number}", f"order {number}")
+            bought = update(t.purchase_order).where(t.purchase_order.c.id == f"ord_{number}")
+            await connection.execute(bought.values(lot_id=f"lot_{number}", credits_nano=parse_amount(credits_)))
     assert await watch_credit(db) == 1
     assert (await mails(db))[-1][1]["threshold"] == "20.00"
 

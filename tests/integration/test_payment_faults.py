@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from reseller_kit.core.errors import Conflict, InvalidRequest
 from reseller_kit.core.payment import Fact, Subscription
-from reseller_kit.db import provisioning
+from reseller_kit.db import payment_refunds, provisioning
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.packages import Offer
@@ -101,6 +101,31 @@ async def renewing(club: Club, package: str) -> Changes:
     async with club.db.write(club.tenant.id) as connection:
         await store(connection, club.tenant.id, "manual", fact)
     return Changes(fact)
+
+
+async def test_a_provider_that_does_not_answer_is_asked_for_a_refund_ever_later(shop: PayingShop) -> None:
+    order = await shop.order()
+    refund = payment_refunds.Refund(
+        id="ref_1",
+        order_id=order.id,
+        provider="paddle",
+        payment_ref="txn_1",
+        minor=100,
+        currency="USD",
+        actor="test",
+        state="asked",
+        due_at=0,
+        created_at=0,
+    )
+    waits = []
+    async with shop.db.write(EVERY_TENANT) as connection:
+        assert await payment_refunds.add(connection, shop.tenant.id, refund)
+        for _ in range(15):
+            await payment_refunds.try_later(connection, shop.tenant.id, "ref_1", "away", 1_000)
+            later = await payment_refunds.find(connection, shop.tenant.id, "ref_1")
+            assert later is not None
+            waits.append((later.attempts, (later.due_at - 1_000) // 1_000_000))
+    assert waits == [(number + 1, min(10 * 2**number, 3_600)) for number in range(15)]
 
 
 async def test_an_upgrade_waits_until_a_planned_change_is_taken_back(club: Club) -> None:

@@ -238,6 +238,18 @@ async def test_a_deposit_lifts_a_share_that_calls_draw_on(db: Database) -> None:
     assert (await audit(db)).findings == []
 
 
+async def test_what_has_not_accrued_is_credited_to_the_tenant_that_was_asked_for_alone(db: Database) -> None:
+    shares = [await share_of(db, slug, earned=3 * NANO) for slug in ("aurora", "boreal")]
+    async with db.write(EVERY_TENANT) as connection:
+        await connection.execute(update(t.lot).values(accrued_nano=0))
+        tenants = dict((await connection.execute(select(t.account.c.id, t.account.c.tenant_id))).all())
+    async with open_ledger(db) as ledger:
+        assert await accrue(db, ledger, tenant_id=tenants[shares[0]]) == 1
+        assert [(await wallet(db, share))[0] for share in shares] == [6 * NANO, 3 * NANO]
+        assert await accrue(db, ledger) == 1
+        assert [(await wallet(db, share))[0] for share in shares] == [6 * NANO, 6 * NANO]
+
+
 def test_the_commands(cli: Cli) -> None:
     cli.seed(lambda db: share_of(db, earned=12 * NANO))
     cli.seed(lambda db: share_of(db, "boreal", earned=3 * NANO))

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from reseller_kit.core.times import format_time
+from reseller_kit.db import operator_reconcile
+from reseller_kit.db import tables as t
 from reseller_kit.db.engine import Database, now_us
+from reseller_kit.db.scope import EVERY_TENANT
 from reseller_kit.flows import reconcile_usage as flow
 from tests.support import factories as make
 from tests.support.commands import Cli
@@ -159,6 +163,24 @@ def test_a_flood_of_differences_is_cut(cli: Cli, calls: list[str], monkeypatch: 
         cli, write(cli, "flood.csv", [line(f"req_0{number}") for number in range(5)]), "--since", "2020-01-01"
     )
     assert (len(document["differences"]), document["difference_count"]) == (3, 36)
+
+
+async def test_our_side_is_read_in_the_order_of_ids_whatever_was_written_first(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _calls(db)
+    async with db.administer() as connection:
+        ids = [row.id for row in await connection.execute(select(t.usage_record.c.id).order_by(t.usage_record.c.id))]
+        for number, request_id in enumerate(ids):
+            turned = t.usage_record.update().where(t.usage_record.c.id == request_id)
+            await connection.execute(turned.values(id=f"req_{len(ids) - number}"))
+    monkeypatch.setattr(operator_reconcile, "_CHUNK", 2)
+    async with db.read(EVERY_TENANT) as connection:
+        chunks = [
+            [one.id for one in chunk]
+            async for chunk in operator_reconcile.served(connection, "openai", since=None, until=None)
+        ]
+    assert chunks == [["req_1", "req_2"], ["req_3", "req_4"], ["req_5", "req_6"]]
 
 
 def test_bad_input_is_refused(cli: Cli, calls: list[str], tmp_path: Path) -> None:

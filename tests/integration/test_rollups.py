@@ -21,7 +21,7 @@ from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import LedgerWriter, Settled
 from reseller_kit.db.ledger.batch import Batch
 from reseller_kit.db.ledger.postgres import PostgresStore
-from reseller_kit.db.rollups import SumFilter, Sums, sums
+from reseller_kit.db.rollups import SumFilter, Sums, quarters, sums
 from reseller_kit.flows.audit import audit
 from reseller_kit.flows.rollup import roll_up
 from tests.support.databases import Databases
@@ -110,6 +110,23 @@ async def test_every_record_is_summed_once(db: Database) -> None:
     whole = await stored(db, of_customers=False)
     assert sum(figures[0] for figures in whole.values()) == 11
     assert {(key[1], key[4]) for key in whole} == {("", "")}
+
+
+async def test_quarters_with_calls_are_told_newest_first_whether_they_are_summed_or_not(db: Database) -> None:
+    shop = await make_shop(db)
+    begins = now_us() // QUARTER_US * QUARTER_US
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        for back in (4, 2, 6):
+            await call(ledger, shop, {"input": 1}, created_at=begins - back * QUARTER_US)
+        await roll_up(db)
+        for back in (1, 4, 5):
+            await call(ledger, shop, {"input": 1}, created_at=begins - back * QUARTER_US)
+    every = [(begins - back * QUARTER_US, calls) for back, calls in ((1, 1), (2, 1), (4, 2), (5, 1), (6, 1))]
+    async with db.read(EVERY_TENANT) as connection:
+        for before, limit in ((begins, 9), (begins, 3), (begins - 2 * QUARTER_US, 2)):
+            found = await quarters(connection, shop.tenant_id, SumFilter(None, 0), before, limit)
+            assert found == [one for one in every if one[0] < before][:limit]
 
 
 async def test_a_settle_is_never_stamped_before_what_is_rolled_up(
