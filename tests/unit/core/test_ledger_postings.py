@@ -5,6 +5,8 @@ Each figure is another one, so that none can stand in another's place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from reseller_kit.core.ledger import (
@@ -47,8 +49,8 @@ TENANT, WALLET, RESELLER = 7, 11, 13
 BEFORE, AT = 5_000_017, 5_000_023
 
 
-def wallet_of(balance: int, **state: int) -> Wallet:
-    return Wallet(id=WALLET, tenant_id=TENANT, balance=balance, **state)
+def wallet_of(balance: int, *, debt: int = 0) -> Wallet:
+    return Wallet(id=WALLET, tenant_id=TENANT, balance=balance, debt=debt)
 
 
 def reseller_of(balance: int = 900, *, accrues: bool = False) -> Wallet:
@@ -60,7 +62,7 @@ def lot_of(amount: int = 100, **state: object) -> Lot:
     return Lot(id="lot_1", wallet_id=WALLET, kind="topup", amount=amount, **values)  # type: ignore[arg-type]
 
 
-def txn(code: str, txn_id: str, ref: str, entries: list[tuple[object, ...]], balance: int, **other: object) -> Txn:
+def txn(code: str, txn_id: str, ref: str, entries: Sequence[tuple[object, ...]], balance: int, **other: object) -> Txn:
     """A transaction as it is written at `AT`; of the customer's wallet unless `other` says another."""
     values: dict[str, object] = {"wallet_id": WALLET, **other}
     return Txn(
