@@ -18,6 +18,7 @@ import httptools
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
+from ..core.ids import new_id
 from .cycle import App, Cycle
 from .hosts import NAMED_KEY
 from .responses import Header
@@ -38,6 +39,11 @@ _BODY_BYTES: Final = 64 * 1024
 """Of a body that nobody has asked for yet, before the client is held back."""
 _HEAD_BYTES: Final = 64 * 1024
 """Of a head, and of whatever comes in a row that is no piece of the body: extensions of chunks, trailers."""
+_AROUND_HEADER: Final = len(b": \r\n")
+_Refusal = tuple[int, bytes]
+_NO_REQUEST: Final[_Refusal] = 400, b"Invalid HTTP request received."
+_LARGE_HEAD: Final[_Refusal] = 431, b"The request's head is too large."
+_ODD_CODING: Final[_Refusal] = 501, b"No transfer coding but chunked is known here."
 _MOST_PLAIN: Final = 500
 _MOST_PLAIN_BYTES: Final = 80
 _Target = tuple[str, bytes, bytes]
@@ -109,7 +115,8 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=_WAITING_BYTES)
         self._here, self._there = get_local_addr(transport), get_remote_addr(transport)
         self._heard_at = self._began_at = self._loop.time()
-        self._heard_bytes = self._bare_bytes = 0
+        self._heard_bytes = self._bare_bytes = self._read_bytes = 0
+        self._refusal = _NO_REQUEST
         self._receiving = self._in_head = True
         self._idle_since: float | None = None
         self._full_at: float | None = None
@@ -146,7 +153,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
         self._heard_at, self._idle_since = self._loop.time(), None
-        size = len(data)
+        self._read_bytes = size = len(data)
         self._heard_bytes += size
         self._bare_bytes += size
         try:
@@ -154,14 +161,14 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             """A client that asks for a WebSocket is answered like any other."""
         except httptools.HttpParserError:
-            self._turn_away(400, b"Invalid HTTP request received.")
+            self._turn_away(*self._refusal)
         else:
             if self._bare_bytes > _HEAD_BYTES and self._receiving:
-                self._turn_away(431, b"The request's head is too large.")
+                self._turn_away(*_LARGE_HEAD)
 
     def on_message_begin(self) -> None:
         """Parser: a request begins."""
-        self._began_at, self._heard_bytes, self._bare_bytes = self._heard_at, 0, 0
+        self._began_at, self._heard_bytes, self._bare_bytes = self._heard_at, self._read_bytes, 0
         self._receiving = self._in_head = True
         self._url, self._headers = b"", []
 
@@ -181,6 +188,8 @@ class Connection(asyncio.Protocol):
             self._claim_host()
         headers, self._headers = self._headers, []
         named = dict(headers)
+        if self._heard_bytes > _HEAD_BYTES or b"transfer-encoding" in named:
+            self._look_closely(headers)
         path, raw_path, query = _PLAIN_TARGETS.get(self._url) or _target(self._url)
         scope = {
             "type": "http",
@@ -283,13 +292,17 @@ class Connection(asyncio.Protocol):
 
     def _turn_away(self, status: int, text: bytes) -> None:
         """Answer what can't be understood, and hang up; what is being answered already is not written into."""
-        _log.warning("%d: %s", status, text.decode())
+        request_id = new_id("req")
+        _log.warning("%s: %d: %s", request_id, status, text.decode())
         if self._cycle is not None and self._cycle.started and not self._cycle.complete:
             self.transport.close()
             return
         head = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
-        fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head + self.common() + fields % len(text) + text)
+        fields = (
+            b"content-type: text/plain; charset=utf-8\r\nx-request-id: %s\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head + self.common() + fields % (request_id.encode(), len(text)) + text)
         self.transport.close()
 
     def close_if_stalled(self, now: float) -> None:
@@ -346,6 +359,15 @@ class Connection(asyncio.Protocol):
         if cycle is None or cycle.complete:
             return False
         return bool(self._waiting) or cycle.started or not cycle.more_body
+
+    def _look_closely(self, headers: list[Header]) -> None:
+        """Refuse a head that came with the reads of one request and is too large, and a coding that nobody undoes."""
+        if len(self._url) + sum(len(name) + len(value) + _AROUND_HEADER for name, value in headers) > _HEAD_BYTES:
+            self._refusal = _LARGE_HEAD
+        elif any(name == b"transfer-encoding" and value.strip().lower() != b"chunked" for name, value in headers):
+            self._refusal = _ODD_CODING
+        if self._refusal is not _NO_REQUEST:
+            raise ValueError(self._refusal[1].decode())
 
     def _claim_host(self) -> None:
         _, separator, rest = self._url.partition(b"://")

@@ -155,7 +155,7 @@ async def exchange(port: int, sent: bytes, *, piecewise: bool = False, patience:
 
 def undated(answer: bytes) -> bytes:
     """Without what differs from second to second, and from server to server."""
-    return re.sub(rb"(?m)^(date|server): .*\r\n", b"", answer)
+    return re.sub(rb"(?m)^(date|server|x-request-id): .*\r\n", b"", answer)
 
 
 @pytest.mark.parametrize("piecewise", [False, True], ids=["whole", "piecewise"])
@@ -318,6 +318,46 @@ async def test_a_head_without_end_is_refused(caplog: pytest.LogCaptureFixture) -
         writer.close()
     assert "431: The request's head is too large." in caplog.text
     assert sent >= 64_000
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+@pytest.mark.parametrize("size", [64_000, 66_000])
+async def test_a_head_that_comes_at_once_has_the_same_bound(size: int, reads: int) -> None:
+    sent = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 70000\r\n"
+    sent += b"".join(b"x-%d: %s\r\n" % (number, b"y" * 990) for number in range(size // 1000))
+    async with serving(Connection) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        body = b"z" * 70_000 if size < 64 * 1024 else b""
+        for part in (sent[: len(sent) // reads], sent[len(sent) // reads :] + b"\r\n" + body):
+            writer.write(part)
+            await asyncio.sleep(0.1)
+        status = await reader.readline()
+        writer.close()
+    assert status.split()[1] == (b"200" if size < 64 * 1024 else b"431")
+
+
+CODINGS = {
+    "packed": b"transfer-encoding: gzip, chunked\r\n",
+    "packed, in two lines": b"transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n",
+    "an unknown one": b"transfer-encoding: odd, chunked\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", CODINGS)
+async def test_a_body_in_a_coding_that_nobody_undoes_is_refused(kind: str) -> None:
+    async with serving(Connection) as port:
+        answer, over = await exchange(port, POST + CODINGS[kind] + b"\r\n1\r\na\r\n0\r\n\r\n" + GET % b"a")
+    assert answer.startswith(b"HTTP/1.1 501 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert over
+
+
+async def test_what_is_no_request_is_answered_with_an_id_that_the_log_has(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(Connection) as port:
+        answer, _ = await exchange(port, b"GET / HTTP/1.1\r\nhost : x\r\n\r\n")
+    found = re.search(rb"\r\nx-request-id: (req_\w{26})\r\n", answer)
+    assert found
+    assert found[1].decode() in caplog.text
 
 
 ENDLESS = {
