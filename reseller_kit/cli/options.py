@@ -40,7 +40,8 @@ class TextType(click.ParamType[str]):
         text = str(value).strip()
         shown = f"--{param.name.replace('_', '-')}" if param is not None and param.name else "The text"
         if not text:
-            raise InvalidRequest(f"{shown} is empty.", fix="Give a text, or leave the option out.")
+            way_out = "" if param is not None and param.required else ", or leave the option out"
+            raise InvalidRequest(f"{shown} is empty.", fix=f"Give a text{way_out}.")
         if len(text) > self.most or not all(map(is_line, text.splitlines() if self.lines else (text,))):
             raise InvalidRequest(
                 f"{shown} is too long or holds control characters.", fix=f"At most {self.most} printable characters."

@@ -130,18 +130,20 @@ def _read(path: Path | None) -> tuple[Manifest, Resolve, Logos]:
 
 def _text_of(file: Path) -> str:
     try:
-        content = file.read_bytes() if file.stat().st_size <= _MAX_BYTES else None
+        if file.stat().st_size > _MAX_BYTES:
+            raise InvalidRequest(f"{file} is larger than {_MAX_BYTES >> 20} MiB.", fix="Name another file with -f.")
+        content = file.read_bytes()
     except FileNotFoundError:
         raise NotFound(f"There is no {file}.", fix="Write one with: reseller-kit init") from None
     except OSError as error:
         raise InvalidRequest(f"{file} can't be read: {error.strerror}.", fix="Name another file with -f.") from None
     try:
-        text = None if content is None else content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = None
-    if text is None:
-        raise InvalidRequest(f"{file} is too large or not UTF-8 text.", fix="Save it as UTF-8.")
-    return text
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        from ..core.manifest import invalid, syntax_finding
+
+        line = content.count(b"\n", 0, error.start) + 1
+        raise invalid([syntax_finding(str(file), line, "The text is not UTF-8.", "Save the file as UTF-8.")]) from None
 
 
 def _example() -> str:

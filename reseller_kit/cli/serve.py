@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import mmap
 import os
 import re
@@ -44,6 +45,10 @@ _CLOSE_SECONDS: Final = 5
 _KEEP_ALIVE_SECONDS: Final = 75
 _DEFAULT_HOST: Final = "127.0.0.1"
 _MOST_SHOWN: Final = 50
+_UNUSABLE: Final = {
+    errno.EADDRINUSE: "Choose another --port, or stop what uses it.",
+    errno.EACCES: "Choose a --port from 1024 on: lower ones are for root.",
+}
 _LOOPBACK: Final = re.compile(r"127\.\d+\.\d+\.\d+", re.ASCII)
 _BACKLOG: Final = 2048
 _STALL_CHECK_TICKS: Final = 20
@@ -260,7 +265,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise InvalidRequest(
             f"Cannot listen on {host} port {port}: {error.strerror}.",
-            fix="Choose another --port, or stop what uses it.",
+            fix=_UNUSABLE.get(error.errno or 0, "Give --host an address of this machine, such as 127.0.0.1."),
         ) from None
     listening.listen(_BACKLOG)
     listening.set_inheritable(True)

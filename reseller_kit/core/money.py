@@ -22,7 +22,7 @@ MAX_TOKEN_PRICE_PICO: Final = 10**12
 PPM: Final = 1_000_000
 _MAX_MARKUP_PPM: Final = 1_000 * PPM
 
-_DECIMAL: Final = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,15}))?", re.ASCII)
+_DECIMAL: Final = re.compile(r"(-?)(\d{1,40})(?:\.(\d{1,40}))?", re.ASCII)
 _PERCENT: Final = re.compile(r"(-?)(\d{1,6})(?:\.(\d{1,4}))?%", re.ASCII)
 
 
@@ -34,7 +34,7 @@ def parse_amount(text: object, *, negative: bool = False) -> int:
     """
     value = _scaled(text, 9, "amount")
     if value < 0 and not negative:
-        raise InvalidAmount(f"Amount {text} is negative.", fix="Give an amount of 0 or more.")
+        raise InvalidAmount(f"Amount {text} is negative.", fix="Leave the minus sign out.")
     if abs(value) > MAX_AMOUNT_NANO:
         raise InvalidAmount(f"Amount {text} is too large.", fix="The largest amount is 1000000000.")
     return value

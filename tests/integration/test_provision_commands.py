@@ -158,7 +158,7 @@ def test_files_that_cannot_be_read(shell: Shell, tmp_path: Path) -> None:
     assert shell("plan", "-f", str(tmp_path / "none.toml")) == 4
     assert "reseller-kit init" in shell.err
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
-    assert shell("plan", "-f", str(tmp_path / "latin.toml")) == 2
+    assert shell("plan", "-f", str(tmp_path / "latin.toml")) == 3
     assert shell("plan", "-f", str(tmp_path)) == 2
 
 
@@ -209,3 +209,11 @@ def test_drift_is_told_and_reset(shell: Shell) -> None:
     assert shell.json()["changes"] == []
     assert shell("apply", "--reset-drift", "--yes", "--json") == 0
     assert shell.json()["changes"][0]["fields"] == {"theme": {"old": "midnight", "new": "daylight"}}
+
+
+def test_a_file_that_is_no_utf_8_is_an_invalid_one_and_the_line_is_named(shell: Shell) -> None:
+    shell.file.write_bytes(EXAMPLE.encode().replace(b"schema = 1", b"schema = 1 # caf\xe9"))
+    line = EXAMPLE[: EXAMPLE.index("schema = 1")].count("\n") + 1
+    assert shell("plan", "--json") == 3
+    (found,) = shell.json()["error"]["details"]
+    assert (found["line"], found["code"], found["fix"]) == (line, "RK101", "Save the file as UTF-8.")

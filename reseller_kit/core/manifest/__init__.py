@@ -4,7 +4,7 @@ from .checks import check_document
 from .defaults import CostSource, cost_sources, with_catalogue
 from .findings import CODES, Finding, Report
 from .leaves import STORED, is_reference
-from .parse import as_findings, invalid, parse_manifest
+from .parse import as_findings, invalid, parse_manifest, syntax_finding
 from .prices import (
     Levels,
     PriceBook,
@@ -79,6 +79,7 @@ __all__ = [
     "route_set",
     "servings",
     "suggest",
+    "syntax_finding",
     "tenant_resources",
     "with_catalogue",
 ]

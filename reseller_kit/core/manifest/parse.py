@@ -25,6 +25,7 @@ Check = Callable[[Document, Report], None]
 
 SCHEMA: Final = 1
 _LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
+_MANY_DIGITS: Final = re.compile(r"[\d_]{4300}")
 _SYNTAX_FIXES: Final = (
     ("overwrite", "Each key and each [table] stands once; items of a list are [[tables]] in double brackets."),
     ("twice", "Each key and each [table] stands once; items of a list are [[tables]] in double brackets."),
@@ -113,16 +114,23 @@ def _stored_places(shape: Shape, value: Any, path: Path) -> Iterator[Path]:
 def _syntax_report(error: Exception, text: str, filename: str) -> Report:
     if isinstance(error, RecursionError):
         message, line = "Values are nested too deeply", 1
+    elif not isinstance(error, tomllib.TOMLDecodeError):
+        # Python's own bound of the digits of a number, in words about Python.
+        digits = _MANY_DIGITS.search(text)
+        message, line = "A number is too long", text.count("\n", 0, digits.start()) + 1 if digits else 1
     else:
         match = _LINE.search(str(error))
         message = _LINE.sub("", str(error)).removesuffix(" (at end of document)")
         line = int(match[1]) if match else text.rstrip("\n").count("\n") + 1
     fix = next((fix for word, fix in _SYNTAX_FIXES if word in message), "Correct the syntax; toml.io describes it.")
     report = Report(filename, {(): line})
-    report.findings.append(
-        Finding(file=filename, line=line, level="error", code="RK101", path="", message=f"{message}.", fix=fix)
-    )
+    report.findings.append(syntax_finding(filename, line, f"{message}.", fix))
     return report
+
+
+def syntax_finding(filename: str, line: int, message: str, fix: str) -> Finding:
+    """What is said of a text that is no TOML; lines count from 1."""
+    return Finding(file=filename, line=line, level="error", code="RK101", path="", message=message, fix=fix)
 
 
 def as_findings(details: list[dict[str, Any]]) -> list[Finding]:

@@ -28,6 +28,7 @@ from ..tenants import require_tenant
 from .links import post_invitation
 
 OPERATOR: Final = "operator"
+_WHO_THERE_IS: Final = "See: reseller-kit member list --tenant TENANT, or reseller-kit operator list"
 _CHIEFS: Final = frozenset({"owner", OPERATOR})
 
 
@@ -250,7 +251,7 @@ async def _leaves_no_owner(connection: Connection, tenant_id: int, email: str, r
 async def _require(connection: Connection, tenant_id: int, email: str) -> MemberRow:
     member = await members.find(connection, tenant_id, email)
     if member is None or member.status == "removed":
-        raise NotFound(f"There is no member {email[:254]!r}.", fix="See: reseller-kit member list")
+        raise NotFound(f"There is no member {email[:254]!r}.", fix=_WHO_THERE_IS)
     return member
 
 

@@ -209,7 +209,10 @@ async def _draft(
 def _same(known: Order, wanted: Wanted) -> Order:
     """The order that a form became. Raises Conflict when the form asks for something else now."""
     if known.package != wanted.package or (wanted.amount is not None and wanted.amount != known.price_nano):
-        raise Conflict("This form was sent before, for something else.", fix="Open the page again, then order.")
+        raise Conflict(
+            f"The idempotency key {known.request_key!r} was used for another order.",
+            fix="Use a new key for a new order, or repeat the first one word for word.",
+        )
     return known
 
 

@@ -393,6 +393,12 @@ def test_hostile_text_is_a_syntax_finding(text: str) -> None:
     assert [code for _, code, _ in short(text)] == ["RK101"]
 
 
+def test_a_number_beyond_all_is_named_in_our_words_and_where_it_stands() -> None:
+    (found,) = findings_of("schema = 1\n\na = 1" + "0" * 5000 + "\n[platform]\n")
+    assert (found.line, found.code) == (3, "RK101")
+    assert "sys." not in found.message
+
+
 @given(st.text(max_size=200) | st.lists(st.sampled_from(SMALL.split("\n")), max_size=20).map("\n".join))
 def test_any_text_is_a_manifest_or_has_findings(text: str) -> None:
     found = findings_of(text)

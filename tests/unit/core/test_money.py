@@ -58,6 +58,14 @@ def test_what_is_no_plain_decimal_is_refused(text: object) -> None:
         parse_amount(text)
 
 
+@pytest.mark.parametrize("digits", [15, 16, 20, 40])
+def test_too_much_and_too_precise_are_named_as_such(digits: int) -> None:
+    with pytest.raises(InvalidAmount, match="too large"):
+        parse_amount("9" * digits)
+    with pytest.raises(InvalidAmount, match="too precise"):
+        parse_amount("0." + "1" * digits)
+
+
 def test_a_minus_sign_needs_permission() -> None:
     assert parse_amount("-1.5", negative=True) == -1_500_000_000
     assert parse_amount("-0") == 0
