@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from babel import Locale
 from msgspec import Struct
 
 from .forms import FormView
+from .locale import language_name
 
 
 class SignupView(Struct, frozen=True, kw_only=True):
@@ -124,7 +124,7 @@ class SecurityView(Struct, frozen=True, kw_only=True):
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
         """Code and own name of each language that the storefront has."""
-        return tuple((code, Locale.parse(code, sep="-").get_display_name() or code) for code in self.locales)
+        return tuple((code, language_name(code)) for code in self.locales)
 
     def form_of(self, action: str) -> FormView:
         """The form of one section: what was typed into it, or an empty one."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final, Literal
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
@@ -135,7 +136,10 @@ def short_month(lang: str, value: dt.date) -> str:
 @functools.lru_cache(maxsize=64)
 def language_name(lang: str) -> str:
     """A language in its own words, such as Deutsch."""
-    name = Locale.parse(lang.replace("-", "_")).get_display_name() or lang
+    known = _nearest(lang)
+    if known is None:
+        return lang
+    name = known.get_display_name() or lang
     return name[:1].upper() + name[1:]
 
 
@@ -146,7 +150,16 @@ def direction(lang: str) -> Literal["ltr", "rtl"]:
 
 @functools.lru_cache(maxsize=64)
 def _locale(lang: str) -> Locale:
-    return Locale.parse("en_GB" if lang == "en" else lang.replace("-", "_"))
+    return (None if lang == "en" else _nearest(lang)) or Locale.parse("en_GB")
+
+
+def _nearest(lang: str) -> Locale | None:
+    """What the CLDR knows of a language, if need be without the last parts of its tag: a brand may name any."""
+    parts = lang.split("-")
+    for count in range(len(parts), 0, -1):
+        with suppress(UnknownLocaleError):
+            return Locale.parse("_".join(parts[:count]))
+    return None
 
 
 @functools.lru_cache(maxsize=_CACHED)

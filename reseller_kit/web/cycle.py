@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from .responses import WRITER_KEY, Header, Message, Receive, Send
+from ..core.ids import new_id
+from .responses import REQUEST_ID_KEY, WRITER_KEY, Header, Message, Receive, Send
 
 _log = logging.getLogger(__name__)
 
@@ -111,13 +112,13 @@ class Cycle:
         try:
             await app(scope, self.receive, self.send)
         except BaseException:  # noqa: BLE001  # whatever it is, the client gets an answer, and no other task is touched
-            _log.exception("the application failed")
+            _log.exception("%s: the application failed", _request_id(scope))
         else:
             if not (self.gone or self.complete):
-                _log.error("the application left its answer unfinished")
+                _log.error("%s: the application left its answer unfinished", _request_id(scope))
         try:
             if not (self.gone or self.complete):
-                await self._make_up()
+                await self._make_up(_request_id(scope))
         finally:
             self._line.ended(task)
 
@@ -280,20 +281,27 @@ class Cycle:
                 raise RuntimeError("the body is not as long as its content-length says")
         return (body,) if body else ()
 
-    async def _make_up(self) -> None:
+    async def _make_up(self, request_id: str) -> None:
         """For an answer that is not whole: another one in its place, or none where it has begun to leave."""
         if self.started and not self._head:
             self._line.transport.close()
         else:
-            await self._apologize()
+            await self._apologize(request_id)
 
-    async def _apologize(self) -> None:
+    async def _apologize(self, request_id: str) -> None:
         """An answer in place of one that the application did not give; what it had begun was not written yet."""
         self.started, self.keep_alive, self._head = False, False, b""
         text = b"Internal Server Error"
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+        headers.append((b"x-request-id", request_id.encode()))
         await self.send({"type": "http.response.start", "status": 500, "headers": headers})
         await self.send({"type": "http.response.body", "body": text})
+
+
+def _request_id(scope: dict[str, Any]) -> str:
+    """The id that the application gave the request, else one that is made for it now."""
+    request_id: str = scope.setdefault(REQUEST_ID_KEY, new_id("req"))
+    return request_id
 
 
 def _beginning(name: bytes) -> bytes:

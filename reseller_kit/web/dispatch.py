@@ -24,7 +24,6 @@ _log = logging.getLogger(__name__)
 PageApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 STOREFRONT_KEY = "reseller_kit.storefront"
 RUNTIME_KEY = "reseller_kit.runtime"
-REQUEST_ID_KEY = "reseller_kit.request_id"
 HOST_KEY = "reseller_kit.host"
 SECURE_KEY = "reseller_kit.secure"
 CLIENT_KEY = "reseller_kit.client"

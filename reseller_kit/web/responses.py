@@ -13,6 +13,7 @@ Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 WRITER_KEY: Final = "reseller_kit.writer"
+REQUEST_ID_KEY: Final = "reseller_kit.request_id"
 """Where a request's `Writer` is in its scope, if the server has one."""
 
 

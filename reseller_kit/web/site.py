@@ -17,11 +17,11 @@ from .access import NO_ROUTE, NOTE_KEY
 from .account import account_handlers
 from .compression import OWN_WORDS, has_own_words, packing, takes_gzip
 from .console import console_handlers
-from .dispatch import REQUEST_ID_KEY, PageApp
+from .dispatch import PageApp
 from .guards import Closed, Paused, SeeOther, open_storefront, redirect
 from .pages import Pages
 from .platform import platform_handlers
-from .responses import Message, Receive, Send
+from .responses import REQUEST_ID_KEY, Message, Receive, Send
 from .storefront import (
     asset_handlers,
     contact_handlers,

@@ -360,6 +360,18 @@ async def test_what_is_no_request_is_answered_with_an_id_that_the_log_has(caplog
     assert found[1].decode() in caplog.text
 
 
+@pytest.mark.parametrize("path", [b"fails", b"silent"])
+async def test_an_application_that_fails_is_answered_for_with_an_id_that_the_log_has(
+    caplog: pytest.LogCaptureFixture, path: bytes
+) -> None:
+    async with serving(Connection) as port:
+        answer, _ = await exchange(port, GET % path)
+    found = re.search(rb"\r\nx-request-id: (req_\w{26})\r\n", answer)
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert found
+    assert f"{found[1].decode()}: the application" in caplog.text
+
+
 ENDLESS = {
     "trailers": (b"0\r\n", b"x: %s\r\n" % (b"y" * 4000)),
     "one trailer": (b"0\r\nx: ", b"y" * 4000),

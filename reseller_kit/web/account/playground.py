@@ -24,7 +24,7 @@ from ...wire import openai_chat
 from ...wire.errors import error_response
 from ..access import NOTE_KEY
 from ..cookies import proves
-from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, STOREFRONT_KEY
+from ..dispatch import RUNTIME_KEY, STOREFRONT_KEY
 from ..forms import FormRefused, check_origin
 from ..gateway.body import ClientGone, read_body
 from ..gateway.calling import Calling
@@ -32,7 +32,7 @@ from ..gateway.request import Request as Call
 from ..guards import known
 from ..hosts import named_headers
 from ..pages import Handler, Pages, storefront_of
-from ..responses import Receive, Send, respond
+from ..responses import REQUEST_ID_KEY, Receive, Send, respond
 from ..sessions import Session, required_session, session_of
 
 _log = logging.getLogger(__name__)

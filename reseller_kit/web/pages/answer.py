@@ -16,9 +16,10 @@ from ...core.urls import public_url
 from ...flows.runtime import Runtime
 from ...theming import Asset, ErrorInfo, Library, render
 from ...theming.legal import terms_version
-from ..dispatch import REQUEST_ID_KEY, RUNTIME_KEY, SECURE_KEY, STOREFRONT_KEY
+from ..dispatch import RUNTIME_KEY, SECURE_KEY, STOREFRONT_KEY
 from ..members import desk_of
 from ..notices import rows_of
+from ..responses import REQUEST_ID_KEY
 from ..sessions import csrf_shown, session_of
 from ..viewing import banner_of
 from . import views
@@ -169,7 +170,7 @@ class Pages:
 
     def fault(self, request: Handler, error: Exception) -> Response[Any]:
         """A fault of ours as a page of the brand, with an id that the log has too."""
-        request_id: str = request.scope[REQUEST_ID_KEY]  # type: ignore[literal-required]
+        request_id: str = request.scope[REQUEST_ID_KEY]  # type: ignore[typeddict-item]
         _log.error("%s: a page failed", request_id, exc_info=error)
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=500, kind="fault", request_id=request_id))
 

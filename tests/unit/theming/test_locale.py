@@ -72,6 +72,22 @@ def test_a_language_is_named_in_itself() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lang", "name", "like"),
+    [
+        ("de-XX", "Deutsch", "de"),
+        ("zh-Hant-XX", "中文 (繁體)", "zh-Hant"),
+        ("xx", "xx", "en-GB"),
+        ("tlh-US", "tlh-US", "en-GB"),
+    ],
+)
+def test_a_language_that_no_table_knows_is_written_like_its_nearest_one(lang: str, name: str, like: str) -> None:
+    moment = dt.datetime(2026, 3, 1, 8, 5, 59, tzinfo=dt.UTC)
+    assert locale.language_name(lang) == name
+    assert locale.local_moment(lang, moment) == locale.local_moment(like, moment)
+    assert locale.currency(lang, "1234.50") == locale.currency(like, "1234.50")
+
+
+@pytest.mark.parametrize(
     ("nano", "half_up", "down"),
     [(4_999_668_700, "$5.00", "$4.99"), (999_960_000, "$1.00", "$0.9999"), (5_000_000_000, "$5.00", "$5.00")],
 )
