@@ -41,6 +41,7 @@ EXIT_CODES: Final[Mapping[type[KitError], int]] = {
 }
 """By the nearest class in the error tree; whatever is not named here has failed."""
 
+_DATABASE_FIX: Final = "See whether it runs, and whether RESELLER_KIT_DATABASE_URL is right."
 _DATABASE_ERRORS: Final = frozenset({"OperationalError", "DatabaseError", "InterfaceError", "NotSupportedError"})
 
 
@@ -63,11 +64,16 @@ def report(error: BaseException, *, as_json: bool) -> int:
     if isinstance(error, click.Abort):
         _tell("aborted", "Stopped before it was done.", "", [], as_json=as_json)
         return FAILED
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        _tell("not_found", f"There is no file {error.filename}.", "Correct the path.", [], as_json=as_json)
+        return NOT_FOUND
     if isinstance(error, OSError) and error.filename is not None:
-        _tell("file_unavailable", f"{error.filename}: {error.strerror}.", "", [], as_json=as_json)
+        fix = "Correct the path, or its permissions."
+        _tell("file_unavailable", f"{error.filename}: {error.strerror}.", fix, [], as_json=as_json)
         return FAILED
     if _is_database_error(error):
-        _tell("database_unavailable", f"The database can't be used: {_first_line(error)}.", "", [], as_json=as_json)
+        told = f"The database can't be used: {_first_line(error)}."
+        _tell("database_unavailable", told, _DATABASE_FIX, [], as_json=as_json)
         return FAILED
     traceback.print_exception(error, file=sys.stderr)
     message = f"An error that should not happen: {type(error).__name__}."

@@ -16,13 +16,12 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ..core.errors import InvalidRequest
-from . import application_role, postgres_pool, sqlite_driver
+from . import application_role, database_url, postgres_pool, sqlite_driver
 from . import scope as scopes
 from .scope import EVERY_TENANT, NO_TENANT, TenantScope
 
@@ -50,7 +49,7 @@ class Database:
     """One database: on SQLite many readers and a writer, on PostgreSQL one pool beside the owner's and the lease's."""
 
     def __init__(self, url: str) -> None:
-        self.url: URL = _parse(url)
+        self.url: URL = database_url.parse(url)
         self.backend: Backend = "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
         if self.backend == "sqlite":
             self._writer = _sqlite_engine(self.url, writer=True)
@@ -142,19 +141,6 @@ class Database:
 def now_us() -> int:
     """Microseconds since 1970 UTC: the unit of every `*_at` column."""
     return time.time_ns() // 1000
-
-
-def _parse(url: str) -> URL:
-    fix = "Use sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE."
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise InvalidRequest("RESELLER_KIT_DATABASE_URL is not a database URL.", fix=fix) from None
-    if parsed.drivername not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
-        raise InvalidRequest(f"RESELLER_KIT_DATABASE_URL names the driver {parsed.drivername!r}.", fix=fix)
-    if parsed.drivername.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
-        raise InvalidRequest("An in-memory database would lose the ledger.", fix=fix)
-    return parsed
 
 
 def _postgres_engine(url: URL, *, size: int, more: int) -> AsyncEngine:

@@ -65,6 +65,16 @@ def test_a_file_that_cannot_be_used_is_named(capsys: pytest.CaptureFixture[str])
     assert (said["code"], said["message"]) == ("file_unavailable", "/etc/x: Permission denied.")
 
 
+def test_a_file_that_is_not_there_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failures.report(FileNotFoundError(2, "No such file or directory", "/nope"), as_json=True) == 4
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert (said["code"], said["message"], said["fix"]) == (
+        "not_found",
+        "There is no file /nope.",
+        "Correct the path.",
+    )
+
+
 def test_a_database_that_ends_under_a_command_is_no_error_that_should_not_happen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
