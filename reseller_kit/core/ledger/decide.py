@@ -237,12 +237,13 @@ def _plan(free: Sequence[tuple[Lot, int]], amount: int) -> tuple[list[tuple[Lot,
     """The lots that `amount` would be reserved on, in their order, and what they do not cover of it."""
     parts = []
     for lot, part in free:
-        if amount == 0:
-            break
-        taken = min(amount, part)
-        if taken > 0:
-            amount -= taken
-            parts.append((lot, taken))
+        if part >= amount:
+            if amount:
+                parts.append((lot, amount))
+            return parts, 0
+        if part > 0:
+            amount -= part
+            parts.append((lot, part))
     return parts, amount
 
 
@@ -253,15 +254,16 @@ def _take_reserved(hold: Hold, lots: dict[str, Lot], charge: int) -> list[Lot]:
     released = []
     for lot_id, reserved in hold.allocations:
         lot = lots[lot_id]
-        used = min(reserved, charge)
+        used = reserved
+        if charge < reserved:
+            used = charge
+            released.append(lot)
+            if lot.daily is not None:
+                return_to_day(lot, reserved - used, hold.created_at)
         charge -= used
         lot.reserved -= reserved
         lot.remaining -= used
         lot.consumed += used
-        if used < reserved:
-            released.append(lot)
-            if lot.daily is not None:
-                return_to_day(lot, reserved - used, hold.created_at)
     return released
 
 

@@ -125,6 +125,7 @@ class Batch:
 
     def decide(self) -> None:
         """Decide every item. A KitError is that item's outcome; any other exception is the batch's failure."""
+        self._settled_at = (max(self._now, self.settled_from),)
         for item in self.items:
             try:
                 outcome: Outcome | Exception = self._decide(item)
@@ -260,7 +261,7 @@ class Batch:
         if consumed is not None:
             self.cold.note_overage(hold, overage_parts(hold, charge.retail, consumed, lots, charge.at))
         self.hold_updates.append((hold.state, hold.resolved_at, hold.request_id, hold.tenant_id))
-        self.usage.append((*astuple(item.usage), max(self._now, self.settled_from)))
+        self.usage.append(astuple(item.usage) + self._settled_at)
         return Settled(hold.state)
 
     def _expire(self, item: ExpireLots) -> Posted:

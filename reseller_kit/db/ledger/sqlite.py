@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
@@ -32,13 +32,18 @@ _LOG_PAGES: Final = 16_000
 _REST_PAGES: Final = 2_000
 _LOOK_EVERY: Final = 8
 _LOCK_WAIT_MS: Final = 5_000
+_ROWS_AT_ONCE: Final = 8
 _ENTRIES_AT_ONCE: Final = 48
 """Starting a statement costs more than a row of it, and entries are by far the most rows."""
+_INSERT: Final = "INSERT OR FAIL INTO"
+"""Whatever fails is rolled back with its batch: a statement of several rows need not keep pages to be undone alone."""
 _encode = msgspec.json.Encoder().encode
 
 
-def _insert(table: str, names: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(_quoted(names))}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # names come from `columns`, values are bound
+@cache
+def _insert(table: str, names: Sequence[str], rows: int = 1) -> str:
+    values = ", ".join([f"({', '.join('?' * len(names))})"] * rows)
+    return f"{_INSERT} {table} ({', '.join(_quoted(names))}) VALUES {values}"
 
 
 def _select(table: str, names: Sequence[str], where: str) -> str:
@@ -81,11 +86,11 @@ _APPROVE_PAYOUT = (
 )
 _RESOLVE_HOLD = "UPDATE hold SET state = ?, resolved_at = ? WHERE request_id = ? AND tenant_id = ? AND state = 'open'"
 _CHECKPOINT = "UPDATE hold SET checkpoint = ? WHERE request_id = ? AND tenant_id = ? AND state = 'open'"
-_INSERT_HOLD = _insert("hold", columns.HOLD_INSERT)
+_INSERT_HOLDS = partial(_insert, "hold", columns.HOLD_INSERT)
 _INSERT_LOT = _insert("lot", columns.LOT_INSERT)
-_INSERT_TXN = _insert("txn", columns.TXN_INSERT)
+_INSERT_TXNS = partial(_insert, "txn", columns.TXN_INSERT)
 _INSERT_OPERATION = _insert("operation", columns.OPERATION_INSERT)
-_INSERT_USAGE = _insert("usage_record", columns.USAGE_INSERT)
+_INSERT_USAGE = partial(_insert, "usage_record", columns.USAGE_INSERT)
 
 
 class SqliteStore:
@@ -197,14 +202,14 @@ class SqliteStore:
         _many(connection, _TURN_LOT, batch.state.lot_turns(), counted=True)
         _many(connection, _UPSERT_LOT_DAY, batch.state.lot_days())
         _many(connection, _UPSERT_WINDOW, batch.window_upserts())
-        _many(connection, _INSERT_HOLD, batch.hold_inserts)
+        _insert_grouped(connection, _INSERT_HOLDS, batch.hold_inserts, _ROWS_AT_ONCE)
         _many(connection, _RESOLVE_HOLD, batch.hold_updates, counted=True)
         _many(connection, _CHECKPOINT, batch.checkpoint_rows())
         if batch.txns:
-            _many(connection, _INSERT_TXN, batch.txn_rows())
+            _insert_grouped(connection, _INSERT_TXNS, batch.txn_rows(), _ROWS_AT_ONCE)
             self._find_sinks(connection, {txn.tenant_id for txn in batch.txns})
             _insert_entries(connection, batch.txns, self._sinks)
-        _many(connection, _INSERT_USAGE, batch.usage)
+        _insert_grouped(connection, _INSERT_USAGE, batch.usage, _ROWS_AT_ONCE)
         _many(connection, _INSERT_OPERATION, batch.operations)
         cold_sqlite.write(connection, batch.cold)
         _many(connection, _APPROVE_PAYOUT, batch.payouts, counted=True)
@@ -310,11 +315,7 @@ def _insert_entries(
             values.append(entry.amount)
         by_lines.setdefault(len(txn.entries), []).append(values)
     for lines, rows in by_lines.items():
-        at_once = max(1, _ENTRIES_AT_ONCE // lines)
-        whole = len(rows) - len(rows) % at_once
-        together = [tuple(chain(*rows[start : start + at_once])) for start in range(0, whole, at_once)]
-        _many(connection, _insert_lines(lines, at_once), together)
-        _many(connection, _insert_lines(lines, 1), rows[whole:])
+        _insert_grouped(connection, partial(_insert_lines, lines), rows, max(1, _ENTRIES_AT_ONCE // lines))
 
 
 @cache
@@ -323,7 +324,17 @@ def _insert_lines(lines: int, txns: int) -> str:
     rows = []
     for first in range(1, txns * (2 + 2 * lines), 2 + 2 * lines):
         rows += [f"(?{first}, {n}, ?{first + 1}, ?{first + 2 + 2 * n}, ?{first + 3 + 2 * n})" for n in range(lines)]
-    return f"INSERT INTO entry ({', '.join(_quoted(columns.ENTRY_INSERT))}) VALUES {', '.join(rows)}"  # noqa: S608  # names come from `columns`, values are bound
+    return f"{_INSERT} entry ({', '.join(_quoted(columns.ENTRY_INSERT))}) VALUES {', '.join(rows)}"
+
+
+def _insert_grouped(
+    connection: sqlite3.Connection, statement: Callable[[int], str], rows: Sequence[Row], at_once: int
+) -> None:
+    """Insert rows, so many by one statement, and what is left over one by one. `statement`: for a number of rows."""
+    whole = len(rows) - len(rows) % at_once
+    together = [tuple(chain(*rows[start : start + at_once])) for start in range(0, whole, at_once)]
+    _many(connection, statement(at_once), together)
+    _many(connection, statement(1), rows[whole:])
 
 
 def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[Row], *, counted: bool = False) -> None:
