@@ -331,6 +331,19 @@ async def test_prompts_that_begin_alike_go_back_to_the_route_that_is_preferred()
     assert len(homes) == 1
 
 
+async def test_a_conversation_stays_among_equals_of_one_price_and_leaves_one_that_is_dearer() -> None:
+    clients = {name: Scripted(GOOD) for name in ("a", "b")}
+    runtime = make_runtime(dict(clients))
+    equal, dearer = offer("m", route("a"), route("b")), offer("m", route("a"), route("b", cost=99))
+    for number in range(12):
+        fresh = await serve(runtime, make_job(equal, conversation=number, remember=number))
+        for home in ("a", "b"):
+            runtime.endpoints.affinity.note(number, (home, "vendor"), asyncio.get_running_loop().time())
+            assert await serve(runtime, make_job(equal, conversation=number, remember=number)) == home
+        # It was at b, which costs more than a: there it stays only if it would be drawn anew.
+        assert await serve(runtime, make_job(dearer, conversation=number, remember=number)) == fresh
+
+
 async def test_prompts_that_begin_alike_probe_the_route_that_is_preferred() -> None:
     clients = {"a": Scripted(DEAD), "b": Scripted(GOOD)}
     runtime = make_runtime(dict(clients))
