@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from reseller_kit.db import leases
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, NO_TENANT, Database
 from reseller_kit.flows import lease
@@ -36,3 +37,16 @@ async def test_pages_that_hold_every_connection_do_not_keep_it_from_being_renewe
             await lease._renew(runtime)
     assert await renewed_at(db) > before
     assert ledger.epoch == 1
+
+
+@pytest.mark.parametrize(("on_record", "lost", "later"), [(None, 3, 4), (7, 3, 8), (2, 3, 4)])
+async def test_a_process_that_lost_its_lease_has_a_later_one_than_any_before(
+    db: Database, on_record: int | None, lost: int, later: int
+) -> None:
+    async with db.write(EVERY_TENANT) as connection:
+        await leases.take(connection, "own_other", 1, "of another version")
+        if on_record is not None:
+            await leases.take(connection, "own_1", on_record, "of an older version")
+        assert await leases.begin_again(connection, "own_1", lost, "of this version") == later
+        rows = await connection.execute(select(t.lease.c.owner, t.lease.c.epoch).order_by(t.lease.c.owner))
+        assert [tuple(row) for row in rows] == [("own_1", later), ("own_other", 1)]

@@ -129,6 +129,24 @@ async def test_quarters_with_calls_are_told_newest_first_whether_they_are_summed
             assert found == [one for one in every if one[0] < before][:limit]
 
 
+async def test_a_models_day_counts_its_calls_and_which_of_them_failed(db: Database) -> None:
+    shop = await make_shop(db)
+    yesterday = now_us() // DAY_US * DAY_US - 1
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        for status in ("ok", "failed", "refused", "cut", "failed"):
+            await call(ledger, shop, {"input": 1}, status=status, created_at=yesterday)
+            await roll_up(db)
+        await call(ledger, shop, {"input": 1}, created_at=yesterday + 1)
+        await roll_up(db)
+    d = t.model_day.c
+    async with db.read(EVERY_TENANT) as connection:
+        rows = await connection.execute(select(d.tenant_id, d.day_at, d.calls, d.failures).order_by(d.day_at))
+        days = [tuple(row) for row in rows]
+    first = yesterday + 1 - DAY_US
+    assert days == [(shop.tenant_id, first, 4, 2), (shop.tenant_id, first + DAY_US, 1, 0)]
+
+
 async def test_a_settle_is_never_stamped_before_what_is_rolled_up(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
