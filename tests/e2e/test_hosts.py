@@ -244,12 +244,14 @@ def test_pipelined_requests_are_answered_in_order(any_shop: Shop) -> None:
 def test_pages_refuse_in_their_own_brand(any_shop: Shop) -> None:
     missing = any_shop.get("/nothing", "solaria.localhost")
     refused = any_shop.request("POST", "/pricing", "solaria.localhost")
+    assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
+    form = any_shop.request("PUT", "/login", "solaria.localhost")
+    assert (form.status_code, form.headers["allow"]) == (405, "GET, HEAD, OPTIONS, POST")
     for page, status in ((missing, 404), (refused, 405)):
         assert page.status_code == status
         assert page.headers["content-type"].startswith("text/html")
         assert page.headers["x-request-id"].startswith("req_")
         assert "Solaria" in page.text
-    assert refused.headers["allow"] == "GET, HEAD"
     assert "allow" not in missing.headers
     head = any_shop.request("HEAD", "/pricing", "solaria.localhost")
     assert (head.status_code, head.content) == (200, b"")

@@ -165,14 +165,21 @@ class Pages:
     def http_error(self, request: Handler, error: HTTPException) -> Response[Any]:
         """A client's error as a page of the brand."""
         kind = _KINDS.get(error.status_code, "invalid" if error.status_code < 500 else "fault")
-        allow = {"allow": (error.headers or {}).get("Allow", "GET, HEAD")} if error.status_code == 405 else None
-        return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=error.status_code, kind=kind), headers=allow)
+        headers = {"allow": _allowed(error)} if error.status_code == 405 else None
+        shown = ErrorInfo(status=error.status_code, kind=kind)
+        return self.answer(request, ERROR_TEMPLATE, error=shown, headers=headers)
 
     def fault(self, request: Handler, error: Exception) -> Response[Any]:
         """A fault of ours as a page of the brand, with an id that the log has too."""
         request_id: str = request.scope[REQUEST_ID_KEY]  # type: ignore[typeddict-item]
         _log.error("%s: a page failed", request_id, exc_info=error)
         return self.answer(request, ERROR_TEMPLATE, error=ErrorInfo(status=500, kind="fault", request_id=request_id))
+
+
+def _allowed(error: HTTPException) -> str:
+    """Methods that the path takes, in alphabetical order: what the router says, and HEAD wherever there is GET."""
+    methods = set((error.headers or {}).get("allow", "GET").split(", "))
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _policy(nonce: str, sources: Mapping[str, str]) -> str:
