@@ -87,4 +87,5 @@ def _check_headers(headers: Headers, named: Named, limit: int) -> None:
 
 
 def _too_large(limit: int) -> RequestTooLarge:
-    return RequestTooLarge(f"The request is larger than {limit // (1024 * 1024)} MiB.")
+    most = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
+    return RequestTooLarge(f"The request is larger than {most}.")

@@ -5,6 +5,7 @@ Raw ASGI, outside of sessions: what a browser sends along by itself counts for n
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
@@ -233,11 +234,23 @@ def _body(asked: _Asked, endpoint: Endpoint) -> Any:
     if _NUL in asked.body:
         raise InvalidRequest("The body holds a character that no text has.", fix="Leave out NUL.")
     try:
-        return msgspec.json.decode(asked.body or b"{}", type=endpoint.body)
+        body = msgspec.json.decode(asked.body or b"{}", type=endpoint.body)
+        json.loads(asked.body or b"{}", object_pairs_hook=_refuse_twice)
+        return body
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"The body does not fit: {error}.", fix=f"See {BASE}/openapi.json.") from None
     except (msgspec.DecodeError, RecursionError, ValueError):
         raise InvalidRequest("The body is no JSON.", fix="Send one JSON object.") from None
+
+
+def _refuse_twice(members: list[tuple[str, object]]) -> None:
+    """Of a key that stands twice in an object one value would be lost, and it might be the one that was meant."""
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            fix = "Send each key once."
+            raise InvalidRequest(f"The key {name[:80]!r} appears more than once.", param=name[:200], fix=fix)
+        seen.add(name)
 
 
 def _refused(error: KitError) -> Answered:
