@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from msgspec.structs import astuple
 
 from .. import __version__
+from ..core.errors import ServiceUnavailable
 from ..core.health import HealthBoard
 from ..core.storefront import Snapshot, UpstreamConfig
 from ..db import endpoints, revisions
@@ -55,7 +56,7 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 _REFRESH_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 0.25
-_SETTLE_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 5.0
 """How long a call waits for its settle, which goes on without it then."""
 
 _APART: Final = frozenset({"key", "customer", UPSTREAM_KEY, endpoints.KIND})
@@ -121,8 +122,8 @@ class Runtime:
         """Request ids whose holds this process is working on."""
         self.unsettled: set[str] = set()
         """Request ids whose settle the database could not take; it is tried again."""
-        self.settling: dict[asyncio.Future[None], float] = {}
-        """Calls that wait for their settle, and since when (monotonic), the oldest first."""
+        self.settling: dict[asyncio.Future[Any], float] = {}
+        """Settles that calls wait for, and since when (monotonic), the oldest first."""
         self.backlog = Backlog(db, self.metrics)
         self.limiter = Limiter(self.metrics)
         self.announcements: Announcements | None = None
@@ -200,11 +201,11 @@ class Runtime:
             now = time.monotonic()
             for call in tuple(self.answering):
                 call.look(now)
-            for durable, since in self.settling.items():
-                if now - since < _SETTLE_SECONDS:
+            for settle, since in self.settling.items():
+                if now - since < SETTLE_SECONDS:
                     break
-                if not durable.done():
-                    durable.set_result(None)
+                if not settle.done():
+                    settle.set_exception(ServiceUnavailable("The database does not answer."))
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run work beside the request that began it; `finish_background` waits for it."""

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Final, NoReturn
 
 from msgspec import Struct
@@ -17,8 +16,8 @@ from ...core.errors import InvalidRequest, KitError, NotFound, ServiceUnavailabl
 from ...core.ledger import Capture
 from ...core.usage import Usage, clamp
 from ...db.engine import now_us
-from ...db.ledger import LostLease, Outcome, Settle, UsageRow
-from ..runtime import Runtime
+from ...db.ledger import LostLease, Settle, UsageRow
+from ..runtime import SETTLE_SECONDS, Runtime
 from .admit import let_go
 from .job import Job, encode_json
 
@@ -102,21 +101,24 @@ async def settle(runtime: Runtime, job: Job, ending: Ending) -> Usage:
     job.settled = True
     job.read, job.written = usage.total_input_tokens, usage.total_output_tokens
     job.caller.note.outcome = ending.status
-    first = runtime.ledger.submit(item)
-    durable: asyncio.Future[None] = first.get_loop().create_future()
-    first.add_done_callback(partial(_after, runtime, job, item, durable))
-    runtime.settling[durable] = time.monotonic()
+    done = runtime.ledger.submit(item)
+    since = runtime.settling[done] = time.monotonic()
+    error: Exception | None = None
     try:
-        await job.caller.note.step.around("settle", durable, outcome=ending.status)
+        await job.caller.note.step.around("settle", done, outcome=ending.status)
+    except asyncio.CancelledError:
+        # It is carried out all the same; what comes of it is asked for beside.
+        _settle_beside(runtime, job, item)
+        raise
+    except Exception as fault:  # noqa: BLE001  # whatever it is, the answer is there and the call is over
+        error = fault
     finally:
-        del runtime.settling[durable]
-    if ending.http_status != LEFT:
-        runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
-    if job.ticket is not None:
-        job.ticket.used(job.read + job.written)
-    runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
-    if usage.cached_input_tokens:
-        _count_cached(runtime, job, usage.cached_input_tokens)
+        del runtime.settling[done]
+    if _may_pass(error):
+        await _settle_on(runtime, job, item, since)
+    else:
+        _end(runtime, job, item, error)
+    _note(runtime, job, item, usage, ending)
     if capped:
         _log.warning("upstream %s reported usage beyond its bounds for %s", item.usage.upstream, job.caller.request_id)
     return usage
@@ -160,29 +162,68 @@ def _lose(runtime: Runtime, job: Job) -> NoReturn:
     raise LostLease
 
 
-def _after(
-    runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None], done: asyncio.Future[Outcome]
-) -> None:
-    """A try ended: the settle is over, or goes on in the background while the money stays held."""
-    error = done.exception() if not done.cancelled() else ServiceUnavailable("The settle was cancelled.")
-    if isinstance(error, ServiceUnavailable) and not isinstance(error, LostLease):
-        runtime.unsettled.add(job.caller.request_id)
-        runtime.spawn(_again(runtime, job, item, durable), f"settle {job.caller.request_id}")
-        return
-    runtime.unsettled.discard(job.caller.request_id)
+def _may_pass(error: Exception | None) -> bool:
+    """Whether a settle that failed by this is to be tried again: the database was away."""
+    return isinstance(error, ServiceUnavailable) and not isinstance(error, LostLease)
+
+
+def _end(runtime: Runtime, job: Job, item: Settle, error: Exception | None) -> None:
+    """The settle is over, well or by an error that stays. Raises LostLease if that is the error."""
     if error is None:
         _count(runtime, job, item)
     elif isinstance(error, LostLease):
         runtime.metrics.settles.labels("lost").inc()
         _log.warning("the hold of %s was resolved by another process", job.caller.request_id)
-        if not durable.done():
-            durable.set_exception(error)
     else:
         runtime.metrics.settles.labels("failed").inc()
         _log.error("settling %s failed; its money stays held", job.caller.request_id, exc_info=error)
     let_go(runtime, job)
-    if not durable.done():
-        durable.set_result(None)
+    if isinstance(error, LostLease):
+        raise error
+
+
+async def _settle_on(runtime: Runtime, job: Job, item: Settle, since: float) -> None:
+    """Wait for a settle that is tried again, until five seconds after `since`. Raises LostLease."""
+    runtime.unsettled.add(job.caller.request_id)
+    trying = _settle_beside(runtime, job, item)
+    await asyncio.wait([trying], timeout=max(0, since + SETTLE_SECONDS - time.monotonic()))
+    if trying.done() and (lost := trying.result()) is not None:
+        raise lost
+
+
+def _settle_beside(runtime: Runtime, job: Job, item: Settle) -> asyncio.Task[LostLease | None]:
+    return runtime.spawn(_try_again(runtime, job, item), f"settle {job.caller.request_id}")
+
+
+async def _try_again(runtime: Runtime, job: Job, item: Settle) -> LostLease | None:
+    """Settle however long the database is away; the error if another process resolved the hold."""
+    error: Exception | None = ServiceUnavailable("It was not settled.")
+    while _may_pass(error):
+        runtime.metrics.settle_retries.inc()
+        await asyncio.sleep(_RETRY_SECONDS)
+        try:
+            await runtime.ledger.submit(item)
+        except Exception as fault:  # noqa: BLE001  # as in `settle`
+            error = fault
+        else:
+            error = None
+    runtime.unsettled.discard(job.caller.request_id)
+    try:
+        _end(runtime, job, item, error)
+    except LostLease as lost:
+        return lost
+    return None
+
+
+def _note(runtime: Runtime, job: Job, item: Settle, usage: Usage, ending: Ending) -> None:
+    """What the settled call tells of its model, its upstream's key and the upstream."""
+    if ending.http_status != LEFT:
+        runtime.health.note(job.offered, failed=ending.status == "failed", now=item.capture.at)
+    if job.ticket is not None:
+        job.ticket.used(job.read + job.written)
+    runtime.endpoints.speeds.note_output(job.served.model, usage.output_tokens)
+    if usage.cached_input_tokens:
+        _count_cached(runtime, job, usage.cached_input_tokens)
 
 
 def _count(runtime: Runtime, job: Job, item: Settle) -> None:
@@ -198,12 +239,6 @@ def _count(runtime: Runtime, job: Job, item: Settle) -> None:
         wholesale=usage.wholesale_nano,
         cost=usage.cost_nano,
     )
-
-
-async def _again(runtime: Runtime, job: Job, item: Settle, durable: asyncio.Future[None]) -> None:
-    runtime.metrics.settle_retries.inc()
-    await asyncio.sleep(_RETRY_SECONDS)
-    runtime.ledger.submit(item).add_done_callback(partial(_after, runtime, job, item, durable))
 
 
 def _item(job: Job, ending: Ending, usage: Usage, *, capped: bool) -> Settle:
