@@ -120,13 +120,13 @@ class Counters:
 
     def take(self, limits: Sequence[Limit], now: int) -> Room:
         """Take each limit's amount, or nothing if there is one without room; `now` in µs of a steady clock."""
-        piece = now // PIECE_US
-        waits = [self._wait(limit, piece, now) for limit in limits]
-        if not any(waits):
-            return Room(None, 0, piece, self._count(limits, piece, now))
-        longest = max(waits)
-        fills = tuple([self._fill(limit, piece, now) for limit in limits])
-        return Room(waits.index(longest), longest, piece, fills)
+        piece, refused, longest = now // PIECE_US, None, 0
+        for index, limit in enumerate(limits):
+            wait = self._wait(limit, piece, now)
+            if wait > longest:
+                refused, longest = index, wait
+        fills = self._count(limits, piece, now) if refused is None else self._fills(limits, piece, now)
+        return Room(refused, longest, piece, fills)
 
     def note(self, limits: Sequence[Limit], now: int) -> None:
         """Count what somebody else let through."""
@@ -177,6 +177,9 @@ class Counters:
                 window.add(piece, limit.amount)
                 fills.append(Fill(window.used, max(0, window.empty_at() * PIECE_US - now)))
         return tuple(fills)
+
+    def _fills(self, limits: Sequence[Limit], piece: int, now: int) -> tuple[Fill, ...]:
+        return tuple([self._fill(limit, piece, now) for limit in limits])
 
     def _fill(self, limit: Limit, piece: int, now: int) -> Fill:
         if limit.kind == "concurrency":

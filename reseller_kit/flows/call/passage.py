@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from ...core.catalog import Route
@@ -28,10 +29,7 @@ def passage_for(runtime: Runtime, job: Job, route: Route, config: UpstreamConfig
     if not limits:
         return Passage(turn=turn, deadlines=route.deadlines, exchange=job)
     seconds = runtime.upstream(config.name).endpoint.queue.seconds
-
-    async def gate() -> None:
-        await _enter(runtime, job, limits, seconds)
-
+    gate = partial(_enter, runtime, job, limits, seconds)
     return Passage(turn=turn, deadlines=route.deadlines, gate=gate, exchange=job)
 
 

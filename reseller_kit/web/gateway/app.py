@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -105,7 +106,7 @@ class Gateway:
                 storefront,
                 key_of(request.headers, request.named),
                 request.now,
-                address=lambda: client_of(scope, self._trusted),
+                address=partial(client_of, scope, self._trusted),
             )
             account = await request.note.step.around("authenticate", found)
             met = storefront.as_met_by(account.group_id)
@@ -129,10 +130,7 @@ class Gateway:
             raise UpgradeRequired("Responses are not served over a WebSocket here. Send them with POST.")
         methods, note.route = self._exact.get(request.path), request.path
         if methods is None:
-            prefix = next((prefix for prefix in self._below if request.path.startswith(prefix)), "")
-            methods, note.route = self._below.get(prefix), f"{prefix}{{name}}"
-            if methods is self._read_model:
-                methods = self._by_model(request.path)
+            methods, note.route = self._find_below(request.path)
         if methods is None:
             note.route = NO_ROUTE
             raise NotFound(f"There is nothing at {request.method} {request.path[:200]}.")
@@ -142,6 +140,12 @@ class Gateway:
                 f"{request.method} is not allowed at {request.path[:200]}.", allow=", ".join(sorted(methods))
             )
         return handler
+
+    def _find_below(self, path: str) -> tuple[dict[str, Handler] | None, str]:
+        """The methods of a path that ends with a name, and its route."""
+        prefix = next((prefix for prefix in self._below if path.startswith(prefix)), "")
+        methods = self._below.get(prefix)
+        return self._by_model(path) if methods is self._read_model else methods, f"{prefix}{{name}}"
 
     def _by_model(self, path: str) -> dict[str, Handler]:
         """The methods of a path that names a model. Names may have a colon of their own."""
