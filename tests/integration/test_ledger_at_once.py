@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -16,15 +15,15 @@ from reseller_kit.core.ledger import Hold, HoldRefused
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import Checkpoint, LedgerWriter, LostLease, Settled
-from reseller_kit.db.ledger.postgres_sql import WRITE
+from reseller_kit.db.ledger.postgres_sql import WRITE, WRITE_ALONE
 from tests.support.ledger import Shop, deposit, grant, hold, make_shop, open_ledger, settle, wallet
-from tests.support.writer import assert_sound, count, outcomes
+from tests.support.writer import assert_sound, count, in_one_trip, outcomes, statements
 
 pytestmark = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
 
 
 async def fund(ledger: LedgerWriter, *shops: Shop, **options: int) -> None:
-    """Credit and wholesale, and a call each: all wallets are remembered then, and the statement is prepared."""
+    """Credit and wholesale, and a call each: all wallets are remembered then."""
     for shop in shops:
         await asyncio.gather(
             ledger.submit(grant(shop, 1_000, key=None, **options)), ledger.submit(deposit(shop, 1_000))
@@ -38,19 +37,6 @@ async def fund(ledger: LedgerWriter, *shops: Shop, **options: int) -> None:
 def connection_of(ledger: LedgerWriter) -> Any:
     """The ledger's own."""
     return ledger._store._connection  # type: ignore[attr-defined]
-
-
-@asynccontextmanager
-async def statements(ledger: LedgerWriter) -> AsyncIterator[list[str]]:
-    """What is sent to the server meanwhile."""
-    sent: list[str] = []
-
-    def note(record: Any) -> None:
-        sent.append(record.query)
-
-    with connection_of(ledger).query_logger(note):
-        yield sent
-        await asyncio.sleep(0)
 
 
 async def test_calls_of_several_storefronts_take_one_trip(db: Database) -> None:
@@ -67,7 +53,7 @@ async def test_calls_of_several_storefronts_take_one_trip(db: Database) -> None:
                 assert set(await connection.scalars(seen)) == {call.request.request_id for call in calls}
             ends = [settle(shop, call, {"input": 10}) for shop, call in zip(shops, calls, strict=True)]
             assert await asyncio.gather(*(ledger.submit(end) for end in ends)) == [Settled("captured")] * 2
-        assert sent == [WRITE] * 3
+        assert sent == [WRITE_ALONE] * 3
         for shop in shops:
             assert await wallet(db, shop.wallet_id) == (970, 1, 0)
             assert await wallet(db, shop.reseller_wallet) == (980, 0, 0)
@@ -114,14 +100,14 @@ async def test_a_checkpoint_beside_a_grant_goes_in_steps(db: Database) -> None:
         noted = Checkpoint(call.request.request_id, shop.tenant_id, '{"seen": 1}')
         async with statements(ledger) as sent:
             await asyncio.gather(ledger.submit(noted), ledger.submit(grant(shop, 5)))
-        assert WRITE not in sent
+        assert not {WRITE, WRITE_ALONE} & set(sent)
     async with db.read(EVERY_TENANT) as connection:
         seen = select(t.hold.c.checkpoint).where(t.hold.c.request_id == call.request.request_id)
         assert await connection.scalar(seen) == '{"seen": 1}'
 
 
-async def test_the_policies_hold_within_the_function(db: Database) -> None:
-    """It runs with the rights of who calls it: for other tenants than its own it finds no wallet to lock."""
+async def test_the_policies_hold_within_the_functions(db: Database) -> None:
+    """They run with the rights of who calls them: for other tenants than its own they find no wallet to lock."""
     shop, other = await make_shop(db), await make_shop(db, "borealis")
     async with open_ledger(db) as ledger:
         await fund(ledger, shop, other)
@@ -129,8 +115,19 @@ async def test_the_policies_hold_within_the_function(db: Database) -> None:
         assert versions is not None
         (version, newest), nothing = versions[shop.wallet_id], [()] * 31
         for tenant_id, is_written in ((shop.tenant_id, True), (other.tenant_id, False)):
-            arguments = (f"{{{tenant_id}}}", ledger.owner, 1, [shop.wallet_id], [version], [newest], *nothing)
+            lease = (f"{{{tenant_id}}}", ledger.owner, 1)
+            arguments = (*lease, [shop.wallet_id], [version], [newest], *nothing)
             assert (await own.fetchval(WRITE, *arguments) is not None) is is_written
+        added = (
+            f"{{{other.tenant_id}}}",
+            ledger.owner,
+            1,
+            [(version, 0, 0, 0, shop.wallet_id, shop.tenant_id)],
+            *[None] * 14,
+        )
+        with pytest.raises(asyncpg.SerializationError, match="a wallet was written by others"):
+            await own.fetchval(WRITE_ALONE, *added)
+        assert await own.fetchval(WRITE_ALONE, f"{{{shop.tenant_id}}}", *added[1:]) is not None
         assert await own.fetchval("SELECT current_setting('rk.tenants', true)") == ""
 
 
@@ -160,7 +157,7 @@ async def test_a_settle_is_stamped_behind_the_leases_fence(db: Database, decided
             ledger._store._memory.forget()  # type: ignore[attr-defined]
         async with statements(ledger) as sent:
             await ledger.submit(settle(shop, call, {"input": 10}))
-        assert (sent == [WRITE]) is (decided == "from memory")
+        assert (sent == [WRITE_ALONE]) is (decided == "from memory")
     async with db.read(EVERY_TENANT) as connection:
         assert await connection.scalar(select(t.usage_record.c.settled_at)) == fence
 
@@ -170,15 +167,15 @@ async def test_a_daily_allowance_is_used_in_one_trip_as_well(db: Database) -> No
     async with open_ledger(db) as ledger:
         await fund(ledger, shop, daily=100)
         async with statements(ledger) as sent:
-            assert isinstance(await ledger.submit(hold(shop, 90)), Hold)
-        assert sent == [WRITE]
+            assert isinstance(await ledger.submit(hold(shop, 90, 1)), Hold)
+        assert sent == [WRITE_ALONE]
     async with open_ledger(db) as later:
         assert isinstance(await later.submit(hold(shop, 10)), HoldRefused)
 
 
 async def test_keys_with_limits_take_one_trip(db: Database) -> None:
     shop = await make_shop(db)
-    calls = [hold(shop, 60, key_limit=200) for _ in range(3)]
+    calls = [hold(shop, 60, 1, key_limit=200) for _ in range(3)]
     async with open_ledger(db) as ledger:
         await fund(ledger, shop)
         await ledger.submit(calls[0])
@@ -187,10 +184,34 @@ async def test_keys_with_limits_take_one_trip(db: Database) -> None:
             await ledger.submit(calls[1])
             assert isinstance(await ledger.submit(hold(shop, 111, key_limit=200)), HoldRefused)
             await ledger.submit(calls[2])
-        assert sent == [WRITE] * 4
+        assert in_one_trip(sent, 4)
     async with open_ledger(db) as later:
         assert isinstance(await later.submit(hold(shop, 51, key_limit=200)), HoldRefused)
         assert isinstance(await later.submit(hold(shop, 50, key_limit=200)), Hold)
+        await assert_sound(db)
+
+
+@pytest.mark.parametrize("changed", ["account", "lot", "key_window"])
+async def test_what_another_process_wrote_before_is_read_again_by_itself(db: Database, changed: str) -> None:
+    """Whatever row it was, that of two lots, or one that the call does not take from: nothing else is written then."""
+    shop, late = await make_shop(db), now_us() + 3_600_000_000
+    async with open_ledger(db) as ledger:
+        await fund(ledger, shop)
+        for expires_at in (late, late + 1):
+            await ledger.submit(grant(shop, 100, expires_at=expires_at))
+        await ledger.submit(hold(shop, 10, 8, key_limit=500))
+        await ledger.submit(hold(shop, 10, 8, key_limit=500))
+        tables = {"account": t.account.c.id == shop.reseller_wallet, "lot": t.lot.c.expires_at == late + 1}
+        async with db.administer() as connection:
+            row, which = t.metadata.tables[changed], tables.get(changed, t.key_window.c.key_id != "")
+            key = next(iter(row.primary_key.columns))
+            await connection.execute(update(row).where(which).values({key: key}))
+        call = hold(shop, 10, 8, key_limit=500)
+        async with statements(ledger) as sent:
+            assert isinstance(await ledger.submit(call), Hold)
+        assert sent[0] == WRITE_ALONE
+        assert len(sent) > 1
+        assert await ledger.submit(settle(shop, call, {"input": 1})) == Settled("captured")
         await assert_sound(db)
 
 
@@ -215,7 +236,7 @@ async def test_beside_another_process_what_must_be_the_same_is_read_first_more_a
             await other.submit(hold(shop, 1))
             async with statements(ledger) as sent:
                 await ledger.submit(hold(shop, 1))
-            tried.append(WRITE in sent)
+            tried.append(bool({WRITE, WRITE_ALONE} & set(sent)))
         # The first tells that there is another process at all.
         assert tried == [number in {0, 1, 3, 7} for number in range(13)]
         for _ in range(3):
@@ -223,7 +244,7 @@ async def test_beside_another_process_what_must_be_the_same_is_read_first_more_a
                 await ledger.submit(hold(shop, 1))
         async with statements(ledger) as sent:
             await ledger.submit(hold(shop, 1))
-        assert sent == [WRITE]
+        assert in_one_trip(sent)
         await assert_sound(db)
 
 

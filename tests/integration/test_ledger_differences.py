@@ -15,7 +15,6 @@ from reseller_kit.core.ledger import Hold, HoldRefused, HoldTerms
 from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database, now_us
 from reseller_kit.db.ledger import ExpireLots, Item, LedgerWriter, LostLease, PlaceHold, Settled
-from reseller_kit.db.ledger.postgres_sql import WRITE
 from tests.support.ledger import (
     Shop,
     add_customer,
@@ -28,7 +27,7 @@ from tests.support.ledger import (
     take,
     wallet,
 )
-from tests.support.writer import assert_sound, outcomes, watch_failures
+from tests.support.writer import assert_sound, in_one_trip, outcomes, statements, watch_failures
 
 pytestmark = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
 
@@ -66,22 +65,12 @@ async def a_pair(db: Database, **terms: Any) -> AsyncIterator[Pair]:
         yield pair
 
 
-@asynccontextmanager
-async def trips(ledger: LedgerWriter) -> AsyncIterator[list[str]]:
-    """What is sent to the server meanwhile."""
-    sent: list[str] = []
-    connection: Any = ledger._store._connection  # type: ignore[attr-defined]
-    with connection.query_logger(lambda record: sent.append(record.query)):
-        yield sent
-        await asyncio.sleep(0)
-
-
 async def held(ledger: LedgerWriter, item: PlaceHold) -> tuple[Hold, bool]:
     """A hold that is placed, and whether it took one trip."""
-    async with trips(ledger) as sent:
+    async with statements(ledger) as sent:
         outcome = await ledger.submit(item)
     assert isinstance(outcome, Hold)
-    return outcome, sent == [WRITE]
+    return outcome, in_one_trip(sent)
 
 
 async def test_calls_of_one_customer_take_one_trip_in_each_process(db: Database) -> None:
@@ -90,9 +79,9 @@ async def test_calls_of_one_customer_take_one_trip_in_each_process(db: Database)
             for ledger in (pair.one, pair.other):
                 call = hold(pair.shop, 20, 10, key_limit=LIMIT)
                 assert (await held(ledger, call))[1]
-                async with trips(ledger) as sent:
+                async with statements(ledger) as sent:
                     assert await ledger.submit(settle(pair.shop, call, {"input": 3})) == Settled("captured")
-                assert sent == [WRITE]
+                assert in_one_trip(sent)
         assert await wallet(db, pair.shop.wallet_id) == (1_000 - 10 * 9, 2, 0)
         assert await wallet(db, pair.shop.reseller_wallet) == (1_000 - 10 * 6, 2, 0)
         await assert_sound(db)
@@ -199,9 +188,9 @@ async def in_debt(pair: Pair) -> None:
 async def test_what_others_did_to_the_credit_is_seen(db: Database, between: Callable[[Pair], Any]) -> None:
     async with a_pair(db) as pair:
         await between(pair)
-        async with trips(pair.one) as sent:
+        async with statements(pair.one) as sent:
             found = await pair.one.submit(hold(pair.shop, 6))
-        assert sent != [WRITE]
+        assert not in_one_trip(sent)
         assert isinstance(found, Hold) is (between is another_lot)
         if isinstance(found, Hold):
             async with db.read(EVERY_TENANT) as connection:
@@ -260,9 +249,9 @@ async def test_each_transaction_has_the_balance_behind_it(db: Database) -> None:
             ledger = (pair.one, pair.other)[number % 2]
             call = hold(pair.shop, 30, 20)
             await ledger.submit(call)
-            async with trips(ledger) as sent:
+            async with statements(ledger) as sent:
                 await ledger.submit(settle(pair.shop, call, {"input": number + 1}))
-            assert sent == [WRITE]
+            assert in_one_trip(sent)
             ids.append("txn_" + call.request.request_id.partition("_")[2])
         async with db.read(EVERY_TENANT) as connection:
             rows = await connection.execute(select(t.txn.c.id, t.txn.c.balance_after_nano))
@@ -281,9 +270,9 @@ async def test_what_was_learnt_is_remembered_for_what_is_exact(db: Database) -> 
             (hold(pair.shop, 0, 739), 738),
             (hold(pair.shop, 349, key_limit=LIMIT), 348),
         ):
-            async with trips(pair.one) as sent:
+            async with statements(pair.one) as sent:
                 refused = await pair.one.submit(asked)
-            assert sent == [WRITE]
+            assert in_one_trip(sent)
             assert isinstance(refused, HoldRefused)
             assert refused.available == available
 
@@ -334,7 +323,7 @@ async def test_two_processes_in_any_order_are_as_one_that_reads_all(db: Database
     families = [[shop, await add_customer(db, shop, "lee@x.example")] for shop in shops]
     async with open_ledger(db) as one, open_ledger(db) as other, open_ledger(db) as reading:
         script = _Script(seed)
-        in_one_trip = 0
+        at_once = 0
         for _ in range(80):
             writer, plan = script.batch()
             found = []
@@ -345,12 +334,12 @@ async def test_two_processes_in_any_order_are_as_one_that_reads_all(db: Database
                 else:
                     store._in_steps, store._beside = 0, 64
                 items = [script.item(family, step) for step in plan]
-                async with trips(ledger) as sent:
+                async with statements(ledger) as sent:
                     answers = await outcomes([ledger.submit(item) for item in items])
                 found.append([script.told(family, answer) for answer in answers])
-                in_one_trip += sent == [WRITE] and ledger is not reading
+                at_once += in_one_trip(sent) and ledger is not reading
             assert found[0] == found[1], plan
-        assert in_one_trip > 20
+        assert at_once > 20
         assert await _rows(db, families[0]) == await _rows(db, families[1])
         await assert_sound(db)
 

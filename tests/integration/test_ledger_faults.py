@@ -24,11 +24,10 @@ from reseller_kit.db.ledger import (
     Posted,
     Settled,
     postgres,
-    postgres_at_once,
     sqlite,
     writer,
 )
-from reseller_kit.db.ledger.postgres_sql import WRITE
+from reseller_kit.db.ledger.postgres_sql import WRITE_ALONE
 from reseller_kit.db.ledger.store import OutcomeUnknown
 from reseller_kit.flows.audit import audit
 from tests.support.ledger import deposit, grant, hold, make_shop, open_ledger, settle, take, wallet
@@ -266,13 +265,13 @@ async def test_calls_that_go_at_once_and_fail_in_an_unknown_way_are_neither_lost
 
         async def garbled(connection: Any, query: str, *arguments: Any, **options: Any) -> Any:
             answer = await fetchrow(connection, query, *arguments, **options)
-            if query == WRITE:
+            if query == WRITE_ALONE:
                 monkeypatch.undo()
                 raise asyncpg.InternalClientError("the answer makes no sense")
             return answer
 
         monkeypatch.setattr(asyncpg.Connection, "fetchrow", garbled)
-        assert isinstance(await ledger.submit(hold(shop, 30)), Hold)
+        assert isinstance(await ledger.submit(hold(shop, 30, 1)), Hold)
         assert asyncpg.Connection.fetchrow is fetchrow
         assert (await audit(db)).findings == []
     assert await wallet(db, shop.wallet_id) == (1_000, 31, 0)
@@ -334,13 +333,13 @@ def break_statement(monkeypatch: pytest.MonkeyPatch, backend: str, number: int) 
 
         monkeypatch.setattr(sqlite, "_many", many)
         return
-    real_parts, real_arguments = postgres._write_parts, postgres_at_once.arguments
+    real_parts, real_ask = postgres._write_parts, postgres._ask
 
-    def arguments(*batch: Any) -> Any:
+    async def ask(*what: Any) -> Any:
         count()
-        return real_arguments(*batch)
+        return await real_ask(*what)
 
-    monkeypatch.setattr(postgres_at_once, "arguments", arguments)
+    monkeypatch.setattr(postgres, "_ask", ask)
 
     async def write_parts(connection: Any, parts: Any) -> None:
         if any(part.parameters for part in parts):

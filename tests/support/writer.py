@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,6 +13,7 @@ from reseller_kit.db import tables as t
 from reseller_kit.db.engine import EVERY_TENANT, Database
 from reseller_kit.db.ledger import LedgerWriter, Outcome
 from reseller_kit.db.ledger.batch import Batch
+from reseller_kit.db.ledger.postgres_sql import WRITE, WRITE_ALONE
 from reseller_kit.flows.audit import audit
 
 
@@ -53,6 +55,26 @@ def fail_batches(ledger: LedgerWriter, fault: Callable[[Callable[[], Awaitable[N
     """Let `fault` run each batch from now on; it is given the real thing to call."""
     run = ledger._store.run
     ledger._store.run = lambda batch: fault(lambda: run(batch))  # type: ignore[assignment, method-assign, return-value]
+
+
+@asynccontextmanager
+async def statements(ledger: LedgerWriter) -> AsyncIterator[list[str]]:
+    """What the ledger sends to PostgreSQL meanwhile, but for what asyncpg asks of types when they are first used."""
+    sent: list[str] = []
+    connection: Any = ledger._store._connection  # type: ignore[attr-defined]
+
+    def note(record: Any) -> None:
+        if "typeinfo_tree" not in record.query and "set_config('jit'" not in record.query:
+            sent.append(record.query)
+
+    with connection.query_logger(note):
+        yield sent
+        await asyncio.sleep(0)
+
+
+def in_one_trip(sent: list[str], times: int = 1) -> bool:
+    """Whether so many batches, and nothing else, were sent to PostgreSQL, each at once."""
+    return len(sent) == times and all(statement in {WRITE, WRITE_ALONE} for statement in sent)
 
 
 async def count(db: Database, table: str) -> int:

@@ -1,8 +1,9 @@
 """The ledger's transactions on PostgreSQL, by asyncpg. One connection; decides nothing.
 
 Calls whose wallets are remembered are decided first and go to the server at once: one function there locks, compares
-the versions of what is remembered with what there is, and writes, in a transaction of its own. All else is begun,
-locked, read, decided, written and committed, one trip to the server each.
+the versions of what is remembered with what there is, and writes, in a transaction of its own. Where nobody else has
+written for a while, another function locks by writing. All else is begun, locked, read, decided, written and committed,
+one trip to the server each.
 
 Rows travel as one array a column, or as one array of records where there are many columns (asyncpg looks at each
 element of an array, but not into a record). What is written goes out in one statement where it can, one common table
@@ -23,7 +24,7 @@ import asyncpg
 from ...core.ledger import Floors
 from .. import application_role
 from ..scope import as_array
-from . import cold_postgres, postgres_at_once
+from . import cold_postgres, postgres_alone, postgres_at_once
 from . import postgres_sql as sql
 from .batch import Batch
 from .differences import Found, learn
@@ -95,19 +96,17 @@ class PostgresStore:
         if batch.cold.overages:
             return False
         # Whose wallets are remembered, of that tenant the accounts that are no wallets are known as well.
-        arguments = postgres_at_once.arguments(batch, needs, versions, window_versions, self._sinks)
-        try:
-            own, *found = await connection.fetchrow(sql.WRITE, *arguments)
-        except Exception as error:
-            # What the server refuses, it has not committed.
-            if isinstance(error, asyncpg.PostgresError) and not _is_lost(connection, error):
-                raise
-            connection.terminate()
-            raise OutcomeUnknown from error
+        if batch.floors is None and postgres_alone.writes_all(batch, needs):
+            arguments = postgres_alone.arguments(batch, needs, versions, self._sinks)
+            own, *found = await _ask(connection, sql.WRITE_ALONE, arguments)
+        else:
+            arguments = postgres_at_once.arguments(batch, needs, versions, window_versions, self._sinks)
+            own, *found = await _ask(connection, sql.WRITE, arguments)
         self._see_others(batch, written=own is not None, met=any(found))
         if own is None:
             return False
-        learn(batch.state, Found(*found), needs.windows)
+        if found:
+            learn(batch.state, Found(*found), needs.windows)
         batch.keep(self._memory, own)
         return True
 
@@ -213,6 +212,20 @@ class PostgresStore:
             rows = await connection.fetch(sql.SINKS, missing)
             self._sinks |= {(row["tenant_id"], row["kind"]): row["id"] for row in rows}
         return self._sinks
+
+
+async def _ask(connection: Connection, statement: str, arguments: Sequence[Any]) -> Sequence[Any]:
+    """What a function answers that writes a batch. Raises OutcomeUnknown, or what the server refused it with."""
+    try:
+        return await connection.fetchrow(statement, *arguments)  # type: ignore[no-any-return]
+    except asyncpg.SerializationError:  # others have written what it was to write
+        return (None,)
+    except Exception as error:
+        # What the server refuses, it has not committed.
+        if isinstance(error, asyncpg.PostgresError) and not _is_lost(connection, error):
+            raise
+        connection.terminate()
+        raise OutcomeUnknown from error
 
 
 def _is_lost(connection: Connection, error: Exception) -> bool:

@@ -29,6 +29,11 @@ class Flat:
         return iter(self._elements if walked else ())
 
 
+def array(elements: Sequence[Any]) -> Flat | None:
+    """An array parameter; NULL without elements, which costs nothing on either side."""
+    return Flat(elements) if elements else None
+
+
 def columns(rows: Sequence[Row], number: int) -> list[Flat]:
     """One array a column, empty ones without rows."""
     return transposed(rows) or [Flat(()) for _ in range(number)]

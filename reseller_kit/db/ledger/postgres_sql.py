@@ -117,6 +117,8 @@ SINKS = "SELECT tenant_id, kind, id FROM account WHERE owner = '' AND tenant_id 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL " + SETTING + " = '{tenants}'"
 WRITE = f"SELECT * FROM ledger_write_2({', '.join(f'${i}' for i in range(1, 38))})"  # noqa: S608  # values are bound
 """What a batch of calls writes, in one trip; the parameters stand in the migration that made the function."""
+WRITE_ALONE = f"SELECT ledger_write_3({', '.join(f'${i}' for i in range(1, 19))})"  # values are bound
+"""The same where nobody else writes its wallets, and it writes all that it is decided on."""
 FENCE = "SELECT at FROM rollup_mark WHERE name = 'fence' FOR SHARE"
 UPDATE_ACCOUNT = _update_records("account", columns.ACCOUNT_CHANGED, ("id", "tenant_id"))
 UPDATE_LOT = _update_records("lot", (*columns.LOT_CHANGED, "used_up"), ("id", "wallet_id"))
@@ -159,3 +161,15 @@ and what it is found by.
 """
 LOT_DIFFERENCE: Final = ("lot_row_2", (*columns.LOT_CHANGED, "id", "wallet_id"))
 """The type of a lot's differences, and its columns. A wallet's have the type of its row."""
+ALONE: Final = {
+    "account": ("account_row_2", ("version", *columns.ACCOUNT_CHANGED, "id", "tenant_id")),
+    "key_window": ("key_window_row_1", ("version", "spent_nano", "reserved_nano", "key_id", "started_at", "tenant_id")),
+    "lot": ("lot_row_3", ("version", *columns.LOT_CHANGED, "id", "wallet_id")),
+    "lot_day": ("lot_day_row_1", ("lot_id", "tenant_id", "day", "used_nano")),
+}
+"""Tables whose rows `WRITE_ALONE` takes as records of their own → type and columns. `version` is the row's `xmin`."""
+HOLD_RECORDS: Final = {
+    "hold_checkpoint_row_1": ("checkpoint", "request_id", "tenant_id"),
+    "hold_end_row_1": ("state", "resolved_at", "request_id", "tenant_id"),
+}
+"""What `WRITE_ALONE` changes of holds: type → columns."""
