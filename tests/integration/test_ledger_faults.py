@@ -278,6 +278,31 @@ async def test_calls_that_go_at_once_and_fail_in_an_unknown_way_are_neither_lost
 
 
 @on_postgres
+@pytest.mark.parametrize("error", [asyncpg.SerializationError, asyncpg.DeadlockDetectedError])
+async def test_a_batch_that_gives_way_to_others_is_decided_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch, error: type[asyncpg.PostgresError]
+) -> None:
+    """The server may read the rows in another order than they are sent in, so who writes them at once may be in a circle."""
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
+        await ledger.submit(hold(shop, 1))
+        fetchrow, refused = asyncpg.Connection.fetchrow, []
+
+        async def given_up(connection: Any, query: str, *arguments: Any, **options: Any) -> Any:
+            if query == WRITE_ALONE:
+                refused.append(query)
+                raise error("others were first")
+            return await fetchrow(connection, query, *arguments, **options)
+
+        monkeypatch.setattr(asyncpg.Connection, "fetchrow", given_up)
+        assert isinstance(await ledger.submit(hold(shop, 30, 1)), Hold)
+        assert refused == [WRITE_ALONE]
+        assert (await audit(db)).findings == []
+    assert await wallet(db, shop.wallet_id) == (1_000, 31, 0)
+
+
+@on_postgres
 async def test_a_commit_that_fails_in_an_unknown_way_neither_loses_nor_doubles(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
