@@ -239,6 +239,18 @@ async def test_fifty_reversals_of_one_call_are_one(db: Database) -> None:
     await assert_sound(db)
 
 
+@pytest.mark.parametrize("amount", [None, 300])
+async def test_all_of_a_charge_is_reversed_whether_its_amount_is_named_or_not(db: Database, amount: int | None) -> None:
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger:
+        await ledger.submit(deposit(shop, 100_000))
+        await ledger.submit(grant(shop, 1_000))
+        request_id = await make_call(ledger, shop, 800, {"input": 100})
+    assert (await reverse(db, "aurora", request_id, amount)).amount == 300
+    assert await wallet(db, shop.wallet_id) == (1_000, 0, 0)
+    await assert_sound(db)
+
+
 async def test_a_lot_that_ran_out_used_up_shows_what_it_got_back_as_expired(db: Database) -> None:
     """Nothing remains of it before and behind, yet what was consumed has become breakage."""
     shop = await make_shop(db)

@@ -503,3 +503,20 @@ async def test_what_crosses_its_payment_on_the_way_is_found_behind_the_commit(
     monkeypatch.setattr(payment_facts, "bind_adjustments", blind_at_first)
     await shop.take(payment)
     assert (await shop.state(order), await shop.balance()) == ("refunded", 0)
+
+
+async def test_what_did_not_see_the_payment_that_it_crossed_is_followed_behind_the_commit(
+    shop: PayingShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = await shop.order()
+    payment = shop.payment(order)
+    await shop.take(payment)
+    real, calls = payment_facts.find, itertools.count()
+
+    async def blind_at_first(*arguments: Any, **options: Any) -> Any:
+        seen = options or arguments[3] != "payment" or next(calls)
+        return await real(*arguments, **options) if seen else None
+
+    monkeypatch.setattr(payment_facts, "find", blind_at_first)
+    await shop.take(adjusted("adj_1", payment))
+    assert (await shop.state(order), await shop.balance()) == ("refunded", 0)
