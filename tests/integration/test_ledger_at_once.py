@@ -215,6 +215,16 @@ async def test_what_another_process_wrote_before_is_read_again_by_itself(db: Dat
         await assert_sound(db)
 
 
+async def test_a_refusal_depends_on_what_is_there_as_well(db: Database) -> None:
+    """It writes nothing, so nothing that is written would tell that another process has deposited."""
+    shop = await make_shop(db)
+    async with open_ledger(db) as ledger, open_ledger(db) as other:
+        await fund(ledger, shop)
+        assert isinstance(await ledger.submit(hold(shop, 10, 1_200)), HoldRefused)
+        await other.submit(deposit(shop, 500))
+        assert isinstance(await ledger.submit(hold(shop, 10, 1_200)), Hold)
+
+
 async def test_a_keys_window_that_was_changed_elsewhere_is_read_again(db: Database) -> None:
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
