@@ -282,7 +282,7 @@ async def test_calls_that_go_at_once_and_fail_in_an_unknown_way_are_neither_lost
 async def test_a_batch_that_gives_way_to_others_is_decided_again(
     db: Database, monkeypatch: pytest.MonkeyPatch, error: type[asyncpg.PostgresError]
 ) -> None:
-    """The server may read the rows in another order than they are sent in, so who writes them at once may be in a circle."""
+    """The server may read rows in another order than they are sent in, so who writes at once may be in a circle."""
     shop = await make_shop(db)
     async with open_ledger(db) as ledger:
         await asyncio.gather(ledger.submit(grant(shop, 1_000)), ledger.submit(deposit(shop, 1_000)))
