@@ -64,7 +64,7 @@ _DNS_PORT: Final = 53
 _LEAST_KEPT_MIB: Final = 32
 """What one conversation may hold."""
 _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
-_DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+_DRIVERS: Final = ("sqlite+aiosqlite", "sqlite", "postgresql+asyncpg", "postgresql", "postgres")
 
 
 class InvalidSetting(KitError):

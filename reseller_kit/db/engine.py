@@ -72,7 +72,7 @@ class Database:
     @property
     def postgres_dsn(self) -> str:
         """The URL as asyncpg itself takes it (PostgreSQL only)."""
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return database_url.asyncpg_dsn(self.url)
 
     @asynccontextmanager
     async def read(self, scope: TenantScope) -> AsyncIterator[AsyncConnection]:
