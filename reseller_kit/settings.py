@@ -7,6 +7,7 @@ hold secrets can name a file instead: `RESELLER_KIT_SECRET_KEY_FILE=/run/secrets
 from __future__ import annotations
 
 import base64
+import difflib
 import ipaddress
 import os
 import re
@@ -103,6 +104,22 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Settings(data_dir={str(self.data_dir)!r})"
+
+
+def unread(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables with the product's prefix that nothing reads, each with the one that is most like it, or nothing.
+
+    Left out is what Kubernetes puts there for a service that is called reseller-kit.
+    """
+    of_services = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)")
+    found = []
+    for variable, value in sorted(environ.items()):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in VARIABLES or of_services.fullmatch(name) or "://" in value[:6]:
+            continue
+        near = difflib.get_close_matches(name, VARIABLES, 1)
+        found.append((variable, PREFIX + near[0] if near else ""))
+    return found
 
 
 def load(environ: Mapping[str, str]) -> Settings:

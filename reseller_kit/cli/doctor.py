@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -10,9 +11,10 @@ import msgspec
 from ..db.engine import Database
 from ..flows.complaint import Complaint
 from ..flows.doctor import examine
-from ..flows.doctor_machine import examine_machine
+from ..flows.doctor_machine import about_unread, examine_machine
 from ..flows.doctor_payments import examine_payments
 from ..flows.doctor_server import examine_server
+from ..settings import unread
 from ..vault import Vault
 from .failures import DONE, FINDINGS
 from .invocation import current, with_vault
@@ -29,7 +31,8 @@ def doctor(server: str | None) -> int:
     settings = current().settings
 
     async def work(db: Database, vault: Vault) -> list[Complaint]:
-        found = await examine_machine(db, settings.data_dir, settings.secret_key_file)
+        found = list(about_unread(unread(os.environ)))
+        found += await examine_machine(db, settings.data_dir, settings.secret_key_file)
         found += await examine(db)
         found += await examine_payments(db, vault)
         return found if server is None else found + await examine_server(db, server)

@@ -61,6 +61,7 @@ RULES: Final = {
     "DR123": "A schema of another version than this one's, which still fits.",
     "DR124": "A database file without a backup in the last seven days.",
     "DR125": "A secret key file that others on the machine may read.",
+    "DR126": "An environment variable with the product's prefix that nothing reads.",
     "DR131": "A server that does not answer or is not ready (`doctor --server URL`).",
     "DR132": "A host that the certificate gate refuses (`doctor --server URL`).",
     "DR133": "A certificate gate that lets in a host of nobody (`doctor --server URL`).",

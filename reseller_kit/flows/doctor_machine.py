@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,13 @@ async def examine_machine(db: Database, data_dir: Path, key_file: Path | None) -
     if db.backend == "sqlite":
         found += _about_backups(after, last, first)
     return found + list(_about_key(key_file))
+
+
+def about_unread(variables: Iterable[tuple[str, str]]) -> Iterator[Complaint]:
+    """`variables`: what nothing reads, each with what may be meant, or nothing."""
+    for name, meant in variables:
+        fix = f"Write {meant} if that is meant, or take it out." if meant else "Take it out: no setting is like it."
+        yield complaint("DR126", "environment", f"Nothing reads the variable {name}.", fix, level="warning")
 
 
 def _about_clock(before: int, after: int, own: int | None, latest: int) -> Iterator[Complaint]:

@@ -18,7 +18,7 @@ from reseller_kit.db.hook_endpoints import HookEndpoint
 from reseller_kit.dns import Resolver
 from reseller_kit.flows import backup, doctor_machine, doctor_payments, doctor_server
 from reseller_kit.flows.doctor import RULES, examine_tenant
-from reseller_kit.flows.doctor_machine import examine_machine
+from reseller_kit.flows.doctor_machine import about_unread, examine_machine
 from reseller_kit.flows.doctor_mail import about_mail
 from reseller_kit.flows.payment_setup import Setup, Tried
 from reseller_kit.flows.unlock import unlock
@@ -81,6 +81,14 @@ async def test_a_secret_key_that_others_may_read(db: Database, tmp_path: Path) -
     file.touch(0o644)
     file.chmod(0o644)
     assert await machine(db, tmp_path, file) == ["DR125"]
+
+
+def test_a_variable_that_nothing_reads_is_a_warning_with_what_may_be_meant() -> None:
+    misspelt, unlike = about_unread([("RESELLER_KIT_LOGS", "RESELLER_KIT_LOG"), ("RESELLER_KIT_PORT", "")])
+    assert (misspelt.code, misspelt.level) == ("DR126", "warning")
+    assert "RESELLER_KIT_LOGS" in misspelt.message
+    assert "Write RESELLER_KIT_LOG if" in misspelt.fix
+    assert "Take it out" in unlike.fix
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])

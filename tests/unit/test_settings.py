@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reseller_kit.settings import IN_FILES, SECRET_KEY_FILE, VARIABLES, InvalidSetting, load
+from reseller_kit.settings import IN_FILES, PREFIX, SECRET_KEY_FILE, VARIABLES, InvalidSetting, load, unread
 
 KEY = "k" * 32
 
@@ -172,3 +172,25 @@ def test_a_file_of_a_secret_that_holds_none_is_refused(tmp_path: Path, content: 
     with pytest.raises(InvalidSetting, match=reason) as caught:
         load(environ(tmp_path, SECRET_KEY_FILE=str(file)))
     assert "RESELLER_KIT_SECRET_KEY_FILE" in caught.value.message
+
+
+def test_variables_that_nothing_reads_are_found_with_what_may_be_meant() -> None:
+    environ = {
+        "RESELLER_KIT_DATABASE_URI": "x",
+        "RESELLER_KIT_PORT": "8200",
+        "RESELLER_KIT_": "x",
+        **{PREFIX + name: "x" for name in VARIABLES},
+        # What Kubernetes sets for a service of that name.
+        "RESELLER_KIT_SERVICE_HOST": "10.0.0.1",
+        "RESELLER_KIT_SERVICE_PORT_HTTP": "8000",
+        "RESELLER_KIT_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "RESELLER_KIT_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "RESELLER_KIT_POSTGRES_SERVICE_HOST": "10.0.0.2",
+        "PATH": "/usr/bin",
+    }
+    assert unread(environ) == [
+        ("RESELLER_KIT_", ""),
+        ("RESELLER_KIT_DATABASE_URI", "RESELLER_KIT_DATABASE_URL"),
+        ("RESELLER_KIT_PORT", ""),
+    ]
+    assert unread({"RESELLER_KIT_PORT": "tcp://10.0.0.1:8000"}) == []
