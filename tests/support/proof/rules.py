@@ -290,10 +290,13 @@ class Deliveries(Stage):
     def _lose_answer(self, writer: int, queue: Sequence[Action], _number: int) -> None:
         """The commit's answer is lost: the batch runs again and finds what it did."""
         owner = self.owner(writer)
-        answers = self.world.lose_answer(writer, [action.item() for action in queue])
-        firsts = act.expect_all(self.books, queue, owner)
-        pairs = zip(queue, firsts, strict=True)
-        self._judge(answers, [action.again(self.books, owner, first) for action, first in pairs])
+        answers, lost = self.world.lose_answer(writer, [action.item() for action in queue])
+        behind = max((place for place, is_lost in enumerate(lost, 1) if is_lost), default=0)
+        expected = act.expect_all(self.books, queue[:behind], owner)
+        for place, action in enumerate(queue[:behind]):
+            if lost[place]:
+                expected[place] = action.again(self.books, owner, expected[place])
+        self._judge(answers, expected + act.expect_all(self.books, queue[behind:], owner))
 
     def _crash(self, writer: int, queue: Sequence[Action], number: int) -> None:
         """The process dies at the nth write, or between the commit and its answer."""

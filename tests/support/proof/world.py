@@ -81,18 +81,27 @@ class World:
 
         return self.run(both())
 
-    def lose_answer(self, writer: int, items: Sequence[Item]) -> list[Outcome]:
-        """The batch is committed, the answer is lost, and the writer finds out by itself."""
-        lost: list[bool] = []
+    def lose_answer(self, writer: int, items: Sequence[Item]) -> tuple[list[Outcome], list[bool]]:
+        """The batch is committed, the answer is lost, and the writer finds out by itself: answers, and which were lost.
 
-        async def lose(run: Run) -> None:
-            await run()
+        Those are all, or a part of a batch that the database refused: the first that it took.
+        """
+        lost: list[int] = []
+        store = self.writers[writer]._store
+        run = store.run
+
+        async def lose(batch: Batch) -> None:
+            await run(batch)
             if not lost:
-                lost.append(True)
+                lost.extend(map(id, batch.items))
                 raise OutcomeUnknown
 
-        with self._around(writer, lose):
-            return self.deliver(writer, items)
+        store.run = lose  # type: ignore[method-assign]
+        try:
+            answers = self.deliver(writer, items)
+        finally:
+            store.run = run  # type: ignore[method-assign]
+        return answers, [id(item) in lost for item in items]
 
     def stumble(self, writer: int, items: Sequence[Item], number: int) -> list[Outcome]:
         """The `number`th write of the batch fails, once."""
