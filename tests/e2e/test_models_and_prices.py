@@ -18,7 +18,7 @@ from tests.support.snippets import Code
 HOST = "solaria.localhost"
 HIDDEN = ("wholesale", "cost_price", "mainspring", "sparewheel", "rawfeed", "vendor", "zephyrline", "upstream")
 _CARD = re.compile(r'<article class="card model" data-model="([^"]+)"')
-_COST = re.compile(r'data-cost="([^"]+)".*?<td class="num">\$([0-9.,]+)</td>.*?<strong>\$([0-9.,]+)</strong>')
+_COST = re.compile(r'data-cost="([^"]+)".*?<td class="num"[^>]*>\$([0-9.,]+)</td>.*?<strong>\$([0-9.,]+)</strong>')
 
 
 def same(text: str) -> str:
