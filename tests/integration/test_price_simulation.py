@@ -161,7 +161,7 @@ def test_the_commands_agree_on_a_file_and_the_records(cli: Cli, tmp_path: Path) 
     assert error["message"].startswith(f"{usage}:1: ")
     assert served.refused(*options, "--usage", str(usage), "--since", "2026-01-01")[0] == 2
     assert served.refused(*options, "--since", "2026-01-02", "--until", "2026-01-01")[0] == 2
-    assert served.refused(*options, "--usage", str(tmp_path / "none"))[0] == 1
+    assert served.refused(*options, "--usage", str(tmp_path / "none"))[0] == 4
 
 
 def test_prices_are_scheduled_listed_and_cancelled_by_command(cli: Cli, tmp_path: Path) -> None:
